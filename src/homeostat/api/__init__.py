@@ -1,0 +1,1 @@
+"""Kubernetes objects as data, without I/O: kinds, schema, defaults, validation, patches, selectors, tables, errors."""

@@ -1,0 +1,133 @@
+"""The types that the stages of the request path share: what is asked, who may, what admission sees, how to read.
+
+A stage is `async (Request, next) -> Response` (`Stage`). Order: limits, authentication, authorization, routing,
+admission, the verb.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol, TypeAlias
+
+from homeostat.api.kinds import Kind
+from homeostat.api.types import Obj
+from homeostat.wire.message import Handler, Request, Response, User
+
+Stage: TypeAlias = Callable[[Request, Handler], Awaitable[Response]]
+
+
+@dataclass(frozen=True, slots=True)
+class RequestInfo:
+    """What a URL and a method ask for (apiserver's RequestInfo).
+
+    `verb` is get, list, watch, create, update, patch, delete, deletecollection for resources, the lower-case HTTP
+    method for other paths. `kind` is None where the path is no known resource; `resource` is the plural as written.
+    """
+
+    verb: str
+    path: str
+    is_resource: bool = False
+    group: str = ""
+    version: str = ""
+    resource: str = ""
+    subresource: str = ""
+    namespace: str = ""
+    name: str = ""
+    kind: Kind | None = None
+
+
+@dataclass(slots=True)
+class Attributes:
+    """What admission sees of a write. `operation` is CREATE, UPDATE, DELETE or CONNECT; `obj` the new object, which
+    mutating plugins change in place; `old` the stored one; `warnings` become Warning headers."""
+
+    kind: Kind
+    operation: str
+    namespace: str
+    name: str
+    user: User
+    obj: Obj | None
+    old: Obj | None = None
+    subresource: str = ""
+    dry_run: bool = False
+    options: Obj = field(default_factory=dict)
+    warnings: list[str] = field(default_factory=list)
+
+
+class Reader(Protocol):
+    """Reads from this server's own current state (its hubs), at once and without a network."""
+
+    def get(self, kind: Kind, namespace: str, name: str) -> Obj | None:
+        """The object, decoded; a private copy."""
+        ...
+
+    def list(self, kind: Kind, namespace: str = "") -> Sequence[Obj]:
+        """All objects, decoded; shared and read-only."""
+        ...
+
+    def revision(self, kind: Kind) -> int:
+        """Changes whenever any object of the kind changes: what derived caches (RBAC, quotas) are keyed by."""
+        ...
+
+
+class Authenticator(Protocol):
+    """Turns credentials into a user."""
+
+    async def authenticate(self, request: Request) -> User | None:
+        """The user, or None when the request carries no credentials. Raises ApiError 401 on bad ones."""
+        ...
+
+
+class Authorizer(Protocol):
+    """Says who may do what."""
+
+    def allowed(self, user: User, info: RequestInfo) -> tuple[bool, str]:
+        """Whether it is allowed, and why."""
+        ...
+
+
+class Admission(Protocol):
+    """One admission plugin; `mutate` runs for all plugins before any `validate`."""
+
+    name: str
+
+    async def mutate(self, attributes: Attributes) -> None:
+        """Change `attributes.obj` in place. Raises ApiError to refuse."""
+        ...
+
+    async def validate(self, attributes: Attributes) -> None:
+        """Raises ApiError to refuse."""
+        ...
+
+
+class Writer(Protocol):
+    """Writes of the server itself (subresources, bootstrap, allocation), through the same verbs as a client's."""
+
+    async def create(self, kind: Kind, obj: Obj, *, user: User, options: Obj | None = None) -> Obj:
+        """Create; returns the stored object."""
+        ...
+
+    async def change(
+        self, kind: Kind, namespace: str, name: str, change: Callable[[Obj], Obj], *, user: User, **options: Any
+    ) -> Obj:
+        """Read, change and commit, again on conflict; `change` gets a private copy and returns the new object."""
+        ...
+
+    async def delete(self, kind: Kind, namespace: str, name: str, *, user: User, options: Obj | None = None) -> Obj:
+        """Delete by the kind's rules (grace, finalizers, propagation); returns the object or a Status."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """What a subresource or special path handler gets."""
+
+    request: Request
+    info: RequestInfo
+    user: User
+    reader: Reader
+    writer: Writer
+
+
+SubresourceHandler: TypeAlias = Callable[[Call], Awaitable[Response]]

@@ -1,0 +1,1 @@
+"""Faults on purpose: probes, predictions, the conductor, the verdict, reports."""

@@ -1,0 +1,45 @@
+"""Random draws, all from the current world's one source."""
+
+from __future__ import annotations
+
+import uuid as _uuid
+from collections.abc import Sequence
+from typing import TypeVar
+
+from homeostat.kit import world
+
+T = TypeVar("T")
+
+# Kubernetes' generateName alphabet: no vowels and no look-alikes (apimachinery, util/rand).
+_NAME_ALPHABET = "bcdfghjklmnpqrstvwxz2456789"
+
+
+def uniform(low: float, high: float) -> float:
+    """A float between `low` and `high`."""
+    return world.current().random.uniform(low, high)
+
+
+def below(bound: int) -> int:
+    """An integer from 0 to `bound - 1`."""
+    return world.current().random.randrange(bound)
+
+
+def choice(items: Sequence[T]) -> T:
+    """One of `items`. Raises IndexError when there is none."""
+    return world.current().random.choice(items)
+
+
+def uuid4() -> str:
+    """A version 4 UUID, as text."""
+    return str(_uuid.UUID(int=world.current().random.getrandbits(128), version=4))
+
+
+def name_suffix(length: int = 5) -> str:
+    """The random tail of a generated name, in Kubernetes' alphabet."""
+    draw = world.current().random
+    return "".join(draw.choice(_NAME_ALPHABET) for _ in range(length))
+
+
+def token_hex(length_bytes: int) -> str:
+    """Random bytes as hexadecimal text."""
+    return world.current().random.getrandbits(8 * length_bytes).to_bytes(length_bytes, "big").hex()

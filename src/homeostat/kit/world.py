@@ -1,0 +1,92 @@
+"""The world a program runs in: where its time and its chance come from.
+
+One world is current per process. Real programs use `RealWorld`; the simulation installs a `SeededWorld`
+together with the virtual-time loop (`kit.virtual`). Nothing else in the project reads a clock or draws.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Protocol
+
+
+class World(Protocol):
+    """Time and chance. All times are seconds as floats."""
+
+    @property
+    def random(self) -> random.Random:
+        """The only source of random numbers."""
+        ...
+
+    def wall(self) -> float:
+        """Seconds since the Unix epoch."""
+        ...
+
+    def monotonic(self) -> float:
+        """Seconds on a clock that never goes back."""
+        ...
+
+
+class RealWorld:
+    """The machine's clocks and the operating system's randomness."""
+
+    def __init__(self) -> None:
+        self._random = random.SystemRandom()
+
+    @property
+    def random(self) -> random.Random:
+        """Numbers from the operating system's entropy."""
+        return self._random
+
+    def wall(self) -> float:
+        """Seconds since the Unix epoch, from the machine."""
+        return time.time()
+
+    def monotonic(self) -> float:
+        """The machine's monotonic clock."""
+        return time.monotonic()
+
+
+class SeededWorld:
+    """Virtual time of the running loop and chance from a seed; the same seed gives the same run."""
+
+    def __init__(self, *, seed: int, epoch: float = 1_800_000_000.0) -> None:
+        self.seed = seed
+        self._epoch = epoch
+        self._random = random.Random(seed)
+
+    @property
+    def random(self) -> random.Random:
+        """Numbers that depend on the seed and the order of draws only."""
+        return self._random
+
+    def wall(self) -> float:
+        """The epoch plus the loop's virtual time."""
+        return self._epoch + self.monotonic()
+
+    def monotonic(self) -> float:
+        """The running loop's time (virtual under `kit.virtual`)."""
+        return asyncio.get_running_loop().time()
+
+
+_current: World = RealWorld()
+
+
+def current() -> World:
+    """The world of this process."""
+    return _current
+
+
+@contextmanager
+def use(world: World) -> Iterator[World]:
+    """Make `world` current for the block; restores the former one."""
+    global _current
+    before, _current = _current, world
+    try:
+        yield world
+    finally:
+        _current = before

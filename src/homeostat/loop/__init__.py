@@ -1,0 +1,1 @@
+"""The grammar of reconciliation: keys, queue, informer, runner, leader election."""

@@ -1,0 +1,137 @@
+"""The grammar of reconciliation: what a loop is, what it may see and what it may ask for.
+
+`decide(key, world) -> actions` is pure: no await, no clock, no chance, no logging. It gets a read-only view of informer
+caches and returns actions; the runner (`loop.runner`) performs them, retries, and does not call `decide` for a key
+again before the caches have seen the key's own last writes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol, TypeAlias
+
+from homeostat.api.kinds import Kind
+from homeostat.api.types import Obj
+
+# `namespace/name`, or `name` for what has no namespace.
+Key: TypeAlias = str
+
+
+class World(Protocol):
+    """What a decision may see: the caches of the kinds that the loop watches or reads. Never change what it returns."""
+
+    @property
+    def now(self) -> float:
+        """Wall-clock seconds since the epoch, the same during one decision."""
+        ...
+
+    def get(self, kind: Kind, namespace: str, name: str) -> Obj | None:
+        """The cached object (namespace empty for cluster-scoped kinds)."""
+        ...
+
+    def list(self, kind: Kind, namespace: str = "") -> Sequence[Obj]:
+        """All cached objects of a kind, in one namespace or (empty) in all, ordered by namespace and name."""
+        ...
+
+    def owned(self, kind: Kind, owner_uid: str) -> Sequence[Obj]:
+        """Objects of `kind` that have an ownerReference (controller or not) with this uid."""
+        ...
+
+    def on_node(self, kind: Kind, node_name: str) -> Sequence[Obj]:
+        """Objects of `kind` with this spec.nodeName."""
+        ...
+
+    def exists_uid(self, uid: str) -> bool:
+        """Whether any watched kind holds an object with this uid."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Create:
+    """Create `obj`. AlreadyExists counts as done when `ignore_exists`."""
+
+    kind: Kind
+    obj: Obj
+    note: str = ""
+    ignore_exists: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Update:
+    """Replace the object (or its subresource, `status`); its metadata.resourceVersion is the precondition."""
+
+    kind: Kind
+    obj: Obj
+    subresource: str = ""
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Patch:
+    """Patch one object. `content_type` is the patch's media type."""
+
+    kind: Kind
+    namespace: str
+    name: str
+    patch: Obj
+    subresource: str = ""
+    content_type: str = "application/merge-patch+json"
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Delete:
+    """Delete one object; NotFound counts as done. `uid` is a precondition when given."""
+
+    kind: Kind
+    namespace: str
+    name: str
+    uid: str = ""
+    propagation: str = ""
+    grace_seconds: int | None = None
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """Write an Event about `about` (a whole object). `event_type` is Normal or Warning. Best effort."""
+
+    about: Obj
+    reason: str
+    message: str
+    event_type: str = "Normal"
+
+
+@dataclass(frozen=True, slots=True)
+class Later:
+    """Decide about this key again after `seconds`, whatever happens meanwhile."""
+
+    seconds: float
+
+
+Action: TypeAlias = Create | Update | Patch | Delete | Record | Later
+
+
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """A kind the loop watches. `keys` maps a changed object (its old and its new form, either may be None) to the keys
+    to decide about; None: the object's own key. A kind with `keys` giving nothing is only read."""
+
+    kind: Kind
+    keys: Callable[[Obj | None, Obj | None, World], Iterable[Key]] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Loop:
+    """One loop: a name (`replicaset`), what it watches, and its decision.
+
+    `parallel` keys are worked on at once; `start_keys` are decided about once when the caches have filled (for loops
+    that work on the whole cluster, with one key such as "all").
+    """
+
+    name: str
+    watches: tuple[Watch, ...]
+    decide: Callable[[Key, World], list[Action]]
+    parallel: int = 4
+    start_keys: tuple[Key, ...] = field(default=())

@@ -1,0 +1,1 @@
+"""Service rules: a pure plan, and a thin userspace applier on loopback."""

@@ -1,0 +1,1 @@
+"""The node agent: pod workers, lifecycle table, probes, volumes, status, the kubelet's server."""

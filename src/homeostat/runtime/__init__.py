@@ -1,0 +1,1 @@
+"""What runs containers, behind one contract: simulated and process."""

@@ -1,0 +1,1 @@
+"""Which node runs a pod: snapshot, filters, scores, the cycle."""

@@ -1,0 +1,51 @@
+"""The cause of a write: which loop acted, for which key, and which revisions it reacted to.
+
+It travels in one request header and is stored beside the object's JSON, so that `homeostat why` can follow the chain
+from any object back to what began it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import msgspec
+import orjson
+
+HEADER = "homeostat-cause"
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """An object at a revision that the loop read before it decided."""
+
+    kind: str
+    namespace: str
+    name: str
+    revision: int
+
+
+@dataclass(frozen=True, slots=True)
+class WriteCause:
+    """`loop` is the component and loop (`controller-manager/replicaset`, `kubelet/worker-1`, `user/kubectl`); `key`
+    what it worked on (`namespace/name`); `note` says what it saw in a few words; `seen` the newest objects it
+    reacted to, the most telling first."""
+
+    loop: str
+    key: str = ""
+    note: str = ""
+    seen: tuple[Seen, ...] = ()
+
+    def encode(self) -> bytes:
+        """JSON in one line, as it stands in the header and in the store."""
+        return orjson.dumps(self)
+
+
+_decoder = msgspec.json.Decoder(WriteCause)
+
+
+def decode(text: bytes | str) -> WriteCause | None:
+    """The cause that a header or a stored value holds; None when it is absent or not one."""
+    try:
+        return _decoder.decode(text) if text else None
+    except msgspec.MsgspecError:
+        return None

@@ -1,0 +1,47 @@
+"""A request and a response as data. The in-process client and the HTTP edge meet in these."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+
+@dataclass(frozen=True, slots=True)
+class User:
+    """Who asks (authentication.k8s.io UserInfo)."""
+
+    name: str
+    groups: tuple[str, ...] = ()
+    uid: str = ""
+    extra: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class Request:
+    """One request. Header names are lower case; `query` has the last value of each name; `path` is decoded.
+
+    `user` is set by an in-process caller or by the authentication stage; `peer` is the identity that a verified
+    TLS client certificate gave (common name and organisations), None without one.
+    """
+
+    method: str
+    path: str
+    query: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: bytes = b""
+    user: User | None = None
+    peer: User | None = None
+    remote: str = ""
+
+
+@dataclass(slots=True)
+class Response:
+    """One response. A body that is an iterator is sent chunk by chunk; an empty chunk is skipped."""
+
+    status: int
+    body: bytes | AsyncIterator[bytes] = b""
+    headers: dict[str, str] = field(default_factory=dict)
+
+
+Handler: TypeAlias = Callable[[Request], Awaitable[Response]]
