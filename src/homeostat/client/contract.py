@@ -6,7 +6,7 @@ Every error is an `api.errors.ApiError`; that no API server could be reached at 
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -97,7 +97,7 @@ class Client(Protocol):
         kind: Kind,
         name: str,
         namespace: str,
-        patch: Obj | list[Obj],
+        patch: Obj | Sequence[Obj],
         *,
         content_type: str = MERGE_PATCH,
         subresource: str = "",
