@@ -131,3 +131,27 @@ class Call:
 
 
 SubresourceHandler: TypeAlias = Callable[[Call], Awaitable[Response]]
+
+
+# How the parts are handed to the server (`apiserver.server.ApiServer`):
+#   handlers  Mapping[tuple[str, str], SubresourceHandler], keyed ("pods", "binding"), ("deployments.apps", "scale")
+#             (`api.errors.qualified`), or ("*", "scale") for every resource. Tried before the built-in `status` and
+#             `finalize`. The handler sees authenticated, authorized requests only; `call.info.verb` is create for POST,
+#             and so on.
+#   paths     Mapping[str, SubresourceHandler], keyed by a path prefix ("/apis", "/openapi/v3", "/version"). The longest
+#             prefix that ends at a `/` boundary wins; resource URLs are recognised first.
+#   negotiator  the one object below; asked once per read, write or watch.
+class Negotiator(Protocol):
+    """Renders what a client asks for by `Accept` other than the plain object: Table, PartialObjectMetadata(List)."""
+
+    def wants(self, request: Request) -> bool:
+        """Whether `Accept` asks for such a form before plain JSON. Cheap: most requests do not. Raises ApiError 406."""
+        ...
+
+    def render(self, request: Request, kind: Kind, objects: Sequence[Obj], list_meta: Obj | None) -> bytes:
+        """The whole body: of a list with ListMeta `list_meta`, or of the one object when that is None."""
+        ...
+
+    def render_event(self, request: Request, kind: Kind, event_type: str, obj: Obj) -> bytes:
+        """One watch line, newline included; `obj` is the object, or a bare one with its revision for BOOKMARK."""
+        ...
