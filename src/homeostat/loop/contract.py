@@ -46,15 +46,33 @@ class World(Protocol):
         """Whether any watched kind holds an object with this uid."""
         ...
 
+    @property
+    def failure(self) -> str:
+        """The error message of this key's last round of actions; empty when that went well, or was the first."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """Write an Event about `about` (a whole object). `event_type` is Normal or Warning. Best effort."""
+
+    about: Obj
+    reason: str
+    message: str
+    event_type: str = "Normal"
+
 
 @dataclass(frozen=True, slots=True)
 class Create:
-    """Create `obj`. AlreadyExists counts as done when `ignore_exists`."""
+    """Create `obj`. AlreadyExists counts as done when `ignore_exists`. Afterwards one event is recorded: `done`, in
+    whose message `{name}` becomes the created object's name, or `failed`, in whose message `{error}` is filled in."""
 
     kind: Kind
     obj: Obj
     note: str = ""
     ignore_exists: bool = False
+    done: Record | None = None
+    failed: Record | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,16 +109,37 @@ class Delete:
     propagation: str = ""
     grace_seconds: int | None = None
     note: str = ""
+    done: Record | None = None
+    failed: Record | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Record:
-    """Write an Event about `about` (a whole object). `event_type` is Normal or Warning. Best effort."""
+class DeleteCollection:
+    """Delete all objects of `kind` in `namespace`, each by its own rules; they may take time to go."""
 
-    about: Obj
-    reason: str
-    message: str
-    event_type: str = "Normal"
+    kind: Kind
+    namespace: str
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Absent:
+    """That no object of this name (and uid, when given) exists; without a name: nothing of the kind in `namespace`."""
+
+    kind: Kind
+    namespace: str
+    name: str = ""
+    uid: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Confirm:
+    """Perform `then` only if live reads (not caches) agree that all of `absent` is true; else do nothing.
+
+    Absent from a cache is not absent from the API; what depends on absence, and cannot be undone, asks first."""
+
+    absent: tuple[Absent, ...]
+    then: tuple[Action, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,16 +149,18 @@ class Later:
     seconds: float
 
 
-Action: TypeAlias = Create | Update | Patch | Delete | Record | Later
+Action: TypeAlias = "Create | Update | Patch | Delete | DeleteCollection | Confirm | Record | Later"
 
 
 @dataclass(frozen=True, slots=True)
 class Watch:
     """A kind the loop watches. `keys` maps a changed object (its old and its new form, either may be None) to the keys
-    to decide about; None: the object's own key. A kind with `keys` giving nothing is only read."""
+    to decide about; None: the object's own key. A kind with `keys` giving nothing is only read. `trim` says what of an
+    object this loop needs; a cache that several loops share keeps whole objects as soon as one of them has no trim."""
 
     kind: Kind
     keys: Callable[[Obj | None, Obj | None, World], Iterable[Key]] | None = None
+    trim: Callable[[Obj], Obj] | None = None
 
 
 @dataclass(frozen=True, slots=True)
