@@ -35,7 +35,8 @@ class World(Protocol):
         ...
 
     def owned(self, kind: Kind, owner_uid: str) -> Sequence[Obj]:
-        """Objects of `kind` that have an ownerReference (controller or not) with this uid."""
+        """Objects of `kind` that have an ownerReference (controller or not) with this uid, ordered by namespace and
+        name; with an empty `owner_uid` those that have no controller (no reference with `controller: true`)."""
         ...
 
     def on_node(self, kind: Kind, node_name: str) -> Sequence[Obj]:
