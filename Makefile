@@ -1,0 +1,43 @@
+# `make up` and `make test` do all their own set-up; both are safe to repeat.
+VENV ?= .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.ready-$(shell cat requirements/dev.txt pyproject.toml hatch_build.py 2>/dev/null | cksum | cut -d' ' -f1)
+PYTEST_WORKERS ?= 2
+
+.PHONY: up down test check bench setup drill-long format
+
+setup: $(STAMP)
+
+$(STAMP):
+	@sh tools/setup.sh $(VENV)
+	@rm -f $(VENV)/.ready-*
+	@touch $@
+
+up: setup
+	@$(BIN)/homeostat up
+	@$(BIN)/homeostat drill first
+
+down:
+	@if [ -x $(BIN)/homeostat ]; then $(BIN)/homeostat down; fi
+
+test: setup check
+	$(BIN)/pytest -n $(PYTEST_WORKERS)
+
+check: setup
+	$(BIN)/ruff format --check src tests bench tools hatch_build.py
+	$(BIN)/ruff check src tests bench tools hatch_build.py
+	$(BIN)/python tools/sizes.py
+	$(BIN)/python tools/doors.py
+	$(BIN)/lint-imports --no-cache
+	$(BIN)/mypy
+
+format: setup
+	$(BIN)/ruff format src tests bench tools hatch_build.py
+	$(BIN)/ruff check --fix src tests bench tools hatch_build.py
+
+bench: setup
+	$(BIN)/python -m bench
+
+drill-long: setup
+	$(BIN)/homeostat up --name long
+	$(BIN)/homeostat drill run node-long --name long; code=$$?; $(BIN)/homeostat down --name long --purge; exit $$code

@@ -1,0 +1,114 @@
+"""The relay: one address for the API, in front of all API servers; and the ports that a node shows through its uplink.
+
+It works on bytes, not on requests: TLS passes through it. A dead API server refuses the connection and the next is
+taken; a hung one fails its checks, leaves the rotation and loses its relayed connections, so that clients notice.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+
+from homeostat.kit import clock, tasks
+from homeostat.kit.log import logger
+from homeostat.lab.splice import Side
+from homeostat.lab.uplink import Uplinks
+
+_log = logger("relay")
+_DIAL_SECONDS = 0.5
+# How long a client waits for any backend at all: an API server that is just starting is worth waiting for.
+_PATIENCE_SECONDS = 10.0
+_RETRY_SECONDS = 0.02
+_CHECK_SECONDS = 1.0
+_FAILURES_MAX = 2
+
+
+@dataclass(eq=False, slots=True)
+class Backend:
+    """A server behind the relay, on `node`."""
+
+    node: str
+    host: str
+    port: int
+    failures: int = 0
+    proven: bool = False
+
+    @property
+    def down(self) -> bool:
+        """Whether its last checks failed."""
+        return self.failures >= _FAILURES_MAX
+
+
+Check = Callable[[Backend], Awaitable[bool]]
+
+
+class Relay:
+    """Forwards every connection that `listen` accepts to one of `backends`, round robin over those that are up.
+
+    `origin` is the node on whose uplink this relay's clients sit (empty: outside all nodes).
+    """
+
+    def __init__(self, uplinks: Uplinks, backends: Sequence[Backend], *, origin: str = "") -> None:
+        self._uplinks = uplinks
+        self._backends = backends
+        self._origin = origin
+        self._turn = 0
+        self._servers: list[asyncio.Server] = []
+
+    async def listen(self, sock: socket.socket) -> None:
+        """Serve on a socket that is bound; may be called for several."""
+        loop = asyncio.get_running_loop()
+        self._servers.append(await loop.create_server(lambda: Side(self._accepted), sock=sock, backlog=1024))
+
+    async def close(self) -> None:
+        """Stop accepting and reset what is under way."""
+        for server in self._servers:
+            server.close()
+        for backend in self._backends:
+            self.drop(backend)
+
+    def drop(self, backend: Backend) -> None:
+        """Reset the connections to a backend that no longer answers."""
+        self._uplinks.abort(label=backend)
+
+    def _accepted(self, client: Side) -> None:
+        tasks.spawn(self._connect(client), name="relay")
+
+    async def _connect(self, client: Side) -> None:
+        own = frozenset({self._origin} - {""})
+        await self._uplinks.passable(*own)
+        deadline = clock.monotonic() + _PATIENCE_SECONDS
+        while not client.lost and clock.monotonic() < deadline:
+            for backend in self._in_turn():
+                nodes = own | {backend.node}
+                try:
+                    side = await self._uplinks.dial(
+                        backend.host, backend.port, nodes=nodes, timeout_seconds=_DIAL_SECONDS
+                    )
+                except (OSError, TimeoutError):
+                    continue
+                self._uplinks.join(client, side, nodes, label=backend)
+                return
+            await clock.sleep(_RETRY_SECONDS)
+        client.abort()
+
+    def _in_turn(self) -> list[Backend]:
+        self._turn += 1
+        order = [self._backends[(self._turn + i) % len(self._backends)] for i in range(len(self._backends))]
+        # The ones that fail their checks come last: better a try than none.
+        return sorted(order, key=lambda backend: backend.down)
+
+
+async def watch_health(backends: Sequence[Backend], check: Check, on_down: Callable[[Backend], None]) -> None:
+    """Check every backend each second, for ever; `on_down` hears of one that has just failed too often."""
+    while True:
+        for backend, healthy in zip(backends, await asyncio.gather(*map(check, backends)), strict=True):
+            was_down = backend.down
+            backend.failures = 0 if healthy else backend.failures + 1
+            if backend.down and not was_down and backend.proven:
+                _log.warning("the API server on %s does not answer", backend.node)
+                on_down(backend)
+            backend.proven = backend.proven or healthy
+        await clock.sleep(_CHECK_SECONDS)

@@ -1,0 +1,155 @@
+"""The state folder of one cluster, under the XDG state folder: everything a cluster leaves on the machine.
+
+`cluster.json` is the plan; `pki/` the certificates; `store.db` the objects; `nodes/NAME/` a node's manifests and
+containers; `log/` what the processes write; `supervisor.sock` and `network.sock` the two control sockets.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import re
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import orjson
+
+from homeostat.lab.topology import CLUSTERS_MAX, Cluster
+
+_NAME = re.compile(r"^[a-z0-9]([-a-z0-9]{0,30}[a-z0-9])?$")
+
+
+class LabError(Exception):
+    """Something a person can mend: the text says what is wrong and what to do."""
+
+
+def state_root() -> Path:
+    """`$XDG_STATE_HOME/homeostat`."""
+    base = os.environ.get("XDG_STATE_HOME") or str(Path.home() / ".local" / "state")
+    return Path(base) / "homeostat"
+
+
+@dataclass(frozen=True, slots=True)
+class Folder:
+    """The state folder of the cluster called `name`."""
+
+    path: Path
+
+    @staticmethod
+    def of(name: str) -> Folder:
+        """The folder of a cluster. Raises LabError on a name that cannot be one."""
+        if not _NAME.match(name):
+            raise LabError(f"{name!r} is no cluster name: use up to 32 lower-case letters, digits and '-'")
+        return Folder(state_root() / name)
+
+    @property
+    def name(self) -> str:
+        """The cluster's name."""
+        return self.path.name
+
+    @property
+    def pki(self) -> Path:
+        """Certificates and keys."""
+        return self.path / "pki"
+
+    @property
+    def store(self) -> Path:
+        """The SQLite file."""
+        return self.path / "store.db"
+
+    @property
+    def log(self) -> Path:
+        """Logs of the supervisor's own children."""
+        return self.path / "log"
+
+    @property
+    def kubeconfig(self) -> Path:
+        """The administrator's kubeconfig."""
+        return self.path / "kubeconfig"
+
+    @property
+    def supervisor_socket(self) -> Path:
+        """Where the supervisor takes orders."""
+        return self.path / "supervisor.sock"
+
+    @property
+    def network_socket(self) -> Path:
+        """Where the network process takes orders."""
+        return self.path / "network.sock"
+
+    def node(self, name: str) -> Path:
+        """A node's own folder."""
+        return self.path / "nodes" / name
+
+    def exists(self) -> bool:
+        """Whether there is a cluster in it."""
+        return (self.path / "cluster.json").exists()
+
+    def load(self) -> Cluster:
+        """The saved plan. Raises LabError when there is none or it cannot be read."""
+        file = self.path / "cluster.json"
+        try:
+            return Cluster(**orjson.loads(file.read_bytes()))
+        except FileNotFoundError:
+            raise LabError(f"there is no cluster {self.name!r}; `homeostat up --name {self.name}` makes one") from None
+        except (orjson.JSONDecodeError, TypeError) as error:
+            text = f"{file} cannot be read ({error}); `homeostat down --name {self.name} --purge` forgets this cluster"
+            raise LabError(text) from error
+
+    def save(self, cluster: Cluster) -> None:
+        """Write the plan, at once or not at all."""
+        self.path.mkdir(parents=True, exist_ok=True)
+        replace_file(self.path / "cluster.json", orjson.dumps(cluster.to_dict(), option=orjson.OPT_INDENT_2))
+
+    def purge(self) -> None:
+        """Forget the cluster."""
+        shutil.rmtree(self.path, ignore_errors=True)
+
+    @contextmanager
+    def only_one(self) -> Iterator[int]:
+        """Hold the cluster's lock; yields its descriptor, which a supervisor inherits and so keeps while it lives.
+
+        Raises LabError when another process has it.
+        """
+        self.path.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(self.path / "lock", os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(descriptor)
+            text = f"cluster {self.name!r} is running or starting; see `homeostat status --name {self.name}`"
+            raise LabError(text) from None
+        try:
+            yield descriptor
+        finally:
+            os.close(descriptor)
+
+
+def clusters() -> list[Folder]:
+    """All clusters of this user, by name."""
+    root = state_root()
+    if not root.is_dir():
+        return []
+    return [Folder(path) for path in sorted(root.iterdir()) if (path / "cluster.json").exists()]
+
+
+def free_index() -> int:
+    """The lowest cluster index that no cluster of this user has. Raises LabError when all are taken."""
+    taken = {folder.load().index for folder in clusters()}
+    for index in range(CLUSTERS_MAX):
+        if index not in taken:
+            return index
+    raise LabError(f"there are {CLUSTERS_MAX} clusters already; `homeostat down --purge` forgets one")
+
+
+def replace_file(path: Path, content: bytes, *, mode: int = 0o600) -> None:
+    """Write a file so that a reader sees the old content or the new, never a part."""
+    scratch = path.with_name(f".{path.name}.{os.getpid()}")
+    with os.fdopen(os.open(scratch, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode), "wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    scratch.replace(path)
