@@ -1,0 +1,72 @@
+"""The command `homeostat`: each subcommand is one module, loaded when it is called, so that start-up stays short."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+
+import click
+
+_COMMANDS = {
+    "up": "boot a cluster, or bring it back",
+    "down": "stop a cluster; --purge forgets it",
+    "status": "what runs and how it is",
+    "kubeconfig": "print the cluster's kubeconfig",
+    "node": "list, stop, start, cut and heal nodes",
+    "drill": "list and run failure drills",
+    "why": "what led to an object's last change",
+    "events": "what happened, newest last",
+    "completion": "print the shell's completion script",
+    "version": "print the versions",
+}
+
+
+class _Commands(click.Group):
+    """Finds a command by its module's name."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in _COMMANDS:
+            return None
+        command = importlib.import_module(f"homeostat.cli.{cmd_name}").command
+        assert isinstance(command, click.Command)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(list(_COMMANDS.items()))
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args and args[0] not in _COMMANDS and not args[0].startswith("-"):
+            from difflib import get_close_matches
+
+            near = get_close_matches(args[0], _COMMANDS, n=1)
+            hint = f"; did you mean {near[0]!r}?" if near else ""
+            ctx.fail(f"no such command {args[0]!r}{hint}")
+        return super().resolve_command(ctx, args)
+
+
+@click.command(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
+def homeostat() -> None:
+    """A self-healing, highly available cluster that speaks the Kubernetes API and breaks itself on purpose."""
+
+
+def main() -> None:
+    """The entry point: errors that a person can mend end as one line and exit code 1."""
+    from homeostat.api.errors import ApiError
+    from homeostat.lab.state import LabError
+
+    try:
+        homeostat.main(standalone_mode=True)
+    except LabError as error:
+        click.echo(f"homeostat: {error}", err=True)
+        sys.exit(1)
+    except ApiError as error:
+        click.echo(f"homeostat: the API server says: {error.message}", err=True)
+        sys.exit(1)
+    except KeyboardInterrupt:
+        sys.exit(130)

@@ -1,0 +1,96 @@
+"""A drill's report as text for a terminal and as JSON for a program."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from homeostat.drill.conductor import Finding, Report
+from homeostat.drill.probe import Probe
+
+_TIMELINE_LINES_MAX = 40
+
+
+def text(report: Report, *, timeline: bool = True) -> list[str]:
+    """The report in lines: verdict, predictions, what clients saw, and the recorded chain of writes."""
+    verdict = "PASSED" if report.passed else "FAILED"
+    lines = [f"{verdict}  {report.drill.name}: {report.drill.title}", f"  loop      {report.drill.loop}"]
+    lines.append(f"  fault     {report.did}: {report.target}")
+    if report.undid:
+        lines.append(f"  undone    {report.undid}, {report.undo_at - report.fault_at:.1f} s later")
+    lines += [f"  {_mark(finding)}  {_finding(finding)}" for finding in report.findings]
+    lines += [_clients(probe) for probe in (report.app, report.api) if probe is not None]
+    if timeline and report.journal:
+        lines.append("  what the loops wrote, and why:")
+        lines += _timeline(report)
+    return lines
+
+
+def as_json(report: Report) -> dict[str, Any]:
+    """The same for a program. Times are seconds; those of findings count from the fault, or from its undoing."""
+    return {
+        "drill": report.drill.name,
+        "passed": report.passed,
+        "target": str(report.target),
+        "fault": {"did": report.did, "at": report.fault_at},
+        "undo": {"did": report.undid, "at": report.undo_at} if report.undid else None,
+        "predictions": [
+            {
+                "text": finding.prediction.text,
+                "kept": finding.kept,
+                "seconds": finding.seconds,
+                "after": finding.prediction.after_seconds,
+                "within": finding.prediction.within_seconds,
+                "ofUndo": finding.prediction.of_undo,
+            }
+            for finding in report.findings
+        ],
+        "clients": [_clients_json(probe) for probe in (report.app, report.api) if probe is not None],
+        "journal": report.journal,
+    }
+
+
+def _mark(finding: Finding) -> str:
+    return "kept   " if finding.kept else "BROKEN "
+
+
+def _finding(finding: Finding) -> str:
+    prediction = finding.prediction
+    since = "after the undoing" if prediction.of_undo else "after the fault"
+    bound = f"predicted within {prediction.within_seconds:g} s"
+    if prediction.after_seconds:
+        bound = f"predicted {prediction.after_seconds:g} to {prediction.within_seconds:g} s"
+    when = "not seen" if finding.seconds is None else f"{finding.seconds:.2f} s {since}"
+    return f"{prediction.text}: {when} ({bound})"
+
+
+def _clients(probe: Probe) -> str:
+    failed = probe.failures
+    line = f"  {probe.name:<8}  {len(probe.samples)} requests, {len(failed)} failed"
+    line += f", longest time without an answer {probe.longest_gap():.2f} s"
+    if failed:
+        line += f"; first failure: {failed[0].error}"
+    return line
+
+
+def _clients_json(probe: Probe) -> dict[str, Any]:
+    failures = [{"at": f.at, "seconds": f.seconds, "error": f.error} for f in probe.failures]
+    return {
+        "name": probe.name,
+        "requests": len(probe.samples),
+        "failures": failures,
+        "longestGapSeconds": round(probe.longest_gap(), 3),
+    }
+
+
+def _timeline(report: Report) -> list[str]:
+    told = [entry for entry in report.journal if entry.get("kind") not in ("Lease", "Event")]
+    lines = []
+    for entry in told[:_TIMELINE_LINES_MAX]:
+        since = float(entry["time"]) - report.fault_at
+        about = f"{entry['kind']} {entry['namespace']}/{entry['name']}" if entry["namespace"] else entry["name"]
+        cause = entry.get("cause") or {}
+        why = f"{cause.get('loop', '')}: {cause.get('note', '')}".rstrip(": ")
+        lines.append(f"    {since:+8.3f} s  {entry['verb'].lower():<9} {about}  {entry.get('summary', '')}  [{why}]")
+    if len(told) > _TIMELINE_LINES_MAX:
+        lines.append(f"    ... and {len(told) - _TIMELINE_LINES_MAX} more")
+    return lines
