@@ -6,7 +6,7 @@ admission, the verb.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeAlias
 
@@ -133,14 +133,6 @@ class Call:
 SubresourceHandler: TypeAlias = Callable[[Call], Awaitable[Response]]
 
 
-# How the parts are handed to the server (`apiserver.server.ApiServer`):
-#   handlers  Mapping[tuple[str, str], SubresourceHandler], keyed ("pods", "binding"), ("deployments.apps", "scale")
-#             (`api.errors.qualified`), or ("*", "scale") for every resource. Tried before the built-in `status` and
-#             `finalize`. The handler sees authenticated, authorized requests only; `call.info.verb` is create for POST,
-#             and so on.
-#   paths     Mapping[str, SubresourceHandler], keyed by a path prefix ("/apis", "/openapi/v3", "/version"). The longest
-#             prefix that ends at a `/` boundary wins; resource URLs are recognised first.
-#   negotiator  the one object below; asked once per read, write or watch.
 class Negotiator(Protocol):
     """Renders what a client asks for by `Accept` other than the plain object: Table, PartialObjectMetadata(List)."""
 
@@ -155,3 +147,28 @@ class Negotiator(Protocol):
     def render_event(self, request: Request, kind: Kind, event_type: str, obj: Obj) -> bytes:
         """One watch line, newline included; `obj` is the object, or a bare one with its revision for BOOKMARK."""
         ...
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What `apiserver.server.ApiServer` is assembled from, beside its store: `ApiServer(store, settings=..., parts=
+    build)`, where `build(reader, writer) -> Parts` is called once, before `start` (the reader is empty until then).
+
+    `handlers` are keyed ("pods", "binding"), ("deployments.apps", "scale") (the resource as `api.errors.qualified`
+    names it), or ("*", "scale") for every resource; virtual kinds (reviews) have the subresource "". They are tried
+    before the built-in `status` and `finalize`, and get authenticated, authorized requests only. `paths` are keyed by
+    path prefix ("/apis", "/openapi/v3", "/version"): the longest one that ends at a `/` boundary wins, after resources
+    are recognised. Without an authorizer everything is allowed; a request that has a `user` is not authenticated again.
+    `background` coroutines (bootstrap, upkeep) run from `start` to `stop`.
+    """
+
+    authenticators: Sequence[Authenticator] = ()
+    authorizer: Authorizer | None = None
+    admission: Sequence[Admission] = ()
+    handlers: Mapping[tuple[str, str], SubresourceHandler] = field(default_factory=dict)
+    paths: Mapping[str, SubresourceHandler] = field(default_factory=dict)
+    negotiator: Negotiator | None = None
+    background: Sequence[Callable[[], Awaitable[None]]] = ()
+
+
+Build: TypeAlias = Callable[[Reader, Writer], Parts]
