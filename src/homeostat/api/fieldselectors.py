@@ -175,6 +175,12 @@ def _path(field: str, kind: Kind) -> str:
     return known[field]
 
 
+def selectable(kind: Kind) -> dict[str, str]:
+    """The paths that objects of `kind` can be selected by beside their name and namespace, and what absent reads as."""
+    known = _FIELDS.get((kind.group, kind.kind), _NAMES)
+    return {path: _ZERO.get(path, "") for path in known.values() if path not in _NAMES}
+
+
 @lru_cache(maxsize=256)
 def _reader(path: str) -> Callable[[Obj], str]:
     parts = tuple(path.split("."))
