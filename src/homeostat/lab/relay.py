@@ -13,8 +13,8 @@ from dataclasses import dataclass
 
 from homeostat.kit import clock, tasks
 from homeostat.kit.log import logger
-from homeostat.lab.splice import Side
 from homeostat.lab.uplink import Uplinks
+from homeostat.network.splice import Side
 
 _log = logger("relay")
 _DIAL_SECONDS = 0.5

@@ -13,8 +13,8 @@ import orjson
 
 from homeostat.kit import clock, tasks
 from homeostat.kit.log import logger
-from homeostat.lab.splice import Side, Splice
 from homeostat.lab.state import replace_file
+from homeostat.network.splice import Side, Splice
 
 _log = logger("uplink")
 CUT_SECONDS_MAX = 24 * 3600.0
