@@ -1,0 +1,297 @@
+"""Brings a decoded object into the shape of its kind, as kube-apiserver's typed decoding does.
+
+Wrong types are refused with the decoder's words (400), unknown fields are dropped and told of, nulls and empty optional
+lists and maps go, quantities and times take their canonical form. One walk a kind, compiled when the kind is first
+seen. This is about shape alone: what values mean is `api.validation`'s business, what is absent `api.defaults`'.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
+
+from homeostat.api import scalars
+from homeostat.api.duplicates import duplicate_fields
+from homeostat.api.errors import ApiError, Cause, bad_request
+from homeostat.api.kinds import Kind
+from homeostat.api.required import may_be_empty, needed_fields
+from homeostat.api.schema import BYTE, DATE_TIME, Schema, schema_of
+from homeostat.api.types import Obj
+
+# A check gets the value, the dict or list that holds it, its key or index there, and where to note what it finds.
+Check: TypeAlias = Callable[[Any, Any, Any, "_Notes"], None]
+# Of one field: the exact type that needs no more than `check`, that check, whether an empty value is dropped, schema.
+_Entry: TypeAlias = tuple[type | None, Check | None, bool, Schema]
+
+_PYTHON_TYPES: dict[str, type] = {"object": dict, "array": list, "string": str, "integer": int, "boolean": bool}
+
+
+@dataclass(slots=True)
+class _Notes:
+    """What a walk finds: the containers stand for their paths, which are only worked out when somebody needs them."""
+
+    unknown: list[tuple[Any, str]] = field(default_factory=list)
+    missing: list[tuple[Any, str]] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Findings:
+    """`problems` are unknown and duplicate fields in kubectl's words; `missing` the required fields that are absent."""
+
+    problems: list[str]
+    missing: list[Cause]
+
+
+class _Mismatch(Exception):
+    """A value of the wrong type; `box` and `key` say where it is."""
+
+    def __init__(self, box: Any, key: Any, value: Any) -> None:
+        super().__init__()
+        self.box, self.key, self.value = box, key, value
+
+
+def conform(kind: Kind, obj: Obj, *, field_validation: str = "Ignore", body: bytes = b"") -> Findings:
+    """Bring `obj` into its kind's shape, in place.
+
+    `field_validation` is Ignore, Warn or Strict. `body` is the JSON that `obj` was decoded from, for duplicate fields.
+    Raises ApiError 400 on a value of the wrong type and, in Strict, on unknown and duplicate fields.
+    """
+    schema = schema_of(kind)
+    notes = _Notes()
+    strict = field_validation in ("Warn", "Strict")
+    doubled = duplicate_fields(body, obj) if strict else []
+    try:
+        _object_check(schema)(obj, None, None, notes)
+    except _Mismatch as wrong:
+        raise _cannot_handle(kind, _unmarshal_text(schema, kind.kind, obj, wrong)) from None
+    except scalars.Malformed as wrong:
+        raise _cannot_handle(kind, str(wrong)) from None
+    problems: list[str] = []
+    if strict:
+        problems = [f'unknown field "{_path(obj, box, key)}"' for box, key in notes.unknown]
+        problems += [f'duplicate field "{path}"' for path in doubled]
+    if problems and field_validation == "Strict":
+        raise _cannot_handle(kind, "strict decoding error: " + ", ".join(problems))
+    required = [Cause("FieldValueRequired", _path(obj, box, key), "Required value") for box, key in notes.missing]
+    return Findings(problems, required)
+
+
+def _cannot_handle(kind: Kind, why: str) -> ApiError:
+    return bad_request(f'{kind.kind} in version "{kind.version}" cannot be handled as a {kind.kind}: {why}')
+
+
+# ---- the compiled walk
+
+_OBJECT_CHECKS: dict[str, Check] = {}
+
+
+def _object_check(schema: Schema) -> Check:
+    """The walk of an object with named fields; one for each definition, whoever refers to it."""
+    known = _OBJECT_CHECKS.get(schema.definition)
+    if known is not None:
+        return known
+    entries: dict[str, _Entry] = {}
+    entry_of = entries.get
+    needed = needed_fields(schema)
+
+    def check(value: Any, box: Any, key: Any, notes: _Notes) -> None:
+        drops: list[str] = []
+        for name, child in value.items():
+            entry = entry_of(name)
+            if entry is None:
+                notes.unknown.append((value, name))
+                drops.append(name)
+                continue
+            exact, inner, drop_empty, place = entry
+            if child.__class__ is exact:
+                if inner is None:
+                    pass
+                elif child or not drop_empty:
+                    inner(child, value, name, notes)
+                else:
+                    drops.append(name)
+            elif child is None:
+                drops.append(name)
+            else:
+                _odd(child, value, name, place)
+        for name in drops:
+            del value[name]
+        if needed and not needed <= value.keys():
+            notes.missing += [(value, name) for name in sorted(needed - value.keys())]
+
+    _OBJECT_CHECKS[schema.definition] = check  # before the fields: a type may hold itself (JSONSchemaProps)
+    for name, place in schema.properties.items():
+        exact, inner = _compile(place)
+        if name in needed and exact is str and inner is None:
+            inner = _check_filled
+        drop_empty = exact is list or place.values is not None
+        entries[name] = (exact, inner, drop_empty and not may_be_empty(schema, name), place)
+    return check
+
+
+def _check_filled(value: Any, box: Any, key: Any, notes: _Notes) -> None:
+    if not value:
+        notes.missing.append((box, key))
+
+
+def _compile(place: Schema) -> tuple[type | None, Check | None]:
+    """The exact type that a value of this place has, and what is left to check of it (None: nothing)."""
+    if place.preserve_unknown:
+        return dict, None
+    if place.is_int_or_string:
+        return int, None
+    if place.is_quantity:
+        return str, scalars.check_quantity
+    if place.type == "object":
+        return dict, _map_check(place.values) if place.values is not None else _object_check(place)
+    if place.type == "array" and place.items is not None:
+        return list, _list_check(place.items)
+    if place.type == "number":
+        return float, None
+    if place.format == DATE_TIME:
+        return str, scalars.check_micro_time if place.definition.endswith(".MicroTime") else scalars.check_time
+    if place.format == BYTE:
+        return str, scalars.check_base64
+    if place.format == "int32":
+        return int, _check_int32
+    return _PYTHON_TYPES[place.type], None
+
+
+def _check_int32(value: Any, box: Any, key: Any, notes: _Notes) -> None:
+    if not -0x80000000 <= value <= 0x7FFFFFFF:
+        raise _Mismatch(box, key, value)
+
+
+def _map_check(values: Schema) -> Check:
+    exact, inner = _compile(values)
+
+    def check(value: Any, box: Any, key: Any, notes: _Notes) -> None:
+        for name, child in value.items():
+            if child.__class__ is not exact:
+                _odd_element(child, value, name, values)
+            elif inner is not None:
+                inner(child, value, name, notes)
+
+    return check
+
+
+def _list_check(items: Schema) -> Check:
+    exact, inner = _compile(items)
+
+    def check(value: Any, box: Any, key: Any, notes: _Notes) -> None:
+        for at, child in enumerate(value):
+            if child.__class__ is not exact:
+                _odd_element(child, value, at, items)
+            elif inner is not None:
+                inner(child, value, at, notes)
+
+    return check
+
+
+def _odd(value: Any, box: Any, key: Any, place: Schema) -> None:
+    """A value that is not of its place's exact type: put right what Go would take, refuse the rest."""
+    got = value.__class__
+    if place.preserve_unknown or (place.is_int_or_string and got is str):
+        return
+    if place.is_quantity and got in (int, float):
+        box[key] = scalars.canonical_quantity(str(value))
+    elif place.is_quantity:
+        raise scalars.Malformed(scalars.BAD_QUANTITY)
+    elif place.type == "number" and got is int:
+        box[key] = float(value)
+    elif place.is_int_or_string:
+        raise scalars.Malformed(f"json: cannot unmarshal {_go_value(value)} into Go value of type int32")
+    elif place.format == DATE_TIME:
+        raise scalars.Malformed(f"json: cannot unmarshal {_go_value(value)} into Go value of type string")
+    else:
+        raise _Mismatch(box, key, value)
+
+
+def _odd_element(value: Any, box: Any, key: Any, place: Schema) -> None:
+    """Like `_odd`, for what stands in a list or map, where a null is the type's zero value."""
+    if value is None:
+        box[key] = _zero(place)
+    else:
+        _odd(value, box, key, place)
+
+
+def _zero(place: Schema) -> Any:
+    """Go's zero value of a place, as it is written out."""
+    if place.preserve_unknown or place.type == "array" or place.format in (DATE_TIME, BYTE):
+        return None
+    if place.is_quantity:
+        return "0"
+    if place.is_int_or_string:
+        return 0
+    return _PYTHON_TYPES[place.type]()
+
+
+# ---- telling where it was
+
+
+def _path_to(root: Any, box: Any) -> list[str | int]:
+    """The keys and indices that lead from `root` to the container `box`, found by identity."""
+    todo: list[tuple[Any, list[str | int]]] = [(root, [])]
+    while todo:
+        here, path = todo.pop()
+        if here is box:
+            return path
+        children = here.items() if isinstance(here, dict) else enumerate(here)
+        todo += [(child, [*path, key]) for key, child in children if isinstance(child, dict | list)]
+    return []
+
+
+def _path(root: Any, box: Any, key: str | int) -> str:
+    """`spec.containers[0].image`: the place of `key` in `box`, in the words of field paths."""
+    text = ""
+    for step in [*_path_to(root, box), key]:
+        text += f"[{step}]" if isinstance(step, int) else f".{step}" if text else step
+    return text
+
+
+def _go_value(value: Any) -> str:
+    """What Go's decoder calls a JSON value."""
+    if isinstance(value, bool):
+        return "bool"
+    if isinstance(value, int | float):
+        return f"number {value}"
+    return {"str": "string", "dict": "object", "list": "array"}.get(type(value).__name__, "null")
+
+
+def _short(definition: str) -> str:
+    """`v1.PodSpec`, from a definition's full name."""
+    return ".".join(definition.rsplit(".", 2)[-2:])
+
+
+def _go_type(place: Schema) -> str:
+    if place.items is not None:
+        return "[]" + _go_type(place.items)
+    if place.values is not None:
+        return "map[string]" + _go_type(place.values)
+    if place.type == "object":
+        return _short(place.definition)
+    if place.type == "integer":
+        return place.format or "int"
+    if place.format == BYTE:
+        return "[]uint8"
+    return {"boolean": "bool", "number": "float64"}.get(place.type, "string")
+
+
+def _unmarshal_text(schema: Schema, kind: str, root: Obj, wrong: _Mismatch) -> str:
+    """Go's words for a value of the wrong type: the innermost struct, the field path without indices, the Go type."""
+    struct, names, place = kind, [], schema
+    for step in [*_path_to(root, wrong.box), wrong.key]:
+        if place.items is not None:
+            place = place.items
+        elif place.values is not None:
+            place = place.values
+        else:
+            struct = place.definition.rsplit(".", 1)[-1]
+            names.append(str(step))
+            place = place.properties[str(step)]
+    got = _go_value(wrong.value)
+    if got.startswith("number") and place.type != "integer":
+        got = "number"
+    where = f"{struct}.{'.'.join(names)}"
+    return f"json: cannot unmarshal {got} into Go struct field {where} of type {_go_type(place)}"
