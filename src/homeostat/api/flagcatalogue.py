@@ -1,0 +1,313 @@
+"""The flags that `homeostat up --set COMPONENT.FLAG=VALUE` knows, named as Kubernetes names them, with its defaults.
+
+Data only. A flag stands here because some component reads it; `api.flags` gives them types and errors.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+# duration: a Go duration; quantity: a resource.Quantity; the others as their names say.
+Type: TypeAlias = Literal["duration", "integer", "number", "text", "boolean", "quantity", "cidr", "port-range"]
+
+
+@dataclass(frozen=True, slots=True)
+class Flag:
+    """One flag. `default` is written as on a command line; `least` bounds numbers and durations (in seconds)."""
+
+    component: str
+    name: str
+    type: Type
+    default: str
+    doc: str
+    least: float = 0.0
+
+    @property
+    def path(self) -> str:
+        """`controller-manager.node-monitor-period`: how `--set` names it."""
+        return f"{self.component}.{self.name}"
+
+
+def _election(component: str) -> tuple[Flag, ...]:
+    return (
+        Flag(
+            component,
+            "leader-elect-lease-duration",
+            "duration",
+            "15s",
+            "how long followers wait after the leader's last renewal before they try to lead",
+            least=0.001,
+        ),
+        Flag(
+            component,
+            "leader-elect-renew-deadline",
+            "duration",
+            "10s",
+            "how long the leader retries a renewal before it stops leading",
+            least=0.001,
+        ),
+        Flag(
+            component,
+            "leader-elect-retry-period",
+            "duration",
+            "2s",
+            "the pause between tries to acquire or renew",
+            least=0.001,
+        ),
+    )
+
+
+_APISERVER = (
+    Flag(
+        "apiserver",
+        "default-not-ready-toleration-seconds",
+        "integer",
+        "300",
+        "the toleration for node.kubernetes.io/not-ready:NoExecute that a Pod without one gets",
+    ),
+    Flag(
+        "apiserver",
+        "default-unreachable-toleration-seconds",
+        "integer",
+        "300",
+        "the toleration for node.kubernetes.io/unreachable:NoExecute that a Pod without one gets",
+    ),
+    Flag("apiserver", "event-ttl", "duration", "1h", "how long Events are kept", least=1),
+    Flag(
+        "apiserver",
+        "max-requests-inflight",
+        "integer",
+        "400",
+        "reads that may be under way at once; 0 is no limit",
+    ),
+    Flag(
+        "apiserver",
+        "max-mutating-requests-inflight",
+        "integer",
+        "200",
+        "writes that may be under way at once; 0 is no limit",
+    ),
+    Flag("apiserver", "request-timeout", "duration", "1m", "how long a request other than a watch may take", least=0.1),
+    Flag(
+        "apiserver",
+        "min-request-timeout",
+        "integer",
+        "1800",
+        "seconds a watch stays open at least when its client names no timeout; the most is twice that",
+    ),
+    Flag(
+        "apiserver",
+        "service-cluster-ip-range",
+        "cidr",
+        "10.96.0.0/16",
+        "where Services get their cluster addresses; the lab puts it on loopback",
+    ),
+    Flag("apiserver", "service-node-port-range", "port-range", "30000-32767", "where Services get their node ports"),
+    Flag(
+        "apiserver",
+        "etcd-compaction-interval",
+        "duration",
+        "5m",
+        "how often the store forgets history; 0 is never",
+    ),
+)
+
+_CONTROLLERS = (
+    Flag(
+        "controller-manager",
+        "node-monitor-period",
+        "duration",
+        "5s",
+        "how often the health of nodes is looked at",
+        least=0.001,
+    ),
+    Flag(
+        "controller-manager",
+        "node-monitor-grace-period",
+        "duration",
+        "50s",
+        "how long a node may be silent before it is marked unhealthy",
+        least=0.001,
+    ),
+    Flag(
+        "controller-manager",
+        "node-startup-grace-period",
+        "duration",
+        "1m",
+        "how long a node may be silent while it starts",
+        least=0.001,
+    ),
+    Flag(
+        "controller-manager",
+        "node-eviction-rate",
+        "number",
+        "0.1",
+        "nodes a second whose Pods are evicted in a healthy zone",
+    ),
+    Flag(
+        "controller-manager",
+        "secondary-node-eviction-rate",
+        "number",
+        "0.01",
+        "nodes a second whose Pods are evicted in an unhealthy zone of a large cluster",
+    ),
+    Flag(
+        "controller-manager",
+        "unhealthy-zone-threshold",
+        "number",
+        "0.55",
+        "the share of nodes that must be not ready for a zone to count as unhealthy",
+    ),
+    Flag(
+        "controller-manager",
+        "large-cluster-size-threshold",
+        "integer",
+        "50",
+        "the number of nodes above which a cluster counts as large",
+    ),
+    Flag(
+        "controller-manager",
+        "terminated-pod-gc-threshold",
+        "integer",
+        "12500",
+        "how many ended Pods may stay before they are deleted; 0 is any number",
+    ),
+    *(
+        Flag(
+            "controller-manager",
+            f"concurrent-{what}-syncs",
+            "integer",
+            count,
+            f"how many {said} are worked on at once",
+            least=1,
+        )
+        for what, said, count in (
+            ("deployment", "Deployments", "5"),
+            ("replicaset", "ReplicaSets", "5"),
+            ("daemonset", "DaemonSets", "2"),
+            ("endpoint", "Endpoints", "5"),
+            ("namespace", "Namespaces", "10"),
+            ("gc", "objects of garbage collection", "20"),
+        )
+    ),
+    Flag(
+        "controller-manager",
+        "concurrent-service-endpoint-syncs",
+        "integer",
+        "5",
+        "how many Services have their EndpointSlices worked on at once",
+        least=1,
+    ),
+    Flag(
+        "controller-manager",
+        "max-endpoints-per-slice",
+        "integer",
+        "100",
+        "how many endpoints one EndpointSlice holds at most",
+        least=1,
+    ),
+    *_election("controller-manager"),
+)
+
+_SCHEDULER = (
+    Flag(
+        "scheduler",
+        "pod-initial-backoff-seconds",
+        "integer",
+        "1",
+        "the first pause before an unschedulable Pod is tried again",
+        least=1,
+    ),
+    Flag("scheduler", "pod-max-backoff-seconds", "integer", "10", "the longest such pause", least=1),
+    Flag(
+        "scheduler",
+        "pod-max-in-unschedulable-pods-duration",
+        "duration",
+        "5m",
+        "how long a Pod waits for an event that might help it before it is tried anyway",
+        least=1,
+    ),
+    *_election("scheduler"),
+)
+
+_KUBELET = (
+    Flag(
+        "kubelet",
+        "node-status-update-frequency",
+        "duration",
+        "10s",
+        "how often the node's status is computed",
+        least=0.01,
+    ),
+    Flag(
+        "kubelet",
+        "node-status-report-frequency",
+        "duration",
+        "5m",
+        "how often an unchanged status is written",
+        least=0.01,
+    ),
+    Flag(
+        "kubelet",
+        "node-lease-duration-seconds",
+        "integer",
+        "40",
+        "the duration in the node's Lease; it is renewed four times in that",
+        least=1,
+    ),
+    Flag("kubelet", "max-pods", "integer", "110", "how many Pods a node takes", least=1),
+    Flag(
+        "kubelet",
+        "sync-frequency",
+        "duration",
+        "1m",
+        "how often a running Pod is looked at without an event",
+        least=0.1,
+    ),
+    Flag(
+        "kubelet",
+        "crash-loop-back-off-initial",
+        "duration",
+        "10s",
+        "the first pause before a crashed container is started again",
+        least=0.001,
+    ),
+    Flag(
+        "kubelet",
+        "crash-loop-back-off-max",
+        "duration",
+        "300s",
+        "the longest such pause (KubeletConfiguration: crashLoopBackOff.maxContainerRestartPeriod)",
+        least=0.001,
+    ),
+    Flag(
+        "kubelet",
+        "container-log-max-size",
+        "quantity",
+        "10Mi",
+        "the size at which a container's log is rotated",
+        least=4096,
+    ),
+    Flag("kubelet", "container-log-max-files", "integer", "5", "how many files of a container's log are kept", least=2),
+    Flag(
+        "kubelet",
+        "maximum-dead-containers-per-container",
+        "integer",
+        "1",
+        "how many ended instances of a container are kept",
+    ),
+    Flag(
+        "kubelet", "file-check-frequency", "duration", "20s", "how often the folder of static Pods is read", least=0.01
+    ),
+)
+
+_PROXY = (
+    Flag("proxy", "min-sync-period", "duration", "1s", "the shortest time between two applications of changed rules"),
+    Flag("proxy", "sync-period", "duration", "30s", "how often the rules are applied without a change", least=0.01),
+)
+
+CATALOGUE: dict[tuple[str, str], Flag] = {
+    (flag.component, flag.name): flag for flag in (*_APISERVER, *_CONTROLLERS, *_SCHEDULER, *_KUBELET, *_PROXY)
+}
+COMPONENTS = ("apiserver", "controller-manager", "scheduler", "kubelet", "proxy")
