@@ -112,6 +112,10 @@ class Client(Protocol):
         """Delete one object; returns it while it is still going, or a Status."""
         ...
 
+    async def delete_collection(self, kind: Kind, namespace: str = "", *, cause: WriteCause | None = None) -> None:
+        """Delete all objects of a kind, in one namespace or (empty) in all, each by its own rules."""
+        ...
+
     async def raw(self, request: Request) -> Response:
         """Any request, as it is."""
         ...

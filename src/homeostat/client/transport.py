@@ -1,0 +1,37 @@
+"""What carries a request to one of the API servers and brings the response back: in process, or over HTTP.
+
+A transport knows of several servers and goes to the next one when one is dead. It may send a request again only when
+that is safe, which its caller says (`repeatable`); otherwise a connection that breaks after the request went out is
+raised as `Unreachable`, and nobody knows whether the request was carried out.
+"""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from homeostat.wire.message import Request, Response
+
+_SERVICE_UNAVAILABLE = 503
+_TRUE = ("1", "true", "True")
+
+
+class Transport(Protocol):
+    """Sends requests. Safe to use from many tasks of one loop."""
+
+    async def send(self, request: Request, *, repeatable: bool) -> Response:
+        """The response, of whatever status. Raises client.contract.Unreachable."""
+        ...
+
+    async def close(self) -> None:
+        """Release connections; requests under way fail."""
+        ...
+
+
+def is_stream(request: Request) -> bool:
+    """Whether the response is an endless stream: a watch, or a followed log."""
+    return request.query.get("watch") in _TRUE or request.query.get("follow") in _TRUE
+
+
+def try_next(response: Response, *, repeatable: bool) -> bool:
+    """Whether another server should be asked: this one says 503, it cannot now (going down, or its store is away)."""
+    return repeatable and response.status == _SERVICE_UNAVAILABLE

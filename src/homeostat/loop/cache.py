@@ -1,0 +1,64 @@
+"""The view that decisions get: several informers' caches as one `World`, at one moment."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TypeAlias
+
+from homeostat.api.kinds import Kind
+from homeostat.api.types import Obj
+from homeostat.loop.objects import ObjectIndex
+
+# Group and kind: the same for all versions of a resource.
+GroupKind: TypeAlias = tuple[str, str]
+
+
+class UnwatchedKind(LookupError):
+    """A decision reads a kind that its loop does not watch: a mistake in the loop."""
+
+
+class CacheWorld:
+    """Implements `loop.contract.World` over indexes by group and kind, with a fixed `now` and `failure`."""
+
+    __slots__ = ("_failure", "_indexes", "_now")
+
+    def __init__(self, indexes: Mapping[GroupKind, ObjectIndex], now: float, failure: str = "") -> None:
+        self._indexes = indexes
+        self._now = now
+        self._failure = failure
+
+    @property
+    def now(self) -> float:
+        """Seconds since the epoch."""
+        return self._now
+
+    def get(self, kind: Kind, namespace: str, name: str) -> Obj | None:
+        """The cached object."""
+        return self._index(kind).get(namespace, name)
+
+    def list(self, kind: Kind, namespace: str = "") -> Sequence[Obj]:
+        """Cached objects, ordered by namespace and name."""
+        return self._index(kind).list(namespace)
+
+    def owned(self, kind: Kind, owner_uid: str) -> Sequence[Obj]:
+        """Objects with an owner of this uid, without a controller when it is empty."""
+        return self._index(kind).owned(owner_uid)
+
+    def on_node(self, kind: Kind, node_name: str) -> Sequence[Obj]:
+        """Objects with this spec.nodeName."""
+        return self._index(kind).on_node(node_name)
+
+    def exists_uid(self, uid: str) -> bool:
+        """Whether any watched kind holds this uid."""
+        return any(index.by_uid(uid) is not None for index in self._indexes.values())
+
+    @property
+    def failure(self) -> str:
+        """The error of the key's last round of actions, empty when there was none."""
+        return self._failure
+
+    def _index(self, kind: Kind) -> ObjectIndex:
+        try:
+            return self._indexes[(kind.group, kind.kind)]
+        except KeyError:
+            raise UnwatchedKind(f"{kind.kind} is read but not watched: add a Watch for it to the loop") from None
