@@ -1,0 +1,253 @@
+"""The EndpointSlice loop: the addresses behind each Service, in slices of at most 100 endpoints.
+
+Rules: k8s.io/endpointslice. One set of slices for each address family and each distinct list of ports. Existing slices
+are changed as little as possible: an endpoint stays in its slice, changed slices take new endpoints first, and only
+what does not fit makes a new slice. A Service without endpoints keeps one empty slice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+from homeostat.api import meta
+from homeostat.api.kinds import ENDPOINTSLICE, NODE, POD, SERVICE
+from homeostat.api.types import Obj
+from homeostat.controllers.service_pods import (
+    HEADLESS,
+    MANAGED_BY,
+    SERVICE_NAME,
+    addresses_of,
+    has_endpoints,
+    hostname,
+    is_headless,
+    selected_pods,
+    service_keys,
+    target_ports,
+    target_reference,
+)
+from homeostat.loop.contract import Action, Create, Delete, Key, Loop, Update, Watch, World
+
+MANAGER = "endpointslice-controller.k8s.io"
+ZONE = "topology.kubernetes.io/zone"
+_RESERVED = frozenset({SERVICE_NAME, MANAGED_BY, HEADLESS})
+
+# (name, protocol, number, appProtocol) of each port.
+Ports: TypeAlias = tuple[tuple[str, str, int, str], ...]
+
+
+@dataclass(slots=True)
+class _Wanted:
+    """The endpoints that one list of ports is to have, by Pod uid."""
+
+    family: str
+    ports: Ports
+    endpoints: dict[str, Obj] = field(default_factory=dict)
+
+
+def loop(*, endpoints_per_slice_max: int = 100) -> Loop:
+    """The loop `endpointslice`."""
+
+    def decide(key: Key, world: World) -> list[Action]:
+        service = world.get(SERVICE, *meta.split_key(key))
+        if service is None or meta.deleting(service) or not has_endpoints(service):
+            return []  # a Service that is gone takes its slices along: they name it as their owner
+        return _reconcile(service, world, endpoints_per_slice_max)
+
+    watches = (
+        Watch(SERVICE),
+        Watch(POD, service_keys),
+        Watch(NODE, _node_keys),
+        Watch(ENDPOINTSLICE, _slice_keys),
+    )
+    return Loop("endpointslice", watches, decide, parallel=5)
+
+
+def _reconcile(service: Obj, world: World, limit: int) -> list[Action]:
+    existing = [
+        item
+        for item in world.owned(ENDPOINTSLICE, meta.uid(service))
+        if meta.labels(item).get(MANAGED_BY) == MANAGER and not meta.deleting(item)
+    ]
+    actions: list[Action] = []
+    families = service["spec"].get("ipFamilies") or ["IPv4"]
+    actions += [
+        _delete(item, "the Service has no such family") for item in existing if item["addressType"] not in families
+    ]
+    pods = selected_pods(service, world)
+    for family in families:
+        slices = [item for item in existing if item["addressType"] == family]
+        actions += _reconcile_family(service, family, pods, slices, world, limit)
+    return actions
+
+
+def _reconcile_family(
+    service: Obj, family: str, pods: list[Obj], slices: list[Obj], world: World, limit: int
+) -> list[Action]:
+    groups: dict[Ports, _Wanted] = {}
+    for pod in pods:
+        endpoint = _endpoint(service, family, pod, world)
+        if endpoint is not None:
+            ports = target_ports(service, pod)
+            groups.setdefault(ports, _Wanted(family, ports)).endpoints[meta.uid(pod)] = endpoint
+    by_ports: dict[Ports, list[Obj]] = {}
+    for item in slices:
+        by_ports.setdefault(_ports_of(item), []).append(item)
+    if not groups:
+        # One empty slice says that the Service is known and has nothing behind it.
+        groups[()] = _Wanted(family, ())
+    actions: list[Action] = []
+    for ports, wanted in groups.items():
+        actions += _reconcile_ports(service, wanted, by_ports.pop(ports, []), limit)
+    for leftover in by_ports.values():
+        actions += [_delete(item, "no Pod has these ports") for item in leftover]
+    return actions
+
+
+def _reconcile_ports(service: Obj, wanted: _Wanted, slices: list[Obj], limit: int) -> list[Action]:
+    """Match the slices of one list of ports to the wanted endpoints."""
+    missing = dict(wanted.endpoints)
+    kept: list[tuple[Obj, list[Obj]]] = []
+    for item in slices:
+        endpoints = []
+        for endpoint in item.get("endpoints") or ():
+            uid = (endpoint.get("targetRef") or {}).get("uid", "")
+            if (now_wanted := missing.pop(uid, None)) is not None:
+                endpoints.append(now_wanted)
+        kept.append((item, endpoints))
+    labels = _labels(service)
+    dirty = [pair for pair in kept if not _unchanged(*pair, labels)]
+    clean = [pair for pair in kept if _unchanged(*pair, labels)]
+    fresh = list(missing.values())
+    for _, endpoints in dirty:
+        _fill(endpoints, fresh, limit)
+    if fresh:
+        # An unchanged slice is touched only when it takes all that is left.
+        room = [pair for pair in clean if len(pair[1]) + len(fresh) <= limit]
+        if room:
+            fullest = max(room, key=lambda pair: len(pair[1]))
+            _fill(fullest[1], fresh, limit)
+            dirty.append(fullest)
+    created = [fresh[start : start + limit] for start in range(0, len(fresh), limit)]
+    if not slices and not wanted.endpoints:
+        created = [[]]
+    actions: list[Action] = [_create(service, wanted, endpoints) for endpoints in created]
+    survivors = len(clean) + len(created) + sum(1 for _, endpoints in dirty if endpoints)
+    for item, endpoints in dirty:
+        if endpoints or (not wanted.endpoints and not survivors):
+            survivors += 1
+            actions.append(_update(service, item, endpoints))
+        else:
+            actions.append(_delete(item, "no endpoint is left in it"))
+    return actions
+
+
+def _fill(endpoints: list[Obj], fresh: list[Obj], limit: int) -> None:
+    room = max(0, limit - len(endpoints))
+    endpoints += fresh[:room]
+    del fresh[:room]
+
+
+def _unchanged(item: Obj, endpoints: list[Obj], labels: dict[str, str]) -> bool:
+    return (item.get("endpoints") or []) == endpoints and meta.labels(item) == labels
+
+
+def _endpoint(service: Obj, family: str, pod: Obj, world: World) -> Obj | None:
+    """The Pod as an endpoint; None when it has no address of the family, or its node is not known."""
+    addresses = [text for text in addresses_of(pod) if (":" in text) == (family == "IPv6")]
+    if not addresses:
+        return None
+    publish = bool(service["spec"].get("publishNotReadyAddresses"))
+    node_name = meta.pod_node(pod)
+    node = world.get(NODE, "", node_name) if node_name else None
+    if node is None and node_name and not publish:
+        return None
+    serving, terminating = meta.pod_ready(pod), meta.deleting(pod)
+    endpoint: Obj = {
+        "addresses": addresses[:1],
+        "conditions": {
+            "ready": publish or (serving and not terminating),
+            "serving": serving,
+            "terminating": terminating,
+        },
+        "targetRef": target_reference(pod),
+    }
+    if node_name:
+        endpoint["nodeName"] = node_name
+    if node is not None and (zone := meta.labels(node).get(ZONE)):
+        endpoint["zone"] = zone
+    if name := hostname(pod, service):
+        endpoint["hostname"] = name
+    return endpoint
+
+
+def _ports_of(item: Obj) -> Ports:
+    ports = item.get("ports") or ()
+    return tuple((p.get("name") or "", p["protocol"], int(p["port"]), p.get("appProtocol") or "") for p in ports)
+
+
+def _labels(service: Obj) -> dict[str, str]:
+    labels = {name: value for name, value in meta.labels(service).items() if name not in _RESERVED}
+    labels |= {SERVICE_NAME: meta.name(service), MANAGED_BY: MANAGER}
+    if is_headless(service):
+        labels[HEADLESS] = ""
+    return labels
+
+
+def _create(service: Obj, wanted: _Wanted, endpoints: list[Obj]) -> Create:
+    ports: list[Obj] = []
+    for name, protocol, number, application in wanted.ports:
+        port: Obj = {"name": name, "protocol": protocol, "port": number}
+        ports.append(port | {"appProtocol": application} if application else port)
+    item: Obj = {
+        "apiVersion": ENDPOINTSLICE.api_version,
+        "kind": ENDPOINTSLICE.kind,
+        "metadata": {
+            "generateName": f"{meta.name(service)}-",
+            "namespace": meta.namespace(service),
+            "labels": _labels(service),
+            "ownerReferences": [meta.make_controller_ref(SERVICE, service)],
+        },
+        "addressType": wanted.family,
+        "endpoints": endpoints,
+        "ports": ports,
+    }
+    return Create(ENDPOINTSLICE, item, note=f"{len(endpoints)} endpoints")
+
+
+def _update(service: Obj, item: Obj, endpoints: list[Obj]) -> Update:
+    before, after = (
+        {address for endpoint in part if endpoint["conditions"].get("ready") for address in endpoint["addresses"]}
+        for part in (item.get("endpoints") or [], endpoints)
+    )
+    changes = [f"-{address}" for address in sorted(before - after)] + [
+        f"+{address}" for address in sorted(after - before)
+    ]
+    note = "ready: " + " ".join(changes[:8]) if changes else "conditions or labels changed"
+    copy = {**item, "metadata": {**item["metadata"], "labels": _labels(service)}, "endpoints": endpoints}
+    return Update(ENDPOINTSLICE, copy, note=note)
+
+
+def _delete(item: Obj, why: str) -> Delete:
+    return Delete(ENDPOINTSLICE, meta.namespace(item), meta.name(item), uid=meta.uid(item), note=why)
+
+
+def _slice_keys(old: Obj | None, new: Obj | None, world: World) -> Iterable[Key]:
+    """The Service of a slice that this loop keeps."""
+    item = new if new is not None else old
+    if item is None or meta.labels(item).get(MANAGED_BY) != MANAGER:
+        return ()
+    name = meta.labels(item).get(SERVICE_NAME)
+    return (f"{meta.namespace(item)}/{name}",) if name else ()
+
+
+def _node_keys(old: Obj | None, new: Obj | None, world: World) -> Iterable[Key]:
+    """A node that came, went or moved to another zone concerns the Services of its Pods."""
+    if old is not None and new is not None and meta.labels(old).get(ZONE) == meta.labels(new).get(ZONE):
+        return ()
+    node = new if new is not None else old
+    found: set[Key] = set()
+    for pod in world.on_node(POD, meta.name(node or {})):
+        found.update(service_keys(None, pod, world))
+    return sorted(found)

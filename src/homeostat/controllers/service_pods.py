@@ -1,0 +1,117 @@
+"""What Services see of Pods: which Pods stand behind one, on which addresses and ports, and when that has changed.
+
+Shared by the EndpointSlice and Endpoints loops. Rules: k8s.io/endpointslice/util and pkg/controller/endpoint.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from homeostat.api import meta
+from homeostat.api.kinds import POD, SERVICE
+from homeostat.api.types import Obj
+from homeostat.loop.contract import Key, World
+
+SERVICE_NAME = "kubernetes.io/service-name"
+MANAGED_BY = "endpointslice.kubernetes.io/managed-by"
+HEADLESS = "service.kubernetes.io/headless"
+
+
+def selected_pods(service: Obj, world: World) -> list[Obj]:
+    """The Pods that the Service's selector matches, that have an address and have not ended."""
+    wanted = (service["spec"].get("selector") or {}).items()
+    return [
+        pod
+        for pod in world.list(POD, meta.namespace(service))
+        if wanted <= meta.labels(pod).items() and (pod.get("status") or {}).get("podIP") and not meta.pod_terminal(pod)
+    ]
+
+
+def has_endpoints(service: Obj) -> bool:
+    """Whether endpoints are kept for the Service: it has a selector and is no mere name."""
+    return bool(service["spec"].get("selector")) and service["spec"].get("type") != "ExternalName"
+
+
+def is_headless(service: Obj) -> bool:
+    """Whether the Service has no cluster address on purpose."""
+    return bool(service["spec"].get("clusterIP") == "None")
+
+
+def hostname(pod: Obj, service: Obj) -> str:
+    """The name that the Pod has in DNS under this Service; empty when it has none."""
+    spec = pod["spec"]
+    return spec["hostname"] if spec.get("hostname") and spec.get("subdomain") == meta.name(service) else ""
+
+
+def target_ports(service: Obj, pod: Obj) -> tuple[tuple[str, str, int, str], ...]:
+    """(name, protocol, port number in the Pod, appProtocol) of each Service port that the Pod has."""
+    found = []
+    for port in service["spec"].get("ports") or ():
+        number = _port_number(pod, port)
+        if number is not None:
+            protocol = port.get("protocol") or "TCP"
+            found.append((port.get("name") or "", protocol, number, port.get("appProtocol") or ""))
+    return tuple(found)
+
+
+def _port_number(pod: Obj, port: Obj) -> int | None:
+    target = port.get("targetPort")
+    if isinstance(target, int):
+        return target or int(port["port"])
+    if not target:
+        return int(port["port"])
+    protocol = port.get("protocol") or "TCP"
+    spec = pod["spec"]
+    sidecars = [item for item in spec.get("initContainers") or () if item.get("restartPolicy") == "Always"]
+    for container in [*(spec.get("containers") or ()), *sidecars]:
+        for offered in container.get("ports") or ():
+            if offered.get("name") == target and (offered.get("protocol") or "TCP") == protocol:
+                return int(offered["containerPort"])
+    return None
+
+
+def addresses_of(pod: Obj) -> list[str]:
+    """All addresses of the Pod, the first its main one."""
+    status = pod.get("status") or {}
+    listed = [item["ip"] for item in status.get("podIPs") or () if item.get("ip")]
+    return listed or ([status["podIP"]] if status.get("podIP") else [])
+
+
+def target_reference(pod: Obj) -> Obj:
+    """The reference from an endpoint to its Pod."""
+    return {"kind": "Pod", "namespace": meta.namespace(pod), "name": meta.name(pod), "uid": meta.uid(pod)}
+
+
+def _concerns(pod: Obj) -> tuple[object, ...]:
+    """What of a Pod can change endpoints, apart from its labels."""
+    status = pod.get("status") or {}
+    return (
+        meta.deleting(pod),
+        meta.pod_terminal(pod),
+        meta.pod_ready(pod),
+        status.get("podIP"),
+        status.get("podIPs"),
+        meta.pod_node(pod),
+        meta.uid(pod),
+    )
+
+
+def service_keys(old: Obj | None, new: Obj | None, world: World) -> Iterable[Key]:
+    """The Services that a changed Pod concerns; none when nothing that they see has changed."""
+    if (
+        old is not None
+        and new is not None
+        and _concerns(old) == _concerns(new)
+        and meta.labels(old) == meta.labels(new)
+    ):
+        return ()
+    some = new if new is not None else old
+    if some is None:
+        return ()
+    forms = [meta.labels(pod).items() for pod in (old, new) if pod is not None]
+    found = []
+    for service in world.list(SERVICE, meta.namespace(some)):
+        selector = (service["spec"].get("selector") or {}).items()
+        if selector and any(selector <= labels for labels in forms):
+            found.append(meta.key(service))
+    return found
