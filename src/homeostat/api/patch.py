@@ -29,10 +29,15 @@ _COPIED_BYTES_MAX = 3 * 1024 * 1024
 _REJECTED = "the server rejected our request due to an error in our request"
 
 
-def apply(content_type: str, obj: Obj, patch: Any, schema: strategic.Place | None) -> Obj:
-    """`obj` patched in the form that `content_type` names. Raises ApiError (400, 413, 415 or 422)."""
+def apply(content_type: str, obj: Obj, patch: Any, schema: strategic.Place | None = None) -> Obj:
+    """`obj` patched in the form that `content_type` names; `patch` is decoded, or the bytes of a body.
+
+    Without a schema a strategic merge patch replaces all lists. Raises ApiError (400, 413, 415 or 422).
+    """
     form = content_type.partition(";")[0].strip()
     try:
+        if isinstance(patch, bytes):
+            patch = _decoded(patch)
         if form == JSON_PATCH:
             return json_patch(obj, patch)
         if form not in CONTENT_TYPES:
@@ -45,6 +50,13 @@ def apply(content_type: str, obj: Obj, patch: Any, schema: strategic.Place | Non
         return merge_patch(obj, patch) if form == MERGE_PATCH else strategic.apply(obj, patch, schema)
     except RecursionError:
         raise bad_request("error decoding patch: nested too deeply") from None
+
+
+def _decoded(body: bytes) -> Any:
+    try:
+        return orjson.loads(body)
+    except orjson.JSONDecodeError as problem:
+        raise bad_request(f"error decoding patch: {problem}") from problem
 
 
 def merge_patch(obj: Obj, patch: Obj) -> Obj:
