@@ -84,6 +84,10 @@ class Folder:
         """A node's own folder."""
         return self.path / "nodes" / name
 
+    def containers(self, node: str) -> Path:
+        """Where a node's runtime keeps its containers."""
+        return self.node(node) / "runtime" / "containers"
+
     def exists(self) -> bool:
         """Whether there is a cluster in it."""
         return (self.path / "cluster.json").exists()

@@ -1,0 +1,23 @@
+"""`homeostat down`."""
+
+from __future__ import annotations
+
+import click
+
+from homeostat.cli.options import name_option
+from homeostat.lab.boot import stop
+from homeostat.lab.state import Folder
+
+
+@click.command("down")
+@name_option
+@click.option("--purge", is_flag=True, help="Forget the cluster: its objects, logs and kubeconfig entries.")
+def command(name: str, *, purge: bool) -> None:
+    """Stop a cluster and everything that it runs; `up` brings it back with all its objects."""
+    folder = Folder.of(name)
+    if not folder.exists() and not purge:
+        click.echo(f"cluster {name!r} does not exist: nothing to stop")
+        return
+    was_running = stop(folder, purge=purge)
+    text = "stopped" if was_running else "was not running"
+    click.echo(f"cluster {name!r} {text}" + (" and is forgotten" if purge else ""))
