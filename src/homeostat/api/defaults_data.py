@@ -1,0 +1,143 @@
+"""The default values of Kubernetes v1.36 that depend on nothing else, by type and field.
+
+The source of each is the type's `SetDefaults_*` function or `+default` marker. Types are named without `io.k8s.api.`.
+An empty object here stands for a Go struct that is always there, which makes the defaults of what it holds apply.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+# Fields that are no pointers in Go: an empty text or a zero counts as absent.
+ZERO: dict[str, dict[str, Any]] = {
+    "apps.v1.DaemonSetUpdateStrategy": {"type": "RollingUpdate"},
+    "apps.v1.DeploymentStrategy": {"type": "RollingUpdate"},
+    "apps.v1.StatefulSetPersistentVolumeClaimRetentionPolicy": {"whenDeleted": "Retain", "whenScaled": "Retain"},
+    "apps.v1.StatefulSetSpec": {"podManagementPolicy": "OrderedReady"},
+    "batch.v1.CronJobSpec": {"concurrencyPolicy": "Allow"},
+    "core.v1.AzureDiskVolumeSource": {"cachingMode": "ReadWrite", "fsType": "ext4", "kind": "Shared"},
+    "core.v1.Container": {
+        "terminationMessagePath": "/dev/termination-log",
+        "terminationMessagePolicy": "File",
+    },
+    "core.v1.ContainerPort": {"protocol": "TCP"},
+    "core.v1.EndpointPort": {"protocol": "TCP"},
+    "core.v1.EphemeralContainer": {
+        "terminationMessagePath": "/dev/termination-log",
+        "terminationMessagePolicy": "File",
+    },
+    "core.v1.HTTPGetAction": {"path": "/", "scheme": "HTTP"},
+    "core.v1.ISCSIPersistentVolumeSource": {"iscsiInterface": "default"},
+    "core.v1.ISCSIVolumeSource": {"iscsiInterface": "default"},
+    "core.v1.NamespaceStatus": {"phase": "Active"},
+    "core.v1.ObjectFieldSelector": {"apiVersion": "v1"},
+    "core.v1.PersistentVolumeClaimStatus": {"phase": "Pending"},
+    "core.v1.PersistentVolumeSpec": {"persistentVolumeReclaimPolicy": "Retain"},
+    "core.v1.PersistentVolumeStatus": {"phase": "Pending"},
+    "core.v1.PodSpec": {
+        "dnsPolicy": "ClusterFirst",
+        "restartPolicy": "Always",
+        "schedulerName": "default-scheduler",
+    },
+    "core.v1.Probe": {"timeoutSeconds": 1, "periodSeconds": 10, "successThreshold": 1, "failureThreshold": 3},
+    "core.v1.RBDPersistentVolumeSource": {"pool": "rbd", "user": "admin", "keyring": "/etc/ceph/keyring"},
+    "core.v1.RBDVolumeSource": {"pool": "rbd", "user": "admin", "keyring": "/etc/ceph/keyring"},
+    "core.v1.ScaleIOPersistentVolumeSource": {"storageMode": "ThinProvisioned", "fsType": "xfs"},
+    "core.v1.ScaleIOVolumeSource": {"storageMode": "ThinProvisioned", "fsType": "xfs"},
+    "core.v1.Secret": {"type": "Opaque"},
+    "core.v1.ServicePort": {"protocol": "TCP"},
+    "core.v1.ServiceSpec": {"sessionAffinity": "None", "type": "ClusterIP"},
+    "flowcontrol.v1.FlowSchemaSpec": {"matchingPrecedence": 1000},
+    "flowcontrol.v1.QueuingConfiguration": {"queues": 64, "handSize": 8, "queueLengthLimit": 50},
+    "rbac.v1.RoleRef": {"apiGroup": "rbac.authorization.k8s.io"},
+    "resource.v1.DeviceToleration": {"operator": "Equal"},
+    "resource.v1.ExactDeviceRequest": {"allocationMode": "ExactCount"},
+    "resource.v1.DeviceSubRequest": {"allocationMode": "ExactCount"},
+}
+
+_WEBHOOK: dict[str, Any] = {
+    "failurePolicy": "Fail",
+    "matchPolicy": "Equivalent",
+    "namespaceSelector": {},
+    "objectSelector": {},
+    "timeoutSeconds": 10,
+}
+_MATCH_RESOURCES: dict[str, Any] = {"matchPolicy": "Equivalent", "namespaceSelector": {}, "objectSelector": {}}
+
+# Pointers in Go: only an absent field is filled.
+ABSENT: dict[str, dict[str, Any]] = {
+    "admissionregistration.v1.MatchResources": _MATCH_RESOURCES,
+    "admissionregistration.v1.MutatingAdmissionPolicySpec": {"failurePolicy": "Fail", "reinvocationPolicy": "Never"},
+    "admissionregistration.v1.MutatingWebhook": {**_WEBHOOK, "reinvocationPolicy": "Never"},
+    "admissionregistration.v1.NamedRuleWithOperations": {"scope": "*"},
+    "admissionregistration.v1.RuleWithOperations": {"scope": "*"},
+    "admissionregistration.v1.ServiceReference": {"port": 443},
+    "admissionregistration.v1.ValidatingAdmissionPolicySpec": {"failurePolicy": "Fail"},
+    "admissionregistration.v1.ValidatingWebhook": _WEBHOOK,
+    "apiregistration.v1.ServiceReference": {"port": 443},
+    "apps.v1.DaemonSet": {"spec": {}},
+    "apps.v1.DaemonSetSpec": {"updateStrategy": {}, "revisionHistoryLimit": 10},
+    "apps.v1.Deployment": {"spec": {}},
+    "apps.v1.DeploymentSpec": {
+        "replicas": 1,
+        "strategy": {},
+        "revisionHistoryLimit": 10,
+        "progressDeadlineSeconds": 600,
+    },
+    "apps.v1.ReplicaSet": {"spec": {}},
+    "apps.v1.ReplicaSetSpec": {"replicas": 1},
+    "apps.v1.RollingUpdateDaemonSet": {"maxUnavailable": 1, "maxSurge": 0},
+    "apps.v1.RollingUpdateDeployment": {"maxUnavailable": "25%", "maxSurge": "25%"},
+    "apps.v1.RollingUpdateStatefulSetStrategy": {"partition": 0},
+    "apps.v1.StatefulSet": {"spec": {}},
+    "apps.v1.StatefulSetSpec": {
+        "persistentVolumeClaimRetentionPolicy": {},
+        "replicas": 1,
+        "revisionHistoryLimit": 10,
+        "updateStrategy": {},
+    },
+    "autoscaling.v1.HorizontalPodAutoscalerSpec": {"minReplicas": 1},
+    "autoscaling.v2.HorizontalPodAutoscalerSpec": {"minReplicas": 1},
+    "batch.v1.CronJobSpec": {"suspend": False, "successfulJobsHistoryLimit": 3, "failedJobsHistoryLimit": 1},
+    "batch.v1.Job": {"spec": {}},
+    "core.v1.AzureDiskVolumeSource": {"readOnly": False},
+    "core.v1.ConfigMapVolumeSource": {"defaultMode": 0o644},
+    "core.v1.Container": {"resources": {}},
+    "core.v1.DownwardAPIVolumeSource": {"defaultMode": 0o644},
+    "core.v1.EphemeralContainer": {"resources": {}},
+    "core.v1.GRPCAction": {"service": ""},
+    "core.v1.HostPathVolumeSource": {"type": ""},
+    "core.v1.Namespace": {"spec": {}, "status": {}},
+    "core.v1.Node": {"spec": {}},
+    "core.v1.PersistentVolume": {"spec": {}, "status": {}},
+    "core.v1.PersistentVolumeClaim": {"spec": {}, "status": {}},
+    "core.v1.PersistentVolumeClaimSpec": {"volumeMode": "Filesystem"},
+    "core.v1.PersistentVolumeSpec": {"volumeMode": "Filesystem"},
+    "core.v1.Pod": {"spec": {}},
+    "core.v1.PodSpec": {"securityContext": {}, "terminationGracePeriodSeconds": 30},
+    "core.v1.PodTemplateSpec": {"metadata": {}, "spec": {}},
+    "core.v1.ProjectedVolumeSource": {"defaultMode": 0o644},
+    "core.v1.ReplicationController": {"spec": {}},
+    "core.v1.ReplicationControllerSpec": {"replicas": 1},
+    "core.v1.SecretVolumeSource": {"defaultMode": 0o644},
+    "core.v1.Service": {"spec": {}},
+    "core.v1.ServiceAccountTokenProjection": {"expirationSeconds": 3600},
+    "discovery.v1.EndpointPort": {"name": "", "protocol": "TCP"},
+    "flowcontrol.v1.ExemptPriorityLevelConfiguration": {"nominalConcurrencyShares": 0, "lendablePercent": 0},
+    "flowcontrol.v1.LimitedPriorityLevelConfiguration": {"nominalConcurrencyShares": 30, "lendablePercent": 0},
+    "networking.v1.IngressClassParametersReference": {"scope": "Cluster"},
+    "networking.v1.NetworkPolicy": {"spec": {}},
+    "networking.v1.NetworkPolicyPort": {"protocol": "TCP"},
+    "policy.v1.PodDisruptionBudget": {"spec": {}},
+    "scheduling.v1.PriorityClass": {"preemptionPolicy": "PreemptLowerPriority"},
+    "storage.v1.CSIDriverSpec": {
+        "attachRequired": True,
+        "fsGroupPolicy": "ReadWriteOnceWithFSType",
+        "podInfoOnMount": False,
+        "requiresRepublish": False,
+        "seLinuxMount": False,
+        "storageCapacity": False,
+        "volumeLifecycleModes": ["Persistent"],
+    },
+    "storage.v1.StorageClass": {"reclaimPolicy": "Delete", "volumeBindingMode": "Immediate"},
+}
