@@ -16,7 +16,7 @@ from homeostat.api.errors import ApiError
 from homeostat.api.kinds import Kind
 from homeostat.api.types import Obj
 from homeostat.client.contract import Client, Unreachable
-from homeostat.kit import clock, tasks
+from homeostat.kit import chance, clock, tasks
 from homeostat.kit.log import logger
 
 EVENT = Kind("", "v1", "Event", "events", "event", namespaced=True)
@@ -123,11 +123,13 @@ class EventRecorder:
         message = self._combined(involved, event_type, reason, message)
         now = clock.now_rfc3339()
         namespace = involved.get("namespace") or "default"
+        # Kubernetes names events by the nanosecond; moments can be equal here, so chance fills the last six digits.
+        moment = int(clock.wall() * 1e3) * 1_000_000 + chance.below(1_000_000)
         source = {"component": self._component} | ({"host": self._host} if self._host else {})
         event: Obj = {
             "apiVersion": "v1",
             "kind": "Event",
-            "metadata": {"name": f"{involved['name']}.{int(clock.wall() * 1e9):x}", "namespace": namespace},
+            "metadata": {"name": f"{involved['name']}.{moment:x}", "namespace": namespace},
             "involvedObject": involved,
             "reason": reason,
             "message": message,
