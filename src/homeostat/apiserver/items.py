@@ -1,0 +1,126 @@
+"""What a hub keeps of an object: its bytes, and the few values that selectors ask for; never the decoded object.
+
+Which fields a resource can be selected by is `api.fieldselectors`' to say; they are decoded by a struct made for them,
+which skips everything else in the object (4 us where decoding a 4 KB Pod takes 12).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import cache
+from typing import Any
+
+import msgspec
+
+from homeostat.api import fieldselectors, kinds
+from homeostat.api.kinds import Kind
+from homeostat.apiserver import codec
+
+
+class Item:
+    """One object at one revision. `data` is its JSON with the revision in it. Never changed once made."""
+
+    __slots__ = ("cause", "data", "fields", "key", "labels", "name", "namespace", "revision")
+
+    def __init__(self, key: str, revision: int, data: bytes, cause: bytes) -> None:
+        self.key = key
+        self.revision = revision
+        self.data = data
+        self.cause = cause
+        self.namespace = ""
+        self.name = ""
+        self.labels: dict[str, str] = _NOTHING
+        self.fields: dict[str, str] = _NOTHING
+
+    @property
+    def node(self) -> str:
+        """spec.nodeName of a Pod, or empty."""
+        return self.fields.get("spec.nodeName", "")
+
+    def field(self, path: str) -> str:
+        """The value of a selectable field; empty where there is none."""
+        if path == "metadata.name":
+            return self.name
+        if path == "metadata.namespace":
+            return self.namespace
+        # Events are stored as core/v1 ones; events.k8s.io names the same fields otherwise.
+        return self.fields.get(_EVENT_FIELDS.get(path, path), "")
+
+    def at(self, revision: int) -> Item:
+        """The same object under another revision: the last form of one that left a watch's selection."""
+        other = Item(self.key, revision, codec.restamp(self.data, revision), self.cause)
+        other.namespace, other.name, other.labels, other.fields = self.namespace, self.name, self.labels, self.fields
+        return other
+
+
+_NOTHING: dict[str, str] = {}
+_EVENT_FIELDS = {"reportingController": "reportingComponent"} | {
+    f"regarding.{part}": f"involvedObject.{part}"
+    for part in ("kind", "namespace", "name", "uid", "apiVersion", "resourceVersion", "fieldPath")
+}
+
+
+class _Meta(msgspec.Struct):
+    name: str = ""
+    namespace: str | None = None
+    labels: dict[str, str] | None = None
+
+
+def _text(value: object) -> str:
+    if value is None:
+        return ""
+    return ("true" if value else "false") if isinstance(value, bool) else str(value)
+
+
+def _struct(name: str, paths: Sequence[tuple[str, ...]], **fixed: Any) -> type:
+    """A struct type that decodes only `paths`; each level optional."""
+    heads = dict.fromkeys(path[0] for path in paths)
+    fields: list[Any] = list(fixed.items())
+    for head in heads:
+        tails = [path[1:] for path in paths if path[0] == head and len(path) > 1]
+        inner: Any = (_struct(f"{name}_{head}", tails) | None) if tails else Any
+        fields.append((head, inner, None))
+    return msgspec.defstruct(name, fields)
+
+
+def _kind_at(prefix: str) -> Kind | None:
+    """The kind that is stored below `/registry/GROUP/PLURAL/`."""
+    return next((kind for kind in kinds.all_kinds() if kind.prefix == prefix and kinds.stored_as(kind) is kind), None)
+
+
+@cache
+def maker(prefix: str) -> Callable[[str, bytes, int], Item]:
+    """`make(key below the prefix, stored value, revision) -> Item` for a resource."""
+    kind = _kind_at(prefix)
+    zeros = fieldselectors.selectable(kind) if kind else {}
+    parts = [tuple(path.split(".")) for path in zeros]
+    decoder: msgspec.json.Decoder[Any] = msgspec.json.Decoder(_struct("Selectable", parts, metadata=_Meta))
+    lookups = [(path, tuple(path.split(".")), zero) for path, zero in zeros.items()]
+
+    def make(key: str, value: bytes, revision: int) -> Item:
+        data = codec.stamp_stored(value, revision)
+        item = Item(key, revision, data, codec.cause_of(value))
+        seen = decoder.decode(data)
+        meta = seen.metadata
+        item.name = meta.name
+        item.namespace = meta.namespace or ""
+        if meta.labels:
+            item.labels = meta.labels
+        if lookups:
+            item.fields = _fields(seen, lookups)
+        return item
+
+    return make
+
+
+def _fields(seen: object, lookups: list[tuple[str, tuple[str, ...], str]]) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for path, parts, zero in lookups:
+        value: object = seen
+        for part in parts:
+            value = getattr(value, part, None)
+        if value is not None:
+            found[path] = _text(value)
+        elif zero:
+            found[path] = zero
+    return found

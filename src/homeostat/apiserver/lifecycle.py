@@ -1,0 +1,62 @@
+"""The metadata that the server itself keeps: identity, birth, deletion. Pure rules over decoded objects.
+
+From apiserver's registry/rest (BeforeCreate, BeforeUpdate, BeforeDelete) and registry/generic/registry/store.go.
+"""
+
+from __future__ import annotations
+
+from homeostat.api import errors, fields
+from homeostat.api.kinds import NAMESPACE, Kind
+from homeostat.api.types import Obj
+
+# What a client's update can never change.
+_SYSTEM_FIELDS = ("uid", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds", "selfLink")
+
+
+def born(obj: Obj, *, uid: str, now: str) -> None:
+    """Fill in the identity of a new object, in place, and clear what only the server may set."""
+    metadata = obj["metadata"]
+    for field in (*_SYSTEM_FIELDS, "managedFields"):
+        metadata.pop(field, None)
+    metadata["uid"] = uid
+    metadata["creationTimestamp"] = now
+
+
+def keep_system_fields(kind: Kind, new: Obj, old: Obj) -> None:
+    """Carry over what an update cannot change, in place. Raises 422 on a new finalizer of an object being deleted."""
+    ours, theirs = new["metadata"], old["metadata"]
+    for field in _SYSTEM_FIELDS:
+        if field in theirs:
+            ours[field] = theirs[field]
+        else:
+            ours.pop(field, None)
+    ours.pop("managedFields", None)
+    if not theirs.get("deletionTimestamp"):
+        return
+    added = [text for text in ours.get("finalizers") or () if text not in (theirs.get("finalizers") or ())]
+    if added:
+        listed = ", ".join(f'"{text}"' for text in added)
+        why = (
+            f"no new finalizers can be added if the object is being deleted, found new finalizers []string{{{listed}}}"
+        )
+        raise errors.invalid(kind.kind, kind.group, ours["name"], [fields.forbidden("metadata.finalizers", why)])
+
+
+def ends_with(new: Obj, old: Obj, kind: Kind) -> bool:
+    """Whether an update takes away the last thing that kept a deleted object (ShouldDeleteDuringUpdate)."""
+    theirs = old["metadata"]
+    if not theirs.get("deletionTimestamp") or theirs.get("deletionGracePeriodSeconds"):
+        return False
+    if new["metadata"].get("finalizers"):
+        return False
+    return kind.kind != NAMESPACE.kind or not (new.get("spec") or {}).get("finalizers")
+
+
+def check_preconditions(obj: Obj, preconditions: Obj) -> str:
+    """What is wrong with a UID or resourceVersion precondition (storage.Preconditions.Check), empty when they hold."""
+    metadata = obj["metadata"]
+    for field, label in (("uid", "UID"), ("resourceVersion", "ResourceVersion")):
+        wanted = preconditions.get(field)
+        if wanted and wanted != metadata.get(field):
+            return f"Precondition failed: {label} in precondition: {wanted}, {label} in object meta: {metadata[field]}"
+    return ""

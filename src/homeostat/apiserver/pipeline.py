@@ -1,0 +1,104 @@
+"""The stages of the request path, and how they are put in a row.
+
+A stage is `async (Request, next) -> Response`. Outermost are the errors: whatever goes wrong below becomes a Status.
+Then limits, authentication and authorization; the last handler finds the verb.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import orjson
+
+from homeostat.api import errors
+from homeostat.api.errors import ApiError
+from homeostat.apiserver.contract import Authenticator, Authorizer, RequestInfo, Stage
+from homeostat.apiserver.routing import resolve
+from homeostat.kit.log import logger
+from homeostat.store.contract import Unavailable
+from homeostat.wire.message import Handler, Request, Response, User
+
+_log = logger("apiserver")
+
+ANONYMOUS = User("system:anonymous", ("system:unauthenticated",))
+
+
+def chain(stages: Sequence[Stage], last: Handler) -> Handler:
+    """One handler of all stages, the first outermost."""
+    handler = last
+    for stage in reversed(stages):
+        handler = _link(stage, handler)
+    return handler
+
+
+def _link(stage: Stage, inner: Handler) -> Handler:
+    async def handle(request: Request) -> Response:
+        return await stage(request, inner)
+
+    return handle
+
+
+def refuse(error: ApiError) -> Response:
+    """The answer that an error is."""
+    headers = {"content-type": "application/json"}
+    if error.retry_after_seconds:
+        headers["retry-after"] = str(error.retry_after_seconds)
+    return Response(error.code, orjson.dumps(error.status()), headers)
+
+
+async def answer_errors(request: Request, following: Handler) -> Response:
+    """Turn errors into Status answers; a ConnectionError passes: it means that the server is gone."""
+    try:
+        return await following(request)
+    except ApiError as error:
+        return refuse(error)
+    except ConnectionError:
+        raise
+    except Unavailable as error:
+        return refuse(errors.unavailable(f"the store does not answer: {error}"))
+    except Exception as error:  # noqa: BLE001 (the edge of the server: our mistake becomes a 500, and is logged)
+        _log.exception("%s %s failed", request.method, request.path)
+        return refuse(errors.internal(f"{type(error).__name__}: {error}"))
+
+
+def authentication(authenticators: Sequence[Authenticator]) -> Stage:
+    """Find out who asks: the first authenticator that knows; nobody's requests are anonymous."""
+
+    async def authenticate(request: Request, following: Handler) -> Response:
+        if request.user is None:
+            for authenticator in authenticators:
+                user = await authenticator.authenticate(request)
+                if user is not None:
+                    request.user = user
+                    break
+            else:
+                request.user = ANONYMOUS
+        return await following(request)
+
+    return authenticate
+
+
+def authorization(authorizer: Authorizer) -> Stage:
+    """Let through what the authorizer allows."""
+
+    async def authorize(request: Request, following: Handler) -> Response:
+        user = request.user
+        assert user is not None
+        info = resolve(request)
+        allowed, _ = authorizer.allowed(user, info)
+        if not allowed:
+            raise _forbidden(user, info)
+        return await following(request)
+
+    return authorize
+
+
+def _forbidden(user: User, info: RequestInfo) -> ApiError:
+    """403 in kube-apiserver's words (endpoints/handlers/responsewriters/errors.go)."""
+    if not info.is_resource:
+        text = f'forbidden: User "{user.name}" cannot {info.verb} path "{info.path}"'
+        return ApiError(403, "Forbidden", text)
+    resource = f"{info.resource}/{info.subresource}" if info.subresource else info.resource
+    where = f' in the namespace "{info.namespace}"' if info.namespace else " at the cluster scope"
+    why = f'User "{user.name}" cannot {info.verb} resource "{resource}" in API group "{info.group}"{where}'
+    return errors.forbidden(info.resource, info.group, info.name, why)

@@ -1,0 +1,200 @@
+"""Get and list: bytes joined from the hubs, from the store's history only where the hub no longer reaches back.
+
+The rules for resourceVersion, resourceVersionMatch, limit and continue are those of "Kubernetes API Concepts, Resource
+versions". Without a resourceVersion a read is linearizable: the hub first catches up with the store.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from homeostat.api import errors
+from homeostat.api.kinds import Kind, stored_as
+from homeostat.api.types import Obj
+from homeostat.apiserver import history, pages, selection
+from homeostat.apiserver.contract import Negotiator, RequestInfo
+from homeostat.apiserver.feed import Feed, too_large_revision
+from homeostat.apiserver.forms import Forms, list_body
+from homeostat.apiserver.hub import Hub, View
+from homeostat.apiserver.items import Item, maker
+from homeostat.apiserver.selection import Selection
+from homeostat.store.contract import Compacted, FutureRevision, Store
+from homeostat.wire.message import Request, Response
+
+EXACT, NOT_OLDER_THAN = "Exact", "NotOlderThan"
+JSON = {"content-type": "application/json"}
+
+
+def revision_param(request: Request) -> int | None:
+    """resourceVersion as a number, None when absent. Raises 400."""
+    text = request.query.get("resourceVersion", "")
+    if not text:
+        return None
+    if not (text.isascii() and text.isdecimal()):
+        raise errors.bad_request(f'Invalid value: "{text}": strconv.ParseUint: parsing "{text}": invalid syntax')
+    return int(text)
+
+
+@dataclass(frozen=True, slots=True)
+class _Options:
+    """A list request's parameters, checked against each other."""
+
+    revision: int | None
+    match: str
+    limit: int
+    token: pages.Token | None
+
+
+def _options(request: Request) -> _Options:
+    query = request.query
+    revision = revision_param(request)
+    match = query.get("resourceVersionMatch", "")
+    limit = int(query["limit"]) if query.get("limit", "").isdecimal() else 0
+    token = pages.parse(query["continue"]) if query.get("continue") else None
+    causes: list[errors.Cause] = []
+
+    def forbid(field: str, message: str) -> None:
+        causes.append(errors.Cause("FieldValueForbidden", field, f"Forbidden: {message}"))
+
+    if match:
+        if revision is None:
+            forbid("resourceVersionMatch", "resourceVersionMatch is forbidden unless resourceVersion is provided")
+        if token:
+            forbid("resourceVersionMatch", "resourceVersionMatch is forbidden when continue is provided")
+        if match not in (EXACT, NOT_OLDER_THAN):
+            message = f'Unsupported value: "{match}": supported values: "{EXACT}", "{NOT_OLDER_THAN}"'
+            causes.append(errors.Cause("FieldValueNotSupported", "resourceVersionMatch", message))
+        if match == EXACT and revision == 0:
+            forbid("resourceVersionMatch", 'resourceVersionMatch "exact" is forbidden for resourceVersion "0"')
+    if causes:
+        raise errors.invalid("ListOptions", "meta.k8s.io", "", causes)
+    if token and revision:
+        raise errors.bad_request("specifying resource version is not allowed when using continue")
+    return _Options(revision, match, limit, token)
+
+
+@dataclass(slots=True)
+class _Part:
+    """What a list found: the objects, the revision they are true at, where it goes on, and how many follow."""
+
+    items: list[Item]
+    revision: int
+    after: str = ""
+    remaining: int | None = None
+
+
+class Reads:
+    """Get and list over the hubs."""
+
+    def __init__(self, store: Store, feed: Feed, negotiator: Negotiator | None) -> None:
+        self._store = store
+        self._feed = feed
+        self._forms = Forms(negotiator)
+
+    async def get(self, request: Request, info: RequestInfo) -> Response:
+        """One object. Raises 404, and 504 for a resourceVersion from the future."""
+        kind = info.kind
+        assert kind is not None
+        revision = revision_param(request)
+        if revision is None:
+            await self._feed.catch_up()
+        else:
+            await self._feed.reach(revision)
+        home = stored_as(kind)
+        key = f"{info.namespace}/{info.name}" if home.namespaced else info.name
+        item = self._feed.hub(home.prefix).items.get(key)
+        if item is None:
+            raise errors.not_found(kind.plural, kind.group, info.name)
+        form = self._forms.of(request, kind)
+        return Response(200, item.data if form is None else form.one(item.data), dict(JSON))
+
+    async def list(self, request: Request, info: RequestInfo) -> Response:
+        """A collection, or a page of it. Raises 400, 410 and 504."""
+        kind = info.kind
+        assert kind is not None
+        options = _options(request)
+        selected = selection.parse(kind, info.namespace if kind.namespaced else "", request.query)
+        form = self._forms.of(request, kind)
+        hub = self._feed.hub(stored_as(kind).prefix)
+        part = await self._part(hub, selected, options)
+        meta: Obj = {"resourceVersion": str(part.revision)}
+        if part.after:
+            meta["continue"] = pages.token(part.revision, part.after).text()
+            if part.remaining is not None:
+                meta["remainingItemCount"] = part.remaining
+        if form is not None:
+            body = form.many(part.items, meta)
+        else:
+            body = list_body(kind, meta, [item.data for item in part.items])
+        return Response(200, body, dict(JSON))
+
+    @property
+    def applied(self) -> int:
+        """The revision that this server's state is true at."""
+        return self._feed.applied
+
+    async def selected(self, request: Request, info: RequestInfo, kind: Kind) -> Sequence[Item]:
+        """The objects that the request's selectors select now. Raises 400."""
+        selected = selection.parse(kind, info.namespace if kind.namespaced else "", request.query)
+        await self._feed.catch_up()
+        return _page(self._feed.hub(stored_as(kind).prefix).now(), selected, self.applied, 0, "").items
+
+    async def _part(self, hub: Hub, selected: Selection, options: _Options) -> _Part:
+        token = options.token
+        exact = 0
+        if token is not None and token.rv > 0:
+            exact = token.rv
+        elif options.match == EXACT:
+            exact = options.revision or 0
+        after = token.after if token else ""
+        if not exact:
+            if options.revision is None:
+                await self._feed.catch_up()
+            else:
+                await self._feed.reach(options.revision)
+            return _page(hub.now(), selected, self._feed.applied, options.limit, after)
+        await self._feed.reach(exact)
+        view = hub.at(exact)
+        if view is not None:
+            return _page(view, selected, exact, options.limit, after)
+        return await self._from_history(hub, selected, exact, options.limit, after)
+
+    async def _from_history(self, hub: Hub, selected: Selection, revision: int, limit: int, after: str) -> _Part:
+        """A page of a past state that the hub no longer knows."""
+        prefix = hub.prefix + (f"{selected.namespace}/" if selected.namespace else "")
+        make = maker(hub.prefix)
+        found: list[Item] = []
+        start = hub.prefix + after if after else ""
+        try:
+            while True:
+                page = await self._store.list(prefix, revision=revision, limit=limit, after=start)
+                for place, entry in enumerate(page.entries):
+                    item = make(entry.key[len(hub.prefix) :], entry.value, entry.revision)
+                    if not selected.matches(item):
+                        continue
+                    found.append(item)
+                    left = len(page.entries) - place - 1 + page.remaining
+                    if limit and len(found) == limit and left:
+                        return _Part(found, revision, item.key, left if selected.everything else None)
+                if not page.remaining:
+                    return _Part(found, revision)
+                start = page.entries[-1].key
+        except Compacted as error:
+            raise (pages.expired(after) if after else history.too_old(revision, error.oldest)) from error
+        except FutureRevision as error:
+            raise too_large_revision(revision, self._feed.applied) from error
+
+
+def _page(view: View, selected: Selection, revision: int, limit: int, after: str) -> _Part:
+    """The selected objects after a key, at most `limit`."""
+    if selected.everything:
+        keys = view.keys(selected.namespace, after)
+        if not limit or len(keys) <= limit:
+            return _Part(view.items(keys), revision)
+        return _Part(view.items(keys[:limit]), revision, keys[limit - 1], len(keys) - limit)
+    matches = selected.matches
+    found = [item for item in view.items(view.keys(selected.namespace, after)) if matches(item)]
+    if not limit or len(found) <= limit:
+        return _Part(found, revision)
+    return _Part(found[:limit], revision, found[limit - 1].key)

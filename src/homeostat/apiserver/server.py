@@ -1,0 +1,152 @@
+"""One API server: assembles the request path over a store, and runs what must run beside it.
+
+`ApiServer.handle` is what the HTTP edge and the in-process client call. Several servers may share one store.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+
+from homeostat.api import errors
+from homeostat.api.errors import qualified
+from homeostat.api.kinds import Kind
+from homeostat.apiserver import pipeline
+from homeostat.apiserver.contract import Build, Call, Parts, Reader, RequestInfo, Stage, SubresourceHandler, Writer
+from homeostat.apiserver.feed import Feed
+from homeostat.apiserver.forms import Forms
+from homeostat.apiserver.reader import HubReader
+from homeostat.apiserver.reading import Reads
+from homeostat.apiserver.routing import resolve
+from homeostat.apiserver.settings import Settings
+from homeostat.apiserver.unattended import UNATTENDED
+from homeostat.apiserver.verbs import Verbs
+from homeostat.apiserver.watching import Watches
+from homeostat.apiserver.writer import ServerWriter
+from homeostat.apiserver.writing import Writes
+from homeostat.kit import tasks
+from homeostat.store.contract import Store
+from homeostat.wire.message import Request, Response
+
+
+class ApiServer:
+    """See the module. `parts` builds what is plugged in (`contract.Parts`)."""
+
+    def __init__(
+        self,
+        store: Store,
+        *,
+        settings: Settings | None = None,
+        parts: Build | None = None,
+        unattended: frozenset[str] = UNATTENDED,
+    ) -> None:
+        settings = settings or Settings()
+        self._store = store
+        self._feed = Feed(store, settings, observe=lambda hub, change: None)
+        self.reader: Reader = HubReader(self._feed)
+        self._writes = Writes(store, self._feed)
+        self.writer: Writer = ServerWriter(self._writes)
+        self._parts = parts(self.reader, self.writer) if parts else Parts()
+        self._writes.admit(self._parts.admission)
+        negotiator = self._parts.negotiator
+        self._reads = Reads(store, self._feed, negotiator)
+        self._watches = Watches(store, self._feed, settings, negotiator)
+        self._verbs = Verbs(self._reads, self._writes, Forms(negotiator), settings, unattended=unattended)
+        self._handle = pipeline.chain(self._stages(), self._serve)
+        self._running = False
+        self._background: list[asyncio.Task[None]] = []
+
+    def _stages(self) -> list[Stage]:
+        stages: list[Stage] = [pipeline.answer_errors, pipeline.authentication(self._parts.authenticators)]
+        if self._parts.authorizer is not None:
+            stages.append(pipeline.authorization(self._parts.authorizer))
+        return stages
+
+    async def start(self) -> None:
+        """Load the state; requests are answered when this returns."""
+        await self._feed.start()
+        self._running = True
+        for number, work in enumerate(self._parts.background):
+            self._background.append(tasks.spawn(_run(work), name=f"apiserver-background-{number}"))
+
+    async def stop(self) -> None:
+        """Go away as a killed server would: watches break, later calls raise ConnectionRefusedError."""
+        self._running = False
+        await tasks.stop(*self._background)
+        await self._feed.stop()
+
+    async def handle(self, request: Request) -> Response:
+        """Answer one request. Raises ConnectionRefusedError when the server does not run."""
+        if not self._running:
+            raise ConnectionRefusedError("this API server is not running")
+        return await self._handle(request)
+
+    async def _serve(self, request: Request) -> Response:
+        """The end of the path: the verb of a resource, or a special path."""
+        info = resolve(request)
+        if not info.is_resource:
+            return await self._special(request, info)
+        kind = info.kind
+        if kind is None:
+            raise errors.path_not_found()
+        handler = self._handler(kind, info.subresource)
+        if handler is not None:
+            return await handler(self._call(request, info))
+        if info.subresource not in ("", "status", "finalize"):
+            raise errors.path_not_found()
+        if not info.subresource and info.verb not in kind.verbs:
+            raise errors.method_not_allowed(kind.plural, kind.group, info.verb)
+        return await self._verb(request, info, kind)
+
+    async def _verb(self, request: Request, info: RequestInfo, kind: Kind) -> Response:
+        match info.verb:
+            case "get":
+                return await self._reads.get(request, info)
+            case "list":
+                return await self._reads.list(request, info)
+            case "watch":
+                return await self._watches.watch(request, info)
+            case "create" if not info.subresource:
+                return await self._verbs.create(request, info, kind)
+            case "update":
+                return await self._verbs.update(request, info, kind)
+            case "patch":
+                return await self._verbs.patch(request, info, kind)
+            case "delete" if not info.subresource:
+                return await self._verbs.delete(request, info, kind)
+            case "deletecollection":
+                return await self._verbs.delete_collection(request, info, kind)
+        raise errors.method_not_allowed(kind.plural, kind.group, info.verb)
+
+    def _handler(self, kind: Kind, subresource: str) -> SubresourceHandler | None:
+        handlers = self._parts.handlers
+        if subresource and subresource not in kind.subresources:
+            raise errors.path_not_found()
+        found = handlers.get((qualified(kind.plural, kind.group), subresource))
+        if found is None and subresource:
+            found = handlers.get(("*", subresource))
+        return found
+
+    def _call(self, request: Request, info: RequestInfo) -> Call:
+        assert request.user is not None
+        return Call(request, info, request.user, self.reader, self.writer)
+
+    async def _special(self, request: Request, info: RequestInfo) -> Response:
+        handler = longest(self._parts.paths, info.path)
+        if handler is None:
+            raise errors.path_not_found()
+        return await handler(self._call(request, info))
+
+
+def longest(paths: Mapping[str, SubresourceHandler], path: str) -> SubresourceHandler | None:
+    """The handler of the longest prefix of `path` that ends at a slash."""
+    prefix = path.rstrip("/") or "/"
+    while prefix:
+        if prefix in paths:
+            return paths[prefix]
+        prefix = prefix.rpartition("/")[0]
+    return None
+
+
+async def _run(work: Callable[[], Awaitable[None]]) -> None:
+    await work()

@@ -1,0 +1,139 @@
+"""The verbs of resources: reads a write's request, performs it, renders the answer."""
+
+from __future__ import annotations
+
+from homeostat.api import errors, patch
+from homeostat.api.kinds import Kind, stored_as
+from homeostat.api.schema import schema_of
+from homeostat.api.types import Obj
+from homeostat.apiserver import bodies, rules
+from homeostat.apiserver.contract import RequestInfo
+from homeostat.apiserver.deletion import Deletes
+from homeostat.apiserver.forms import Form, Forms, list_body
+from homeostat.apiserver.reading import JSON, Reads
+from homeostat.apiserver.settings import Settings
+from homeostat.apiserver.versions import to_version
+from homeostat.apiserver.writing import Write, Writes
+from homeostat.wire import cause
+from homeostat.wire.message import Request, Response, User
+
+
+def cause_of(request: Request, user: User, note: str) -> bytes:
+    """The cause that a write is stored with: what the client says, or else who it is and what it does."""
+    said = cause.decode(request.headers.get(cause.HEADER, ""))
+    return (said or cause.WriteCause(f"user/{user.name}", note=note)).encode()
+
+
+class Verbs:
+    """Serves create, update, patch, delete and deletecollection; `unattended` kinds warn that no loop acts on them."""
+
+    def __init__(
+        self, reads: Reads, writes: Writes, forms: Forms, settings: Settings, *, unattended: frozenset[str]
+    ) -> None:
+        self._reads = reads
+        self._writes = writes
+        self._deletes = Deletes(writes)
+        self._forms = forms
+        self._settings = settings
+        self._unattended = unattended
+
+    def _write(self, request: Request, info: RequestInfo, kind: Kind) -> Write:
+        bodies.check_size(request, self._settings.max_request_body_bytes)
+        assert request.user is not None
+        dry_run, validation = bodies.write_options(request.query)
+        return Write(
+            kind,
+            info.namespace if kind.namespaced else "",
+            info.name,
+            request.user,
+            cause_of(request, request.user, info.verb),
+            subresource=info.subresource,
+            dry_run=dry_run,
+            field_validation=validation,
+        )
+
+    async def create(self, request: Request, info: RequestInfo, kind: Kind) -> Response:
+        """POST to a collection."""
+        if info.name or (kind.namespaced and not info.namespace):
+            raise errors.method_not_allowed(kind.plural, kind.group, "create")
+        write = self._write(request, info, kind)
+        obj = bodies.parse_object(request, kind)
+        bodies.place(obj, kind, write.namespace, "")
+        if errors.qualified(kind.plural, kind.group) in self._unattended:
+            write.warnings.append(f"{kind.kind} objects are stored and served, but no loop acts on them yet")
+        data = await self._writes.create(write, self._accept(write, obj, request.body))
+        return self._answer(201, request, write, data)
+
+    async def update(self, request: Request, info: RequestInfo, kind: Kind) -> Response:
+        """PUT to an object or to its status."""
+        write = self._write(request, info, kind)
+        sent = bodies.parse_object(request, kind)
+        bodies.place(sent, kind, write.namespace, write.name)
+        new = self._accept(write, sent, request.body)
+        data = await self._writes.change(write, lambda _: new)
+        return self._answer(200, request, write, data)
+
+    async def patch(self, request: Request, info: RequestInfo, kind: Kind) -> Response:
+        """PATCH of an object or of its status."""
+        write = self._write(request, info, kind)
+        media_type = bodies.media_type(request)
+        value = bodies.parse_json(request.body) if media_type in patch.CONTENT_TYPES else None
+        schema = schema_of(kind)
+
+        def change(old: Obj) -> Obj:
+            write.warnings.clear()
+            new = bodies.identify(patch.apply(media_type, to_version(old, kind), value, schema), kind)
+            bodies.place(new, kind, write.namespace, write.name)
+            return self._accept(write, new, b"")
+
+        data = await self._writes.change(write, change)
+        return self._answer(200, request, write, data)
+
+    async def delete(self, request: Request, info: RequestInfo, kind: Kind) -> Response:
+        """DELETE of an object."""
+        write = self._write(request, info, kind)
+        write.options = bodies.delete_options(request)
+        write.dry_run = bool(write.options.get("dryRun"))
+        data, is_object = await self._deletes.delete(write)
+        if is_object:
+            return self._answer(200, request, write, data)
+        return Response(200, data, _headers(write.warnings))
+
+    async def delete_collection(self, request: Request, info: RequestInfo, kind: Kind) -> Response:
+        """DELETE of everything that the selectors select; the list of what was deleted."""
+        options = bodies.delete_options(request)
+        found = await self._reads.selected(request, info, kind)
+        form = self._forms.of(request, kind)
+        warnings: list[str] = []
+        for item in found:
+            write = self._write(request, info, kind)
+            write.namespace, write.name = item.namespace, item.name
+            write.options = dict(options)
+            write.dry_run = bool(options.get("dryRun"))
+            try:
+                await self._deletes.delete(write)
+            except errors.ApiError as error:
+                if error.code != 404:
+                    raise
+            warnings += [text for text in write.warnings if text not in warnings]
+        meta: Obj = {"resourceVersion": str(self._reads.applied)}
+        body = list_body(kind, meta, [item.data for item in found]) if form is None else form.many(found, meta)
+        return Response(200, body, _headers(warnings))
+
+    def _accept(self, write: Write, obj: Obj, body: bytes) -> Obj:
+        """The client's object in the shape and version that is stored."""
+        rules.accept(write.kind, obj, field_validation=write.field_validation, body=body, warnings=write.warnings)
+        return to_version(obj, stored_as(write.kind))
+
+    def _answer(self, status: int, request: Request, write: Write, data: bytes) -> Response:
+        form: Form | None = self._forms.of(request, write.kind)
+        body = data if form is None else form.one(data)
+        return Response(status, body, _headers(write.warnings) if write.warnings else dict(JSON))
+
+
+def _headers(warnings: list[str]) -> dict[str, str]:
+    """The answer's headers; warnings as RFC 7234 has them, several in one value."""
+    if not warnings:
+        return dict(JSON)
+    quoted = (text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", " ") for text in warnings)
+    return {**JSON, "warning": ", ".join(f'299 - "{text}"' for text in quoted)}

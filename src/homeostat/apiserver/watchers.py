@@ -1,0 +1,204 @@
+"""The watchers of one resource: what each selects, what waits for it, and the index that finds the right ones.
+
+A watcher stands in one place of the index: under its node name, its object name, its namespace, or among those that
+see everything; so an event of a Pod costs one lookup however many node agents watch. What waits for a watcher is
+bounded; one that is too slow is dropped with 410 Expired and starts again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterator
+from typing import TypeAlias
+
+import orjson
+
+from homeostat.api import errors
+from homeostat.apiserver.items import Item
+from homeostat.apiserver.selection import Selection
+from homeostat.apiserver.window import ADDED, DELETED, ERROR, MODIFIED, Change, line
+
+# Renders one event in another form than the plain object (a Table): (type, object's bytes) -> line.
+Render: TypeAlias = Callable[[str, bytes], bytes]
+
+_SLOW = "too old resource version: the watch fell too far behind and was dropped; list again"
+
+
+class Watcher:
+    """One watch. The hub calls `offer` and `wake`; the stream takes `take`; `wait` ends when there is something."""
+
+    __slots__ = ("_bytes", "_bytes_max", "_events_max", "_lines", "_waiter", "after", "broken", "closed", "render",
+                 "selection")  # fmt: skip
+
+    def __init__(
+        self, selection: Selection, after: int, *, events_max: int, bytes_max: int, render: Render | None = None
+    ) -> None:
+        self.selection = selection
+        self.after = after
+        self.render = render
+        # No more events come: the stream ends after what waits. `broken` ends it as a lost connection would.
+        self.closed = False
+        self.broken = False
+        self._lines: list[bytes] = []
+        self._bytes = 0
+        self._events_max = events_max
+        self._bytes_max = bytes_max
+        self._waiter: asyncio.Future[None] | None = None
+
+    def offer(self, change: Change, plain: bytes) -> None:
+        """Take a change if it is selected; `plain` is its line for those who select everything."""
+        if change.revision <= self.after or self.closed:
+            return
+        if self.selection.everything and self.render is None:
+            self._put(plain)
+        else:
+            self._offer_selected(change, plain)
+
+    def _offer_selected(self, change: Change, plain: bytes) -> None:
+        matches = self.selection.matches
+        before = change.old is not None and matches(change.old)
+        after = not change.deleted and matches(change.item)
+        if not before and not after:
+            return
+        if change.deleted or (before and after):
+            event_type, item = change.type, change.item
+        elif after:
+            event_type, item = ADDED, change.item
+        else:
+            assert change.old is not None
+            event_type, item = DELETED, change.old.at(change.revision)
+        if self.render is not None:
+            self._put(self.render(event_type, item.data))
+        else:
+            self._put(plain if item is change.item and event_type == change.type else line(event_type, item.data))
+
+    def _put(self, text: bytes) -> None:
+        self._lines.append(text)
+        self._bytes += len(text)
+        if len(self._lines) > self._events_max or self._bytes > self._bytes_max:
+            self.fail(errors.expired(_SLOW))
+        elif self._waiter is not None:
+            self.wake()
+
+    def push(self, text: bytes) -> None:
+        """Add a line that is no change: a bookmark."""
+        self._lines.append(text)
+        self._bytes += len(text)
+
+    def fail(self, error: errors.ApiError) -> None:
+        """Drop what waits; the stream ends with this error."""
+        self._lines = [line(ERROR, orjson.dumps(error.status()))]
+        self._bytes = 0
+        self.close()
+
+    def close(self, *, broken: bool = False) -> None:
+        """End the stream: after what waits, or at once as if the connection broke."""
+        self.closed = True
+        self.broken = self.broken or broken
+        self.wake()
+
+    def wake(self) -> None:
+        """Let the stream go on."""
+        waiter, self._waiter = self._waiter, None
+        if waiter is not None and not waiter.done():
+            waiter.set_result(None)
+
+    def take(self) -> bytes:
+        """Everything that waits, as one chunk; empty when nothing does."""
+        lines = self._lines
+        if not lines:
+            return b""
+        self._lines = []
+        self._bytes = 0
+        return lines[0] if len(lines) == 1 else b"".join(lines)
+
+    async def wait(self) -> None:
+        """Return when something waits, the watch is closed, or `wake` was called."""
+        if self._lines or self.closed:
+            return
+        self._waiter = asyncio.get_running_loop().create_future()
+        await self._waiter
+
+
+_Group: TypeAlias = dict[int, Watcher]
+
+
+class Watchers:
+    """The index. Groups are dictionaries, which keep the order of arrival: the same run gives the same order."""
+
+    def __init__(self) -> None:
+        self._all: _Group = {}
+        self._by_namespace: dict[str, _Group] = {}
+        self._by_name: dict[tuple[str, str], _Group] = {}
+        self._by_node: dict[str, _Group] = {}
+        self.count = 0
+
+    def __iter__(self) -> Iterator[Watcher]:
+        for index in ({"": self._all}, self._by_namespace, self._by_name, self._by_node):
+            for group in list(index.values()):
+                yield from list(group.values())
+
+    def _group(self, selection: Selection) -> _Group:
+        if selection.node is not None:
+            return self._by_node.setdefault(selection.node, {})
+        if selection.name is not None:
+            return self._by_name.setdefault((selection.namespace, selection.name), {})
+        if selection.namespace:
+            return self._by_namespace.setdefault(selection.namespace, {})
+        return self._all
+
+    def add(self, watcher: Watcher) -> None:
+        """Send changes to `watcher` from now on."""
+        self._group(watcher.selection)[id(watcher)] = watcher
+        self.count += 1
+
+    def remove(self, watcher: Watcher) -> None:
+        """Stop sending to `watcher`. It must have been added."""
+        selection = watcher.selection
+        group = self._group(selection)
+        del group[id(watcher)]
+        self.count -= 1
+        if group:
+            return
+        if selection.node is not None:
+            del self._by_node[selection.node]
+        elif selection.name is not None:
+            del self._by_name[(selection.namespace, selection.name)]
+        elif selection.namespace:
+            del self._by_namespace[selection.namespace]
+
+    def dispatch(self, change: Change) -> None:
+        """Offer a change to every watcher that may select it; its line is made once."""
+        if not self.count:
+            return
+        item, old = change.item, change.old
+        groups = [self._all] if self._all else []
+        if self._by_namespace and (group := self._by_namespace.get(item.namespace)):
+            groups.append(group)
+        if self._by_name:
+            groups.extend(_named(self._by_name, item))
+        if self._by_node:
+            groups.extend(_on_nodes(self._by_node, item, old))
+        if not groups:
+            return
+        plain = change.line()
+        for group in groups:
+            for watcher in group.values():
+                watcher.offer(change, plain)
+
+
+def _named(index: dict[tuple[str, str], _Group], item: Item) -> Iterator[_Group]:
+    for key in ((item.namespace, item.name), ("", item.name)) if item.namespace else (("", item.name),):
+        if group := index.get(key):
+            yield group
+
+
+def _on_nodes(index: dict[str, _Group], item: Item, old: Item | None) -> Iterator[_Group]:
+    now = item.fields.get("spec.nodeName", "")
+    before = old.fields.get("spec.nodeName", "") if old is not None else now
+    for node in (now,) if now == before else (now, before):
+        if group := index.get(node):
+            yield group
+
+
+__all__ = ["ADDED", "DELETED", "MODIFIED", "Render", "Watcher", "Watchers"]

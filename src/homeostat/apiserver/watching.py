@@ -1,0 +1,209 @@
+"""Watch: first what the client must catch up with, then changes as the hub offers them, with bookmarks in between.
+
+The rules are those of "Kubernetes API Concepts, Efficient detection of changes" and "Streaming lists". A watch starts
+from the current state (no resourceVersion or "0": synthetic ADDED events), or after a resourceVersion: from the hub's
+window, else from the store's history; a version that both have forgotten is 410 Expired.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass, field
+
+import orjson
+
+from homeostat.api import errors
+from homeostat.api.kinds import Kind, stored_as
+from homeostat.apiserver import history, selection
+from homeostat.apiserver.contract import Negotiator, RequestInfo
+from homeostat.apiserver.feed import Feed
+from homeostat.apiserver.forms import Form, Forms
+from homeostat.apiserver.hub import Hub
+from homeostat.apiserver.items import Item
+from homeostat.apiserver.reading import JSON, NOT_OLDER_THAN, revision_param
+from homeostat.apiserver.routing import truth
+from homeostat.apiserver.settings import Settings
+from homeostat.apiserver.watchers import Watcher
+from homeostat.apiserver.window import ADDED, BOOKMARK, Change, line
+from homeostat.kit import chance
+from homeostat.store.contract import Store
+from homeostat.wire.message import Request, Response
+
+_CHUNK_BYTES = 256 * 1024
+_INITIAL_END = {"k8s.io/initial-events-end": "true"}
+
+
+@dataclass(slots=True)
+class _Plan:
+    """How one watch runs. It begins with the state (`from_state`) or resumes with `past` and then the hub's window."""
+
+    kind: Kind
+    watcher: Watcher
+    from_state: bool
+    end_marker: bool
+    bookmarks: bool
+    timeout_seconds: float
+    form: Form | None
+    initial: list[Item] = field(default_factory=list)
+    past: list[Change] = field(default_factory=list)
+    # Where the hub's window takes over from `past`.
+    resume: int = 0
+
+
+class Watches:
+    """Starts watches over the hubs."""
+
+    def __init__(self, store: Store, feed: Feed, settings: Settings, negotiator: Negotiator | None) -> None:
+        self._store = store
+        self._feed = feed
+        self._settings = settings
+        self._forms = Forms(negotiator)
+
+    async def watch(self, request: Request, info: RequestInfo) -> Response:
+        """A stream of events, one JSON object a line. Raises 400, 410, 422 and 504 before it begins."""
+        kind = info.kind
+        assert kind is not None
+        plan = self._plan(request, info, kind)
+        revision = revision_param(request)
+        if plan.from_state:
+            await (self._feed.catch_up() if revision is None else self._feed.reach(revision))
+            self._take_state(plan)
+        elif revision:
+            prefix = stored_as(kind).prefix
+            start = self._feed.hub(prefix).window.start
+            plan.resume = max(revision, start)
+            if revision < start:
+                plan.past = await history.changes(self._store, prefix, after=revision, until=start)
+        return Response(200, self._stream(plan), dict(JSON))
+
+    def _plan(self, request: Request, info: RequestInfo, kind: Kind) -> _Plan:
+        namespace = info.namespace if kind.namespaced else ""
+        selected = selection.parse(kind, namespace, request.query, name=info.name)
+        revision = revision_param(request)
+        initial = _initial_events(request)
+        form = self._forms.of(request, kind)
+        watcher = Watcher(
+            selected,
+            revision or self._feed.applied,
+            events_max=self._settings.watcher_events,
+            bytes_max=self._settings.watcher_bytes,
+            render=None if form is None else form.event,
+        )
+        bookmarks = truth(request.query.get("allowWatchBookmarks", "false"))
+        return _Plan(
+            kind,
+            watcher,
+            from_state=not revision if initial is None else initial,
+            end_marker=bool(initial) and bookmarks,
+            bookmarks=bookmarks,
+            timeout_seconds=self._timeout(request),
+            form=form,
+        )
+
+    def _timeout(self, request: Request) -> float:
+        text = request.query.get("timeoutSeconds", "")
+        if text.isdecimal() and int(text) > 0:
+            return float(text)
+        shortest = self._settings.min_request_timeout_seconds
+        return chance.uniform(shortest, 2 * shortest)
+
+    async def _stream(self, plan: _Plan) -> AsyncIterator[bytes]:
+        # Up to the subscription nothing awaits, so no change is lost and none comes twice.
+        hub = self._feed.hub(stored_as(plan.kind).prefix)
+        watcher = plan.watcher
+        started_at = watcher.after
+        self._catch_up(plan, hub)
+        hub.watchers.add(watcher)
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + plan.timeout_seconds
+        timer: asyncio.TimerHandle | None = None
+        try:
+            for chunk in _chunks(plan.initial, plan.form):
+                yield chunk
+            if plan.end_marker:
+                yield _bookmark(plan, started_at, _INITIAL_END)
+            due = min(deadline, loop.time() + self._bookmark_period(plan))
+            timer = loop.call_at(due, watcher.wake)
+            while True:
+                await watcher.wait()
+                if watcher.broken:
+                    raise ConnectionError("the API server stopped")
+                if chunk := watcher.take():
+                    yield chunk
+                if watcher.closed:
+                    return
+                if loop.time() >= due:
+                    if plan.bookmarks:
+                        yield watcher.take() + _bookmark(plan, max(watcher.after, self._feed.applied), {})
+                    if due >= deadline:
+                        return
+                    due = min(deadline, loop.time() + self._bookmark_period(plan))
+                    timer = loop.call_at(due, watcher.wake)
+        finally:
+            hub.watchers.remove(watcher)
+            if timer is not None:
+                timer.cancel()
+
+    def _bookmark_period(self, plan: _Plan) -> float:
+        return self._settings.bookmark_period_seconds if plan.bookmarks else plan.timeout_seconds
+
+    def _take_state(self, plan: _Plan) -> None:
+        """The state as it is now is what the watch begins with; the changes after it follow from the window."""
+        watcher = plan.watcher
+        view = self._feed.hub(stored_as(plan.kind).prefix).now()
+        found = view.items(view.keys(watcher.selection.namespace, ""))
+        plan.initial = [item for item in found if watcher.selection.matches(item)]
+        plan.resume = watcher.after = self._feed.applied
+
+    def _catch_up(self, plan: _Plan, hub: Hub) -> None:
+        """Offer the watcher what happened before it subscribes."""
+        watcher = plan.watcher
+        for change in plan.past:
+            watcher.offer(change, change.line())
+        recent = hub.window.after(plan.resume or watcher.after)
+        if recent is None:
+            watcher.fail(history.too_old(watcher.after, hub.window.start))
+            return
+        for change in recent:
+            watcher.offer(change, change.line())
+        watcher.after = max(watcher.after, self._feed.applied)
+
+
+def _initial_events(request: Request) -> bool | None:
+    """sendInitialEvents, None when absent. Raises 422 where it and resourceVersionMatch do not agree."""
+    text = request.query.get("sendInitialEvents")
+    match = request.query.get("resourceVersionMatch", "")
+    wrong = ""
+    if text is None and match:
+        wrong = "resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided"
+    elif text is not None and match != NOT_OLDER_THAN:
+        wrong = f"sendInitialEvents requires setting resourceVersionMatch to {NOT_OLDER_THAN}"
+    if wrong:
+        cause = errors.Cause("FieldValueForbidden", "resourceVersionMatch", f"Forbidden: {wrong}")
+        raise errors.invalid("ListOptions", "meta.k8s.io", "", [cause])
+    return None if text is None else truth(text)
+
+
+def _chunks(items: list[Item], form: Form | None) -> Iterator[bytes]:
+    """The synthetic ADDED events, some at a time."""
+    lines: list[bytes] = []
+    size = 0
+    for item in items:
+        text = line(ADDED, item.data) if form is None else form.event(ADDED, item.data)
+        lines.append(text)
+        size += len(text)
+        if size >= _CHUNK_BYTES:
+            yield b"".join(lines)
+            lines, size = [], 0
+    if lines:
+        yield b"".join(lines)
+
+
+def _bookmark(plan: _Plan, revision: int, annotations: dict[str, str]) -> bytes:
+    metadata: dict[str, object] = {"resourceVersion": str(revision), "creationTimestamp": None}
+    if annotations:
+        metadata["annotations"] = annotations
+    obj = {"kind": plan.kind.kind, "apiVersion": plan.kind.api_version, "metadata": metadata}
+    data = orjson.dumps(obj)
+    return line(BOOKMARK, data) if plan.form is None else plan.form.event(BOOKMARK, data)

@@ -1,0 +1,57 @@
+"""Writes of the server itself, for subresource handlers, bootstrap and upkeep: `contract.Writer` over the verbs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from homeostat.api.kinds import Kind
+from homeostat.api.types import Obj
+from homeostat.apiserver import codec
+from homeostat.apiserver.deletion import Deletes
+from homeostat.apiserver.writing import Write, Writes
+from homeostat.wire.cause import WriteCause
+from homeostat.wire.message import User
+
+
+class ServerWriter:
+    """See the module. Options: `cause` (a WriteCause), `dry_run`, `subresource`, `preconditions`."""
+
+    def __init__(self, writes: Writes) -> None:
+        self._writes = writes
+        self._deletes = Deletes(writes)
+
+    async def create(self, kind: Kind, obj: Obj, *, user: User, options: Obj | None = None) -> Obj:
+        """Create; returns the stored object. Raises ApiError."""
+        metadata = obj["metadata"]
+        obj = {"apiVersion": kind.api_version, "kind": kind.kind, **obj, "metadata": dict(metadata)}
+        write = _write(kind, metadata.get("namespace", ""), metadata.get("name", ""), user, options or {}, "create")
+        return codec.decode(await self._writes.create(write, obj))
+
+    async def change(
+        self, kind: Kind, namespace: str, name: str, change: Callable[[Obj], Obj], *, user: User, **options: Any
+    ) -> Obj:
+        """Read, change and commit, again on conflict. Raises ApiError."""
+        write = _write(kind, namespace, name, user, options, "update")
+        write.subresource = options.get("subresource", "")
+        data = await self._writes.change(write, change, preconditions=options.get("preconditions"))
+        return codec.decode(data)
+
+    async def delete(self, kind: Kind, namespace: str, name: str, *, user: User, options: Obj | None = None) -> Obj:
+        """Delete by the kind's rules; the object or a Status. Raises ApiError."""
+        write = _write(kind, namespace, name, user, options or {}, "delete")
+        data, _ = await self._deletes.delete(write)
+        return codec.decode(data)
+
+
+def _write(kind: Kind, namespace: str, name: str, user: User, options: Obj, note: str) -> Write:
+    cause = options.get("cause") or WriteCause(f"user/{user.name}", note=note)
+    return Write(
+        kind,
+        namespace,
+        name,
+        user,
+        cause.encode(),
+        dry_run=bool(options.get("dry_run") or options.get("dryRun")),
+        options={key: value for key, value in options.items() if key not in ("cause", "dry_run", "subresource")},
+    )
