@@ -7,7 +7,7 @@ import os
 import signal
 import sys
 import traceback
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from pathlib import Path
 
 from homeostat.runtime import shim
@@ -27,9 +27,12 @@ def fork_component(argv: list[str], run: Component, *, close: Iterable[int]) -> 
     return _fork(lambda: run(argv), title=argv[0], death_signal=signal.SIGKILL, close=close)
 
 
-def fork_shim(folder: Path, run: Component, *, close: Iterable[int]) -> int:
-    """Fork the shim of the container in `folder`; it ends its container when this process dies."""
-    return _fork(lambda: shim.run(folder, run), title="shim", death_signal=signal.SIGTERM, close=close)
+def fork_shim(folder: Path, run: Component, *, names: Collection[str], close: Iterable[int]) -> int:
+    """Fork the shim of the container in `folder`; it ends its container when this process dies.
+
+    A command whose first word is in `names` runs as `run(argv)` in a fork of the shim, without a new interpreter.
+    """
+    return _fork(lambda: shim.run(folder, run, names=names), title="shim", death_signal=signal.SIGTERM, close=close)
 
 
 def _fork(work: Callable[[], int], *, title: str, death_signal: int, close: Iterable[int]) -> int:

@@ -23,6 +23,7 @@ from homeostat.kit import clock
 from homeostat.kit.backoff import Backoff
 from homeostat.kit.log import logger
 from homeostat.lab.forking import fork_component, fork_shim
+from homeostat.lab.manifests import COMPONENTS
 
 _log = logger("supervisor")
 # A component that keeps ending is relaunched at once, then ever more slowly; ten quiet seconds forgive it.
@@ -201,7 +202,8 @@ class Supervisor:
             answer({"error": f"unknown order {what!r}"})
 
     def _fork_shim(self, folder: Path) -> int:
-        pid = fork_shim(folder, self._component, close=[*self._own_descriptors(), *self._inherited])
+        close = [*self._own_descriptors(), *self._inherited]
+        pid = fork_shim(folder, self._component, names=COMPONENTS, close=close)
         self._shims[pid] = folder
         return pid
 

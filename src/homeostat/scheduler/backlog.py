@@ -12,9 +12,6 @@ from dataclasses import dataclass, field
 from homeostat.kit.backoff import Backoff
 from homeostat.scheduler.podinfo import PodInfo
 
-# Even without any helpful event a pod is tried again after this long.
-FLUSH_SECONDS = 300.0
-
 
 @dataclass(slots=True)
 class Waiting:
@@ -29,9 +26,10 @@ class Waiting:
 
 @dataclass(slots=True)
 class Backlog:
-    """See the module."""
+    """See the module. Even without any helpful event a pod is tried again after `flush_seconds`."""
 
     backoff: Backoff
+    flush_seconds: float = 300.0
     _waiting: dict[str, Waiting] = field(default_factory=dict)
     _active: list[tuple[int, float, int, str]] = field(default_factory=list)
     _delayed: list[tuple[float, int, str]] = field(default_factory=list)
@@ -98,7 +96,7 @@ class Backlog:
         """Try those again that have waited for too long without any event."""
         for key in sorted(self._without_node):
             waiting = self._waiting.get(key)
-            if waiting is not None and now - waiting.missed_at >= FLUSH_SECONDS:
+            if waiting is not None and now - waiting.missed_at >= self.flush_seconds:
                 self._without_node.discard(key)
                 self._push_active(waiting)
 
