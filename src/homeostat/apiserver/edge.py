@@ -1,0 +1,145 @@
+"""Assembles what stands at the server's edge: who asks, who may, what is admitted, subresources, discovery, upkeep.
+
+`build_edge(config)` gives the `contract.Build` that `server.ApiServer` takes as `parts`. It is the only module that
+knows all of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from homeostat.api.errors import ApiError
+from homeostat.api.types import Obj
+from homeostat.apiserver.addresses import address_range, port_range, text_of
+from homeostat.apiserver.admission.limit_ranger import LimitRanger
+from homeostat.apiserver.admission.namespace_lifecycle import NamespaceLifecycle
+from homeostat.apiserver.admission.pod_defaults import DefaultTolerationSeconds, TaintNodesByCondition
+from homeostat.apiserver.admission.priority import Priority
+from homeostat.apiserver.admission.rbac_escalation import RbacEscalation
+from homeostat.apiserver.admission.service_account import ServiceAccount
+from homeostat.apiserver.admission.service_addresses import ServiceAddresses
+from homeostat.apiserver.allocation import Addresses, NodePorts
+from homeostat.apiserver.allocation_upkeep import AllocationUpkeep
+from homeostat.apiserver.authentication import (
+    Anonymous,
+    BearerTokens,
+    Credentials,
+    PeerCertificates,
+    ServiceAccountTokens,
+)
+from homeostat.apiserver.bootstrap import Bootstrap
+from homeostat.apiserver.contract import Admission, Build, Parts, Reader, SubresourceHandler, Writer
+from homeostat.apiserver.discovery import Discovery
+from homeostat.apiserver.negotiation import Negotiation
+from homeostat.apiserver.presence import Presence
+from homeostat.apiserver.rbac import Rbac
+from homeostat.apiserver.subresources import binding, eviction, refused, scale
+from homeostat.apiserver.subresources.log import KubeletDialer, Logs
+from homeostat.apiserver.subresources.reviews import Reviews
+from homeostat.apiserver.subresources.token import TokenRequests
+from homeostat.apiserver.tokens import TokenIssuer
+from homeostat.wire.message import Handler, User
+
+
+def no_kubelet(node: Obj) -> Handler:
+    """The dialer of a server that reaches no node. Raises 503."""
+    raise ApiError(503, "ServiceUnavailable", f"this API server has no way to node {node['metadata']['name']}")
+
+
+@dataclass(frozen=True, slots=True)
+class EdgeConfig:
+    """What the edge is told; the names are those of kube-apiserver's flags.
+
+    `service_account_key` is a P-256 private key, PKCS#8 PEM; `advertise_host` and `advertise_port` are where clients
+    inside the cluster reach this server; `static_tokens` maps tokens to users.
+    """
+
+    service_account_key: str
+    service_account_issuer: str = "https://kubernetes.default.svc.cluster.local"
+    advertise_host: str = "127.0.0.1"
+    advertise_port: int = 6443
+    service_cluster_ip_range: str = "10.96.0.0/16"
+    service_node_port_range: str = "30000-32767"
+    default_not_ready_toleration_seconds: int = 300
+    default_unreachable_toleration_seconds: int = 300
+    anonymous_auth: bool = True
+    authorization: bool = True
+    static_tokens: Mapping[str, User] = field(default_factory=dict)
+    dial_kubelet: KubeletDialer = no_kubelet
+
+
+def build_edge(config: EdgeConfig) -> Build:
+    """The function that builds a server's parts once its reader and writer exist. Raises ValueError on bad ranges."""
+    addresses_range = address_range(config.service_cluster_ip_range)
+    ports_range = port_range(config.service_node_port_range)
+    issuer = TokenIssuer(config.service_account_key, issuer=config.service_account_issuer)
+
+    def build(reader: Reader, writer: Writer) -> Parts:
+        rbac = Rbac(reader)
+        tokens = BearerTokens(config.static_tokens, ServiceAccountTokens(issuer, reader))
+        addresses, ports = Addresses(reader, writer, addresses_range), NodePorts(reader, writer, ports_range)
+        bootstrap = Bootstrap(reader, writer)
+        presence = Presence(
+            reader,
+            writer,
+            bootstrap,
+            host=config.advertise_host,
+            port=config.advertise_port,
+            cluster_ip=text_of(addresses_range.first),
+        )
+        upkeep = AllocationUpkeep(reader, writer, addresses, ports)
+        background: Sequence[Callable[[], Awaitable[None]]] = (bootstrap.run, presence.run, upkeep.run)
+        credentials = (
+            (PeerCertificates(), tokens, Anonymous()) if config.anonymous_auth else (PeerCertificates(), tokens)
+        )
+        return Parts(
+            authenticators=(Credentials(credentials, rbac),),
+            authorizer=rbac if config.authorization else None,
+            admission=_admission(config, reader, rbac, ServiceAddresses(addresses, ports)),
+            handlers=_handlers(config, issuer, Reviews(rbac, tokens)),
+            paths=_paths(config),
+            negotiator=Negotiation(),
+            background=background,
+        )
+
+    return build
+
+
+def _admission(config: EdgeConfig, reader: Reader, rbac: Rbac, last: Admission) -> Sequence[Admission]:
+    """kube-apiserver's order of plugins."""
+    tolerations = DefaultTolerationSeconds(
+        not_ready_seconds=config.default_not_ready_toleration_seconds,
+        unreachable_seconds=config.default_unreachable_toleration_seconds,
+    )
+    return (
+        NamespaceLifecycle(reader),
+        LimitRanger(reader),
+        ServiceAccount(reader),
+        TaintNodesByCondition(),
+        Priority(reader),
+        tolerations,
+        RbacEscalation(rbac),
+        last,
+    )
+
+
+def _handlers(
+    config: EdgeConfig, issuer: TokenIssuer, reviews: Reviews
+) -> Mapping[tuple[str, str], SubresourceHandler]:
+    handlers: dict[tuple[str, str], SubresourceHandler] = dict.fromkeys(refused.REFUSED, refused.refuse)
+    handlers |= {(resource, "scale"): scale.scale for resource in scale.RESOURCES}
+    handlers |= reviews.handlers()
+    handlers |= {
+        ("bindings", ""): binding.bind,
+        ("pods", "binding"): binding.bind,
+        ("pods", "eviction"): eviction.evict,
+        ("pods", "log"): Logs(config.dial_kubelet).read,
+        ("serviceaccounts", "token"): TokenRequests(issuer).create,
+    }
+    return handlers
+
+
+def _paths(config: EdgeConfig) -> Mapping[str, SubresourceHandler]:
+    discovery = Discovery(f"{config.advertise_host}:{config.advertise_port}").handle
+    return {"/api": discovery, "/apis": discovery}

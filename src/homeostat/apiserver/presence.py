@@ -1,0 +1,147 @@
+"""Which API servers live: each renews a Lease, and the living ones are the endpoints of Service default/kubernetes.
+
+A server that died stops renewing and leaves the endpoints when its Lease has run out, 15 to 20 seconds later; one
+that stops in good order takes its Lease with it. Rules: kube-apiserver's identity leases (KEP-1965) and its endpoint
+reconciler "lease".
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+
+from homeostat.api import kinds, meta
+from homeostat.api.errors import ApiError
+from homeostat.api.kinds import Kind
+from homeostat.api.types import Obj
+from homeostat.apiserver import bootstrap_objects
+from homeostat.apiserver.allocation import SERVER
+from homeostat.apiserver.bootstrap import Bootstrap
+from homeostat.apiserver.contract import Reader, Writer
+from homeostat.kit import chance, clock
+from homeostat.kit.log import logger
+
+_log = logger("apiserver.presence")
+_NAMESPACE = "kube-system"
+_LABEL = "apiserver.kubernetes.io/identity"
+_ENDPOINT = "homeostat.dev/endpoint"
+LEASE_SECONDS = 15
+RENEW_SECONDS = 5.0
+
+
+class Presence:
+    """One server's Lease, and the shared endpoints. `host` and `port` are where the others reach it."""
+
+    def __init__(
+        self, reader: Reader, writer: Writer, bootstrap: Bootstrap, *, host: str, port: int, cluster_ip: str
+    ) -> None:
+        self._reader = reader
+        self._writer = writer
+        self._bootstrap = bootstrap
+        self._address = (host, port)
+        self._cluster_ip = cluster_ip
+        self._identity = f"{host}:{port}_{chance.uuid4()}"
+        self.lease_name = "apiserver-" + hashlib.sha256(f"{host}:{port}".encode()).hexdigest()[:26]
+
+    async def run(self) -> None:
+        """Renew and reconcile for ever, from the moment that the namespaces are there."""
+        await self._bootstrap.done.wait()
+        while True:
+            try:
+                await self.renew()
+                await self.reconcile()
+            except ApiError as error:
+                _log.warning("presence of this API server could not be told: %s", error)
+            await clock.sleep(RENEW_SECONDS)
+
+    async def leave(self) -> None:
+        """Take this server out of the endpoints. Raises ApiError when the store cannot."""
+        try:
+            await self._writer.delete(kinds.LEASE, _NAMESPACE, self.lease_name, user=SERVER)
+        except ApiError as error:
+            if error.reason != "NotFound":
+                raise
+        await self.reconcile(without=self.lease_name)
+
+    async def renew(self) -> None:
+        """Write the Lease anew. Raises ApiError."""
+        now = clock.now_rfc3339_micro()
+        host, port = self._address
+        spec = {"holderIdentity": self._identity, "leaseDurationSeconds": LEASE_SECONDS, "renewTime": now}
+        metadata = {
+            "name": self.lease_name,
+            "namespace": _NAMESPACE,
+            "labels": {_LABEL: "kube-apiserver", "kubernetes.io/hostname": host},
+            "annotations": {_ENDPOINT: f"{host}:{port}"},
+        }
+
+        def take(current: Obj) -> Obj:
+            own = (current.get("spec") or {}).get("holderIdentity") == self._identity
+            acquired = (current.get("spec") or {}).get("acquireTime") if own else now
+            return {**current, "metadata": {**current["metadata"], **metadata, "resourceVersion": ""},
+                    "spec": {**spec, "acquireTime": acquired}}  # fmt: skip
+
+        try:
+            await self._writer.change(kinds.LEASE, _NAMESPACE, self.lease_name, take, user=SERVER)
+        except ApiError as error:
+            if error.reason != "NotFound":
+                raise
+            head: Obj = {"apiVersion": kinds.LEASE.api_version, "kind": "Lease", "metadata": metadata}
+            await self._writer.create(kinds.LEASE, {**head, "spec": {**spec, "acquireTime": now}}, user=SERVER)
+
+    async def reconcile(self, *, without: str = "") -> None:
+        """Make the Service and its endpoints those of the living servers. Raises ApiError."""
+        addresses = self._living(without)
+        await self._ensure(bootstrap_objects.api_service(self._cluster_ip, self._address[1]), fields=())
+        await self._ensure(bootstrap_objects.api_endpoints(addresses), fields=("subsets",))
+        slices = bootstrap_objects.api_endpoint_slices(addresses)
+        for wanted in slices:
+            await self._ensure(wanted, fields=("endpoints", "ports"))
+        await self._remove_slices(keep={meta.name(wanted) for wanted in slices})
+
+    def _living(self, without: str) -> list[tuple[str, int]]:
+        now = clock.wall()
+        found: list[tuple[str, int]] = []
+        for lease in self._reader.list(kinds.LEASE, _NAMESPACE):
+            if meta.labels(lease).get(_LABEL) != "kube-apiserver" or meta.name(lease) == without:
+                continue
+            host, _, port = meta.annotations(lease).get(_ENDPOINT, "").rpartition(":")
+            renewed = meta.time_of((lease.get("spec") or {}).get("renewTime"))
+            if host and port.isdecimal() and renewed + LEASE_SECONDS > now:
+                found.append((host, int(port)))
+        return found
+
+    async def _ensure(self, wanted: Obj, *, fields: Iterable[str]) -> None:
+        """Create `wanted`, or make `fields` of the stored one what they are in it."""
+        kind = _kind_of(wanted)
+        namespace, name = meta.namespace(wanted), meta.name(wanted)
+        stored = self._reader.get(kind, namespace, name)
+        if stored is not None and all((stored.get(field) or []) == wanted[field] for field in fields):
+            return
+
+        def put(current: Obj) -> Obj:
+            changed = {**current, **{field: wanted[field] for field in fields}}
+            return {**changed, "metadata": {**current["metadata"], "resourceVersion": ""}}
+
+        try:
+            if stored is None:
+                await self._writer.create(kind, wanted, user=SERVER)
+            else:
+                await self._writer.change(kind, namespace, name, put, user=SERVER)
+        except ApiError as error:
+            # Another server was quicker; the next round looks again.
+            if error.reason not in ("AlreadyExists", "NotFound"):
+                raise
+
+    async def _remove_slices(self, *, keep: set[str]) -> None:
+        namespace = bootstrap_objects.SERVICE_NAMESPACE
+        for found in self._reader.list(kinds.ENDPOINTSLICE, namespace):
+            owned = meta.labels(found).get("kubernetes.io/service-name") == bootstrap_objects.SERVICE_NAME
+            if owned and meta.name(found) not in keep:
+                await self._writer.delete(kinds.ENDPOINTSLICE, namespace, meta.name(found), user=SERVER)
+
+
+def _kind_of(obj: Obj) -> Kind:
+    kind = kinds.by_kind(obj["kind"], obj["apiVersion"])
+    assert kind is not None  # our own data names kinds that exist
+    return kind

@@ -1,0 +1,136 @@
+"""Eviction: delete a Pod unless a PodDisruptionBudget forbids it (policy/v1 Eviction).
+
+The disruption is written into the budget's status by compare and swap before the Pod is deleted, so that evictions on
+several API servers never use the same allowance twice. Rule: pkg/registry/core/pod/storage/eviction.go.
+"""
+
+from __future__ import annotations
+
+from homeostat.api import errors, kinds, meta, selectors
+from homeostat.api.errors import ApiError
+from homeostat.api.types import Obj
+from homeostat.apiserver.contract import Call
+from homeostat.apiserver.subresources.disruption import Budget, budget, disrupted
+from homeostat.apiserver.subresources.exchange import body_of, success, write_options
+from homeostat.kit import clock
+from homeostat.wire.message import Response
+
+_RETRY_SECONDS = 10
+_VIOLATES = "Cannot evict pod as it would violate the pod's disruption budget."
+
+
+async def evict(call: Call) -> Response:
+    """POST pods/NAME/eviction. Raises 400, 404, 409, 429."""
+    eviction = body_of(call, "Eviction")
+    namespace, name = call.info.namespace, call.info.name
+    if (eviction.get("metadata") or {}).get("name", name) != name:
+        raise errors.bad_request("name in URL does not match name in Eviction object")
+    options = dict(eviction.get("deleteOptions") or {})
+    pod = call.reader.get(kinds.POD, namespace, name)
+    if pod is None:
+        raise errors.not_found("pods", "", name)
+    dry_run = write_options(call)["dry_run"] or "All" in (options.get("dryRun") or ())
+    if dry_run:
+        options["dryRun"] = ["All"]
+    if not _free_to_go(pod):
+        await _use_budget(call, pod, dry_run=dry_run)
+        if not dry_run:
+            await _mark(call, pod)
+    preconditions = {"uid": pod["metadata"]["uid"], **(options.get("preconditions") or {})}
+    await call.writer.delete(
+        kinds.POD, namespace, name, user=call.user, options={**options, "preconditions": preconditions}
+    )
+    return success()
+
+
+def _free_to_go(pod: Obj) -> bool:
+    """Pods that no budget protects: finished, not yet running, or already going."""
+    return meta.pod_terminal(pod) or meta.pod_phase(pod) == "Pending" or meta.deleting(pod)
+
+
+async def _use_budget(call: Call, pod: Obj, *, dry_run: bool) -> None:
+    found = [pdb for pdb in call.reader.list(kinds.PDB, call.info.namespace) if _protects(pdb, pod)]
+    if not found:
+        return
+    if len(found) > 1:
+        text = "This pod has more than one PodDisruptionBudget, which the eviction subresource does not support."
+        raise ApiError(500, "InternalError", text)
+    name = meta.name(found[0])
+
+    def use(pdb: Obj) -> Obj:
+        return _used(call, pdb, pod)
+
+    options = {**write_options(call), "subresource": "status", "dry_run": dry_run}
+    await call.writer.change(kinds.PDB, call.info.namespace, name, use, user=call.user, **options)
+
+
+def _protects(pdb: Obj, pod: Obj) -> bool:
+    selector = (pdb.get("spec") or {}).get("selector")
+    return selectors.of_label_selector(selector).matches(meta.labels(pod))
+
+
+def _used(call: Call, pdb: Obj, pod: Obj) -> Obj:
+    """The budget with this Pod among its disrupted ones. Raises 429 when it allows none."""
+    now = clock.wall()
+    pods = [other for other in call.reader.list(kinds.POD, call.info.namespace) if _protects(pdb, other)]
+    counts = budget(pdb, pods, lambda owner: _replicas(call, owner), now)
+    going = disrupted(pdb, now)
+    if _needs_allowance(pdb, pod, counts):
+        if counts.allowed <= 0:
+            raise _refused(meta.name(pdb), counts)
+        going[meta.name(pod)] = clock.rfc3339(now)
+        counts = Budget(counts.expected, counts.healthy - 1, counts.desired)
+    status = {**(pdb.get("status") or {}), **counts.status()}
+    status["observedGeneration"] = meta.generation(pdb)
+    status["disruptedPods"] = going
+    pdb["status"] = status
+    # No precondition: on a conflict the allowance is counted again over the newest budget.
+    pdb["metadata"]["resourceVersion"] = ""
+    return pdb
+
+
+def _needs_allowance(pdb: Obj, pod: Obj, counts: Budget) -> bool:
+    """Whether this eviction uses one disruption up. A Pod that is not ready may go without, by the budget's policy."""
+    if meta.pod_ready(pod):
+        return True
+    if (pdb.get("spec") or {}).get("unhealthyPodEvictionPolicy") == "AlwaysAllow":
+        return False
+    return not (counts.healthy >= counts.desired and counts.desired > 0)
+
+
+def _replicas(call: Call, owner: Obj) -> int | None:
+    """The wanted replicas of a controller that has a scale."""
+    kind = kinds.by_kind(owner.get("kind", ""), owner.get("apiVersion", ""))
+    if kind is None or "scale" not in kind.subresources:
+        return None
+    found = call.reader.get(kind, call.info.namespace, owner.get("name", ""))
+    return int((found.get("spec") or {}).get("replicas", 1)) if found else None
+
+
+def _refused(name: str, counts: Budget) -> ApiError:
+    error = errors.too_many_requests(_VIOLATES, retry_after_seconds=_RETRY_SECONDS)
+    message = f"The disruption budget {name} needs {counts.desired} healthy pods and has {counts.healthy} currently"
+    error.details["causes"] = [{"reason": "DisruptionBudget", "message": message}]
+    return error
+
+
+async def _mark(call: Call, pod: Obj) -> None:
+    """Write the DisruptionTarget condition, so that everybody sees why the Pod went."""
+    now = clock.now_rfc3339()
+    condition = {
+        "type": "DisruptionTarget",
+        "status": "True",
+        "reason": "EvictionByEvictionAPI",
+        "message": "Eviction API: evicting",
+    }
+
+    def mark(current: Obj) -> Obj:
+        current["metadata"]["resourceVersion"] = ""
+        status = current.setdefault("status", {})
+        conditions = list(status.get("conditions") or ())
+        meta.set_condition(conditions, dict(condition), now)
+        status["conditions"] = conditions
+        return current
+
+    options = {**write_options(call), "subresource": "status"}
+    await call.writer.change(kinds.POD, call.info.namespace, meta.name(pod), mark, user=call.user, **options)

@@ -1,0 +1,86 @@
+"""Scale: how many replicas, asked of and told to any kind that has them (autoscaling/v1 Scale).
+
+Rule: pkg/registry/apps/*/storage ScaleREST.
+"""
+
+from __future__ import annotations
+
+import orjson
+
+from homeostat.api import errors, patch, selectors
+from homeostat.api.errors import Cause
+from homeostat.api.types import Obj
+from homeostat.apiserver.contract import Call
+from homeostat.apiserver.documents import json_response
+from homeostat.apiserver.subresources.exchange import body_of, write_options
+from homeostat.wire.message import Response
+
+RESOURCES = ("deployments.apps", "replicasets.apps", "statefulsets.apps", "replicationcontrollers")
+
+
+async def scale(call: Call) -> Response:
+    """GET, PUT or PATCH of `scale`. Raises 404, 409, 422."""
+    kind, info = call.info.kind, call.info
+    if kind is None:
+        raise errors.path_not_found()
+    if info.verb == "get":
+        obj = call.reader.get(kind, info.namespace, info.name)
+        if obj is None:
+            raise errors.not_found(kind.plural, kind.group, info.name)
+        return json_response(scale_of(obj))
+    if info.verb == "update":
+        wanted = body_of(call, "Scale")
+        if (wanted.get("metadata") or {}).get("name", info.name) != info.name:
+            raise errors.bad_request("the name of the object does not match the name on the URL")
+    elif info.verb != "patch":
+        raise errors.method_not_allowed(f"{kind.plural}/scale", kind.group, info.verb)
+
+    def resize(obj: Obj) -> Obj:
+        asked = wanted if info.verb == "update" else _patched(call, scale_of(obj))
+        version = (asked.get("metadata") or {}).get("resourceVersion") or "" if info.verb == "update" else ""
+        return _resized(obj, asked, version)
+
+    changed = await call.writer.change(kind, info.namespace, info.name, resize, user=call.user, **write_options(call))
+    return json_response(scale_of(changed))
+
+
+def scale_of(obj: Obj) -> Obj:
+    """The Scale of an object."""
+    meta, spec, status = obj["metadata"], obj.get("spec") or {}, obj.get("status") or {}
+    kept = ("name", "namespace", "uid", "resourceVersion", "creationTimestamp")
+    selector = spec.get("selector")
+    labels = (
+        "matchLabels" in (selector or {})
+        or "matchExpressions" in (selector or {})
+        or obj["kind"] != "ReplicationController"
+    )
+    shown = selectors.of_label_selector(selector) if labels else selectors.of_labels(selector)
+    return {
+        "kind": "Scale",
+        "apiVersion": "autoscaling/v1",
+        "metadata": {field: meta[field] for field in kept if field in meta},
+        "spec": {"replicas": spec.get("replicas", 1)},
+        "status": {"replicas": status.get("replicas", 0), "selector": str(shown)},
+    }
+
+
+def _patched(call: Call, current: Obj) -> Obj:
+    try:
+        asked = orjson.loads(call.request.body)
+    except orjson.JSONDecodeError as error:
+        raise errors.bad_request(f"error decoding patch: {error}") from error
+    return patch.apply(call.request.headers.get("content-type", ""), current, asked, None)
+
+
+def _resized(obj: Obj, asked: Obj, version: str) -> Obj:
+    name = obj["metadata"]["name"]
+    replicas = (asked.get("spec") or {}).get("replicas", 0)
+    if isinstance(replicas, bool) or not isinstance(replicas, int):
+        raise errors.bad_request("spec.replicas is not an integer")
+    if replicas < 0:
+        why = f"Invalid value: {replicas}: must be greater than or equal to 0"
+        raise errors.invalid("Scale", "autoscaling", name, [Cause("FieldValueInvalid", "spec.replicas", why)])
+    obj["spec"]["replicas"] = replicas
+    # The client's version, where it gave one, is the precondition; else the newest object is resized.
+    obj["metadata"]["resourceVersion"] = version
+    return obj
