@@ -46,7 +46,7 @@ class _Wanted:
     endpoints: dict[str, Obj] = field(default_factory=dict)
 
 
-def loop(*, endpoints_per_slice_max: int = 100) -> Loop:
+def loop(*, endpoints_per_slice_max: int = 100, parallel: int = 5) -> Loop:
     """The loop `endpointslice`."""
 
     def decide(key: Key, world: World) -> list[Action]:
@@ -61,7 +61,7 @@ def loop(*, endpoints_per_slice_max: int = 100) -> Loop:
         Watch(NODE, _node_keys),
         Watch(ENDPOINTSLICE, _slice_keys),
     )
-    return Loop("endpointslice", watches, decide, parallel=5)
+    return Loop("endpointslice", watches, decide, parallel=parallel)
 
 
 def _reconcile(service: Obj, world: World, limit: int) -> list[Action]:

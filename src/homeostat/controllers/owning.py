@@ -32,10 +32,10 @@ def claim(owner_kind: Kind, owner: Obj, child_kind: Kind, matches: Matcher, worl
     going = meta.deleting(owner)
     owner_uid = meta.uid(owner)
     for child in world.owned(child_kind, owner_uid):
-        reference = meta.controller_of(child)
-        if reference is None or reference.get("uid") != owner_uid:
+        metadata = child["metadata"]
+        if not any(ref.get("controller") and ref["uid"] == owner_uid for ref in metadata["ownerReferences"]):
             continue
-        if matches(meta.labels(child)):
+        if matches(metadata.get("labels") or {}):
             result.children.append(child)
         elif not going:
             result.actions.append(_release(child_kind, child, owner_uid))

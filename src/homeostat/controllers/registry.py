@@ -1,14 +1,63 @@
-"""All loops of the controller manager, with their options taken from the settings."""
+"""All loops of the controller manager, with their options taken from the settings.
+
+One loop, one file: the name of each is the one that causes, metrics and `homeostat why` show.
+"""
 
 from __future__ import annotations
 
 from homeostat.api.flags import Settings
-from homeostat.controllers import deployment, endpoints, endpointslice, replicaset
+from homeostat.controllers import (
+    daemonset,
+    deployment,
+    disruption,
+    endpoints,
+    endpointslice,
+    garbagecollector,
+    namespace,
+    namespace_defaults,
+    nodelifecycle,
+    podgc,
+    replicaset,
+    tainteviction,
+)
+from homeostat.controllers.node_health import Options
 from homeostat.loop.contract import Loop
 
 _COMPONENT = "controller-manager"
 
 
 def all_loops(settings: Settings, *, ca_pem: str = "") -> list[Loop]:
-    """Every loop. `ca_pem` is the certificate by which Pods know the API server; without it none is published."""
-    return [deployment.loop(), replicaset.loop(), endpointslice.loop(), endpoints.loop()]
+    """Every loop, new: each call makes loops with an empty memory. `ca_pem` is the certificate by which Pods know the
+    API server; without it none is published."""
+    slice_max = settings.integer(_COMPONENT, "max-endpoints-per-slice")
+    syncs = settings.integer(_COMPONENT, "concurrent-service-endpoint-syncs")
+    loops = [
+        deployment.loop(),
+        replicaset.loop(),
+        daemonset.loop(),
+        endpointslice.loop(endpoints_per_slice_max=slice_max, parallel=syncs),
+        endpoints.loop(),
+        nodelifecycle.health_loop(node_options(settings)),
+        nodelifecycle.taints_loop(),
+        nodelifecycle.pods_loop(),
+        tainteviction.loop(),
+        podgc.loop(ended_pods_max=settings.integer(_COMPONENT, "terminated-pod-gc-threshold")),
+        garbagecollector.loop(),
+        namespace.loop(),
+        namespace_defaults.service_account_loop(),
+        disruption.loop(),
+    ]
+    return [*loops, namespace_defaults.root_ca_loop(ca_pem)] if ca_pem else loops
+
+
+def node_options(settings: Settings) -> Options:
+    """The times and rates of the node lifecycle."""
+    return Options(
+        monitor_period_seconds=settings.duration(_COMPONENT, "node-monitor-period"),
+        grace_seconds=settings.duration(_COMPONENT, "node-monitor-grace-period"),
+        startup_grace_seconds=settings.duration(_COMPONENT, "node-startup-grace-period"),
+        eviction_rate=settings.number(_COMPONENT, "node-eviction-rate"),
+        secondary_eviction_rate=settings.number(_COMPONENT, "secondary-node-eviction-rate"),
+        unhealthy_zone_threshold=settings.number(_COMPONENT, "unhealthy-zone-threshold"),
+        large_cluster_nodes=settings.integer(_COMPONENT, "large-cluster-size-threshold"),
+    )

@@ -6,13 +6,15 @@ most 500 Pods a round, and writes the counts to the status.
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
+
 from homeostat.api import meta
 from homeostat.api.kinds import POD, REPLICASET
 from homeostat.api.selectors import of_label_selector
 from homeostat.api.types import Obj
 from homeostat.controllers.deletion_rank import first_to_go
 from homeostat.controllers.owning import Matcher, claim, owner_keys
-from homeostat.controllers.writing import status_patch
+from homeostat.controllers.writing import status_patch, without_zeros
 from homeostat.kit.clock import rfc3339
 from homeostat.loop.contract import Action, Create, Delete, Key, Later, Loop, Record, Watch, World
 
@@ -24,25 +26,60 @@ def selects(replica_set: Obj) -> Matcher:
     return of_label_selector(replica_set["spec"].get("selector")).matches
 
 
+@dataclass(slots=True)
+class _Tally:
+    """One pass over the Pods: those that count, and how many of them are what."""
+
+    active: list[Obj] = field(default_factory=list)
+    going: int = 0
+    labelled: int = 0
+    ready: int = 0
+    available: int = 0
+    # Seconds until the next ready Pod is available; None when none is on its way.
+    wait_seconds: float | None = None
+
+
+def _tally(replica_set: Obj, pods: list[Obj], now: float) -> _Tally:
+    tally = _Tally()
+    template_labels = meta.labels(replica_set["spec"].get("template") or {}).items()
+    minimum = int(replica_set["spec"].get("minReadySeconds") or 0)
+    for pod in pods:
+        metadata, status = pod["metadata"], pod.get("status") or {}
+        if status.get("phase") in ("Succeeded", "Failed"):
+            continue
+        if metadata.get("deletionTimestamp"):
+            tally.going += 1
+            continue
+        tally.active.append(pod)
+        tally.labelled += template_labels <= (metadata.get("labels") or {}).items()
+        for condition in status.get("conditions") or ():
+            if condition["type"] == "Ready" and condition["status"] == "True":
+                tally.ready += 1
+                wait = meta.time_of(condition.get("lastTransitionTime")) + minimum - now if minimum else 0.0
+                if wait <= 0:
+                    tally.available += 1
+                elif tally.wait_seconds is None or wait < tally.wait_seconds:
+                    tally.wait_seconds = wait
+    return tally
+
+
 def decide(key: Key, world: World) -> list[Action]:
     """Create or delete Pods until there are spec.replicas of them, and report the counts."""
     replica_set = world.get(REPLICASET, *meta.split_key(key))
     if replica_set is None:
         return []
     claimed = claim(REPLICASET, replica_set, POD, selects(replica_set), world)
-    active = [pod for pod in claimed.children if meta.pod_active(pod)]
+    tally = _tally(replica_set, claimed.children, world.now)
     missing = 0
     if not meta.deleting(replica_set):
-        missing = int(replica_set["spec"].get("replicas", 1)) - len(active)
-    going = sum(1 for pod in claimed.children if meta.deleting(pod) and not meta.pod_terminal(pod))
-    status = _status(replica_set, active, going, world.now)
-    if conditions := _conditions(replica_set, missing, world):
-        status["conditions"] = conditions
-    scaling = _scale(replica_set, active, missing, world)
-    report: list[Action] = [*status_patch(REPLICASET, replica_set, status)]
+        missing = int(replica_set["spec"].get("replicas", 1)) - len(tally.active)
+    report: list[Action] = [*status_patch(REPLICASET, replica_set, _status(replica_set, tally, missing, world))]
+    scaling = _scale(replica_set, tally.active, missing, world)
     # Pods before words; but what fails again and again must not keep the status from saying so.
     steps = [*report, *scaling] if world.failure else [*scaling, *report]
-    return [*claimed.actions, *steps, *_until_available(replica_set, active, world.now)]
+    if tally.wait_seconds is not None:
+        steps.append(Later(tally.wait_seconds))
+    return [*claimed.actions, *steps]
 
 
 def _scale(replica_set: Obj, active: list[Obj], missing: int, world: World) -> list[Action]:
@@ -102,21 +139,16 @@ def _related(replica_set: Obj, active: list[Obj], world: World) -> list[Obj]:
     return pods
 
 
-def _status(replica_set: Obj, active: list[Obj], going: int, now: float) -> Obj:
-    template_labels = meta.labels(replica_set["spec"].get("template") or {}).items()
-    minimum = int(replica_set["spec"].get("minReadySeconds") or 0)
-    ready = [pod for pod in active if meta.pod_ready(pod)]
-    available = len(ready)
-    if minimum:
-        available = sum(1 for pod in ready if meta.pod_available(pod, minimum, now))
-    status: Obj = {"replicas": len(active), "observedGeneration": meta.generation(replica_set)}
-    counts = {
-        "fullyLabeledReplicas": sum(1 for pod in active if template_labels <= meta.labels(pod).items()),
-        "readyReplicas": len(ready),
-        "availableReplicas": available,
-        "terminatingReplicas": going,
+def _status(replica_set: Obj, tally: _Tally, missing: int, world: World) -> Obj:
+    status: Obj = {"replicas": len(tally.active), "observedGeneration": meta.generation(replica_set)}
+    numbers = {
+        "fullyLabeledReplicas": tally.labelled,
+        "readyReplicas": tally.ready,
+        "availableReplicas": tally.available,
+        "terminatingReplicas": tally.going,
+        "conditions": _conditions(replica_set, missing, world),
     }
-    return status | {field: count for field, count in counts.items() if count}
+    return status | without_zeros(numbers)
 
 
 def _conditions(replica_set: Obj, missing: int, world: World) -> list[Obj]:
@@ -134,20 +166,6 @@ def _conditions(replica_set: Obj, missing: int, world: World) -> list[Obj]:
         "lastTransitionTime": rfc3339(world.now),
     }
     return [*others, new]
-
-
-def _until_available(replica_set: Obj, active: list[Obj], now: float) -> list[Action]:
-    """Wake when the next ready Pod has been ready for minReadySeconds."""
-    minimum = int(replica_set["spec"].get("minReadySeconds") or 0)
-    if not minimum:
-        return []
-    waits = [
-        meta.time_of(ready.get("lastTransitionTime")) + minimum - now
-        for pod in active
-        if (ready := meta.condition(pod, "Ready")) and ready.get("status") == "True"
-    ]
-    pending = [wait for wait in waits if wait > 0]
-    return [Later(min(pending))] if pending else []
 
 
 def loop() -> Loop:

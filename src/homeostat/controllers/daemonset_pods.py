@@ -1,0 +1,122 @@
+"""A DaemonSet's Pods: which nodes are to have one, what it looks like there, and which of those that exist are wrong.
+
+Rules: pkg/controller/daemon (NodeShouldRunDaemonPod, CreatePodTemplate, podsShouldBeOnNode).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from homeostat.api import meta
+from homeostat.api.kinds import DAEMONSET
+from homeostat.api.types import Obj
+from homeostat.controllers import node_affinity, taints
+from homeostat.controllers.tainteviction import tolerates
+
+HASH_LABEL = "controller-revision-hash"
+GENERATION_LABEL = "pod-template-generation"
+GENERATION = "deprecated.daemonset.template.generation"
+_ALWAYS_TOLERATED = (
+    (taints.NOT_READY, taints.NO_EXECUTE),
+    (taints.UNREACHABLE, taints.NO_EXECUTE),
+    ("node.kubernetes.io/disk-pressure", taints.NO_SCHEDULE),
+    ("node.kubernetes.io/memory-pressure", taints.NO_SCHEDULE),
+    ("node.kubernetes.io/pid-pressure", taints.NO_SCHEDULE),
+    (taints.UNSCHEDULABLE, taints.NO_SCHEDULE),
+)
+
+
+@dataclass(slots=True)
+class Placement:
+    """Where Pods of a DaemonSet are and are to be: `pods` by node; `wanted` nodes are to have one, `tolerated` ones
+    may keep what they have."""
+
+    pods: dict[str, list[Obj]]
+    wanted: list[Obj] = field(default_factory=list)
+    tolerated: set[str] = field(default_factory=set)
+
+
+def placement(daemon_set: Obj, pods: Iterable[Obj], nodes: Iterable[Obj]) -> Placement:
+    """The nodes judged, and the Pods by the node that they are bound to or meant for."""
+    result = Placement({})
+    for pod in pods:
+        result.pods.setdefault(target_node(pod), []).append(pod)
+    spec = daemon_set["spec"]["template"].get("spec") or {}
+    tolerations = all_tolerations(spec)
+    for node in nodes:
+        if not node_affinity.admits(spec, node):
+            continue
+        untolerated = {
+            taint.get("effect")
+            for taint in taints.of(node)
+            if taint.get("effect") in (taints.NO_SCHEDULE, taints.NO_EXECUTE)
+            and not any(tolerates(item, taint) for item in tolerations)
+        }
+        if not untolerated:
+            result.wanted.append(node)
+        if taints.NO_EXECUTE not in untolerated:
+            result.tolerated.add(meta.name(node))
+    return result
+
+
+def all_tolerations(spec: Obj) -> list[Obj]:
+    """The template's tolerations with those that every daemon has: it runs where others may not."""
+    given = list(spec.get("tolerations") or ())
+    always = list(_ALWAYS_TOLERATED)
+    if spec.get("hostNetwork"):
+        always.append(("node.kubernetes.io/network-unavailable", taints.NO_SCHEDULE))
+    for key, effect in always:
+        toleration = {"key": key, "operator": "Exists", "effect": effect}
+        if not any(item.get("key") == key and item.get("effect") == effect for item in given):
+            given.append(toleration)
+    return given
+
+
+def target_node(pod: Obj) -> str:
+    """The node that the Pod is bound to, or that its affinity names; empty when there is neither."""
+    if name := meta.pod_node(pod):
+        return name
+    for term in node_affinity.required_terms(pod["spec"]) or ():
+        for item in term.get("matchFields") or ():
+            if item.get("key") == "metadata.name" and len(item.get("values") or ()) == 1:
+                return str(item["values"][0])
+    return ""
+
+
+def new_pod(daemon_set: Obj, node: str, revision_hash: str) -> Obj:
+    """The Pod for a node: the scheduler binds it there, since its affinity admits no other."""
+    template = daemon_set["spec"]["template"]
+    given = template.get("metadata") or {}
+    labels = {**(given.get("labels") or {}), HASH_LABEL: revision_hash}
+    if number := meta.annotations(daemon_set).get(GENERATION):
+        labels[GENERATION_LABEL] = number
+    metadata: Obj = {
+        "generateName": f"{meta.name(daemon_set)}-",
+        "namespace": meta.namespace(daemon_set),
+        "labels": labels,
+        "ownerReferences": [meta.make_controller_ref(DAEMONSET, daemon_set)],
+    }
+    metadata |= {name: given[name] for name in ("annotations", "finalizers") if given.get(name)}
+    spec = dict(template.get("spec") or {})
+    spec["tolerations"] = all_tolerations(spec)
+    spec["affinity"] = _pinned(spec.get("affinity") or {}, node)
+    return {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec}
+
+
+def _pinned(affinity: Obj, node: str) -> Obj:
+    """The affinity with its required node terms replaced by one that names the node."""
+    term = {"matchFields": [{"key": "metadata.name", "operator": "In", "values": [node]}]}
+    required = {"nodeSelectorTerms": [term]}
+    of_nodes = {**(affinity.get("nodeAffinity") or {}), "requiredDuringSchedulingIgnoredDuringExecution": required}
+    return {**affinity, "nodeAffinity": of_nodes}
+
+
+def is_current(pod: Obj, revision_hash: str) -> bool:
+    """Whether the Pod was made from the current template."""
+    return meta.labels(pod).get(HASH_LABEL) == revision_hash
+
+
+def oldest_first(pods: Iterable[Obj]) -> list[Obj]:
+    """Bound Pods before others, then by creation and name."""
+    return sorted(pods, key=lambda pod: (not meta.pod_node(pod), meta.created_at(pod), meta.name(pod)))

@@ -1,0 +1,277 @@
+"""The garbage collector: objects whose owners are gone go too; owners wait for, or let go of, what they own.
+
+Rules: pkg/controller/garbagecollector. A key names one object. An object that is not being deleted is judged by its
+owner references: while one owner is there and stays, the object stays (references to others are dropped); when all are
+gone, or wait for their dependents in a foreground deletion, the object is deleted. An object that is being deleted with
+the finalizer `foregroundDeletion` keeps it until nothing that it owns blocks it; with `orphan`, until no dependent
+names it any more.
+
+Why absence is safe to act on: uids are never used twice, so an owner that has been gone once is gone for good. It is
+known to be gone when its deletion was seen here (`_Memory`), or when a live read says so: each deletion that rests on
+an owner that is merely missing from the caches is wrapped in `Confirm`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from homeostat.api import kinds, meta
+from homeostat.api.errors import qualified
+from homeostat.api.kinds import Kind
+from homeostat.api.types import Obj
+from homeostat.controllers.writing import STRATEGIC
+from homeostat.loop.contract import Absent, Action, Confirm, Delete, Key, Loop, Patch, Record, Watch, World
+
+FOREGROUND = "foregroundDeletion"
+ORPHAN = "orphan"
+_GONE_MAX = 20_000
+
+
+def _collected(kind: Kind) -> bool:
+    """Whether objects of the kind take part: they are stored under this version, and can be watched and deleted.
+    Events never own nor are owned, and there are too many of them to cache."""
+    able = {"list", "watch", "delete"} <= kind.verbs and not kind.virtual
+    return able and kinds.stored_as(kind) == kind and kind.kind != "Event"
+
+
+KINDS: dict[str, Kind] = {qualified(kind.plural, kind.group): kind for kind in kinds.all_kinds() if _collected(kind)}
+_BY_GROUP_KIND = {(kind.group, kind.kind): kind for kind in KINDS.values()}
+
+
+@dataclass(slots=True)
+class _Memory:
+    """The uids of owners whose deletion was seen, the oldest first; bounded, for a live read serves as well."""
+
+    gone: dict[str, None] = field(default_factory=dict)
+
+    def add(self, uid: str) -> None:
+        self.gone[uid] = None
+        if len(self.gone) > _GONE_MAX:
+            del self.gone[next(iter(self.gone))]
+
+
+@dataclass(slots=True)
+class _Verdict:
+    """An object's owner references by what is known of the owners."""
+
+    solid: list[Obj] = field(default_factory=list)
+    waiting: list[Obj] = field(default_factory=list)
+    gone: list[Obj] = field(default_factory=list)
+    # Owners that the caches do not have: gone only if a live read confirms it.
+    missing: list[Absent] = field(default_factory=list)
+    invalid: list[str] = field(default_factory=list)
+
+
+def trim(obj: Obj) -> Obj:
+    """What is kept of an object that no other loop needs: who it is and whom it belongs to."""
+    metadata = obj["metadata"]
+    kept = {name: metadata[name] for name in _KEPT if name in metadata}
+    return {"apiVersion": obj.get("apiVersion"), "kind": obj.get("kind"), "metadata": kept}
+
+
+_KEPT = (
+    "name",
+    "namespace",
+    "uid",
+    "resourceVersion",
+    "creationTimestamp",
+    "deletionTimestamp",
+    "finalizers",
+    "ownerReferences",
+)
+
+
+def loop() -> Loop:
+    """The loop `garbage-collector`, over every kind that can own or be owned."""
+    memory = _Memory()
+
+    def decide(key: Key, world: World) -> list[Action]:
+        return collect(key, world, memory)
+
+    watches = tuple(Watch(kind, _keys_of(kind, memory), trim) for kind in KINDS.values())
+    return Loop("garbage-collector", watches, decide, parallel=20)
+
+
+def key_of(kind: Kind, obj: Obj) -> Key:
+    """`replicasets.apps|namespace/name`."""
+    return f"{qualified(kind.plural, kind.group)}|{meta.key(obj)}"
+
+
+class _keys_of:
+    """Which objects a changed object of `kind` concerns."""
+
+    def __init__(self, kind: Kind, memory: _Memory) -> None:
+        self._kind = kind
+        self._memory = memory
+
+    def __call__(self, old: Obj | None, new: Obj | None, world: World) -> Iterable[Key]:
+        if new is None:
+            return self._deleted(old or {}, world)
+        found: list[Key] = []
+        before = _outline(old) if old is not None else ((), False, ())
+        now = _outline(new)
+        if before != now:
+            if meta.owner_references(new) or meta.deleting(new):
+                found.append(key_of(self._kind, new))
+            if meta.deleting(new) and FOREGROUND in meta.finalizers(new):
+                found += _dependents(meta.uid(new), world)
+            if old is not None and before[0] != now[0]:
+                found += _waiting_owners(old, world)
+        return found
+
+    def _deleted(self, old: Obj, world: World) -> list[Key]:
+        dependents = _dependents(meta.uid(old), world)
+        if dependents:
+            self._memory.add(meta.uid(old))
+        return [*dependents, *_waiting_owners(old, world)]
+
+
+def _outline(obj: Obj) -> tuple[object, bool, object]:
+    """What of an object this loop reacts to."""
+    return meta.owner_references(obj), meta.deleting(obj), meta.finalizers(obj)
+
+
+def _dependents(uid: str, world: World) -> list[Key]:
+    return [key_of(kind, item) for kind in KINDS.values() for item in world.owned(kind, uid)]
+
+
+def _waiting_owners(obj: Obj, world: World) -> list[Key]:
+    """The owners of `obj` that may have waited for it."""
+    found = []
+    for reference in meta.owner_references(obj):
+        kind = _kind_of(reference)
+        owner = _cached(kind, reference, meta.namespace(obj), world) if kind is not None else None
+        if kind is not None and owner is not None and meta.deleting(owner):
+            found.append(key_of(kind, owner))
+    return found
+
+
+def _kind_of(reference: Obj) -> Kind | None:
+    """The collected kind of an owner; None where it is unknown or not collected."""
+    group, _, _ = str(reference.get("apiVersion") or "").rpartition("/")
+    return _BY_GROUP_KIND.get((group, str(reference.get("kind"))))
+
+
+def _cached(kind: Kind, reference: Obj, namespace: str, world: World) -> Obj | None:
+    owner = world.get(kind, namespace if kind.namespaced else "", str(reference.get("name")))
+    return owner if owner is not None and meta.uid(owner) == reference.get("uid") else None
+
+
+def collect(key: Key, world: World, memory: _Memory) -> list[Action]:
+    """Judge one object."""
+    resource, _, place = key.partition("|")
+    kind = KINDS[resource]
+    obj = world.get(kind, *meta.split_key(place))
+    if obj is None:
+        return []
+    if not meta.deleting(obj):
+        return _judge(kind, obj, world, memory)
+    if ORPHAN in meta.finalizers(obj):
+        return _orphan_dependents(kind, obj, world)
+    if FOREGROUND in meta.finalizers(obj):
+        return _finish_foreground(kind, obj, world)
+    return []
+
+
+def _owned(uid: str, world: World) -> list[tuple[Kind, Obj]]:
+    return [(kind, item) for kind in KINDS.values() for item in world.owned(kind, uid)]
+
+
+def _orphan_dependents(kind: Kind, obj: Obj, world: World) -> list[Action]:
+    uid = meta.uid(obj)
+    cut: list[Action] = [_drop(item_kind, item, [uid], "orphaned") for item_kind, item in _owned(uid, world)]
+    return cut or [_without_finalizer(kind, obj, ORPHAN)]
+
+
+def _finish_foreground(kind: Kind, obj: Obj, world: World) -> list[Action]:
+    uid = meta.uid(obj)
+    for _, item in _owned(uid, world):
+        if any(ref.get("uid") == uid and ref.get("blockOwnerDeletion") for ref in meta.owner_references(item)):
+            return []
+    return [_without_finalizer(kind, obj, FOREGROUND)]
+
+
+def _without_finalizer(kind: Kind, obj: Obj, finalizer: str) -> Patch:
+    kept = [name for name in meta.finalizers(obj) if name != finalizer]
+    body = {"metadata": {"resourceVersion": meta.metadata(obj).get("resourceVersion"), "finalizers": kept}}
+    return Patch(kind, meta.namespace(obj), meta.name(obj), body, note=f"{finalizer} is done")
+
+
+def _drop(kind: Kind, obj: Obj, uids: Iterable[str], note: str) -> Patch:
+    references = [{"$patch": "delete", "uid": uid} for uid in uids]
+    body = {"metadata": {"uid": meta.uid(obj), "ownerReferences": references}}
+    return Patch(kind, meta.namespace(obj), meta.name(obj), body, content_type=STRATEGIC, note=note)
+
+
+def _weigh(obj: Obj, world: World, memory: _Memory) -> _Verdict:
+    """Sort the object's owner references."""
+    verdict = _Verdict()
+    space = meta.namespace(obj)
+    for reference in meta.owner_references(obj):
+        uid = str(reference.get("uid"))
+        kind = _kind_of(reference)
+        if kind is None:
+            # Of owners of kinds that are not served here nothing is known: they count as there.
+            verdict.solid.append(reference)
+        elif kind.namespaced and not space:
+            verdict.solid.append(reference)
+            verdict.invalid.append(_wrong_namespace(reference, space))
+        elif (owner := _cached(kind, reference, space, world)) is not None:
+            waits = meta.deleting(owner) and FOREGROUND in meta.finalizers(owner)
+            (verdict.waiting if waits and reference.get("blockOwnerDeletion") else verdict.solid).append(reference)
+        else:
+            verdict.gone.append(reference)
+            if uid not in memory.gone:
+                place = space if kind.namespaced else ""
+                verdict.missing.append(Absent(kind, place, str(reference.get("name")), uid))
+            if world.exists_uid(uid):
+                verdict.invalid.append(_wrong_namespace(reference, space))
+    return verdict
+
+
+def _wrong_namespace(reference: Obj, space: str) -> str:
+    who = f"{reference.get('apiVersion')}/{reference.get('kind')}, namespace: {space}, name: {reference.get('name')}"
+    return f'ownerRef [{who}, uid: {reference.get("uid")}] does not exist in namespace "{space}"'
+
+
+def _judge(kind: Kind, obj: Obj, world: World, memory: _Memory) -> list[Action]:
+    if not meta.owner_references(obj):
+        return []
+    verdict = _weigh(obj, world, memory)
+    events: list[Action] = [Record(obj, "OwnerRefInvalidNamespace", text, "Warning") for text in verdict.invalid]
+    if verdict.solid:
+        surplus = [str(reference.get("uid")) for reference in [*verdict.gone, *verdict.waiting]]
+        steps: list[Action] = [_drop(kind, obj, surplus, "another owner stays")] if surplus else []
+    elif verdict.waiting:
+        steps = _delete_for_waiting(kind, obj, verdict, world)
+    else:
+        steps = [_delete(kind, obj, _policy(obj), "its owners are gone")]
+    if steps and verdict.missing:
+        steps = [Confirm(tuple(verdict.missing), tuple(steps))]
+    return [*events, *steps]
+
+
+def _delete_for_waiting(kind: Kind, obj: Obj, verdict: _Verdict, world: World) -> list[Action]:
+    """An owner waits for this object: it goes in the foreground too when it owns others."""
+    dependents = [item for _, item in _owned(meta.uid(obj), world)]
+    if not dependents:
+        return [_delete(kind, obj, _policy(obj), "its owner waits for it to go")]
+    steps: list[Action] = []
+    if any(meta.deleting(item) and FOREGROUND in meta.finalizers(item) for item in dependents):
+        # A circle of owners that wait for each other: this object no longer holds its owner up.
+        loosened = [{"uid": reference.get("uid"), "blockOwnerDeletion": False} for reference in verdict.waiting]
+        body = {"metadata": {"uid": meta.uid(obj), "ownerReferences": loosened}}
+        steps.append(Patch(kind, meta.namespace(obj), meta.name(obj), body, content_type=STRATEGIC, note="a circle"))
+    return [*steps, _delete(kind, obj, "Foreground", "its owner waits for it to go")]
+
+
+def _policy(obj: Obj) -> str:
+    if ORPHAN in meta.finalizers(obj):
+        return "Orphan"
+    return "Foreground" if FOREGROUND in meta.finalizers(obj) else "Background"
+
+
+def _delete(kind: Kind, obj: Obj, propagation: str, note: str) -> Delete:
+    space, name = meta.namespace(obj), meta.name(obj)
+    return Delete(kind, space, name, uid=meta.uid(obj), propagation=propagation, note=note)

@@ -1,0 +1,137 @@
+"""What the node lifecycle loop remembers and concludes: when each node was last heard of, and the state of each zone.
+
+Like Kubernetes, silence is measured on this controller's own clock: what counts is when it saw a heartbeat (the node's
+Lease, or the Ready condition's heartbeat time) change, not the time written in it, so that skewed clocks on nodes do no
+harm. That takes a memory, `Observed`; it is changed by `observe` alone, from the snapshot of a decision, so the same
+sequence of snapshots always gives the same conclusions.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from homeostat.api import meta
+from homeostat.api.kinds import LEASE
+from homeostat.api.types import Obj
+from homeostat.loop.contract import World
+
+LEASE_NAMESPACE = "kube-node-lease"
+# Looks further apart than so many monitor periods mean that the loop was away.
+PAUSE_PERIODS = 3
+NORMAL, PARTIAL, FULL = "Normal", "PartialDisruption", "FullDisruption"
+_ZONE_LABELS = ("topology.kubernetes.io/region", "topology.kubernetes.io/zone")
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """Times in seconds, rates in nodes a second; Kubernetes' defaults."""
+
+    monitor_period_seconds: float = 5.0
+    grace_seconds: float = 50.0
+    startup_grace_seconds: float = 60.0
+    eviction_rate: float = 0.1
+    secondary_eviction_rate: float = 0.01
+    unhealthy_zone_threshold: float = 0.55
+    large_cluster_nodes: int = 50
+
+
+@dataclass(slots=True)
+class Heard:
+    """One node's last sign of life: what it said, and when this controller saw that it had changed."""
+
+    lease: str
+    heartbeat: str
+    at: float
+
+
+@dataclass(slots=True)
+class Observed:
+    """The loop's memory: nodes by uid, the zones' states at the last look, and when that was."""
+
+    nodes: dict[str, Heard] = field(default_factory=dict)
+    zones: dict[str, str] = field(default_factory=dict)
+    looked_at: float = 0.0
+
+    def observe(self, nodes: Sequence[Obj], world: World, options: Options) -> None:
+        """Note which nodes have been heard of since the last look, and forget those that are gone.
+
+        After a long pause between looks (not leading, the machine asleep, the API out of reach) it was this loop that
+        did not listen: every node gets a fresh grace period.
+        """
+        if world.now - self.looked_at > PAUSE_PERIODS * options.monitor_period_seconds:
+            self.nodes = {}
+        self.looked_at = world.now
+        present = {}
+        for node in nodes:
+            uid = meta.uid(node)
+            lease = _renewed(node, world)
+            ready = meta.condition(node, "Ready")
+            heartbeat = str(ready.get("lastHeartbeatTime")) if ready else ""
+            heard = self.nodes.get(uid)
+            if heard is None:
+                # A node that has never said anything has been silent since it was created.
+                heard = Heard(lease, heartbeat, world.now if ready else meta.created_at(node))
+            elif (heard.lease, heard.heartbeat) != (lease, heartbeat):
+                heard.lease, heard.heartbeat, heard.at = lease, heartbeat, world.now
+            present[uid] = heard
+        self.nodes = present
+
+    def hear_all_now(self, now: float) -> None:
+        """Give every node a fresh grace period."""
+        for heard in self.nodes.values():
+            heard.at = now
+
+    def silent(self, node: Obj, now: float, options: Options) -> bool:
+        """Whether the node has not been heard of for longer than its grace period."""
+        grace = options.grace_seconds if meta.condition(node, "Ready") else options.startup_grace_seconds
+        return now > self.nodes[meta.uid(node)].at + grace
+
+
+def _renewed(node: Obj, world: World) -> str:
+    lease = world.get(LEASE, LEASE_NAMESPACE, meta.name(node))
+    return str((lease.get("spec") or {}).get("renewTime") or "") if lease is not None else ""
+
+
+def ready_status(node: Obj) -> str:
+    """True, False or Unknown; Unknown where the node has not said."""
+    ready = meta.condition(node, "Ready")
+    return str(ready.get("status")) if ready else "Unknown"
+
+
+def zone_of(node: Obj) -> str:
+    """Region and zone as one name; empty for nodes without either."""
+    labels = meta.labels(node)
+    region, zone = (labels.get(name, "") for name in _ZONE_LABELS)
+    return f"{region}:{zone}" if region or zone else ""
+
+
+def by_zone(nodes: Sequence[Obj]) -> dict[str, list[Obj]]:
+    """The nodes of each zone."""
+    zones: dict[str, list[Obj]] = defaultdict(list)
+    for node in nodes:
+        zones[zone_of(node)].append(node)
+    return dict(zones)
+
+
+def zone_states(zones: Mapping[str, Sequence[Obj]], threshold: float) -> dict[str, str]:
+    """Each zone's state: full disruption without any ready node, partial above the threshold (nodelifecycle's
+    ComputeZoneState)."""
+    states = {}
+    for zone, nodes in zones.items():
+        down = sum(1 for node in nodes if ready_status(node) != "True")
+        if down == len(nodes) and down > 0:
+            states[zone] = FULL
+        elif down > 2 and down / len(nodes) >= threshold:
+            states[zone] = PARTIAL
+        else:
+            states[zone] = NORMAL
+    return states
+
+
+def eviction_rate(state: str, node_count: int, options: Options) -> float:
+    """Nodes a second that may be tainted for eviction in a zone."""
+    if state != PARTIAL:
+        return options.eviction_rate
+    return options.secondary_eviction_rate if node_count > options.large_cluster_nodes else 0.0
