@@ -6,7 +6,6 @@ import asyncio
 
 import click
 
-from homeostat.cli.connect import admin_client
 from homeostat.cli.options import known, name_option
 from homeostat.lab.control import Answer, ask
 from homeostat.lab.state import Folder, LabError
@@ -23,7 +22,7 @@ def list_nodes(name: str) -> None:
     """The nodes, with their address and what the cluster thinks of them."""
     from homeostat.cli.status import gather, node_lines
 
-    for line in node_lines(asyncio.run(gather(known(name), admin_client(name)))):
+    for line in node_lines(asyncio.run(gather(known(name)))):
         click.echo(line)
 
 

@@ -63,6 +63,11 @@ def remove(context: str, file: Path) -> None:
     _write(file, config)
 
 
+def load(file: Path) -> Config:
+    """The kubeconfig in a file; an empty one when there is none. Raises LabError."""
+    return _read(file)
+
+
 def dump(config: Config) -> bytes:
     """As YAML."""
     return yaml.safe_dump(config, sort_keys=False).encode()

@@ -101,6 +101,19 @@ class Relay:
         return sorted(order, key=lambda backend: backend.down)
 
 
+def bound(host: str, port: int) -> socket.socket:
+    """A socket bound to an address of the lab. Raises OSError."""
+    sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        sock.bind((host, port))
+        sock.setblocking(False)
+    except OSError:
+        sock.close()
+        raise
+    return sock
+
+
 async def watch_health(backends: Sequence[Backend], check: Check, on_down: Callable[[Backend], None]) -> None:
     """Check every backend each second, for ever; `on_down` hears of one that has just failed too often."""
     while True:

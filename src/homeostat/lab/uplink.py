@@ -13,6 +13,7 @@ import orjson
 
 from homeostat.kit import clock, tasks
 from homeostat.kit.log import logger
+from homeostat.lab.control import Answer, bind
 from homeostat.lab.state import replace_file
 from homeostat.network.splice import Side, Splice
 
@@ -108,3 +109,36 @@ def _load(file: Path) -> dict[str, float]:
     except (FileNotFoundError, orjson.JSONDecodeError):
         return {}
     return {str(node): float(until) for node, until in kept.items()}
+
+
+async def serve_orders(path: Path, uplinks: Uplinks) -> asyncio.Server:
+    """Take orders (`cut`, `heal`, `status`) on a Unix socket: one JSON line each, one line back."""
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            while line := await reader.readline():
+                writer.write(orjson.dumps(_obey(uplinks, line)) + b"\n")
+                await writer.drain()
+        except (ConnectionError, ValueError):
+            _log.info("the sender of an order left before its answer")
+        finally:
+            writer.close()
+
+    return await asyncio.start_unix_server(serve, sock=bind(path))
+
+
+def _obey(uplinks: Uplinks, line: bytes) -> Answer:
+    try:
+        order = orjson.loads(line)
+        what, node = str(order["do"]), str(order.get("node", ""))
+        if what == "cut":
+            uplinks.cut(node, seconds=float(order["seconds"]))
+        elif what == "heal":
+            uplinks.heal(node)
+        elif what != "status":
+            return {"error": f"unknown order {what!r}"}
+    except (orjson.JSONDecodeError, TypeError, ValueError, AttributeError):
+        return {"error": "an order is a JSON object with fields `do`, `node`, `seconds`"}
+    except KeyError as error:
+        return {"error": f"there is no node {error}"}
+    return {"cut": uplinks.status()}

@@ -1,0 +1,31 @@
+"""Clients for commands: an administrator's, through the cluster's relay."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from homeostat.client.api_client import ApiClient
+from homeostat.client.contract import Client
+from homeostat.client.http import HttpTransport
+from homeostat.lab import certificates
+from homeostat.lab.boot import API_HOST
+from homeostat.lab.state import Folder
+
+
+def admin_client(folder: Folder) -> Client:
+    """A client; the caller closes it. Make it inside the event loop that uses it."""
+    cluster = folder.load()
+    context = certificates.client_context(folder.pki, certificates.ADMIN)
+    transport = HttpTransport([f"https://{API_HOST}:{cluster.api_port}"], tls=context)
+    return ApiClient(transport, user_agent="homeostat-cli")
+
+
+@asynccontextmanager
+async def administering(folder: Folder) -> AsyncIterator[Client]:
+    """A client for the length of a block."""
+    client = admin_client(folder)
+    try:
+        yield client
+    finally:
+        await client.close()

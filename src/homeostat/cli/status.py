@@ -1,0 +1,113 @@
+"""`homeostat status`: what runs, as the supervisor, the uplinks and the API tell it."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from typing import Any
+
+import click
+import orjson
+
+from homeostat.cli.options import known, name_option, output_option
+from homeostat.lab.state import Folder, LabError
+
+_API_SECONDS = 5.0
+
+
+@click.command("status")
+@name_option
+@output_option
+def command(name: str, output: str) -> None:
+    """What runs and how it is. Exit code 1 when the cluster does not run or a node is not Ready."""
+    folder = known(name)
+    state = asyncio.run(gather(folder))
+    if output == "json":
+        click.echo(orjson.dumps(state, option=orjson.OPT_INDENT_2).decode())
+    else:
+        click.echo("\n".join(_lines(state)))
+    sys.exit(0 if state["healthy"] else 1)
+
+
+async def gather(folder: Folder) -> dict[str, Any]:
+    """The state as data: `healthy`, `running`, `api`, `nodes`, `controlPlane`, `trouble`."""
+    from homeostat.lab.control import ask_async
+
+    cluster = folder.load()
+    state: dict[str, Any] = {
+        "name": cluster.name,
+        "context": cluster.context,
+        "server": f"https://127.0.0.1:{cluster.api_port}",
+        "running": False,
+        "healthy": False,
+        "nodes": [],
+        "controlPlane": [],
+        "trouble": "",
+    }
+    try:
+        supervisor = await ask_async(folder.supervisor_socket, {"do": "status"}, timeout_seconds=_API_SECONDS)
+        network = await ask_async(folder.network_socket, {"do": "status"}, timeout_seconds=_API_SECONDS)
+    except LabError as error:
+        state["trouble"] = f"the cluster is not running ({error})"
+        return state
+    state["running"] = True
+    await _ask_api(folder, state)
+    powered = {child["node"]: child["wanted"] for child in supervisor["children"]}
+    for node in cluster.nodes():
+        row = next((each for each in state["nodes"] if each["name"] == node.name), None)
+        if row is None:
+            row = {"name": node.name, "ready": "unknown", "reason": ""}
+            state["nodes"].append(row)
+        row |= {"address": node.address, "on": powered.get(node.name, False)}
+        row["cutForSeconds"] = network["cut"].get(node.name, 0)
+    state["healthy"] = not state["trouble"] and all(row["ready"] == "True" for row in state["nodes"])
+    return state
+
+
+async def _ask_api(folder: Folder, state: dict[str, Any]) -> None:
+    from homeostat.api import meta
+    from homeostat.api.errors import ApiError
+    from homeostat.api.kinds import NODE, POD
+    from homeostat.cli.connect import administering
+
+    try:
+        async with asyncio.timeout(_API_SECONDS), administering(folder) as client:
+            nodes = (await client.list(NODE)).items
+            pods = (await client.list(POD, "kube-system", labels="tier=control-plane")).items
+    except (ApiError, TimeoutError) as error:
+        state["trouble"] = f"the API does not answer: {error or 'timed out'}"
+        return
+    for node in nodes:
+        ready = meta.condition(node, "Ready") or {}
+        row = {"name": meta.name(node), "ready": ready.get("status", "Unknown"), "reason": ready.get("reason", "")}
+        row["version"] = ((node.get("status") or {}).get("nodeInfo") or {}).get("kubeletVersion", "")
+        state["nodes"].append(row)
+    for pod in pods:
+        statuses = (pod.get("status") or {}).get("containerStatuses") or [{}]
+        row = {"pod": meta.name(pod), "node": pod["spec"].get("nodeName", ""), "ready": meta.pod_ready(pod)}
+        state["controlPlane"].append({**row, "restarts": statuses[0].get("restartCount", 0)})
+
+
+def node_lines(state: dict[str, Any]) -> list[str]:
+    """The nodes as a table."""
+    lines = [f"{'NODE':<12}{'STATUS':<10}{'ADDRESS':<16}NOTE"]
+    for row in state["nodes"]:
+        status = {"True": "Ready", "False": "NotReady", "Unknown": "NotReady"}.get(row["ready"], "unknown")
+        note = "" if row["on"] else "turned off"
+        if row["cutForSeconds"]:
+            note = f"cut off; heals by itself in {row['cutForSeconds']:.0f} s"
+        lines.append(f"{row['name']:<12}{status:<10}{row['address']:<16}{note}".rstrip())
+    return lines
+
+
+def _lines(state: dict[str, Any]) -> list[str]:
+    head = f"cluster {state['name']!r}, context {state['context']!r}, {state['server']}"
+    if not state["running"]:
+        return [head, state["trouble"]]
+    lines = [head, *([state["trouble"]] if state["trouble"] else []), *node_lines(state)]
+    if state["controlPlane"]:
+        lines.append("")
+        lines.append(f"{'CONTROL PLANE':<38}{'READY':<8}RESTARTS")
+        for row in state["controlPlane"]:
+            lines.append(f"{row['pod']:<38}{'yes' if row['ready'] else 'no':<8}{row['restarts']}")
+    return lines

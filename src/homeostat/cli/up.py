@@ -1,0 +1,52 @@
+"""`homeostat up`."""
+
+from __future__ import annotations
+
+import click
+
+from homeostat.cli.options import name_option
+
+
+@click.command("up")
+@name_option
+@click.option(
+    "--control-planes",
+    type=int,
+    help="Masters, each with an API server, controller manager and scheduler. [default: 3]",
+)
+@click.option("--workers", type=int, help="Workers. [default: 2]")
+@click.option(
+    "--runtime", type=click.Choice(["auto", "process", "simulated"]), help="What runs containers. [default: auto]"
+)
+@click.option("--store", type=click.Choice(["auto", "sqlite", "memory"]), help="What keeps objects. [default: auto]")
+@click.option(
+    "--api-port",
+    type=click.IntRange(1, 65535),
+    help="The API's port on 127.0.0.1. [default: the first free one from 6443]",
+)
+@click.option(
+    "--set",
+    "assignments",
+    multiple=True,
+    metavar="COMPONENT.FLAG=VALUE",
+    help="A component's flag, as Kubernetes names it; may be repeated.",
+)
+def command(
+    name: str,
+    control_planes: int | None,
+    workers: int | None,
+    runtime: str | None,
+    store: str | None,
+    api_port: int | None,
+    assignments: tuple[str, ...],
+) -> None:
+    """Boot a cluster, or bring one back with all its objects. Returns when every node is Ready."""
+    from homeostat.api.flags import SettingsError, parse_settings
+    from homeostat.cli.booting import boot
+    from homeostat.lab.boot import Wish
+
+    try:
+        settings = parse_settings(assignments).to_dict() if assignments else None
+    except SettingsError as error:
+        raise click.BadParameter(str(error), param_hint="--set") from error
+    boot(Wish(name, control_planes, workers, runtime, store, api_port, settings))

@@ -1,0 +1,214 @@
+"""Bringing a cluster up and taking it down: the state folder's content, and the supervisor as a daemon."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import gc
+import os
+import signal
+import socket
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from homeostat.kit import clock, log
+from homeostat.lab import certificates, control, kubeconfig, manifests
+from homeostat.lab.forking import set_title
+from homeostat.lab.state import Folder, LabError, free_index, replace_file
+from homeostat.lab.supervisor import Child, Supervisor
+from homeostat.lab.topology import API_PORT, CONTROL_PLANES_MAX, WORKERS_MAX, Cluster
+
+API_HOST = "127.0.0.1"
+_STOP_SECONDS = 60.0
+_PORTS_TRIED = 100
+
+Component = Callable[[list[str], dict[str, socket.socket]], int]
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What the user asked for; None where nothing was said: a cluster that exists keeps its own."""
+
+    name: str
+    control_planes: int | None = None
+    workers: int | None = None
+    runtime: str | None = None
+    store: str | None = None
+    api_port: int | None = None
+    settings: dict[str, dict[str, str]] | None = None
+
+
+def plan(folder: Folder, wish: Wish) -> Cluster:
+    """The cluster to run: a new one, or the saved one with its runtime options changed. Raises LabError."""
+    _check(wish)
+    if not folder.exists():
+        given = {key: value for key in Wish.__slots__ if (value := getattr(wish, key)) is not None}
+        given["runtime"] = _runtime(wish.runtime)
+        given["store"] = "sqlite" if wish.store in (None, "auto") else wish.store
+        cluster = Cluster(index=free_index(), **given)
+        return _check_store(replace(cluster, api_port=wish.api_port or _free_port()))
+    saved = folder.load()
+    for part in ("control_planes", "workers", "store", "runtime"):
+        asked, kept = getattr(wish, part), getattr(saved, part)
+        if asked not in (None, "auto", kept):
+            option = "--" + part.replace("_", "-")
+            text = f"cluster {folder.name!r} was made with {option} {kept}; "
+            raise LabError(text + f"`homeostat down --name {folder.name} --purge` forgets it")
+    changed = {key: getattr(wish, key) for key in ("api_port", "settings") if getattr(wish, key) is not None}
+    return replace(saved, **changed)
+
+
+def _check(wish: Wish) -> None:
+    if wish.control_planes is not None and not 1 <= wish.control_planes <= CONTROL_PLANES_MAX:
+        raise LabError(f"--control-planes is 1 to {CONTROL_PLANES_MAX}")
+    if wish.workers is not None and not 0 <= wish.workers <= WORKERS_MAX:
+        raise LabError(f"--workers is 0 to {WORKERS_MAX}")
+
+
+def _check_store(cluster: Cluster) -> Cluster:
+    if cluster.store == "memory" and cluster.control_planes > 1:
+        text = "--store memory lives in one API server: it needs --control-planes 1 (and forgets all when that ends)"
+        raise LabError(text)
+    return cluster
+
+
+def _runtime(asked: str | None) -> str:
+    return "process" if asked in (None, "auto") else asked
+
+
+def _free_port() -> int:
+    for port in range(API_PORT, API_PORT + _PORTS_TRIED):
+        with contextlib.suppress(OSError), _listen(port):
+            return port
+    raise LabError(f"ports {API_PORT} to {API_PORT + _PORTS_TRIED} are all in use; name one with --api-port")
+
+
+def _listen(port: int) -> socket.socket:
+    sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        sock.bind((API_HOST, port))
+        sock.listen(1024)
+    except OSError:
+        sock.close()
+        raise
+    return sock
+
+
+def listen(port: int) -> socket.socket:
+    """The API's listening socket. Raises LabError when the port is taken."""
+    try:
+        return _listen(port)
+    except OSError as error:
+        if error.errno == errno.EADDRINUSE:
+            raise LabError(f"port {port} is in use by another program; choose one with --api-port") from error
+        raise LabError(f"cannot listen on {API_HOST}:{port}: {error.strerror}") from error
+
+
+def prepare(folder: Folder, cluster: Cluster) -> None:
+    """Write what the components read: the plan, certificates, manifests, kubeconfig. Raises LabError."""
+    try:
+        folder.save(cluster)
+        folder.log.mkdir(parents=True, exist_ok=True)
+        certificates.prepare(folder.pki, cluster)
+        for node in cluster.nodes():
+            place = folder.node(node.name)
+            (place / "manifests").mkdir(parents=True, exist_ok=True)
+            if node.control_plane:
+                manifests.write(cluster, node, place / "manifests")
+        replace_file(folder.kubeconfig, kubeconfig.dump(certificates.admin_kubeconfig(folder.pki, cluster)))
+    except OSError as error:
+        raise LabError(f"cannot write to {folder.path}: {error.strerror}") from error
+
+
+def daemonize(folder: Folder, cluster: Cluster, component: Component, *, lock: int, api: socket.socket) -> int:
+    """Fork the supervisor into the background; returns its process ID. The child never returns."""
+    pid = os.fork()
+    if pid:
+        return pid
+    code = 1
+    try:
+        os.setsid()
+        _redirect(folder.log / "supervisor.log")
+        _supervise(folder, cluster, component, lock=lock, api=api)
+        code = 0
+    finally:
+        sys.stderr.flush()
+        os._exit(code)
+
+
+def _redirect(file: Path) -> None:
+    sink = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    null = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(null, 0)
+    os.dup2(sink, 1)
+    os.dup2(sink, 2)
+    os.close(sink)
+    os.close(null)
+
+
+def _supervise(folder: Folder, cluster: Cluster, component: Component, *, lock: int, api: socket.socket) -> None:
+    log.configure()
+    set_title("homeostat")
+    sockets = {"api": api}
+    control_socket = control.bind(folder.supervisor_socket)
+    # Everything imported so far is shared with every child for as long as nobody collects it.
+    gc.collect()
+    gc.freeze()
+    own = f"--cluster={cluster.name}"
+    children = [Child("network", ["homeostat-network", own])]
+    for node in cluster.nodes():
+        children.append(Child(f"kubelet on {node.name}", ["kubelet", own, f"--node={node.name}"], node=node.name))
+    supervisor = Supervisor(
+        children=children,
+        control=control_socket,
+        component=lambda argv: component(argv, sockets),
+        inherited=[api.fileno(), lock],
+    )
+    supervisor.run()
+    folder.supervisor_socket.unlink(missing_ok=True)
+    folder.network_socket.unlink(missing_ok=True)
+
+
+def stop(folder: Folder, *, purge: bool = False) -> bool:
+    """End the cluster's processes; True when there were any. With `purge` also forget it. Raises LabError."""
+    running = is_running(folder)
+    if running:
+        pid = int(control.ask(folder.supervisor_socket, {"do": "status"})["pid"])
+        control.ask(folder.supervisor_socket, {"do": "down"}, timeout_seconds=_STOP_SECONDS)
+        _wait_for_end(pid)
+    if purge:
+        if folder.exists():
+            with contextlib.suppress(LabError):
+                kubeconfig.remove(folder.load().context, kubeconfig.user_file())
+        folder.purge()
+    return running
+
+
+def is_running(folder: Folder) -> bool:
+    """Whether a supervisor holds the cluster's lock."""
+    if not folder.path.is_dir():
+        return False
+    try:
+        with folder.only_one():
+            return False
+    except LabError:
+        return True
+
+
+def _wait_for_end(pid: int) -> None:
+    """Wait until the process is gone, by its pidfd; kill it when it does not go. Raises nothing."""
+    with contextlib.suppress(ProcessLookupError):
+        descriptor = os.pidfd_open(pid)
+        try:
+            import select
+
+            waiting = select.poll()
+            waiting.register(descriptor, select.POLLIN)
+            began = clock.monotonic()
+            if not waiting.poll(5000) and clock.monotonic() - began >= 5:
+                os.kill(pid, signal.SIGKILL)
+        finally:
+            os.close(descriptor)

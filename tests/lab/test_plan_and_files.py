@@ -1,0 +1,138 @@
+"""A cluster's plan, its state folder and the user's kubeconfig: what `up` leaves, and what it leaves alone."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from homeostat.lab import boot, kubeconfig
+from homeostat.lab.state import Folder, LabError, free_index
+from homeostat.lab.topology import Cluster
+
+
+@pytest.fixture(autouse=True)
+def _own_state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+
+
+def test_nodes_have_their_own_addresses_and_pods_theirs() -> None:
+    nodes = Cluster("demo", 1, control_planes=3, workers=2).nodes()
+    assert [(node.name, node.address) for node in nodes] == [
+        ("master-1", "127.12.0.11"),
+        ("master-2", "127.12.0.12"),
+        ("master-3", "127.12.0.13"),
+        ("worker-1", "127.12.0.21"),
+        ("worker-2", "127.12.0.22"),
+    ]
+    assert len({node.pod_cidr for node in nodes}) == 5
+
+
+def test_clusters_of_one_machine_share_no_address() -> None:
+    first, second = Cluster("a", 0), Cluster("b", 1)
+    assert first.service_cidr != second.service_cidr
+    assert not {n.pod_cidr for n in first.nodes()} & {n.pod_cidr for n in second.nodes()}
+
+
+def test_a_cluster_that_comes_back_keeps_its_shape_and_refuses_another() -> None:
+    folder = Folder.of("demo")
+    made = boot.plan(folder, boot.Wish("demo", control_planes=1, workers=3, api_port=7000))
+    folder.save(made)
+    assert boot.plan(folder, boot.Wish("demo")) == made
+    with pytest.raises(LabError, match="was made with --workers 3"):
+        boot.plan(folder, boot.Wish("demo", workers=2))
+    changed = boot.plan(folder, boot.Wish("demo", settings={"kubelet": {"max-pods": "5"}}))
+    assert changed.flags.integer("kubelet", "max-pods") == 5
+
+
+def test_the_lowest_free_index_is_used_again() -> None:
+    for index, name in enumerate(("a", "b", "c")):
+        Folder.of(name).save(Cluster(name, index))
+    Folder.of("b").purge()
+    assert free_index() == 1
+
+
+@pytest.mark.parametrize("name", ["", "Big", "a/b", "-x", "x" * 40, ".."])
+def test_a_name_that_could_leave_the_state_folder_is_refused(name: str) -> None:
+    with pytest.raises(LabError, match="is no cluster name"):
+        Folder.of(name)
+
+
+def test_a_damaged_state_folder_is_named_with_the_way_out() -> None:
+    folder = Folder.of("demo")
+    folder.save(Cluster("demo", 0))
+    (folder.path / "cluster.json").write_text("{")
+    with pytest.raises(LabError, match="--purge"):
+        folder.load()
+
+
+def test_only_one_process_may_hold_a_cluster() -> None:
+    folder = Folder.of("demo")
+    with folder.only_one(), pytest.raises(LabError, match="is running or starting"), folder.only_one():
+        pass
+    assert not boot.is_running(folder)
+
+
+@pytest.mark.parametrize(
+    ("wish", "text"),
+    [
+        (boot.Wish("demo", control_planes=0), "--control-planes is 1 to"),
+        (boot.Wish("demo", workers=-1), "--workers is 0 to"),
+        (boot.Wish("demo", store="memory"), "needs --control-planes 1"),
+    ],
+)
+def test_wishes_that_make_no_sense_are_refused(wish: boot.Wish, text: str) -> None:
+    with pytest.raises(LabError, match=text):
+        boot.plan(Folder.of("demo"), wish)
+
+
+def test_a_port_in_use_is_named() -> None:
+    with boot.listen(0) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(LabError, match=f"port {port} is in use"):
+            boot.listen(port)
+
+
+def own(context: str) -> dict[str, object]:
+    return kubeconfig.build(context=context, server="https://127.0.0.1:1", ca=b"a", certificate=b"b", key=b"c")
+
+
+def test_merging_keeps_every_other_entry_and_removing_takes_only_ours(tmp_path: Path) -> None:
+    file = tmp_path / "config"
+    theirs = {
+        "apiVersion": "v1",
+        "kind": "Config",
+        "clusters": [{"name": "prod", "cluster": {"server": "https://prod"}}],
+        "users": [{"name": "me", "user": {"token": "t"}}],
+        "contexts": [{"name": "prod", "context": {"cluster": "prod", "user": "me"}}],
+        "current-context": "prod",
+        "extensions": [{"name": "x"}],
+    }
+    file.write_text(yaml.safe_dump(theirs))
+    kubeconfig.merge(own("homeostat"), file)
+    kubeconfig.merge(own("homeostat"), file)
+    merged = yaml.safe_load(file.read_text())
+    assert [c["name"] for c in merged["contexts"]] == ["prod", "homeostat"]
+    assert merged["current-context"] == "homeostat"
+    assert merged["extensions"] == theirs["extensions"]
+    kubeconfig.remove("homeostat", file)
+    left = yaml.safe_load(file.read_text())
+    assert left == {**theirs, "current-context": ""}
+
+
+def test_a_kubeconfig_that_cannot_be_read_is_left_alone(tmp_path: Path) -> None:
+    file = tmp_path / "config"
+    file.write_text("{: not yaml")
+    with pytest.raises(LabError, match="it was left alone"):
+        kubeconfig.merge(own("homeostat"), file)
+    assert file.read_text() == "{: not yaml"
+
+
+def test_a_linked_kubeconfig_stays_a_link(tmp_path: Path) -> None:
+    real, link = tmp_path / "real", tmp_path / "link"
+    real.write_text("")
+    link.symlink_to(real)
+    kubeconfig.merge(own("homeostat"), link)
+    assert link.is_symlink()
+    assert yaml.safe_load(real.read_text())["current-context"] == "homeostat"
