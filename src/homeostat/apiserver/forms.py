@@ -10,12 +10,12 @@ from dataclasses import dataclass
 
 import orjson
 
+from homeostat.api.convert import convert
 from homeostat.api.kinds import Kind, stored_as
 from homeostat.api.types import Obj
 from homeostat.apiserver import codec
 from homeostat.apiserver.contract import Negotiator
 from homeostat.apiserver.items import Item
-from homeostat.apiserver.versions import to_version
 from homeostat.apiserver.window import BOOKMARK, line
 from homeostat.wire.message import Request
 
@@ -29,7 +29,7 @@ class Form:
     negotiator: Negotiator | None
 
     def _object(self, data: bytes) -> Obj:
-        return to_version(codec.decode(data), self.kind)
+        return convert(codec.decode(data), self.kind)
 
     def one(self, data: bytes) -> bytes:
         """The body for one object."""

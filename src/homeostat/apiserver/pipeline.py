@@ -62,7 +62,7 @@ async def answer_errors(request: Request, following: Handler) -> Response:
 
 
 def authentication(authenticators: Sequence[Authenticator]) -> Stage:
-    """Find out who asks: the first authenticator that knows; nobody's requests are anonymous."""
+    """Find out who asks: the first authenticator that knows; without any, all are anonymous. Raises 401."""
 
     async def authenticate(request: Request, following: Handler) -> Response:
         if request.user is None:
@@ -72,6 +72,8 @@ def authentication(authenticators: Sequence[Authenticator]) -> Stage:
                     request.user = user
                     break
             else:
+                if authenticators:
+                    raise errors.unauthorized()
                 request.user = ANONYMOUS
         return await following(request)
 

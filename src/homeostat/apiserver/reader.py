@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Sequence
 
+from homeostat.api.convert import convert
 from homeostat.api.kinds import Kind, stored_as
 from homeostat.api.types import Obj
 from homeostat.apiserver import codec
 from homeostat.apiserver.feed import Feed
 from homeostat.apiserver.items import Item
-from homeostat.apiserver.versions import to_version
 
 _DECODED_MAX = 4096
 _LISTS_MAX = 64
@@ -28,7 +28,7 @@ class HubReader:
         """The object, decoded; a private copy."""
         home = stored_as(kind)
         item = self._feed.hub(home.prefix).items.get(f"{namespace}/{name}" if home.namespaced else name)
-        return None if item is None else to_version(codec.decode(item.data), kind)
+        return None if item is None else convert(codec.decode(item.data), kind)
 
     def list(self, kind: Kind, namespace: str = "") -> Sequence[Obj]:
         """All objects, decoded; shared and read-only."""
@@ -55,7 +55,7 @@ class HubReader:
         if kept is not None and kept[0] == item.revision:
             self._decoded.move_to_end(place)
             return kept[1]
-        obj = to_version(codec.decode(item.data), kind)
+        obj = convert(codec.decode(item.data), kind)
         self._decoded[place] = (item.revision, obj)
         if len(self._decoded) > _DECODED_MAX:
             self._decoded.popitem(last=False)

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 
 from homeostat.api import errors
 from homeostat.api.errors import qualified
@@ -15,11 +15,16 @@ from homeostat.apiserver import pipeline
 from homeostat.apiserver.contract import Build, Call, Parts, Reader, RequestInfo, Stage, SubresourceHandler, Writer
 from homeostat.apiserver.feed import Feed
 from homeostat.apiserver.forms import Forms
+from homeostat.apiserver.journal import Journal, JournalPath
+from homeostat.apiserver.limits import Limits
+from homeostat.apiserver.metrics import Metrics
 from homeostat.apiserver.reader import HubReader
 from homeostat.apiserver.reading import Reads
 from homeostat.apiserver.routing import resolve
 from homeostat.apiserver.settings import Settings
+from homeostat.apiserver.special import Special
 from homeostat.apiserver.unattended import UNATTENDED
+from homeostat.apiserver.upkeep import Upkeep
 from homeostat.apiserver.verbs import Verbs
 from homeostat.apiserver.watching import Watches
 from homeostat.apiserver.writer import ServerWriter
@@ -42,22 +47,28 @@ class ApiServer:
     ) -> None:
         settings = settings or Settings()
         self._store = store
-        self._feed = Feed(store, settings, observe=lambda hub, change: None)
-        self.reader: Reader = HubReader(self._feed)
-        self._writes = Writes(store, self._feed)
+        journal = Journal(entries_max=settings.journal_entries, bytes_max=settings.journal_bytes)
+        self._feed = feed = Feed(store, settings, observe=journal.observe)
+        self._limits = Limits(settings)
+        self._metrics = Metrics(feed, self._limits)
+        self.reader: Reader = HubReader(feed)
+        self._writes = Writes(store, feed, measure=self._metrics.store)
         self.writer: Writer = ServerWriter(self._writes)
         self._parts = parts(self.reader, self.writer) if parts else Parts()
         self._writes.admit(self._parts.admission)
         negotiator = self._parts.negotiator
-        self._reads = Reads(store, self._feed, negotiator)
-        self._watches = Watches(store, self._feed, settings, negotiator)
+        self._reads = Reads(store, feed, negotiator)
+        self._watches = Watches(store, feed, settings, negotiator)
         self._verbs = Verbs(self._reads, self._writes, Forms(negotiator), settings, unattended=unattended)
+        self._upkeep = Upkeep(store, feed, self._writes, settings)
+        self._special = Special(feed, self._metrics, JournalPath(journal, feed), self._parts.paths)
         self._handle = pipeline.chain(self._stages(), self._serve)
         self._running = False
         self._background: list[asyncio.Task[None]] = []
 
     def _stages(self) -> list[Stage]:
-        stages: list[Stage] = [pipeline.answer_errors, pipeline.authentication(self._parts.authenticators)]
+        stages: list[Stage] = [self._metrics.stage, pipeline.answer_errors, self._limits.stage]
+        stages.append(pipeline.authentication(self._parts.authenticators))
         if self._parts.authorizer is not None:
             stages.append(pipeline.authorization(self._parts.authorizer))
         return stages
@@ -66,7 +77,7 @@ class ApiServer:
         """Load the state; requests are answered when this returns."""
         await self._feed.start()
         self._running = True
-        for number, work in enumerate(self._parts.background):
+        for number, work in enumerate((self._upkeep.compact, self._upkeep.expire_events, *self._parts.background)):
             self._background.append(tasks.spawn(_run(work), name=f"apiserver-background-{number}"))
 
     async def stop(self) -> None:
@@ -85,12 +96,14 @@ class ApiServer:
         """The end of the path: the verb of a resource, or a special path."""
         info = resolve(request)
         if not info.is_resource:
-            return await self._special(request, info)
+            return await self._special.handle(request, self._call(request, info))
         kind = info.kind
         if kind is None:
             raise errors.path_not_found()
         handler = self._handler(kind, info.subresource)
         if handler is not None:
+            # Handlers read through the hubs: what was true when the request came must be there.
+            await self._feed.catch_up()
             return await handler(self._call(request, info))
         if info.subresource not in ("", "status", "finalize"):
             raise errors.path_not_found()
@@ -130,22 +143,6 @@ class ApiServer:
     def _call(self, request: Request, info: RequestInfo) -> Call:
         assert request.user is not None
         return Call(request, info, request.user, self.reader, self.writer)
-
-    async def _special(self, request: Request, info: RequestInfo) -> Response:
-        handler = longest(self._parts.paths, info.path)
-        if handler is None:
-            raise errors.path_not_found()
-        return await handler(self._call(request, info))
-
-
-def longest(paths: Mapping[str, SubresourceHandler], path: str) -> SubresourceHandler | None:
-    """The handler of the longest prefix of `path` that ends at a slash."""
-    prefix = path.rstrip("/") or "/"
-    while prefix:
-        if prefix in paths:
-            return paths[prefix]
-        prefix = prefix.rpartition("/")[0]
-    return None
 
 
 async def _run(work: Callable[[], Awaitable[None]]) -> None:

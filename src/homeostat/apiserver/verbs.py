@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from homeostat.api import errors, patch
+from homeostat.api.convert import convert
 from homeostat.api.kinds import Kind, stored_as
 from homeostat.api.schema import schema_of
 from homeostat.api.types import Obj
@@ -12,7 +13,6 @@ from homeostat.apiserver.deletion import Deletes
 from homeostat.apiserver.forms import Form, Forms, list_body
 from homeostat.apiserver.reading import JSON, Reads
 from homeostat.apiserver.settings import Settings
-from homeostat.apiserver.versions import to_version
 from homeostat.apiserver.writing import Write, Writes
 from homeostat.wire import cause
 from homeostat.wire.message import Request, Response, User
@@ -82,7 +82,7 @@ class Verbs:
 
         def change(old: Obj) -> Obj:
             write.warnings.clear()
-            new = bodies.identify(patch.apply(media_type, to_version(old, kind), value, schema), kind)
+            new = bodies.identify(patch.apply(media_type, convert(old, kind), value, schema), kind)
             bodies.place(new, kind, write.namespace, write.name)
             return self._accept(write, new, b"")
 
@@ -123,7 +123,7 @@ class Verbs:
     def _accept(self, write: Write, obj: Obj, body: bytes) -> Obj:
         """The client's object in the shape and version that is stored."""
         rules.accept(write.kind, obj, field_validation=write.field_validation, body=body, warnings=write.warnings)
-        return to_version(obj, stored_as(write.kind))
+        return convert(obj, stored_as(write.kind))
 
     def _answer(self, status: int, request: Request, write: Write, data: bytes) -> Response:
         form: Form | None = self._forms.of(request, write.kind)

@@ -57,13 +57,14 @@ class Write:
 class Writes:
     """Create and change over the store."""
 
-    def __init__(self, store: Store, feed: Feed, admission: Sequence[Admission] = ()) -> None:
+    def __init__(self, store: Store, feed: Feed, *, measure: Callable[[str, float], None]) -> None:
         self._store = store
         self._feed = feed
-        self._admission = admission
+        self._measure = measure
+        self._admission: Sequence[Admission] = ()
 
     def admit(self, admission: Sequence[Admission]) -> None:
-        """The plugins to ask from now on (they need this object's reader to be made)."""
+        """The plugins to ask from now on; they are made after this object, since they may write."""
         self._admission = admission
 
     # Create
@@ -88,6 +89,9 @@ class Writes:
         attributes = Attributes(kind, "CREATE", write.namespace, write.name, write.user, obj,
                                 dry_run=write.dry_run, options=write.options, warnings=write.warnings)  # fmt: skip
         if first:
+            if self._admission:
+                # Plugins read through the hubs: a Namespace made on another server a moment ago must be there.
+                await self._feed.catch_up()
             lifecycle.born(obj, uid=chance.uuid4(), now=clock.now_rfc3339())
             await self._mutate(attributes)
             obj = attributes.obj or obj
@@ -181,10 +185,13 @@ class Writes:
         """Commit; the new form as clients get it. Raises Stale, and 503 when the store cannot."""
         key = write.home.key(write.namespace, write.name)
         value = codec.frame(write.cause, body)
+        started = clock.monotonic()
         try:
             revision = await self._store.commit(key, expected, value, delete=delete)
         except Unavailable as error:
             raise errors.unavailable(f"the store cannot take writes: {error}") from error
+        finally:
+            self._measure("delete" if delete else "update" if expected else "create", clock.monotonic() - started)
         self._feed.applied_own(Event(key, value, revision, delete))
         return codec.stamp(body, revision)
 

@@ -1,0 +1,178 @@
+"""The journal of causes: a bounded ring of every change that this server saw, with who made it and why.
+
+`GET /homeostat/journal?kind=&namespace=&name=&since=REVISION&after=SECONDS&limit=` answers with the newest `limit`
+entries that match, oldest first. The write path only appends; what a change changed is worked out when somebody asks,
+or when the objects are too many to keep. Events are no entries (they tell of changes themselves), nor are a Lease's renewals.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator
+
+import orjson
+
+from homeostat.api import errors, kinds
+from homeostat.api.kinds import Kind
+from homeostat.api.types import Obj
+from homeostat.apiserver import codec
+from homeostat.apiserver.feed import Feed
+from homeostat.apiserver.hub import Hub
+from homeostat.apiserver.items import Item
+from homeostat.apiserver.summary import summarize
+from homeostat.apiserver.window import Change
+from homeostat.kit import clock
+from homeostat.wire.message import Request, Response
+
+_LIMIT, _LIMIT_MAX = 200, 5_000
+_HOLDER = b'"holderIdentity":'
+
+
+class Entry:
+    """One change. `change` holds the objects until `summary` is known."""
+
+    __slots__ = ("cause", "change", "name", "namespace", "prefix", "revision", "size", "summary", "time", "type")
+
+    def __init__(self, prefix: str, change: Change, time: float) -> None:
+        item = change.item
+        self.prefix = prefix
+        self.revision = change.revision
+        self.time = time
+        self.type = change.type
+        self.namespace = item.namespace
+        self.name = item.name
+        self.cause = item.cause
+        self.change: Change | None = change
+        self.size = len(item.data)
+        self.summary = ""
+
+    def settle(self) -> str:
+        """Work out the summary and let the objects go."""
+        change, self.change = self.change, None
+        if change is not None:
+            old = None if change.old is None else codec.decode(change.old.data)
+            self.summary = summarize(old, codec.decode(change.item.data), deleted=change.deleted)
+        return self.summary
+
+
+class Journal:
+    """The ring. `entries_max` bounds the entries, `bytes_max` the objects kept for summaries not yet made."""
+
+    def __init__(self, *, entries_max: int, bytes_max: int) -> None:
+        self._entries: deque[Entry] = deque(maxlen=entries_max)
+        self._unsettled: deque[Entry] = deque()
+        self._bytes = 0
+        self._bytes_max = bytes_max
+
+    def observe(self, hub: Hub, change: Change) -> None:
+        """Take a change: the feed calls this for every one."""
+        if hub.prefix == kinds.EVENT.prefix or (hub.prefix == kinds.LEASE.prefix and _is_renewal(change)):
+            return
+        entry = Entry(hub.prefix, change, clock.wall())
+        self._entries.append(entry)
+        self._unsettled.append(entry)
+        self._bytes += entry.size
+        while self._bytes > self._bytes_max and self._unsettled:
+            oldest = self._unsettled.popleft()
+            self._bytes -= oldest.size
+            oldest.settle()
+
+    def newest(self, *, prefix: str, namespace: str, name: str) -> Iterator[Entry]:
+        """The entries that match, newest first; an empty text matches all."""
+        for entry in reversed(self._entries):
+            if prefix and entry.prefix != prefix:
+                continue
+            if (name and entry.name != name) or (namespace and entry.namespace != namespace):
+                continue
+            yield entry
+
+    @property
+    def oldest(self) -> int:
+        """The revision of the oldest entry; 0 without one."""
+        return self._entries[0].revision if self._entries else 0
+
+
+def _is_renewal(change: Change) -> bool:
+    """Whether a Lease changed but not its holder."""
+    return change.old is not None and not change.deleted and _holder(change.old) == _holder(change.item)
+
+
+def _holder(item: Item) -> bytes:
+    start = item.data.find(_HOLDER)
+    return item.data[start : item.data.find(b",", start)] if start >= 0 else b""
+
+
+class JournalPath:
+    """Answers the journal's path."""
+
+    def __init__(self, journal: Journal, feed: Feed) -> None:
+        self._journal = journal
+        self._feed = feed
+
+    async def handle(self, request: Request) -> Response:
+        """The entries that the query asks for. Raises 400."""
+        query = request.query
+        kind = _kind(query.get("kind", ""))
+        prefix = kinds.stored_as(kind).prefix if kind else ""
+        namespace, name = query.get("namespace", ""), query.get("name", "")
+        since, after = _number(query.get("since", "")), _number(query.get("after", ""))
+        limit = int(min(_number(query.get("limit", "")) or _LIMIT, _LIMIT_MAX))
+        found: list[Obj] = []
+        for entry in self._journal.newest(prefix=prefix, namespace=namespace, name=name):
+            if entry.revision <= since or entry.time <= after or len(found) == limit:
+                break
+            found.append(_render(entry))
+        if not found and kind and name and not since and not after:
+            found = self._last(kind, namespace, name)
+        found.reverse()
+        body = orjson.dumps({"oldest": self._journal.oldest, "revision": self._feed.applied, "items": found})
+        return Response(200, body, {"content-type": "application/json"})
+
+    def _last(self, kind: Kind, namespace: str, name: str) -> list[Obj]:
+        """The last write of an object from before the journal began: its cause is stored with it, its time is not."""
+        home = kinds.stored_as(kind)
+        item = self._feed.hub(home.prefix).items.get(f"{namespace}/{name}" if home.namespaced else name)
+        if item is None:
+            return []
+        entry = Entry(home.prefix, Change(item, item, deleted=False), 0.0)
+        return [{**_render(entry), "time": None, "summary": ""}]
+
+
+def _render(entry: Entry) -> Obj:
+    """One entry as JSON; `time` is seconds since the epoch."""
+    return {
+        "revision": entry.revision,
+        "time": entry.time,
+        "kind": _kind_name(entry.prefix),
+        "namespace": entry.namespace,
+        "name": entry.name,
+        "verb": entry.type,
+        "cause": orjson.loads(entry.cause) if entry.cause else None,
+        "summary": entry.settle(),
+    }
+
+
+def _kind_name(prefix: str) -> str:
+    _, _, group, plural, _ = prefix.split("/")
+    for kind in kinds.all_kinds():
+        if kind.plural == plural and (kind.group or "core") == group:
+            return kind.kind
+    return plural
+
+
+def _kind(text: str) -> Kind | None:
+    """A kind by its name, plural, singular or short name. Raises 400."""
+    if not text:
+        return None
+    for kind in kinds.all_kinds():
+        if text in (kind.kind, kind.plural, kind.singular) or text in kind.short_names:
+            return kind
+    raise errors.bad_request(f"unknown kind {text!r}")
+
+
+def _number(text: str) -> float:
+    """A query parameter; 0 when absent. Raises 400."""
+    try:
+        return float(text or 0)
+    except ValueError:
+        raise errors.bad_request(f"{text!r} is not a number") from None
