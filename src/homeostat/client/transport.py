@@ -12,7 +12,6 @@ from typing import Protocol
 from homeostat.wire.message import Request, Response
 
 _SERVICE_UNAVAILABLE = 503
-_TRUE = ("1", "true", "True")
 
 
 class Transport(Protocol):
@@ -25,11 +24,6 @@ class Transport(Protocol):
     async def close(self) -> None:
         """Release connections; requests under way fail."""
         ...
-
-
-def is_stream(request: Request) -> bool:
-    """Whether the response is an endless stream: a watch, or a followed log."""
-    return request.query.get("watch") in _TRUE or request.query.get("follow") in _TRUE
 
 
 def try_next(response: Response, *, repeatable: bool) -> bool:

@@ -1,0 +1,330 @@
+"""One client's connection to the HTTP server: requests in, responses out, one after the other.
+
+One task a connection calls the handler; nothing is created per request. A client that leaves cancels what is done for
+it; a client that does not read stops what is produced for it, and is dropped after a while. What streams produce within
+one turn of the loop leaves in one write.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator
+from typing import cast
+
+from homeostat.api import errors
+from homeostat.api.errors import ApiError
+from homeostat.kit import clock, tasks
+from homeostat.kit.log import logger
+from homeostat.wire.fields import error_response, is_stream, response_head, text_response
+from homeostat.wire.limits import Limits
+from homeostat.wire.message import Handler, Request, Response
+from homeostat.wire.reader import Incoming, Phase, RequestReader
+from homeostat.wire.tls import peer_user
+
+# Bodies up to this many bytes leave in one write with their head, larger ones in slices of this size.
+_SLICE_BYTES = 64 * 1024
+_CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+_STREAM_END = b"0\r\n\r\n"
+
+_log = logger("http")
+
+
+class Edge:
+    """What the connections of one server share. `now` (monotonic) and `date` are as of the last sweep."""
+
+    def __init__(self, handler: Handler, limits: Limits) -> None:
+        self.handler = handler
+        self.limits = limits
+        self.connections: set[Connection] = set()
+        self.closing = False
+        self.empty = asyncio.Event()
+        self.now = clock.monotonic()
+        self.date = ""
+
+
+class Connection(asyncio.Protocol):
+    """See the module."""
+
+    def __init__(self, edge: Edge) -> None:
+        self._edge = edge
+        self._loop = asyncio.get_running_loop()
+        self._transport: asyncio.Transport
+        self._reader: RequestReader
+        self._worker: asyncio.Task[None] | None = None
+        self._wakeup: asyncio.Future[None] | None = None
+        self._drain: asyncio.Future[None] | None = None
+        self._busy = False
+        self._watching = False
+        self._ending = False
+        self._finished = False
+        self._unread = False  # reading is paused
+        self._stuffed = False  # the transport asked to stop writing
+        self._deadline = 0.0
+        self._mark: tuple[Phase, int] = (Phase.IDLE, 0)
+        self._out: list[bytes] = []
+        self._out_bytes = 0
+
+    # What the event loop calls.
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """A client has connected (and its TLS handshake is done)."""
+        edge, self._transport = self._edge, cast(asyncio.Transport, transport)
+        self._transport.set_write_buffer_limits(high=edge.limits.write_buffer_bytes)
+        certificate, address = transport.get_extra_info("peercert"), transport.get_extra_info("peername")
+        remote = str(address[0]) if isinstance(address, tuple) else ""
+        self._reader = RequestReader(edge.limits, peer=peer_user(certificate), remote=remote)
+        edge.connections.add(self)
+        edge.empty.clear()
+        self._deadline = edge.now + edge.limits.header_seconds
+        if edge.closing or len(edge.connections) > edge.limits.connections_max:
+            refusal = text_response(503, "503 Service Unavailable: too many connections")
+            self._send_whole(refusal, Incoming(Request("", ""), refusal=refusal), keep_alive=False)
+            self._finish(linger=True)
+            return
+        self._worker = tasks.spawn(self._serve(), name="http connection")
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The client has gone, or we have closed."""
+        edge = self._edge
+        self._finished = True
+        self._out.clear()
+        edge.connections.discard(self)
+        if not edge.connections:
+            edge.empty.set()
+        if self._worker is not None:
+            self._worker.cancel()
+            self._worker = None
+
+    def data_received(self, data: bytes) -> None:
+        """Bytes came."""
+        if self._finished:
+            return
+        reader = self._reader
+        reader.feed(data)
+        ready = reader.ready
+        if ready:
+            if self._wakeup is not None and not self._wakeup.done():
+                self._wakeup.set_result(None)
+            if len(ready) >= self._edge.limits.pipelined_max and not self._unread:
+                self._unread = True
+                self._transport.pause_reading()
+        elif reader.wants_continue and not self._busy:
+            self._continue()
+        self._set_deadline()
+
+    def eof_received(self) -> bool:
+        """The client will send no more; like Go's server we take it as gone."""
+        return False
+
+    def pause_writing(self) -> None:
+        """The client does not read fast enough."""
+        self._stuffed = True
+        self._deadline = self._edge.now + self._edge.limits.stalled_seconds
+
+    def resume_writing(self) -> None:
+        """The client has read on."""
+        self._stuffed = False
+        self._mark = (Phase.IDLE, -1)
+        self._set_deadline()
+        if self._drain is not None and not self._drain.done():
+            self._drain.set_result(None)
+
+    # What the server calls.
+
+    def drop_if_overdue(self) -> None:
+        """Close when a deadline has passed."""
+        if 0 < self._deadline < self._edge.now:
+            if self._transport.get_write_buffer_size():
+                self._transport.abort()
+            else:
+                self._transport.close()
+
+    def shut(self) -> None:
+        """The server is closing: end a watch, close an idle connection, let a request finish."""
+        if self._watching and self._worker is not None:
+            self._ending = True
+            self._worker.cancel()
+        elif not self._busy and not self._reader.ready and not self._finished:
+            self._finish()
+
+    def abort(self) -> None:
+        """Close at once, whatever is under way."""
+        self._transport.abort()
+
+    # The work.
+
+    async def _serve(self) -> None:
+        reader = self._reader
+        ready = reader.ready
+        while not self._finished:
+            while not ready:
+                self._wakeup = self._loop.create_future()
+                await self._wakeup
+            incoming = ready.popleft()
+            self._busy = True
+            self._mark = (Phase.IDLE, -1)
+            self._set_deadline()
+            response = incoming.refusal or await self._answer(incoming.request)
+            # A streamed body that cannot be chunked ends with the connection.
+            endless = incoming.version_1_0 and not isinstance(response.body, bytes)
+            keep_alive = incoming.keep_alive and not endless and not self._edge.closing
+            if not await self._send(response, incoming, keep_alive=keep_alive):
+                self._transport.abort()
+                return
+            self._busy = False
+            if not keep_alive or self._edge.closing:
+                self._finish(linger=incoming.refusal is not None)
+                return
+            self._next()
+
+    def _next(self) -> None:
+        """Between two requests: read on."""
+        if self._reader.ready:
+            return
+        if self._unread:
+            self._unread = False
+            self._transport.resume_reading()
+        if self._reader.wants_continue:
+            self._continue()
+        self._mark = (Phase.IDLE, -1)
+        self._set_deadline()
+
+    async def _answer(self, request: Request) -> Response:
+        try:
+            return await self._edge.handler(request)
+        except ApiError as error:
+            return error_response(error)
+        except Exception as error:  # noqa: BLE001 - a mistake in one handler must cost one 500, not the connection
+            _log.exception("%s %s", request.method, request.path)
+            return error_response(errors.internal(f"{type(error).__name__}: {error}"))
+
+    async def _send(self, response: Response, incoming: Incoming, *, keep_alive: bool) -> bool:
+        """Write the response; False when it had to be cut off."""
+        body = response.body
+        if not isinstance(body, bytes):
+            return await self._send_stream(response, body, incoming, keep_alive=keep_alive)
+        if len(body) <= _SLICE_BYTES or incoming.request.method == "HEAD":
+            self._send_whole(response, incoming, keep_alive=keep_alive)
+        else:
+            self._queue(self._head(response, incoming, length=len(body), keep_alive=keep_alive))
+            whole = memoryview(body)
+            for at in range(0, len(body), _SLICE_BYTES):
+                self._flush()
+                self._transport.write(whole[at : at + _SLICE_BYTES])
+                await self._drained()
+        if self._stuffed:
+            await self._drained()
+        return True
+
+    def _send_whole(self, response: Response, incoming: Incoming, *, keep_alive: bool) -> None:
+        body = response.body
+        assert isinstance(body, bytes)
+        head = self._head(response, incoming, length=len(body), keep_alive=keep_alive)
+        if incoming.request.method == "HEAD":
+            body = b""
+        if self._reader.ready or self._out:
+            self._queue(head, body)
+        else:
+            self._transport.write(head + body)
+
+    def _head(self, response: Response, incoming: Incoming, *, length: int | None, keep_alive: bool) -> bytes:
+        old, date = incoming.version_1_0, self._edge.date
+        try:
+            return response_head(response, date=date, length=length, keep_alive=keep_alive, version_1_0=old)
+        except ValueError as error:
+            _log.error("%s %s: %s", incoming.request.method, incoming.request.path, error)
+            bare = Response(response.status)
+            return response_head(bare, date=date, length=length, keep_alive=keep_alive, version_1_0=old)
+
+    async def _send_stream(
+        self, response: Response, body: AsyncIterator[bytes], incoming: Incoming, *, keep_alive: bool
+    ) -> bool:
+        chunked = not incoming.version_1_0
+        self._queue(self._head(response, incoming, length=None, keep_alive=keep_alive))
+        self._watching = is_stream(incoming.request)
+        try:
+            if incoming.request.method != "HEAD" and not (self._watching and self._edge.closing):
+                await self._pump(body, chunked=chunked)
+        except asyncio.CancelledError:
+            if not self._ending or (task := asyncio.current_task()) is None:
+                raise
+            # The server is closing: a watch ends as if its time was over.
+            task.uncancel()
+        except Exception:  # noqa: BLE001 - the head has left, so the client can only be told by a cut
+            _log.exception("%s %s: cut off", incoming.request.method, incoming.request.path)
+            return False
+        finally:
+            self._watching = False
+            if isinstance(body, AsyncGenerator):
+                await body.aclose()
+        if chunked and incoming.request.method != "HEAD":
+            self._queue(_STREAM_END)
+        return True
+
+    async def _pump(self, body: AsyncIterator[bytes], *, chunked: bool) -> None:
+        async for chunk in body:
+            if not chunk:
+                continue
+            if chunked:
+                self._queue(b"%x\r\n" % len(chunk), chunk, b"\r\n")
+            else:
+                self._queue(chunk)
+            if self._out_bytes >= _SLICE_BYTES:
+                self._flush()
+                await clock.sleep(0)  # a body that never waits must not keep the loop
+            if self._stuffed:
+                await self._drained()
+
+    async def _drained(self) -> None:
+        """Wait until the client has read enough of what was written."""
+        while self._stuffed:
+            self._drain = self._loop.create_future()
+            await self._drain
+
+    def _queue(self, *parts: bytes) -> None:
+        """Write within this turn of the loop, together with whatever else it brings."""
+        if not self._out:
+            self._loop.call_soon(self._flush)
+        self._out.extend(parts)
+        for part in parts:
+            self._out_bytes += len(part)
+
+    def _flush(self) -> None:
+        if self._out:
+            data = b"".join(self._out)
+            self._out.clear()
+            self._out_bytes = 0
+            self._transport.write(data)
+
+    def _continue(self) -> None:
+        self._reader.wants_continue = False
+        self._flush()
+        self._transport.write(_CONTINUE)
+
+    def _finish(self, *, linger: bool = False) -> None:
+        """Close once all is written; when the client may still be sending, read on for a moment first."""
+        self._finished = True
+        self._flush()
+        limits = self._edge.limits
+        if linger:
+            # Closing with bytes unread would reset the connection, and the client would lose the answer.
+            self._deadline = self._edge.now + limits.linger_seconds + limits.sweep_seconds
+        else:
+            self._deadline = self._edge.now + limits.stalled_seconds
+            self._transport.close()
+
+    def _set_deadline(self) -> None:
+        """Set the deadline of a new phase; bytes that trickle in within one do not move it."""
+        reader, edge = self._reader, self._edge
+        mark = (reader.phase, reader.begun)
+        if mark == self._mark or self._stuffed or self._finished:
+            return
+        self._mark = mark
+        match reader.phase:
+            case Phase.HEAD:
+                seconds = edge.limits.header_seconds
+            case Phase.BODY:
+                seconds = edge.limits.body_seconds
+            case Phase.IDLE:
+                seconds = 0.0 if self._busy or reader.ready else edge.limits.idle_seconds
+        self._deadline = edge.now + seconds if seconds else 0.0

@@ -1,0 +1,112 @@
+"""The parts of an HTTP message as text: targets and queries, response heads, JSON and error responses."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import Any
+from urllib.parse import quote, unquote, unquote_plus
+
+import orjson
+
+from homeostat.api.errors import ApiError
+from homeostat.wire.message import Request, Response
+
+JSON = "application/json"
+
+_STATUS_LINES = {status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n" for status in HTTPStatus}
+_BODILESS = frozenset({204, 304})
+_TRUE = ("1", "true", "True")
+_NAMES_MAX = 1024
+_names: dict[bytes, str] = {}
+
+
+def split_target(target: bytes) -> tuple[str, dict[str, str]]:
+    """The decoded path and the query of a request target. Raises ValueError when it is neither a path nor a URL."""
+    text = target.decode("ascii", "surrogateescape")
+    if not text.startswith("/"):
+        scheme, found, rest = text.partition("://")
+        if not found or scheme.lower() not in ("http", "https"):
+            raise ValueError("the request target is not a path")
+        text = "/" + rest.partition("/")[2]
+    path, _, query = text.partition("?")
+    if not path.isascii():
+        path = path.encode("ascii", "surrogateescape").decode("utf-8", "replace")
+    return (unquote(path) if "%" in path else path), (parse_query(query) if query else {})
+
+
+def parse_query(text: str) -> dict[str, str]:
+    """The parameters of a query string; of a repeated one, the last value."""
+    query = {}
+    for field in text.split("&"):
+        name, _, value = field.partition("=")
+        if name:
+            query[_decoded(name)] = _decoded(value)
+    return query
+
+
+def _decoded(text: str) -> str:
+    return unquote_plus(text) if "%" in text or "+" in text else text
+
+
+def encode_target(path: str, query: dict[str, str]) -> str:
+    """The request target of a decoded path and a query."""
+    target = quote(path, safe="/:@!$&'()*+,;=~")
+    if query:
+        target += "?" + "&".join([f"{quote(name, safe='')}={quote(value, safe='')}" for name, value in query.items()])
+    return target
+
+
+def field_name(raw: bytes) -> str:
+    """A header's name in lower case; names repeat, so they are remembered."""
+    name = _names.get(raw)
+    if name is None:
+        name = raw.lower().decode("latin-1")
+        if len(_names) < _NAMES_MAX:
+            _names[raw] = name
+    return name
+
+
+def response_head(response: Response, *, date: str, length: int | None, keep_alive: bool, version_1_0: bool) -> bytes:
+    """The status line and headers. `length` is the body's, None for a streamed body.
+
+    Raises ValueError when a header would break out of its line.
+    """
+    status = response.status
+    lines = [_STATUS_LINES.get(status) or f"HTTP/1.1 {status} Status\r\n"]
+    for name, value in response.headers.items():
+        lines.append(f"{name}: {value}\r\n")
+    if length is not None:
+        if status not in _BODILESS:
+            lines.append(f"content-length: {length}\r\n")
+    elif not version_1_0:
+        lines.append("transfer-encoding: chunked\r\n")
+    if not keep_alive:
+        lines.append("connection: close\r\n")
+    elif version_1_0:
+        lines.append("connection: keep-alive\r\n")
+    lines.append(date)
+    text = "".join(lines)
+    if text.count("\n") != len(lines) or text.count("\r") != len(lines):
+        raise ValueError("a response header contains a line break")
+    return (text + "\r\n").encode("latin-1", "replace")
+
+
+def is_stream(request: Request) -> bool:
+    """Whether the response is an endless stream: a watch, or a followed log."""
+    return request.query.get("watch") in _TRUE or request.query.get("follow") in _TRUE
+
+
+def json_response(status: int, obj: Any, headers: dict[str, str] | None = None) -> Response:
+    """A response with `obj` as JSON."""
+    return Response(status, orjson.dumps(obj), {"content-type": JSON} | (headers or {}))
+
+
+def error_response(error: ApiError) -> Response:
+    """The Status of an error."""
+    headers = {"retry-after": str(error.retry_after_seconds)} if error.retry_after_seconds else {}
+    return json_response(error.code, error.status(), headers)
+
+
+def text_response(status: int, text: str) -> Response:
+    """A response in plain text."""
+    return Response(status, text.encode(), {"content-type": "text/plain; charset=utf-8"})

@@ -1,0 +1,183 @@
+"""Reads HTTP/1.x requests out of the bytes of one connection, within limits; no I/O.
+
+Requests come out of `ready` in their order. Whatever is malformed or over a limit comes out as the refusal it gets, and
+ends the reading: where the next request would begin is then unknown.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass
+from enum import Enum
+
+import httptools
+
+from homeostat.api import errors
+from homeostat.wire.fields import error_response, field_name, split_target, text_response
+from homeostat.wire.limits import Limits
+from homeostat.wire.message import Request, Response, User
+
+# A header costs its bytes and this many more, so that many tiny ones count as well.
+_HEADER_OVERHEAD_BYTES = 32
+
+
+class Phase(Enum):
+    """Where in a request the connection stands."""
+
+    IDLE = "between requests"
+    HEAD = "in the headers"
+    BODY = "in the body"
+
+
+@dataclass(slots=True)
+class Incoming:
+    """A request, or (with `refusal`) what a request that cannot be read is answered."""
+
+    request: Request
+    keep_alive: bool = False
+    version_1_0: bool = False
+    refusal: Response | None = None
+
+
+class _Refused(Exception):
+    """Stops the parser; `RequestReader.feed` turns it into an Incoming."""
+
+    def __init__(self, response: Response) -> None:
+        super().__init__(str(response.status))
+        self.response = response
+
+
+class RequestReader:
+    """One connection's parser. `begun` counts requests; `wants_continue` is set while a client waits for "100"."""
+
+    def __init__(self, limits: Limits, *, peer: User | None = None, remote: str = "") -> None:
+        self.ready: deque[Incoming] = deque()
+        self.phase = Phase.IDLE
+        self.begun = 0
+        self.wants_continue = False
+        self.refused = False
+        self._limits = limits
+        self._peer = peer
+        self._remote = remote
+        self._parser = httptools.HttpRequestParser(self)
+        self._target = b""
+        self._headers: dict[str, str] = {}
+        self._body: list[bytes] = []
+        self._body_bytes = 0
+        self._head_bytes = 0
+        self._head_fed = 0
+        self._head_fresh = False
+
+    def feed(self, data: bytes) -> None:
+        """Take in what came; ignored after a refusal."""
+        if self.refused:
+            return
+        try:
+            self._parser.feed_data(data)
+        except httptools.HttpParserUpgrade:
+            # The client would speak another protocol now; it gets its answer in this one, and no further.
+            self.refused = True
+            self.ready[-1].keep_alive = False
+        except httptools.HttpParserError as error:
+            cause = error.__context__
+            self._refuse(cause.response if isinstance(cause, _Refused) else text_response(400, "400 Bad Request"))
+        else:
+            self._bound_open_head(len(data))
+
+    def _bound_open_head(self, fed: int) -> None:
+        """Count the bytes of a head that does not end: the parser reports a header only when it is complete."""
+        if self.phase is not Phase.HEAD:
+            return
+        if self._head_fresh:
+            self._head_fresh = False
+            return
+        self._head_fed += fed
+        if self._head_fed > self._limits.header_bytes_max:
+            self._refuse(_head_too_large())
+
+    def _refuse(self, response: Response) -> None:
+        self.refused = True
+        self.wants_continue = False
+        self.phase = Phase.IDLE
+        self._body.clear()
+        self.ready.append(Incoming(Request("", ""), refusal=response))
+
+    # What httptools calls.
+
+    def on_message_begin(self) -> None:
+        """A request's first byte."""
+        self.phase = Phase.HEAD
+        self.begun += 1
+        self._target = b""
+        self._headers = {}
+        self._body = []
+        self._body_bytes = 0
+        self._head_bytes = 0
+        self._head_fed = 0
+        self._head_fresh = True
+
+    def on_url(self, url: bytes) -> None:
+        """A part of the request target."""
+        self._target = self._target + url if self._target else url
+        self._head_bytes += len(url)
+        if self._head_bytes > self._limits.header_bytes_max:
+            raise _Refused(_head_too_large())
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """A header, or a trailer (which is dropped)."""
+        if self.phase is not Phase.HEAD:
+            return
+        self._head_bytes += len(name) + len(value) + _HEADER_OVERHEAD_BYTES
+        if self._head_bytes > self._limits.header_bytes_max:
+            raise _Refused(_head_too_large())
+        headers, key, text = self._headers, field_name(name), value.decode("latin-1")
+        headers[key] = f"{headers[key]}, {text}" if key in headers else text
+
+    def on_headers_complete(self) -> None:
+        """The end of the headers: what they say of the body is checked before any of it is read."""
+        self.phase = Phase.BODY
+        headers = self._headers
+        length = headers.get("content-length")
+        if length is not None and int(length) > self._limits.body_bytes_max:
+            raise _Refused(self._body_too_large())
+        expected = headers.get("expect")
+        if expected is not None:
+            if expected.lower() != "100-continue":
+                raise _Refused(text_response(417, "417 Expectation Failed"))
+            self.wants_continue = self._parser.get_http_version() != "1.0"
+
+    def on_body(self, data: bytes) -> None:
+        """A part of the body."""
+        self.wants_continue = False
+        self._body_bytes += len(data)
+        if self._body_bytes > self._limits.body_bytes_max:
+            raise _Refused(self._body_too_large())
+        self._body.append(data)
+
+    def on_message_complete(self) -> None:
+        """The end of the request."""
+        self.wants_continue = False
+        parser, body = self._parser, self._body
+        try:
+            path, query = split_target(self._target)
+        except ValueError:
+            raise _Refused(text_response(400, "400 Bad Request: the request target is not a path")) from None
+        version = parser.get_http_version()
+        request = Request(
+            parser.get_method().decode("ascii"),
+            path,
+            query,
+            self._headers,
+            (body[0] if len(body) == 1 else b"".join(body)) if body else b"",
+            peer=self._peer,
+            remote=self._remote,
+        )
+        self.ready.append(Incoming(request, parser.should_keep_alive(), version == "1.0"))
+        self.phase = Phase.IDLE
+
+    def _body_too_large(self) -> Response:
+        return error_response(errors.too_large(f"limit is {self._limits.body_bytes_max}"))
+
+
+def _head_too_large() -> Response:
+    return text_response(431, "431 Request Header Fields Too Large")

@@ -1,0 +1,97 @@
+"""The HTTP/1.1 server edge: sockets in, `Request`s to a handler, `Response`s back.
+
+Runs on any asyncio loop, fastest on uvloop. What it does not do: HTTP/2, upgrades, compression.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import ssl
+from collections.abc import Sequence
+from email.utils import formatdate
+
+from homeostat.kit import clock
+from homeostat.wire.connection import Connection, Edge
+from homeostat.wire.limits import Limits
+from homeostat.wire.message import Handler
+
+_BACKLOG = 1024
+_HANDSHAKE_SECONDS_MAX = 10.0
+
+
+class Server:
+    """A running server; `serve` makes it."""
+
+    def __init__(self, edge: Edge, listeners: Sequence[asyncio.Server]) -> None:
+        self._edge = edge
+        self._listeners = listeners
+        self._timer: asyncio.TimerHandle | None = None
+        self._sweep()
+
+    @property
+    def port(self) -> int:
+        """The port of the first listening socket."""
+        return int(self._listeners[0].sockets[0].getsockname()[1])
+
+    @property
+    def connections(self) -> int:
+        """How many clients are connected."""
+        return len(self._edge.connections)
+
+    async def close(self, *, grace_seconds: float = 5.0) -> None:
+        """Take no new connections, close idle ones, end watches, and let requests finish for `grace_seconds`."""
+        edge = self._edge
+        edge.closing = True
+        for listener in self._listeners:
+            listener.close()
+        for connection in list(edge.connections):
+            connection.shut()
+        if edge.connections:
+            try:
+                async with asyncio.timeout(grace_seconds):
+                    await edge.empty.wait()
+            except TimeoutError:
+                for connection in list(edge.connections):
+                    connection.abort()
+                await clock.sleep(0)
+        if self._timer is not None:
+            self._timer.cancel()
+
+    def _sweep(self) -> None:
+        """Look at all deadlines, and note the time."""
+        edge = self._edge
+        edge.now = clock.monotonic()
+        edge.date = f"date: {formatdate(clock.wall(), usegmt=True)}\r\n"
+        for connection in list(edge.connections):
+            connection.drop_if_overdue()
+        self._timer = asyncio.get_running_loop().call_later(edge.limits.sweep_seconds, self._sweep)
+
+
+async def serve(
+    handler: Handler,
+    *,
+    host: str = "127.0.0.1",
+    port: int = 0,
+    sockets: Sequence[socket.socket] = (),
+    tls: ssl.SSLContext | None = None,
+    limits: Limits | None = None,
+) -> Server:
+    """Serve on `host` and `port` (0: any free one), or on sockets that are already bound. Raises OSError."""
+    edge = Edge(handler, limits or Limits())
+    loop = asyncio.get_running_loop()
+    handshake = _HANDSHAKE_SECONDS_MAX if tls is not None else None
+
+    def connect() -> Connection:
+        return Connection(edge)
+
+    if not sockets:
+        listener = await loop.create_server(
+            connect, host, port, ssl=tls, backlog=_BACKLOG, ssl_handshake_timeout=handshake
+        )
+        return Server(edge, [listener])
+    listeners = [
+        await loop.create_server(connect, sock=sock, ssl=tls, backlog=_BACKLOG, ssl_handshake_timeout=handshake)
+        for sock in sockets
+    ]
+    return Server(edge, listeners)

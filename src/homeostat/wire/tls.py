@@ -1,0 +1,53 @@
+"""TLS contexts from PEM files, and the user that a client certificate names."""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from homeostat.wire.message import User
+
+_ALPN = ["http/1.1"]
+
+
+def server_context(certificate: Path, key: Path, *, client_ca: Path | None = None) -> ssl.SSLContext:
+    """For a server. With `client_ca` clients may show a certificate; one that this CA did not sign is refused.
+
+    Raises OSError or ssl.SSLError on files that cannot be used.
+    """
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.load_cert_chain(certificate, key)
+    context.set_alpn_protocols(_ALPN)
+    if client_ca is not None:
+        context.load_verify_locations(client_ca)
+        context.verify_mode = ssl.CERT_OPTIONAL
+    return context
+
+
+def client_context(ca: Path, *, certificate: Path | None = None, key: Path | None = None) -> ssl.SSLContext:
+    """For a client that trusts `ca` alone, and shows a certificate when it is given one."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.load_verify_locations(ca)
+    context.set_alpn_protocols(_ALPN)
+    if certificate is not None:
+        context.load_cert_chain(certificate, key)
+    return context
+
+
+def peer_user(certificate: Mapping[str, Any] | None) -> User | None:
+    """The user of a verified certificate (as `getpeercert` gives it): common name and organisations (x509 in
+    Kubernetes' authentication); None without a certificate or a common name."""
+    if not certificate:
+        return None
+    name, groups = "", []
+    for relative in certificate.get("subject", ()):
+        for attribute, value in relative:
+            if attribute == "commonName":
+                name = value
+            elif attribute == "organizationName":
+                groups.append(value)
+    return User(name, tuple(groups)) if name else None
