@@ -144,6 +144,7 @@ class MemoryStore:
     async def commit(self, key: str, expected_revision: int, value: bytes, *, delete: bool = False) -> int:
         """See the contract."""
         self._check_open()
+        key.encode()  # No other store could keep a key that is no text.
         return self._state.apply(key, expected_revision, value, delete=delete)
 
     def watch(self, prefix: str, *, after_revision: int) -> AsyncIterator[Batch]:

@@ -1,0 +1,229 @@
+"""The store in one SQLite file, which several processes may have open at once: the embedded default.
+
+This module is the loop's side and the only one to import. It hands writes to the writer thread (`sqlite_writer`),
+reads by a connection of its own (`sqlite_reader`), and has the log followed for its watchers (`sqlite_follow`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+
+from homeostat.kit import clock
+from homeostat.kit.log import logger
+from homeostat.store.contract import Batch, Compacted, Entry, Page, Stale, StoreError, Unavailable
+from homeostat.store.sqlite_checkpoint import Checkpointer
+from homeostat.store.sqlite_follow import Follower
+from homeostat.store.sqlite_group import Write
+from homeostat.store.sqlite_lock import WriteLock
+from homeostat.store.sqlite_peers import Peers
+from homeostat.store.sqlite_reader import Reader
+from homeostat.store.sqlite_writer import Compaction, Report, Writer
+
+# How long a write may wait for another process that holds the lock (it may be stopped) before it fails.
+TURN_SECONDS_MAX = 10.0
+
+_log = logger("store")
+
+
+class SqliteStore:
+    """See `contract.Store`. `synchronous` is SQLite's: with FULL an acknowledged commit survives a power cut, with
+    NORMAL or OFF only the death of the process."""
+
+    def __init__(self, path: str | Path, *, synchronous: str = "FULL") -> None:
+        if synchronous not in ("FULL", "NORMAL", "OFF"):
+            raise ValueError(f"synchronous={synchronous!r}: one of FULL, NORMAL, OFF")
+        self._path = Path(path)
+        self._synchronous = synchronous
+        self._parts: _Parts | None = None
+
+    async def start(self) -> None:
+        """Open the file, made where it is not there. Raises Unavailable with what to do."""
+        if self._parts is None:
+            parts = _Parts(self._path, synchronous=self._synchronous)
+            await parts.start()
+            self._parts = parts
+
+    async def close(self) -> None:
+        """See the contract."""
+        parts, self._parts = self._parts, None
+        if parts is not None:
+            await parts.close()
+
+    async def revision(self) -> int:
+        """See the contract."""
+        return self._open().follower.newest()
+
+    async def get(self, key: str) -> Entry | None:
+        """See the contract."""
+        return self._open().reader.get(key)
+
+    async def list(self, prefix: str, *, revision: int = 0, limit: int = 0, after: str = "") -> Page:
+        """See the contract."""
+        while True:
+            try:
+                return await self._list(prefix, revision, limit, after)
+            except Compacted:
+                # "Now" may be compacted while a long listing of it is under way: begin it anew.
+                if revision:
+                    raise
+
+    async def _list(self, prefix: str, revision: int, limit: int, after: str) -> Page:
+        page = self._open().reader.page(prefix, revision, limit, after)
+        entries = page.entries
+        while page.remaining < 0:
+            await clock.sleep(0)  # The loop's turn between the parts of a long listing.
+            rest = limit - len(entries) if limit else 0
+            page = self._open().reader.page(prefix, page.revision, rest, entries[-1].key)
+            entries += page.entries
+        return Page(entries, page.revision, page.remaining)
+
+    async def commit(self, key: str, expected_revision: int, value: bytes, *, delete: bool = False) -> int:
+        """See the contract."""
+        key.encode()  # Raises here: a key that is no text must not fail the group it would be in.
+        write = Write(key, expected_revision, value, delete, asyncio.get_running_loop().create_future())
+        self._open().submit(write)
+        return await write.done
+
+    def watch(self, prefix: str, *, after_revision: int) -> AsyncIterator[Batch]:
+        """See the contract."""
+        return self._open().follower.feed.follow(prefix, after_revision)
+
+    async def compact(self, revision: int) -> None:
+        """See the contract; returns when the rows have gone. Raises FutureRevision."""
+        await self._open().compact(revision)
+
+    def _open(self) -> _Parts:
+        if self._parts is None:
+            raise Unavailable(f"store {self._path}: not open")
+        return self._parts
+
+
+class _Parts:
+    """What an open store holds. On the loop's thread, but for what its name says is on the writer's."""
+
+    reader: Reader
+    follower: Follower
+
+    def __init__(self, path: Path, *, synchronous: str) -> None:
+        self._path = path
+        self._loop = asyncio.get_running_loop()
+        folder = Path(f"{path}.peers")
+        try:
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._peers = Peers(folder)
+            lock = WriteLock(folder)
+        except OSError as error:
+            raise Unavailable(f"cannot open the store {path}: {folder}: {error.strerror}") from error
+        self._checkpointer = Checkpointer(path, folder)
+        self._writer = Writer(path, lock, synchronous=synchronous, report=self._reported_on_writer)
+        # Writes of this tick of the loop, handed over together at its end; and all that are not answered yet.
+        self._tick: list[Write] = []
+        self._unanswered: set[Write] = set()
+        self._writer_ended: asyncio.Future[None] = self._loop.create_future()
+        self._checkpointer_ended: asyncio.Future[None] = self._loop.create_future()
+
+    async def start(self) -> None:
+        """Open the file; every thread runs afterwards, or none. Raises Unavailable."""
+        opened: asyncio.Future[Unavailable | None] = self._loop.create_future()
+        self._writer.start(
+            lambda error: self._from_thread(lambda: opened.set_result(error)),
+            lambda: self._from_thread(self._writer_has_ended),
+        )
+        if (error := await opened) is not None:
+            await self._writer_ended
+            self._peers.close()
+            raise error
+        self._checkpointer.start(lambda: self._from_thread(lambda: self._checkpointer_ended.set_result(None)))
+        self.reader = Reader(self._path)
+        self.follower = Follower(self.reader, self._peers, self._expire)
+
+    async def close(self) -> None:
+        """Finish the writes under way, end the watchers and the threads."""
+        self._hand_over()
+        self._writer.stop()
+        self._checkpointer.stop()
+        ends = [self._writer_ended, self._checkpointer_ended]
+        _, running = await asyncio.wait(ends, timeout=2 * TURN_SECONDS_MAX)
+        if running:
+            _log.warning("store %s: closed while another process holds its lock", self._path)
+        await self.follower.stop()
+        self._peers.close()
+        self.reader.close()
+
+    def submit(self, write: Write) -> None:
+        """Queue a write; those of one tick of the loop reach the writer together."""
+        if self._writer_ended.done():
+            raise Unavailable(f"store {self._path}: its writer has ended; restart")
+        self._unanswered.add(write)
+        self._tick.append(write)
+        if len(self._tick) == 1:
+            self._loop.call_soon(self._hand_over)
+
+    def _hand_over(self) -> None:
+        if self._tick:
+            self._writer.put(self._tick)
+            self._tick = []
+
+    async def compact(self, revision: int) -> None:
+        """See `SqliteStore.compact`."""
+        done: asyncio.Future[StoreError | None] = self._loop.create_future()
+
+        def answer(error: StoreError | None) -> None:
+            if not done.done():
+                done.set_result(error)
+
+        self._writer.compact(Compaction(revision, lambda error: self._from_thread(lambda: answer(error))))
+        if (error := await done) is not None:
+            raise error
+
+    def _reported_on_writer(self, report: Report) -> None:
+        self._from_thread(lambda: self._answer(report))
+        if report.error is not None:
+            self._checkpointer.hurry()
+        elif report.group.events:
+            self._peers.notify()
+            self._checkpointer.wrote(sum([len(event.value) for event in report.group.events]))
+
+    def _from_thread(self, work: Callable[[], object]) -> None:
+        try:
+            self._loop.call_soon_threadsafe(work)
+        except RuntimeError:
+            # The loop was closed without closing the store: nobody is left to tell.
+            _log.debug("store %s: the loop has gone", self._path)
+
+    def _answer(self, report: Report) -> None:
+        self._unanswered.difference_update(report.writes)
+        if report.error is not None:
+            _fail(report.writes, report.error)
+            return
+        group = report.group
+        if group.events:
+            # Watchers first: who knows of a commit can wait for its event.
+            self.follower.own(group.events)
+        for write, event in zip(group.accepted, group.events, strict=True):
+            if not write.done.done():
+                write.done.set_result(event.revision)
+        for write, current in report.refused.items():
+            if not write.done.done():
+                write.done.set_exception(Stale(write.key, current))
+
+    def _expire(self) -> None:
+        late = self._writer.expire(seconds_max=TURN_SECONDS_MAX)
+        if late:
+            self._unanswered.difference_update(late)
+            _fail(late, Unavailable(f"store {self._path}: another process has held its lock for too long"))
+
+    def _writer_has_ended(self) -> None:
+        self._writer_ended.set_result(None)
+        _fail(list(self._unanswered), Unavailable(f"store {self._path}: its writer has ended"))
+        self._unanswered.clear()
+
+
+def _fail(writes: list[Write], error: Unavailable) -> None:
+    for write in writes:
+        if not write.done.done():
+            write.done.set_exception(Unavailable(*error.args))
+            # A caller that has gone away is no error of its own.
+            write.done.exception()

@@ -1,0 +1,98 @@
+"""Follows the log for this process's watchers: its own commits as its writer reports them, those of other processes
+when they say so (`sqlite_peers`) or, should one die before it could, by a slow poll. On the loop's thread.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+from homeostat.kit import clock, tasks
+from homeostat.kit.log import logger
+from homeostat.store.contract import Batch, Unavailable
+from homeostat.store.feed import Feed
+from homeostat.store.sqlite_peers import Peers
+from homeostat.store.sqlite_reader import HISTORY_ROWS_MAX, Reader
+
+# The poll for a notice that never came: while other processes have just committed, and otherwise.
+_POLL_BUSY_SECONDS = 0.015
+_POLL_IDLE_SECONDS = 0.1
+_BUSY_FOR_SECONDS = 0.2
+
+_log = logger("store")
+
+
+class Follower:
+    """Publishes every commit of the file to `feed`, once and in order. `tick` is called at every poll."""
+
+    def __init__(self, reader: Reader, peers: Peers, tick: Callable[[], None]) -> None:
+        self.feed = Feed(reader.history)
+        self.feed.position = reader.revision()
+        self._reader = reader
+        self._peers = peers
+        self._tick = tick
+        self._loop = asyncio.get_running_loop()
+        self._busy_until = 0.0
+        self._again = False
+        self._loop.add_reader(peers.fileno(), self._noticed)
+        self._poller = tasks.spawn(self._poll(), name="store-poll")
+
+    async def stop(self) -> None:
+        """End the watchers and follow no more."""
+        self._loop.remove_reader(self._peers.fileno())
+        await tasks.stop(self._poller)
+        self.feed.close()
+
+    def newest(self) -> int:
+        """The newest revision of the file; the watchers are given what they lack of it."""
+        newest = self._reader.revision()
+        if newest > self.feed.position:
+            self.catch_up()
+        return newest
+
+    def own(self, events: Batch) -> None:
+        """Commits of this process. Where others came between, the log says in which order."""
+        if events[0].revision == self.feed.position + 1:
+            self.feed.publish(events)
+        elif events[-1].revision > self.feed.position:
+            self.catch_up()
+
+    def catch_up(self) -> None:
+        """Publish what the file has beyond the feed's position; a long gap in parts, between which the loop runs."""
+        if self.feed.closed:
+            return
+        try:
+            events, compacted = self._reader.log(self.feed.position)
+        except Unavailable as error:
+            _log.warning("%s", error)
+            return
+        if compacted > self.feed.position:
+            # So far behind that others have compacted what is missing.
+            self.feed.skip(compacted)
+            events = [event for event in events if event.revision > compacted]
+        if events:
+            self.feed.publish(events)
+        if len(events) >= HISTORY_ROWS_MAX and not self._again:
+            self._again = True
+            self._loop.call_soon(self._go_on)
+
+    def _go_on(self) -> None:
+        self._again = False
+        self.catch_up()
+
+    def _noticed(self) -> None:
+        self._peers.drain()
+        self._busy_until = clock.monotonic() + _BUSY_FOR_SECONDS
+        self.catch_up()
+
+    async def _poll(self) -> None:
+        while True:
+            busy = clock.monotonic() < self._busy_until
+            await clock.sleep(_POLL_BUSY_SECONDS if busy else _POLL_IDLE_SECONDS)
+            self._tick()
+            try:
+                before = self.feed.position
+                if self.newest() > before:
+                    self._busy_until = clock.monotonic() + _BUSY_FOR_SECONDS
+            except Unavailable as error:
+                _log.warning("%s", error)
