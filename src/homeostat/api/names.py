@@ -187,7 +187,7 @@ def wildcard_subdomain(value: str) -> list[str]:
 
 
 def dns1035_label(value: str) -> list[str]:
-    """A DNS label that begins with a letter: the rule of Service names until v1.34."""
+    """A DNS label that begins with a letter: the rule of Service names."""
     problems = [_too_long(63)] if len(value) > 63 else []
     return problems if _label_1035_match(value) else [*problems, _BAD_LABEL_1035]
 

@@ -1,0 +1,103 @@
+"""Semantic validation: what an object of each kind must be, beyond its schema.
+
+`validate_create` and `validate_update` return causes in kube-apiserver's words and order; empty means valid. Objects
+have passed the structural check and have their defaults. Kinds without an entry have only their metadata checked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from homeostat.api import names
+from homeostat.api.errors import Cause
+from homeostat.api.kinds import Kind
+from homeostat.api.types import Obj
+from homeostat.api.validation import (
+    batch,
+    cluster,
+    configuration,
+    networking,
+    pods,
+    rbac,
+    services,
+    workloads,
+)
+from homeostat.api.validation.objectmeta import check_metadata, check_metadata_update
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """One kind's rules. `object` holds for new and changed objects, `update` for the change; both append causes.
+
+    `whole_update` says that `update` judges the changed object too, so that `object` is for new ones only.
+    """
+
+    object: Callable[[Obj, list[Cause]], None] | None = None
+    update: Callable[[Obj, Obj, list[Cause]], None] | None = None
+    name: names.Rule = names.dns1123_subdomain
+    whole_update: bool = False
+
+
+_RBAC = rbac.GROUP
+_RULES: dict[tuple[str, str], Rules] = {
+    ("", "Binding"): Rules(cluster.check_binding),
+    ("", "ConfigMap"): Rules(configuration.check_configmap, configuration.check_configmap_update),
+    ("", "Endpoints"): Rules(services.check_endpoints),
+    ("", "Event"): Rules(cluster.check_event),
+    ("", "Namespace"): Rules(name=names.dns1123_label),
+    ("", "Node"): Rules(cluster.check_node, cluster.check_node_update),
+    ("", "Pod"): Rules(pods.check_pod, pods.check_pod_update, whole_update=True),
+    ("", "PodTemplate"): Rules(lambda obj, out: pods.check_template(obj.get("template"), "template", out)),
+    ("", "ReplicationController"): Rules(workloads.check_replication_controller),
+    ("", "Secret"): Rules(configuration.check_secret, configuration.check_secret_update),
+    ("", "Service"): Rules(services.check_service, services.check_service_update, names.dns1035_label),
+    ("apps", "DaemonSet"): Rules(workloads.check_daemonset, workloads.check_selector_update),
+    ("apps", "Deployment"): Rules(workloads.check_deployment, workloads.check_selector_update),
+    ("apps", "ReplicaSet"): Rules(workloads.check_replicaset, workloads.check_selector_update),
+    ("apps", "StatefulSet"): Rules(workloads.check_statefulset, workloads.check_statefulset_update),
+    ("batch", "CronJob"): Rules(batch.check_cronjob),
+    ("batch", "Job"): Rules(batch.check_job, batch.check_job_update),
+    ("coordination.k8s.io", "Lease"): Rules(cluster.check_lease),
+    ("discovery.k8s.io", "EndpointSlice"): Rules(services.check_endpointslice, services.check_endpointslice_update),
+    ("events.k8s.io", "Event"): Rules(cluster.check_event),
+    ("networking.k8s.io", "Ingress"): Rules(networking.check_ingress),
+    ("networking.k8s.io", "NetworkPolicy"): Rules(networking.check_network_policy),
+    ("node.k8s.io", "RuntimeClass"): Rules(cluster.check_runtime_class),
+    ("policy", "PodDisruptionBudget"): Rules(cluster.check_disruption_budget),
+    ("scheduling.k8s.io", "PriorityClass"): Rules(cluster.check_priority_class, cluster.check_priority_class_update),
+    (_RBAC, "ClusterRole"): Rules(rbac.check_cluster_role, name=names.path_segment),
+    (_RBAC, "Role"): Rules(rbac.check_role, name=names.path_segment),
+    (_RBAC, "ClusterRoleBinding"): Rules(
+        rbac.check_cluster_role_binding, rbac.check_binding_update, names.path_segment
+    ),
+    (_RBAC, "RoleBinding"): Rules(rbac.check_role_binding, rbac.check_binding_update, names.path_segment),
+}
+_PLAIN = Rules()
+
+
+def _rules(kind: Kind) -> Rules:
+    return _RULES.get((kind.group, kind.kind), _PLAIN)
+
+
+def validate_create(kind: Kind, obj: Obj) -> list[Cause]:
+    """What is wrong with a new object."""
+    rules, out = _rules(kind), list[Cause]()
+    check_metadata(kind, obj, rules.name, out)
+    if rules.object is not None:
+        rules.object(obj, out)
+    return out
+
+
+def validate_update(kind: Kind, new: Obj, old: Obj, subresource: str = "") -> list[Cause]:
+    """What is wrong with a change. Of writes to subresources only the metadata is judged, but for `scale`."""
+    out = list[Cause]()
+    check_metadata_update(new, old, out)
+    if subresource not in ("", "scale"):
+        return out
+    rules = _rules(kind)
+    if rules.object is not None and not rules.whole_update:
+        rules.object(new, out)
+    if rules.update is not None:
+        rules.update(new, old, out)
+    return out

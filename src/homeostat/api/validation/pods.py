@@ -1,0 +1,160 @@
+"""Pods and pod templates: the spec as a whole, and what an update of a Pod may change.
+
+Rules: pkg/apis/core/validation (ValidatePodSpec, ValidatePodUpdate).
+"""
+
+from __future__ import annotations
+
+from homeostat.api import names
+from homeostat.api.fields import Causes, forbidden, invalid, required
+from homeostat.api.types import Obj
+from homeostat.api.validation.common import check_enum, check_name, check_optional_name
+from homeostat.api.validation.containers import check_containers
+from homeostat.api.validation.objectmeta import check_annotations, check_labels
+from homeostat.api.validation.placement import check_affinity, check_spread, check_tolerations
+from homeostat.api.validation.volumes import check_volumes
+
+_RESTART = ("Always", "OnFailure", "Never")
+_DNS = ("ClusterFirstWithHostNet", "ClusterFirst", "Default", "None")
+_INT32_MAX = 2**31 - 1
+_UPDATABLE = (
+    "pod updates may not change fields other than `spec.containers[*].image`,`spec.initContainers[*].image`,"
+    "`spec.activeDeadlineSeconds`,`spec.tolerations` (only additions to existing tolerations),"
+    "`spec.terminationGracePeriodSeconds` (allow it to be set to 1 if it was previously negative)"
+)
+_GATED_FIELDS = ("nodeSelector", "affinity")
+
+
+def check_pod(pod: Obj, out: Causes) -> None:
+    """A new Pod."""
+    spec = pod.get("spec")
+    if not spec:
+        out.append(required("spec.containers"))
+        return
+    check_pod_spec(spec, "spec", out)
+    if spec.get("ephemeralContainers"):
+        out.append(forbidden("spec.ephemeralContainers", "cannot be set on create"))
+    if spec.get("schedulingGates") and spec.get("nodeName"):
+        out.append(forbidden("spec.nodeName", "cannot be set until all schedulingGates have been cleared"))
+
+
+def check_template(template: Obj | None, path: str, out: Causes) -> None:
+    """A pod template: its metadata and its spec."""
+    if not template:
+        out.append(required(path))
+        return
+    metadata = template.get("metadata") or {}
+    check_labels(metadata.get("labels"), f"{path}.labels", out)
+    check_annotations(metadata.get("annotations"), f"{path}.annotations", out)
+    check_pod_spec(template.get("spec") or {}, f"{path}.spec", out)
+    if (template.get("spec") or {}).get("ephemeralContainers"):
+        why = "ephemeral containers not allowed in pod template"
+        out.append(forbidden(f"{path}.spec.ephemeralContainers", why))
+
+
+def check_pod_spec(spec: Obj, path: str, out: Causes) -> None:
+    """A PodSpec, of a Pod or in a template."""
+    if volumes := spec.get("volumes"):
+        check_volumes(volumes, f"{path}.volumes", out)
+    check_containers(spec, path, out)
+    check_enum(spec.get("restartPolicy"), f"{path}.restartPolicy", _RESTART, out)
+    check_enum(spec.get("dnsPolicy"), f"{path}.dnsPolicy", _DNS, out)
+    if selector := spec.get("nodeSelector"):
+        check_labels(selector, f"{path}.nodeSelector", out)
+    check_optional_name(spec.get("serviceAccountName"), f"{path}.serviceAccountName", names.dns1123_subdomain, out)
+    check_optional_name(spec.get("nodeName"), f"{path}.nodeName", names.dns1123_subdomain, out)
+    check_optional_name(spec.get("hostname"), f"{path}.hostname", names.dns1123_label, out)
+    check_optional_name(spec.get("subdomain"), f"{path}.subdomain", names.dns1123_label, out)
+    check_optional_name(spec.get("priorityClassName"), f"{path}.priorityClassName", names.dns1123_subdomain, out)
+    check_optional_name(spec.get("runtimeClassName"), f"{path}.runtimeClassName", names.dns1123_subdomain, out)
+    check_optional_name(spec.get("schedulerName"), f"{path}.schedulerName", names.qualified_name, out)
+    _check_times(spec, path, out)
+    if affinity := spec.get("affinity"):
+        check_affinity(affinity, f"{path}.affinity", out)
+    if tolerations := spec.get("tolerations"):
+        check_tolerations(tolerations, f"{path}.tolerations", out)
+    if constraints := spec.get("topologySpreadConstraints"):
+        check_spread(constraints, f"{path}.topologySpreadConstraints", out)
+    for position, gate in enumerate(spec.get("readinessGates") or ()):
+        where = f"{path}.readinessGates[{position}].conditionType"
+        out += [
+            invalid(where, gate.get("conditionType"), why)
+            for why in names.qualified_name(gate.get("conditionType") or "")
+        ]
+    for position, gate in enumerate(spec.get("schedulingGates") or ()):
+        check_name(gate.get("name"), f"{path}.schedulingGates[{position}].name", names.qualified_name, out)
+    if spec.get("dnsPolicy") == "None" and not (spec.get("dnsConfig") or {}).get("nameservers"):
+        why = "must provide at least one DNS nameserver when `dnsPolicy` is None"
+        out.append(required(f"{path}.dnsConfig.nameservers", why))
+
+
+def _check_times(spec: Obj, path: str, out: Causes) -> None:
+    deadline = spec.get("activeDeadlineSeconds")
+    if deadline is not None and not 1 <= deadline <= _INT32_MAX:
+        out.append(invalid(f"{path}.activeDeadlineSeconds", deadline, f"must be between 1 and {_INT32_MAX}, inclusive"))
+    grace = spec.get("terminationGracePeriodSeconds")
+    if grace is not None and grace < 0:
+        out.append(invalid(f"{path}.terminationGracePeriodSeconds", grace, "must be greater than or equal to 0"))
+
+
+def check_pod_update(new: Obj, old: Obj, out: Causes) -> None:
+    """An update of a Pod: images, a sooner deadline, more tolerations; the rest of the spec is fixed."""
+    ours, theirs = new.get("spec") or {}, old.get("spec") or {}
+    if ours == theirs:
+        return
+    check_pod_spec(ours, "spec", out)
+    for field in ("containers", "initContainers"):
+        if len(ours.get(field) or ()) != len(theirs.get(field) or ()):
+            out.append(forbidden(f"spec.{field}", "pod updates may not add or remove containers"))
+            return
+    _check_deadline(ours.get("activeDeadlineSeconds"), theirs.get("activeDeadlineSeconds"), out)
+    _check_more_tolerations(ours.get("tolerations") or [], theirs.get("tolerations") or [], out)
+    gated = bool(theirs.get("schedulingGates"))
+    changed = sorted(
+        field
+        for field in {*ours, *theirs}
+        if (ours.get(field) or None) != (theirs.get(field) or None)
+        and not _may_change(field, ours, theirs, gated=gated)
+    )
+    if changed:
+        listed = ", ".join(f"spec.{field}" for field in changed)
+        out.append(forbidden("spec", f"{_UPDATABLE}\nchanged: {listed}\n"))
+
+
+def _may_change(field: str, ours: Obj, theirs: Obj, *, gated: bool) -> bool:
+    new, old = ours.get(field), theirs.get(field)
+    match field:
+        case "activeDeadlineSeconds" | "tolerations":
+            return True  # checked on their own
+        case "terminationGracePeriodSeconds":
+            return new == 1 and old is not None and old < 0
+        case "containers" | "initContainers":
+            return _without_images(new) == _without_images(old)
+        case "schedulingGates":
+            return all(gate in (old or ()) for gate in new or ())
+    return gated and field in _GATED_FIELDS
+
+
+def _without_images(containers: list[Obj] | None) -> list[Obj]:
+    return [{key: value for key, value in each.items() if key != "image"} for each in containers or ()]
+
+
+def _check_deadline(new: int | None, old: int | None, out: Causes) -> None:
+    if old is None or new == old:
+        return
+    path = "spec.activeDeadlineSeconds"
+    if new is None:
+        out.append(invalid(path, None, "must not update from a positive integer to nil value"))
+    elif new > old:
+        out.append(invalid(path, new, "must be less than or equal to previous value"))
+
+
+def _check_more_tolerations(new: list[Obj], old: list[Obj], out: Causes) -> None:
+    """Every old toleration stays; only its seconds may differ."""
+    kept = [{key: value for key, value in each.items() if key != "tolerationSeconds"} for each in new]
+    for toleration in old:
+        bare = {key: value for key, value in toleration.items() if key != "tolerationSeconds"}
+        if bare not in kept:
+            why = "existing toleration can not be modified except its tolerationSeconds"
+            out.append(forbidden("spec.tolerations", why))
+            return
