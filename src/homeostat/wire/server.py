@@ -21,18 +21,14 @@ _HANDSHAKE_SECONDS_MAX = 10.0
 
 
 class Server:
-    """A running server; `serve` makes it."""
+    """A running server; `serve` makes it. `port` is that of the first listening socket."""
 
     def __init__(self, edge: Edge, listeners: Sequence[asyncio.Server]) -> None:
         self._edge = edge
         self._listeners = listeners
         self._timer: asyncio.TimerHandle | None = None
+        self.port = int(listeners[0].sockets[0].getsockname()[1])
         self._sweep()
-
-    @property
-    def port(self) -> int:
-        """The port of the first listening socket."""
-        return int(self._listeners[0].sockets[0].getsockname()[1])
 
     @property
     def connections(self) -> int:
