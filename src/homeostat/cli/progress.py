@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import sys
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import click
+
+if TYPE_CHECKING:
+    from rich.table import Table
 
 
 class Progress(Protocol):
@@ -37,7 +40,7 @@ class LiveProgress:
     def __init__(self, components: list[str]) -> None:
         from rich.live import Live
 
-        self._rows = {component: ("starting", "") for component in components}
+        self._rows = dict.fromkeys(components, ("starting", ""))
         self._live = Live(self._table(), refresh_per_second=20, transient=False)
         self._live.start()
 
@@ -50,7 +53,7 @@ class LiveProgress:
         """Leave the table as it is."""
         self._live.stop()
 
-    def _table(self) -> object:
+    def _table(self) -> Table:
         from rich.table import Table
 
         table = Table(box=None, show_header=False, padding=(0, 2))

@@ -156,7 +156,9 @@ async def _delete_pod(stage: Stage, target: Target) -> str:
 
 async def _journal(stage: Stage, report: Report) -> list[Obj]:
     """The writes since the fault, from the API servers' journal."""
-    response = await stage.client.raw(Request("GET", "/homeostat/journal", {"after": f"{report.fault_at:.3f}"}))
+    response = await stage.client.raw(
+        Request("GET", "/homeostat/journal", {"after": f"{report.fault_at:.6f}", "limit": "5000"})
+    )
     if response.status != 200 or not isinstance(response.body, bytes):
         return []
     entries: list[Obj] = orjson.loads(response.body).get("items") or []

@@ -187,7 +187,7 @@ def app_ready(world: World) -> bool:
     deployment = world.get(DEPLOYMENT, APP_NAMESPACE, APP)
     if deployment is None:
         return False
-    wanted = deployment["spec"].get("replicas", 1)
+    wanted = int(deployment["spec"].get("replicas", 1))
     ready = [pod for pod in app_pods(world) if meta.pod_ready(pod)]
     return len(ready) == wanted == len(app_pods(world)) and len(_served(world)) == wanted
 
@@ -284,7 +284,7 @@ def _served(world: World) -> set[str]:
 
 def _replaced(world: World, target: Target) -> bool:
     deployment = world.get(DEPLOYMENT, APP_NAMESPACE, APP)
-    wanted = ((deployment or {}).get("spec") or {}).get("replicas", 1)
+    wanted = int(((deployment or {}).get("spec") or {}).get("replicas", 1))
     others = [pod for pod in app_pods(world) if meta.name(pod) != target.pod]
     elsewhere = [pod for pod in others if target.container or pod["spec"].get("nodeName") != target.node]
     return len(elsewhere) >= wanted
@@ -298,7 +298,7 @@ def _node_is(ready: str) -> Callable[[World, Target], bool]:
     def holds(world: World, target: Target) -> bool:
         node = world.get(NODE, "", target.node)
         condition = meta.condition(node, "Ready") if node else None
-        return condition is not None and condition.get("status") == ready
+        return condition is not None and str(condition.get("status")) == ready
 
     return holds
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from homeostat.drill.chain import line
 from homeostat.drill.conductor import Finding, Report
 from homeostat.drill.probe import Probe
 
@@ -83,14 +84,8 @@ def _clients_json(probe: Probe) -> dict[str, Any]:
 
 
 def _timeline(report: Report) -> list[str]:
-    told = [entry for entry in report.journal if entry.get("kind") not in ("Lease", "Event")]
-    lines = []
-    for entry in told[:_TIMELINE_LINES_MAX]:
-        since = float(entry["time"]) - report.fault_at
-        about = f"{entry['kind']} {entry['namespace']}/{entry['name']}" if entry["namespace"] else entry["name"]
-        cause = entry.get("cause") or {}
-        why = f"{cause.get('loop', '')}: {cause.get('note', '')}".rstrip(": ")
-        lines.append(f"    {since:+8.3f} s  {entry['verb'].lower():<9} {about}  {entry.get('summary', '')}  [{why}]")
+    told = [entry for entry in report.journal if entry.get("kind") != "Lease"]
+    lines = [f"  {line(entry, report.fault_at)}" for entry in told[:_TIMELINE_LINES_MAX]]
     if len(told) > _TIMELINE_LINES_MAX:
         lines.append(f"    ... and {len(told) - _TIMELINE_LINES_MAX} more")
     return lines

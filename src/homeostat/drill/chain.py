@@ -1,0 +1,77 @@
+"""Chains of causes: from one recorded write back to what began it, and on to what it led to. Pure.
+
+Every entry of the journal names the revisions its loop reacted to; revisions are global and unique, so they link writes
+across objects and loops.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from homeostat.api.types import Obj
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """One write in a chain. `depth` is negative for causes, 0 for the write asked about, positive for consequences."""
+
+    entry: Obj
+    depth: int
+
+
+def chain(entries: Sequence[Obj], revision: int, *, links_max: int = 30) -> list[Link]:
+    """The causes and consequences of the write with this revision, oldest first; empty when it is not recorded."""
+    by_revision = {int(entry["revision"]): entry for entry in entries}
+    if revision not in by_revision:
+        return []
+    causes = {number: seen_revisions(entry) for number, entry in by_revision.items()}
+    back = _reached(revision, causes, links_max)
+    on = _reached(revision, _consequences(entries), links_max - len(back))
+    found = {number: -depth for number, depth in back.items() if number in by_revision} | on
+    return [Link(by_revision[number], found[number]) for number in sorted(found)]
+
+
+def seen_revisions(entry: Obj) -> list[int]:
+    """The revisions that the entry's loop reacted to."""
+    return [int(seen["revision"]) for seen in (entry.get("cause") or {}).get("seen") or []]
+
+
+def _consequences(entries: Iterable[Obj]) -> dict[int, list[int]]:
+    heard: dict[int, list[int]] = {}
+    for entry in entries:
+        for number in seen_revisions(entry):
+            heard.setdefault(number, []).append(int(entry["revision"]))
+    return heard
+
+
+def _reached(start: int, arrows: Mapping[int, list[int]], links_max: int) -> dict[int, int]:
+    """What can be reached from `start` along the arrows, breadth first, with its distance; at most `links_max`."""
+    found = {start: 0}
+    frontier, distance = [start], 1
+    while frontier and len(found) < links_max:
+        nearby = dict.fromkeys(number for each in frontier for number in arrows.get(each, []))
+        frontier = [number for number in nearby if number not in found][: max(0, links_max - len(found))]
+        found.update(dict.fromkeys(frontier, distance))
+        distance += 1
+    return found
+
+
+def lines(links: Sequence[Link], *, since: float | None = None) -> list[str]:
+    """The chain as text, a line a write; times count from the first link, or from `since` (seconds)."""
+    timed = [link.entry["time"] for link in links if link.entry.get("time")]
+    zero = since if since is not None else (timed[0] if timed else 0.0)
+    return [line(link.entry, zero, marker="=>" if link.depth == 0 else "  ") for link in links]
+
+
+def line(entry: Obj, zero: float, *, marker: str = "  ") -> str:
+    """One write: when, what changed, and which loop did it because of what."""
+    when = f"{entry['time'] - zero:+9.3f} s" if entry.get("time") else "   earlier "
+    place = f"{entry['namespace']}/{entry['name']}" if entry["namespace"] else entry["name"]
+    what = f"{entry['kind']} {place} {entry['verb'].lower()}"
+    if entry.get("summary"):
+        what += f" ({entry['summary']})"
+    cause = entry.get("cause") or {}
+    who = cause.get("loop") or "unknown"
+    note = f": {cause['note']}" if cause.get("note") else ""
+    return f"{marker} {when}  {what}  <- {who}{note}"
