@@ -67,7 +67,7 @@ def parse_object(request: Request, kind: Kind) -> Obj:
 
 
 def identify(obj: Obj, kind: Kind) -> Obj:
-    """Check the object's apiVersion and kind against those of the URL and make sure that it has metadata."""
+    """Check the object's apiVersion and kind against those of the URL; absent ones are filled in. Raises 400."""
     api_version, name = obj.get("apiVersion") or kind.api_version, obj.get("kind") or kind.kind
     if name != kind.kind:
         where = "the object provided is unrecognized" if kinds.by_kind(str(name), str(api_version)) is None else ""
@@ -78,14 +78,6 @@ def identify(obj: Obj, kind: Kind) -> Obj:
             f"the API version in the data ({api_version}) does not match the expected API version ({kind.api_version})"
         )
     obj["apiVersion"], obj["kind"] = api_version, name
-    metadata = obj.get("metadata")
-    if metadata is None:
-        obj["metadata"] = {}
-    elif not isinstance(metadata, dict):
-        raise errors.bad_request(
-            f'{kind.kind} in version "{kind.version}" cannot be handled as a {kind.kind}: json: cannot unmarshal '
-            f"{_go_type(metadata)} into Go struct field {kind.kind}.metadata of type v1.ObjectMeta"
-        )
     return obj
 
 

@@ -36,7 +36,7 @@ class Deletes:
         item = await self._writes.current(write)
         for _ in range(_CONFLICT_ATTEMPTS):
             if item is None:
-                raise write.missing()
+                raise write.not_found()
             try:
                 return await self._delete(write, item)
             except Stale as stale:
@@ -52,7 +52,7 @@ class Deletes:
             if live is not None and live.revision == item.revision:
                 raise write.conflict(failed)
             if live is None:
-                raise write.missing()
+                raise write.not_found()
             # The hub was behind.
             return await self._delete(write, live)
         attributes = Attributes(kind, "DELETE", write.namespace, write.name, write.user, None, old,

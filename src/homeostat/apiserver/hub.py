@@ -7,7 +7,6 @@ dictionaries. Objects are bytes; nothing is decoded but what selectors need (`it
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right, insort
-from collections.abc import Callable
 
 from homeostat.apiserver.items import Item, maker
 from homeostat.apiserver.settings import Settings
@@ -61,7 +60,7 @@ class Hub:
 
     def now(self) -> View:
         """The current state."""
-        return View(self.order, self.items.__getitem__)
+        return View(self.order, self.items)
 
     def at(self, revision: int) -> View | None:
         """The state at a past revision; None when the window no longer reaches that far."""
@@ -76,15 +75,15 @@ class Hub:
             before.setdefault(change.item.key, change.old)
         past = {key: self.items[key] for key in self.order if key not in before}
         past.update((key, item) for key, item in before.items() if item is not None)
-        return View(sorted(past), past.__getitem__)
+        return View(sorted(past), past)
 
 
 class View:
     """A sorted state of a resource, to be read at once (the current one changes under its reader's feet)."""
 
-    def __init__(self, order: list[str], get: Callable[[str], Item]) -> None:
+    def __init__(self, order: list[str], items: dict[str, Item]) -> None:
         self._order = order
-        self._get = get
+        self._items = items
 
     def keys(self, namespace: str, after: str) -> list[str]:
         """The keys in a namespace (or, empty, in all) that are greater than `after`, in order."""
@@ -98,5 +97,4 @@ class View:
 
     def items(self, keys: list[str]) -> list[Item]:
         """The objects of these keys."""
-        get = self._get
-        return [get(key) for key in keys]
+        return list(map(self._items.__getitem__, keys))

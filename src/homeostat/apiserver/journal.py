@@ -2,7 +2,8 @@
 
 `GET /homeostat/journal?kind=&namespace=&name=&since=REVISION&after=SECONDS&limit=` answers with the newest `limit`
 entries that match, oldest first. The write path only appends; what a change changed is worked out when somebody asks,
-or when the objects are too many to keep. Events are no entries (they tell of changes themselves), nor are a Lease's renewals.
+or when the objects are too many to keep. Events are no entries (they tell of changes themselves), nor are a Lease's
+renewals.
 """
 
 from __future__ import annotations

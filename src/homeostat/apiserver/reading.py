@@ -193,8 +193,7 @@ def _page(view: View, selected: Selection, revision: int, limit: int, after: str
         if not limit or len(keys) <= limit:
             return _Part(view.items(keys), revision)
         return _Part(view.items(keys[:limit]), revision, keys[limit - 1], len(keys) - limit)
-    matches = selected.matches
-    found = [item for item in view.items(view.keys(selected.namespace, after)) if matches(item)]
+    found = selected.filter(view.items(view.keys(selected.namespace, after)))
     if not limit or len(found) <= limit:
         return _Part(found, revision)
     return _Part(found[:limit], revision, found[limit - 1].key)

@@ -5,17 +5,21 @@ All of it is `api`'s; here is only the order, which is that of kube-apiserver's 
 
 from __future__ import annotations
 
-from homeostat.api import defaults, names, strategy, structural
+from homeostat.api import defaults, errors, names, strategy, structural, validation
+from homeostat.api.errors import Cause
 from homeostat.api.kinds import Kind
 from homeostat.api.types import Obj
 from homeostat.kit import chance
 
 
-def accept(kind: Kind, obj: Obj, *, field_validation: str, body: bytes, warnings: list[str]) -> None:
-    """Bring a client's object into its kind's shape and fill in defaults, in place. Raises 400."""
+def accept(kind: Kind, obj: Obj, *, field_validation: str = "Ignore", body: bytes = b"") -> structural.Findings:
+    """Bring a client's object into its kind's shape and fill in defaults, in place. Raises 400.
+
+    Returns what to warn of, and the required fields that are missing.
+    """
     found = structural.conform(kind, obj, field_validation=field_validation, body=body)
-    warnings.extend(found.problems)
     defaults.apply_defaults(kind, obj)
+    return found
 
 
 def generate_name(prefix: str) -> str:
@@ -28,8 +32,9 @@ def prepare_create(kind: Kind, obj: Obj) -> None:
     strategy.prepare_create(kind, obj)
 
 
-def validate_create(kind: Kind, obj: Obj, warnings: list[str]) -> None:
-    """Raises 422."""
+def validate_create(kind: Kind, obj: Obj, missing: list[Cause]) -> None:
+    """Judge a new object. Raises 422 with every cause."""
+    _refuse(kind, obj, validation.validate_create(kind, obj), missing)
 
 
 def prepare_update(kind: Kind, new: Obj, old: Obj, subresource: str) -> None:
@@ -37,5 +42,15 @@ def prepare_update(kind: Kind, new: Obj, old: Obj, subresource: str) -> None:
     strategy.prepare_update(kind, new, old, subresource)
 
 
-def validate_update(kind: Kind, new: Obj, old: Obj, subresource: str, warnings: list[str]) -> None:
-    """Raises 422."""
+def validate_update(kind: Kind, new: Obj, old: Obj, subresource: str, missing: list[Cause]) -> None:
+    """Judge a changed object. Raises 422 with every cause."""
+    _refuse(kind, new, validation.validate_update(kind, new, old, subresource), [] if subresource else missing)
+
+
+def _refuse(kind: Kind, obj: Obj, causes: list[Cause], missing: list[Cause]) -> None:
+    if missing:
+        told = {cause.field for cause in causes}
+        causes = [*(cause for cause in missing if cause.field not in told), *causes]
+    if causes:
+        metadata = obj["metadata"]
+        raise errors.invalid(kind.kind, kind.group, metadata.get("name") or metadata.get("generateName") or "", causes)

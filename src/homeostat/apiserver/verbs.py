@@ -57,19 +57,18 @@ class Verbs:
         if info.name or (kind.namespaced and not info.namespace):
             raise errors.method_not_allowed(kind.plural, kind.group, "create")
         write = self._write(request, info, kind)
-        obj = bodies.parse_object(request, kind)
+        obj = self._accept(write, bodies.parse_object(request, kind), request.body)
         bodies.place(obj, kind, write.namespace, "")
         if errors.qualified(kind.plural, kind.group) in self._unattended:
             write.warnings.append(f"{kind.kind} objects are stored and served, but no loop acts on them yet")
-        data = await self._writes.create(write, self._accept(write, obj, request.body))
+        data = await self._writes.create(write, obj)
         return self._answer(201, request, write, data)
 
     async def update(self, request: Request, info: RequestInfo, kind: Kind) -> Response:
         """PUT to an object or to its status."""
         write = self._write(request, info, kind)
-        sent = bodies.parse_object(request, kind)
-        bodies.place(sent, kind, write.namespace, write.name)
-        new = self._accept(write, sent, request.body)
+        new = self._accept(write, bodies.parse_object(request, kind), request.body)
+        bodies.place(new, kind, write.namespace, write.name)
         data = await self._writes.change(write, lambda _: new)
         return self._answer(200, request, write, data)
 
@@ -83,8 +82,9 @@ class Verbs:
         def change(old: Obj) -> Obj:
             write.warnings.clear()
             new = bodies.identify(patch.apply(media_type, convert(old, kind), value, schema), kind)
+            new = self._accept(write, new, b"")
             bodies.place(new, kind, write.namespace, write.name)
-            return self._accept(write, new, b"")
+            return new
 
         data = await self._writes.change(write, change)
         return self._answer(200, request, write, data)
@@ -122,7 +122,11 @@ class Verbs:
 
     def _accept(self, write: Write, obj: Obj, body: bytes) -> Obj:
         """The client's object in the shape and version that is stored."""
-        rules.accept(write.kind, obj, field_validation=write.field_validation, body=body, warnings=write.warnings)
+        found = rules.accept(write.kind, obj, field_validation=write.field_validation, body=body)
+        write.warnings.extend(found.problems)
+        write.missing = found.missing
+        if obj.get("metadata") is None:
+            obj["metadata"] = {}
         return convert(obj, stored_as(write.kind))
 
     def _answer(self, status: int, request: Request, write: Write, data: bytes) -> Response:

@@ -153,7 +153,7 @@ class Watches:
         watcher = plan.watcher
         view = self._feed.hub(stored_as(plan.kind).prefix).now()
         found = view.items(view.keys(watcher.selection.namespace, ""))
-        plan.initial = [item for item in found if watcher.selection.matches(item)]
+        plan.initial = watcher.selection.filter(found)
         plan.resume = watcher.after = self._feed.applied
 
     def _catch_up(self, plan: _Plan, hub: Hub) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 from homeostat.api.kinds import Kind
 from homeostat.api.types import Obj
-from homeostat.apiserver import codec
+from homeostat.apiserver import codec, rules
 from homeostat.apiserver.deletion import Deletes
 from homeostat.apiserver.writing import Write, Writes
 from homeostat.wire.cause import WriteCause
@@ -25,6 +25,7 @@ class ServerWriter:
         """Create; returns the stored object. Raises ApiError."""
         metadata = obj["metadata"]
         obj = {"apiVersion": kind.api_version, "kind": kind.kind, **obj, "metadata": dict(metadata)}
+        rules.accept(kind, obj)
         write = _write(kind, metadata.get("namespace", ""), metadata.get("name", ""), user, options or {}, "create")
         return codec.decode(await self._writes.create(write, obj))
 

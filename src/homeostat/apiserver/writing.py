@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from homeostat.api import errors
+from homeostat.api.errors import Cause
 from homeostat.api.kinds import Kind, stored_as
 from homeostat.api.types import Obj
 from homeostat.apiserver import codec, lifecycle, rules
@@ -39,13 +40,15 @@ class Write:
     field_validation: str = "Ignore"
     options: Obj = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
+    # Required fields that the client's object lacks; told together with what validation finds.
+    missing: list[Cause] = field(default_factory=list)
 
     @property
     def home(self) -> Kind:
         """The kind that the store keeps."""
         return stored_as(self.kind)
 
-    def missing(self) -> errors.ApiError:
+    def not_found(self) -> errors.ApiError:
         """404 for this object."""
         return errors.not_found(self.kind.plural, self.kind.group, self.name)
 
@@ -96,7 +99,7 @@ class Writes:
             await self._mutate(attributes)
             obj = attributes.obj or obj
             rules.prepare_create(kind, obj)
-        rules.validate_create(kind, obj, write.warnings)
+        rules.validate_create(kind, obj, write.missing)
         await self._validate(attributes)
         body = codec.encode(obj)
         if write.dry_run:
@@ -121,11 +124,11 @@ class Writes:
         item = base or await self.current(write)
         for _ in range(_CONFLICT_ATTEMPTS):
             if item is None:
-                raise write.missing()
+                raise write.not_found()
             old = codec.decode(item.data)
             new = make(codec.decode(item.data))
             wanted = new["metadata"].get("resourceVersion") or ""
-            failed = lifecycle.check_preconditions(old, preconditions or {})
+            failed = lifecycle.check_preconditions(old, preconditions or {"uid": new["metadata"].get("uid")})
             if failed or (wanted and wanted != old["metadata"]["resourceVersion"]):
                 # The hub may be behind: only what the store holds now can refuse.
                 live = await self.current(write, live=True)
@@ -148,7 +151,7 @@ class Writes:
         await self._mutate(attributes)
         new = attributes.obj or new
         rules.prepare_update(kind, new, old, write.subresource)
-        rules.validate_update(kind, new, old, write.subresource, write.warnings)
+        rules.validate_update(kind, new, old, write.subresource, write.missing)
         await self._validate(attributes)
         ends = lifecycle.ends_with(new, old, kind)
         if new == old and not ends:

@@ -1,0 +1,181 @@
+"""What the API server's path costs in this process, without HTTP: microseconds a request, one at a time and many.
+
+Run: `python bench/apiserver_inprocess.py [--store memory|sqlite] [--count 2000] [--profile PHASE]`. It prints one line
+a phase: the operations a second, and the microseconds of CPU an operation takes.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import cProfile
+import pstats
+import tempfile
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+
+import orjson
+
+from homeostat.apiserver.server import ApiServer
+from homeostat.store.contract import Store
+from homeostat.store.memory import MemoryStore
+from homeostat.wire.message import Request, User
+
+ADMIN = User("admin", ("system:masters",))
+PODS = "/api/v1/namespaces/default/pods"
+AT_ONCE = 16
+_MERGE = "application/strategic-merge-patch+json"
+
+
+def pod(number: int) -> dict[str, object]:
+    """A Pod of 3.8 KB as JSON once it has its defaults, as the load generator makes them."""
+    containers = [
+        {
+            "name": f"container-{place}",
+            "image": f"registry.example/project/image-{place}:v1.2.3",
+            "env": [{"name": f"VARIABLE_{n}", "value": f"value-{n}-of-{number}"} for n in range(12)],
+            "ports": [{"containerPort": 8080 + place, "name": f"port-{place}"}],
+            "resources": {"requests": {"cpu": "100m", "memory": "128Mi"}, "limits": {"cpu": "1", "memory": "256Mi"}},
+            "volumeMounts": [{"name": "data", "mountPath": "/data"}],
+            "readinessProbe": {"httpGet": {"path": "/ready", "port": 8080 + place}, "periodSeconds": 5},
+        }
+        for place in range(2)
+    ]
+    return {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {
+            "name": f"pod-{number:05d}",
+            "labels": {"app": f"app-{number % 20}", "tier": "load", "number": str(number)},
+            "annotations": {f"example.com/annotation-{n}": "x" * 96 for n in range(8)},
+        },
+        "spec": {"containers": containers, "volumes": [{"name": "data", "emptyDir": {}}]},
+    }
+
+
+class Bench:
+    """One server and the phases."""
+
+    def __init__(self, server: ApiServer, count: int, profile: str) -> None:
+        self._server = server
+        self._count = count
+        self._profile = profile
+
+    async def send(
+        self, method: str, path: str, body: object = None, media: str = "application/json", **query: str
+    ) -> bytes:
+        """One request; its body. Fails on an error."""
+        raw = b"" if body is None else body if isinstance(body, bytes) else orjson.dumps(body)
+        response = await self._server.handle(Request(method, path, query, {"content-type": media}, raw, ADMIN))
+        if response.status >= 400 or not isinstance(response.body, bytes):
+            raise RuntimeError(f"{method} {path}: {response.status} {response.body!r}")
+        return response.body
+
+    async def phase(self, name: str, count: int, work: Callable[[int], Awaitable[object]]) -> None:
+        """Do `work` for 0 to count - 1, `AT_ONCE` at a time, and print what it took."""
+        numbers = iter(range(count))
+
+        async def lane() -> None:
+            for number in numbers:
+                await work(number)
+
+        profiler = cProfile.Profile() if name == self._profile else None
+        wall, cpu = time.perf_counter(), time.process_time()
+        if profiler:
+            profiler.enable()
+        await asyncio.gather(*(lane() for _ in range(AT_ONCE)))
+        if profiler:
+            profiler.disable()
+        wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
+        print(f"{name:<24}{count / wall:>10,.0f}/s {cpu / count * 1e6:>10.1f} us of CPU each", flush=True)
+        if profiler:
+            pstats.Stats(profiler).sort_stats("tottime").print_stats(45)
+
+    async def run(self) -> None:
+        """All phases."""
+        count = self._count
+        await self.send("POST", "/api/v1/namespaces", {"metadata": {"name": "default"}})
+        bodies = [orjson.dumps(pod(number)) for number in range(count)]
+        await self.phase("create", count, lambda n: self.send("POST", PODS, bodies[n]))
+        print(f"  an object is {len(await self.send('GET', f'{PODS}/pod-00000')):,} bytes")
+        await self.phase("get", 5 * count, lambda n: self.send("GET", f"{PODS}/pod-{n % count:05d}"))
+        await self.phase("list page of 500", 200, lambda n: self.send("GET", PODS, limit="500"))
+        await self.phase("list by label", 400, lambda n: self.send("GET", PODS, labelSelector=f"app=app-{n % 20}"))
+        await self.phase("list all", 60, lambda n: self.send("GET", PODS))
+        await self.phase("get then update", count, self._update)
+        patch = orjson.dumps(
+            {
+                "metadata": {"annotations": {"patched": "yes"}},
+                "spec": {"containers": [{"name": "container-0", "image": "other"}]},
+            }
+        )
+        await self.phase("strategic patch", count, lambda n: self.send("PATCH", f"{PODS}/pod-{n:05d}", patch, _MERGE))
+        await self._watchers()
+        await self.phase("delete", count, lambda n: self.send("DELETE", f"{PODS}/pod-{n:05d}"))
+
+    async def _update(self, number: int) -> None:
+        obj = orjson.loads(await self.send("GET", f"{PODS}/pod-{number:05d}"))
+        obj["metadata"]["labels"]["round"] = "2"
+        await self.send("PUT", f"{PODS}/pod-{number:05d}", orjson.dumps(obj))
+
+    async def _watchers(self) -> None:
+        watchers, events = 500, 100
+        seen = 0
+        done = asyncio.Event()
+
+        async def follow(stream: AsyncIterator[bytes]) -> None:
+            nonlocal seen
+            async for chunk in stream:
+                seen += chunk.count(b"\n")
+                if seen >= watchers * events:
+                    done.set()
+                    return
+
+        newest = orjson.loads(await self.send("GET", PODS, limit="1"))["metadata"]["resourceVersion"]
+        tasks = []
+        for _ in range(watchers):
+            query = {"watch": "1", "resourceVersion": newest}
+            response = await self._server.handle(Request("GET", PODS, query, {}, b"", ADMIN))
+            assert not isinstance(response.body, bytes)
+            tasks.append(asyncio.ensure_future(follow(response.body)))
+        await asyncio.sleep(0)
+        wall, cpu = time.perf_counter(), time.process_time()
+        for number in range(events):
+            patch = {"metadata": {"annotations": {"event": str(number)}}}
+            await self.send("PATCH", f"{PODS}/pod-{number % self._count:05d}", patch, _MERGE)
+            if number % 10 == 9:
+                await asyncio.sleep(0)
+        await done.wait()
+        wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
+        total = watchers * events
+        print(f"{'watch events':<24}{total / wall:>10,.0f}/s {cpu / total * 1e6:>10.2f} us of CPU each", flush=True)
+        for task in tasks:
+            task.cancel()
+
+
+async def main() -> None:
+    """Parse the arguments and run."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--store", choices=("memory", "sqlite"), default="memory")
+    parser.add_argument("--count", type=int, default=2000)
+    parser.add_argument("--profile", default="", help="print the profile of one phase, by its name")
+    arguments = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        store: Store = MemoryStore()
+        if arguments.store == "sqlite":
+            from homeostat.store.sqlite import SqliteStore
+
+            store = SqliteStore(Path(folder) / "state.db")
+        await store.start()
+        started = time.perf_counter()
+        server = ApiServer(store)
+        await server.start()
+        print(f"ready after {(time.perf_counter() - started) * 1e3:.1f} ms")
+        await Bench(server, arguments.count, arguments.profile).run()
+        await server.stop()
+        await store.close()
+
+
+if __name__ == "__main__":
+    asyncio.run(main())
