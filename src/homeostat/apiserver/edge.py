@@ -32,6 +32,7 @@ from homeostat.apiserver.bootstrap import Bootstrap
 from homeostat.apiserver.contract import Admission, Build, Parts, Reader, SubresourceHandler, Writer
 from homeostat.apiserver.discovery import Discovery
 from homeostat.apiserver.negotiation import Negotiation
+from homeostat.apiserver.openapi_endpoints import OpenApi
 from homeostat.apiserver.presence import Presence
 from homeostat.apiserver.rbac import Rbac
 from homeostat.apiserver.subresources import binding, eviction, refused, scale
@@ -142,4 +143,5 @@ def _handlers(
 
 def _paths(config: EdgeConfig) -> Mapping[str, SubresourceHandler]:
     discovery = Discovery(f"{config.advertise_host}:{config.advertise_port}").handle
-    return {"/api": discovery, "/apis": discovery}
+    openapi = OpenApi()
+    return {"/api": discovery, "/apis": discovery, "/openapi/v2": openapi.v2, "/openapi/v3": openapi.v3}

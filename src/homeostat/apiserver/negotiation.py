@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 import orjson
 
-from homeostat.api import errors
+from homeostat.api import errors, tables
 from homeostat.api.kinds import Kind
 from homeostat.api.types import Obj
 from homeostat.apiserver.accept import PLAIN, Form, chosen
@@ -71,8 +71,6 @@ def _table(request: Request, kind: Kind, form: Form, objects: Sequence[Obj], lis
     include = request.query.get("includeObject", "") or "Metadata"
     if include not in ("None", "Metadata", "Object"):
         raise errors.bad_request(f"unrecognized includeObject value: {include!r}")
-    from homeostat.api import tables
-
     table = tables.table(kind, objects, clock.wall())
     rows = []
     for row, obj in zip(table["rows"], objects, strict=True):

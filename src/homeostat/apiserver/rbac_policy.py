@@ -13,7 +13,7 @@ from homeostat.api.types import Obj
 
 GROUP = "rbac.authorization.k8s.io"
 _VERSION = f"{GROUP}/v1"
-AUTOUPDATE = f"{GROUP}/autoupdate"
+AUTOUPDATE = "rbac.authorization.kubernetes.io/autoupdate"
 _LABELS = {"kubernetes.io/bootstrapping": "rbac-defaults"}
 
 _READ = "get list watch"

@@ -33,7 +33,8 @@ async def bind(call: Call) -> Response:
             raise _conflict(name, why)
         return assigned(pod, node, metadata.get("annotations") or {})
 
-    await call.writer.change(kinds.POD, call.info.namespace, name, assign, user=call.user, **write_options(call))
+    options = {**write_options(call), "subresource": "binding"}
+    await call.writer.change(kinds.POD, call.info.namespace, name, assign, user=call.user, **options)
     return success()
 
 

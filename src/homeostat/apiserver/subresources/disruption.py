@@ -68,14 +68,15 @@ def scaled(value: int | str, total: int) -> int:
 
 
 def _expected(pods: Sequence[Obj], replicas_of: Callable[[Obj], int | None]) -> int:
-    """The sum of the controllers' replicas; a Pod whose controller is not known counts for itself."""
+    """The sum of the controllers' replicas. 0, so that nothing may go, when one is not known; Pods without a
+    controller do not count."""
     by_controller: dict[str, int] = {}
-    alone = 0
     for pod in pods:
         owner = meta.controller_of(pod)
-        wanted = replicas_of(owner) if owner else None
-        if owner is None or wanted is None:
-            alone += 1
-        else:
-            by_controller[owner["uid"]] = wanted
-    return sum(by_controller.values()) + alone
+        if owner is None:
+            continue
+        wanted = replicas_of(owner)
+        if wanted is None:
+            return 0
+        by_controller[owner["uid"]] = wanted
+    return sum(by_controller.values())

@@ -69,6 +69,8 @@ def chosen_container(pod: Obj, wanted: str) -> str:
         if wanted not in (*main, *init):
             raise errors.bad_request(f"container {wanted} is not valid for pod {name}")
         return wanted
+    if len(main) == 1:
+        return str(main[0])
     listed = f"choose one of: [{' '.join(main)}]"
     if init:
         listed += f" or one of the init containers: [{' '.join(init)}]"
