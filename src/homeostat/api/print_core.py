@@ -98,7 +98,7 @@ def _node_roles(obj: Obj) -> str:
 
 
 def _node_address(obj: Obj, kind: str) -> str:
-    found = (entry["address"] for entry in status(obj).get("addresses") or () if entry.get("type") == kind)
+    found = (entry.get("address") or NONE for entry in status(obj).get("addresses") or () if entry.get("type") == kind)
     return next(found, NONE)
 
 

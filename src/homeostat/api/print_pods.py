@@ -59,7 +59,7 @@ def _count_init(pod: Obj, count: _Count) -> tuple[bool, _Count]:
 
     Returns whether the Pod is still initializing, and the counts of the sidecars alone.
     """
-    sidecars = {container["name"] for container in spec(pod).get("initContainers") or () if _is_sidecar(container)}
+    sidecars = {container.get("name") for container in spec(pod).get("initContainers") or () if _is_sidecar(container)}
     of_sidecars = _Count("")
     for at, container in enumerate(status(pod).get("initContainerStatuses") or ()):
         count.restarted(container)

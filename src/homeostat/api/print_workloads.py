@@ -135,9 +135,9 @@ def _controller_revision(obj: Obj, now: float) -> list[Any]:
     owner = meta.controller_of(obj)
     shown = NONE
     if owner is not None:
-        group = owner["apiVersion"].rpartition("/")[0]
-        kind = f"{owner['kind']}.{group}" if group else owner["kind"]
-        shown = f"{kind.lower()}/{owner['name']}"
+        group = (owner.get("apiVersion") or "").rpartition("/")[0]
+        kind = (owner.get("kind") or "").lower()
+        shown = f"{kind}.{group}/{owner.get('name', '')}" if group else f"{kind}/{owner.get('name', '')}"
     return [meta.name(obj), shown, _int(obj, "revision"), age(obj, now)]
 
 
