@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
+from typing import cast
 
 
 class Connection(asyncio.Protocol):
@@ -31,7 +32,8 @@ class Connection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Keep the transport."""
-        assert isinstance(transport, asyncio.Transport)
+        # uvloop's transports are not subclasses of asyncio's.
+        transport = cast("asyncio.Transport", transport)
         self._transport = transport
 
     def request(self, head_and_body: bytes) -> asyncio.Future[tuple[int, bytes]]:

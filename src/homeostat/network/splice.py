@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from typing import cast
 
 
 class Side(asyncio.Protocol):
@@ -23,7 +24,8 @@ class Side(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """The socket is open; nothing is read from it yet."""
-        assert isinstance(transport, asyncio.Transport)
+        # uvloop's transports are not subclasses of asyncio's.
+        transport = cast("asyncio.Transport", transport)
         self.transport = transport
         transport.pause_reading()
         if self._on_connect:
