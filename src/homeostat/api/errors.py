@@ -41,13 +41,15 @@ class ApiError(Exception):
         self.message = message
         self.details: Obj = details or {}
         self.retry_after_seconds = retry_after_seconds
+        # The Status's ListMeta: a `continue` token where a list may go on after the error.
+        self.metadata: Obj = {}
 
     def status(self) -> Obj:
         """The metav1.Status that tells a client of this error."""
         details = dict(self.details)
         if self.retry_after_seconds:
             details["retryAfterSeconds"] = self.retry_after_seconds
-        status: Obj = {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure"}
+        status: Obj = {"kind": "Status", "apiVersion": "v1", "metadata": self.metadata, "status": "Failure"}
         status |= {"message": self.message, "reason": self.reason}
         if details:
             status["details"] = details
