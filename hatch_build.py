@@ -198,7 +198,9 @@ def make(target: Path = TARGET) -> Path:
     streams = [head, {"definitions": kept}, {"descriptions": descriptions_of(raw, kept)}]
     packed = [json.dumps(stream, separators=(",", ":"), ensure_ascii=False, sort_keys=True) for stream in streams]
     fresh = target.with_name(target.name + ".new")
-    fresh.write_bytes(b"".join(lzma.compress(text.encode(), preset=9 | lzma.PRESET_EXTREME) for text in packed))
+    # A dictionary no larger than the text: a reader allocates as much as the writer declared.
+    filters = [{"id": lzma.FILTER_LZMA2, "preset": 9 | lzma.PRESET_EXTREME, "dict_size": 1 << 20}]
+    fresh.write_bytes(b"".join(lzma.compress(text.encode(), filters=filters) for text in packed))
     fresh.replace(target)  # in one step: another process may be reading the old file
     return target
 
