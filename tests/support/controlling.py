@@ -1,8 +1,8 @@
 """A small, purely synchronous cluster for stories about loops: objects, the loops' decisions, and a clock that jumps.
 
-What loops ask for is applied at once by the rules of the API that matter to them (revisions, uids, generations, patches,
-graceful deletion, finalizers). Nothing is asynchronous, so a story is fast and the same every time; that loops work
-over real watches and a real API server is proven by the stories in `test_through_the_api.py`.
+What loops ask for is applied at once by the rules of the API that matter to them (revisions, uids, generations,
+patches, graceful deletion, finalizers). Nothing is asynchronous, so a story is fast and the same every time; that
+loops work over real watches and a real API server is proven by the stories in `test_through_the_api.py`.
 """
 
 from __future__ import annotations
@@ -128,6 +128,13 @@ class Bench:
             self._queue[place] = None
             self.settle()
         self.now = end
+
+    def sleep(self, seconds: float) -> None:
+        """Time passes and no loop looks; what has become due meanwhile is looked at afterwards."""
+        self.now += seconds
+        for place in [place for place, at in self._timers.items() if at <= self.now]:
+            del self._timers[place]
+            self._queue[place] = None
 
     # What the loops do.
 
