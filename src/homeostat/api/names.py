@@ -214,8 +214,8 @@ def path_segment_prefix(value: str) -> list[str]:
     return [f"may not contain '{piece}'" for piece in ("/", "%") if piece in value]
 
 
-def port_name(value: str) -> list[str]:
-    """An IANA service name: at most 15 of lower case letters, digits and single inner hyphens, one letter at least."""
+@lru_cache(maxsize=1024)
+def _port(value: str) -> tuple[str, ...]:
     problems = [_too_long(15)] if len(value) > 15 else []
     if not re.fullmatch("[-a-z0-9]+", value):
         problems.append("must contain only alpha-numeric characters (a-z, 0-9), and hyphens (-)")
@@ -225,7 +225,12 @@ def port_name(value: str) -> list[str]:
         problems.append("must not contain consecutive hyphens")
     if value.startswith("-") or value.endswith("-"):
         problems.append("must not begin or end with a hyphen")
-    return problems
+    return tuple(problems)
+
+
+def port_name(value: str) -> list[str]:
+    """An IANA service name: at most 15 of lower case letters, digits and single inner hyphens, one letter at least."""
+    return list(_port(value[:_CHECKED_MAX]))
 
 
 def port_number(value: int) -> list[str]:
