@@ -219,11 +219,11 @@ class Runtime(Protocol):
         ...
 
     async def stop_sandbox(self, sandbox_id: str) -> None:
-        """Kill what runs in it; it is no longer ready. An unknown one counts as stopped."""
+        """Kill what runs in it and release its address; it is no longer ready. An unknown one counts as stopped."""
         ...
 
     async def remove_sandbox(self, sandbox_id: str) -> None:
-        """Stop it, remove its containers, and release its address."""
+        """Stop it and remove it with its containers."""
         ...
 
     async def sandboxes(self, pod_uid: str = "") -> list[Sandbox]:

@@ -96,7 +96,8 @@ class ProcessRuntime:
         self._folders.make()
         for sandbox in self._folders.read_sandboxes():
             self._sandboxes[sandbox.id] = sandbox
-            self._addresses.hold(sandbox.ip)
+            if sandbox.ready:
+                self._addresses.hold(sandbox.ip)
         for container in self._folders.read_containers():
             self._containers[container.id] = container
             await self._adopt(container)
@@ -157,7 +158,7 @@ class ProcessRuntime:
         return sandbox
 
     async def stop_sandbox(self, sandbox_id: str) -> None:
-        """Kill its containers and mark it stopped."""
+        """Kill its containers, mark it stopped, and release its address."""
         sandbox = self._sandboxes.get(sandbox_id)
         if sandbox is None:
             return
@@ -167,17 +168,16 @@ class ProcessRuntime:
             sandbox = replace(sandbox, ready=False)
             self._sandboxes[sandbox_id] = sandbox
             self._folders.write_sandbox(sandbox)
+            self._addresses.release(sandbox.ip)
 
     async def remove_sandbox(self, sandbox_id: str) -> None:
-        """Remove it, its containers and its address."""
+        """Remove it and its containers."""
         await self.stop_sandbox(sandbox_id)
         for container in [c for c in self._containers.values() if c.sandbox_id == sandbox_id]:
             await self.remove_container(container.id)
         sandbox = self._sandboxes.pop(sandbox_id, None)
         if sandbox is not None:
             self._folders.drop_sandbox(sandbox_id)
-            if not sandbox.spec.host_network:
-                self._addresses.release(sandbox.ip)
 
     async def sandboxes(self, pod_uid: str = "") -> list[Sandbox]:
         """All sandboxes, or one pod's."""

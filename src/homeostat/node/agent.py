@@ -1,0 +1,245 @@
+"""The node agent: brings the pods that belong to this node together with the runtime that runs them.
+
+Pods come from the API (those with this node's name) and from files (static pods); each has a worker (`node.worker`).
+The agent routes what it hears (changes of pods, exits of containers) to the workers, and keeps the node's registration,
+lease, status and mirror pods. It needs no API to run static pods, and outlasts any outage of the API.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from homeostat.api import meta
+from homeostat.api.kinds import NODE, POD, SERVICE
+from homeostat.api.types import Obj
+from homeostat.client.contract import Client
+from homeostat.kit import clock, tasks
+from homeostat.kit.log import logger
+from homeostat.loop.informer import Informer
+from homeostat.loop.recorder import EventRecorder
+from homeostat.node import nodeobject, spec, static
+from homeostat.node.admission import by_age, refusal
+from homeostat.node.config import COMPONENT, NodeConfig
+from homeostat.node.context import NodeContext
+from homeostat.node.heartbeat import Heartbeat
+from homeostat.node.lifecycle import PodState
+from homeostat.node.mirrors import Mirrors
+from homeostat.node.nodeobject import Machine
+from homeostat.node.references import References
+from homeostat.node.statuswriter import StatusWriter
+from homeostat.node.view import Trouble
+from homeostat.node.worker import PodWorker
+from homeostat.runtime.contract import Runtime, RuntimeFault
+
+_log = logger("kubelet")
+
+
+@dataclass(slots=True)
+class _Caches:
+    """What the node watches of the API."""
+
+    pods: Informer
+    node: Informer
+    services: Informer | None
+    tasks: list[asyncio.Task[None]] = field(default_factory=list)
+
+
+class NodeAgent:
+    """One node's agent. `machine` says what the node is made of; `runtime` is opened and closed by the agent."""
+
+    def __init__(self, config: NodeConfig, client: Client, runtime: Runtime, machine: Machine | None = None) -> None:
+        self.config = config
+        self.runtime = runtime
+        self._client = client
+        self._machine = machine or Machine()
+        name = config.name
+        self._recorder = EventRecorder(client, COMPONENT, host=name)
+        self._caches = _Caches(
+            pods=Informer(client, POD, fields=f"spec.nodeName={name}"),
+            node=Informer(client, NODE, fields=f"metadata.name={name}"),
+            services=Informer(client, SERVICE) if runtime.real else None,
+        )
+        self._statuses = StatusWriter(client, name, self._api_object)
+        self._heartbeat = Heartbeat(config, client, runtime, self._machine, self.node)
+        self._mirrors = Mirrors(
+            client, name, static=lambda: self._static.values(), mirrors=self._mirror_pods, node=self.node
+        )
+        self._workers: dict[str, PodWorker] = {}
+        self._static: dict[str, Obj] = {}
+        self._context = NodeContext(
+            config=config,
+            client=client,
+            runtime=runtime,
+            recorder=self._recorder,
+            references=References(client, name),
+            statuses=self._statuses,
+            services=self._services,
+            refusal=self._refusal,
+            finished=self._finished,
+            allocatable=nodeobject.capacity(config, self._machine),
+        )
+        self._tasks: list[asyncio.Task[None]] = []
+
+    # -- opening and closing ---------------------------------------------------------------------------------------
+
+    async def start(self) -> None:
+        """Open the runtime, run static pods, and begin to follow the API (which need not be there)."""
+        await self.runtime.start()
+        self._recorder.start()
+        name = self.config.name
+        self._caches.pods.listen(self._pod_changed)
+        self._caches.node.listen(self._node_changed)
+        informers = [self._caches.pods, self._caches.node, self._caches.services]
+        self._tasks = [
+            tasks.spawn(informer.run(), name=f"{name}/{informer.kind.plural}") for informer in informers if informer
+        ]
+        self._tasks.append(tasks.spawn(self._hear_runtime(), name=f"{name}/runtime"))
+        self._tasks.append(tasks.spawn(self._follow_pods(), name=f"{name}/adopt"))
+        if self.config.static_pod_dir is not None:
+            self._read_static()
+            self._tasks.append(tasks.spawn(self._follow_files(), name=f"{name}/static"))
+        self._mirrors.start()
+        self._heartbeat.start()
+
+    async def stop(self, *, stop_containers: bool = False) -> None:
+        """Let go of the node. Containers run on for the next agent to adopt, or (`stop_containers`) end now."""
+        await tasks.stop(*self._tasks)
+        await self._heartbeat.stop()
+        await self._mirrors.stop()
+        await asyncio.gather(*(worker.stop() for worker in list(self._workers.values())))
+        await self._statuses.stop()
+        await self._recorder.stop()
+        await self.runtime.close(stop_containers=stop_containers)
+
+    async def registered(self) -> None:
+        """Wait until the Node is in the API."""
+        await self._heartbeat.registered.wait()
+
+    # -- what others ask -------------------------------------------------------------------------------------------
+
+    def node(self) -> Obj | None:
+        """This node's Node as cached."""
+        return self._caches.node.objects.get("", self.config.name)
+
+    def pods(self) -> list[Obj]:
+        """The pods of this node, static ones among them."""
+        return [worker.pod for worker in self._workers.values()]
+
+    def pod_of(self, namespace: str, name: str) -> Obj | None:
+        """The pod of that name on this node."""
+        for pod in self.pods():
+            if (meta.namespace(pod), meta.name(pod)) == (namespace, name):
+                return pod
+        return None
+
+    # -- pods of the API -------------------------------------------------------------------------------------------
+
+    async def _follow_pods(self) -> None:
+        """Once the API's pods are known, oldest first; then end what belongs to none of them."""
+        await self._caches.pods.synced.wait()
+        for pod in by_age(self._caches.pods.objects.list()):
+            self._pod_changed(None, pod)
+        self._mirrors.look()
+        for sandbox in await self.runtime.sandboxes():
+            if sandbox.spec.pod_uid not in self._workers:
+                _log.info("%s: pod %s/%s is gone", self.config.name, sandbox.spec.namespace, sandbox.spec.name)
+                try:
+                    await self.runtime.remove_sandbox(sandbox.id)
+                except RuntimeFault as fault:
+                    _log.warning("%s: sandbox %s: %s", self.config.name, sandbox.id, fault)
+
+    def _pod_changed(self, old: Obj | None, new: Obj | None) -> None:
+        pod = new or old
+        if pod is None:
+            return
+        if spec.is_mirror(pod):
+            self._mirrors.look()
+            self._statuses.poke(meta.annotations(pod)[spec.CONFIG_MIRROR])
+            return
+        if not self._caches.pods.synced.is_set():
+            return
+        worker = self._workers.get(meta.uid(pod))
+        if new is None:
+            if worker is not None:
+                worker.gone()
+        elif worker is None:
+            self._begin(new)
+        else:
+            worker.update(new)
+            self._statuses.poke(worker.uid)
+
+    def _begin(self, pod: Obj) -> None:
+        worker = self._workers[meta.uid(pod)] = PodWorker(self._context, pod)
+        worker.start()
+
+    def _refusal(self, pod: Obj) -> Trouble | None:
+        """Static pods are part of the node: it runs them whatever its resources."""
+        if spec.is_static(pod):
+            return None
+        others = [worker.pod for uid, worker in self._workers.items() if uid != meta.uid(pod) and worker.wants_place]
+        node = self.node()
+        labels = meta.labels(node) if node is not None else {**self._default_labels, **self.config.labels}
+        return refusal(pod, others, labels, self._context.allocatable)
+
+    @functools.cached_property
+    def _default_labels(self) -> Mapping[str, str]:
+        return nodeobject.default_labels(self.config, self._machine)
+
+    def _finished(self, uid: str) -> None:
+        worker = self._workers.pop(uid, None)
+        replacement = self._static.get(uid)
+        if worker is not None and replacement is not None:
+            # The file came back while its former pod was ending.
+            self._begin(replacement)
+
+    def _api_object(self, pod: Obj) -> Obj | None:
+        found = self._caches.pods.objects.get(meta.namespace(pod), meta.name(pod))
+        if found is None or spec.is_mirror(found) != spec.is_static(pod):
+            return None
+        identity = meta.annotations(found).get(spec.CONFIG_MIRROR) if spec.is_static(pod) else meta.uid(found)
+        return found if identity == meta.uid(pod) else None
+
+    def _services(self) -> Sequence[Obj] | None:
+        cache = self._caches.services
+        return cache.objects.list() if cache is not None and cache.synced.is_set() else None
+
+    def _node_changed(self, _old: Obj | None, _new: Obj | None) -> None:
+        self._heartbeat.look()
+        self._mirrors.look()
+
+    # -- static pods -----------------------------------------------------------------------------------------------
+
+    def _mirror_pods(self) -> dict[tuple[str, str], Obj] | None:
+        if not self._caches.pods.synced.is_set():
+            return None
+        pods = self._caches.pods.objects.list()
+        return {(meta.namespace(pod), meta.name(pod)): pod for pod in pods if spec.is_mirror(pod)}
+
+    def _read_static(self) -> None:
+        assert self.config.static_pod_dir is not None
+        found = static.read_folder(self.config.static_pod_dir, self.config.name, clock.wall())
+        for uid in self._static.keys() - found.keys():
+            if uid in self._workers:
+                self._workers[uid].delete()
+        for uid, pod in found.items():
+            if uid not in self._workers:
+                self._begin(pod)
+        if self._static.keys() != found.keys():
+            self._mirrors.look()
+        self._static = found
+
+    async def _follow_files(self) -> None:
+        while True:
+            await clock.sleep(self.config.seconds("file-check-frequency"))
+            self._read_static()
+
+    # -- the runtime -----------------------------------------------------------------------------------------------
+
+    async def _hear_runtime(self) -> None:
+        async for event in self.runtime.events():
+            worker = self._workers.get(event.pod_uid)
+            if worker is not None and worker.state is not PodState.FINISHED:
+                worker.wake()

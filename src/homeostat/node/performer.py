@@ -1,0 +1,318 @@
+"""Performing a pod's planned actions against the runtime, and remembering what decisions need to see of it.
+
+It builds the view (what runs, what probes established, why things wait) and keeps, per container, its crash backoff
+and the pause after a failed try.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine, Mapping
+from dataclasses import replace
+from typing import TypeVar
+
+from homeostat.api import meta
+from homeostat.api.errors import ApiError
+from homeostat.api.types import Obj
+from homeostat.kit import clock, tasks
+from homeostat.kit.backoff import Backoff
+from homeostat.node import spec
+from homeostat.node.context import NodeContext
+from homeostat.node.handlers import Target, hook
+from homeostat.node.plan import SANDBOX, Action, Kill, Prune, RunSandbox, Start
+from homeostat.node.prober import Prober
+from homeostat.node.starter import NotYet, Starter, StartFailure
+from homeostat.node.stopper import Stopper
+from homeostat.node.view import CrashBackoff, Trouble, View
+from homeostat.node.volumes import PodFiles, VolumeError
+from homeostat.runtime.contract import Container, ContainerState, LogSpan, RuntimeFault, Sandbox, SandboxSpec
+
+# After a try that failed for a reason outside the container: volumes, references, images, sandboxes.
+_RETRY = Backoff(first_seconds=0.5, ceiling_seconds=10.0)
+_MESSAGE_LINES, _MESSAGE_BYTES = 80, 2048
+T = TypeVar("T")
+
+
+class Performer:
+    """For one pod. `ending` is set when the pod has to end: what may take long is then given up. `note` is the newest
+    thing that happened, in a few words. `changed` is called when a probe established something."""
+
+    def __init__(self, context: NodeContext, uid: str, changed: Callable[[], None]) -> None:
+        self.ending = asyncio.Event()
+        self.note = ""
+        self._context = context
+        self._runtime = context.runtime
+        self._uid = uid
+        self._pod: Obj = {}
+        self._prober = Prober(context.runtime, changed, self._on_unhealthy)
+        self._stopper = Stopper(context)
+        self._troubles: dict[str, Trouble] = {}
+        self._holds: dict[str, float] = {}
+        self._failures: dict[str, int] = {}
+        self._backoffs: dict[str, CrashBackoff] = {}
+        self._messages: dict[str, str] = {}
+        self._told: dict[str, str] = {}
+        self._volumes_made = False
+
+    async def stop(self) -> None:
+        """End the probes."""
+        await self._prober.stop()
+
+    # -- the view --------------------------------------------------------------------------------------------------
+
+    async def view(self, pod: Obj) -> View:
+        """What a decision about the pod may see now."""
+        self._pod = pod
+        sandboxes = await self._runtime.sandboxes(self._uid)
+        containers: dict[str, list[Container]] = {}
+        for container in reversed(await self._runtime.containers(self._uid)):
+            if container.state is ContainerState.EXITED:
+                container = await self._explained(pod, container)
+            containers.setdefault(container.spec.name, []).append(container)
+        view = View(sandboxes=tuple(reversed(sandboxes)), containers=containers)
+        self._watch(pod, view)
+        return replace(
+            view,
+            started=self._prober.started,
+            ready=self._prober.ready,
+            condemned=self._prober.condemned,
+            troubles=dict(self._troubles),
+            backoffs=dict(self._backoffs),
+            holds=dict(self._holds),
+        )
+
+    def adopted(self, pod: Obj) -> bool:
+        """Whether the pod has a status from an earlier look: then nothing is to be said twice."""
+        return bool((pod.get("status") or {}).get("containerStatuses"))
+
+    def _watch(self, pod: Obj, view: View) -> None:
+        """Probe what runs, and only that."""
+        running = view.running()
+        self._prober.keep({container.id for container in running})
+        if self.ending.is_set():
+            return
+        specs = {container["name"]: container for container in spec.all_containers(pod)}
+        ip = view.sandboxes[0].ip if view.sandboxes else ""
+        former = _former(pod)
+        for container in running:
+            if container.spec.name in specs:
+                started, ready = former.get(container.id, (False, False))
+                target = Target(specs[container.spec.name], container.id, ip)
+                self._prober.watch(target, container.started_at, was_started=started, was_ready=ready)
+
+    async def _explained(self, pod: Obj, container: Container) -> Container:
+        """The ended container with its termination message."""
+        if container.id not in self._messages:
+            specs = {known["name"]: known for known in spec.all_containers(pod)}
+            message = container.message
+            if not message and self._runtime.real and container.spec.name in specs:
+                message = await self._termination_message(pod, specs[container.spec.name], container)
+            self._messages[container.id] = message
+            self.note = f"container {container.spec.name} ended with {container.exit_code}"
+        return replace(container, message=self._messages[container.id])
+
+    async def _termination_message(self, pod: Obj, wanted: Obj, container: Container) -> str:
+        message = self._files(pod).termination_message(wanted)
+        if message or wanted.get("terminationMessagePolicy") != "FallbackToLogsOnError" or not container.exit_code:
+            return message
+        lines = [line.data async for line in self._runtime.read_log(container.id, LogSpan(tail_lines=_MESSAGE_LINES))]
+        return b"\n".join(lines)[-_MESSAGE_BYTES:].decode("utf-8", "replace")
+
+    def _files(self, pod: Obj) -> PodFiles:
+        return PodFiles(self._context.config.root, pod)
+
+    # -- performing ------------------------------------------------------------------------------------------------
+
+    async def perform(self, pod: Obj, action: Action) -> None:
+        """Perform one action. Failures become troubles and pauses that the next view shows."""
+        if isinstance(action, RunSandbox):
+            await self._run_sandbox(pod, action)
+        elif isinstance(action, Start):
+            await self._start(pod, action)
+        elif isinstance(action, Kill):
+            await self._kill(pod, action)
+        else:
+            await self._prune(pod, action)
+
+    async def _run_sandbox(self, pod: Obj, action: RunSandbox) -> None:
+        wanted = SandboxSpec(
+            pod_uid=self._uid,
+            namespace=meta.namespace(pod),
+            name=meta.name(pod),
+            attempt=action.attempt,
+            hostname=spec.spec(pod).get("hostname") or meta.name(pod),
+            host_network=spec.host_network(pod),
+            annotations=meta.annotations(pod),
+        )
+        try:
+            await self._runtime.run_sandbox(wanted)
+            self._succeeded(SANDBOX)
+        except RuntimeFault as fault:
+            self._event("FailedCreatePodSandBox", f"Failed to create pod sandbox: {fault}", "Warning")
+            self._hold(SANDBOX)
+
+    async def _start(self, pod: Obj, action: Start) -> None:
+        name = action.container["name"]
+        sandbox = (await self._runtime.sandboxes(self._uid))[-1]
+        starter = Starter(self._context, self._files(pod))
+        try:
+            if not self._volumes_made:
+                await starter.make_volumes(pod, sandbox.ip)
+                self._volumes_made = True
+            self._count_restart(action)
+            started = await starter.start(pod, action.container, action.attempt, sandbox)
+        except VolumeError as error:
+            self._event("FailedMount", str(error), "Warning")
+            self._hold(name)
+        except StartFailure as failure:
+            self._event("Failed", f"Error: {failure.trouble.message}", "Warning")
+            self._troubles[name] = failure.trouble
+            self.note = f"container {name}: {failure.trouble.reason}"
+            self._hold(name)
+        except (ApiError, NotYet) as error:
+            self._event("FailedMount" if not self._volumes_made else "Failed", f"Error: {error}", "Warning")
+            self._hold(name)
+        else:
+            self._succeeded(name)
+            self.note = f"container {name} started"
+            await self._post_start(pod, action.container, started, sandbox)
+
+    def _count_restart(self, action: Start) -> None:
+        if action.replaces is None:
+            return
+        name, flags = action.container["name"], self._context.config.seconds
+        before = self._backoffs.get(name) or CrashBackoff(
+            flags("crash-loop-back-off-initial"), flags("crash-loop-back-off-max")
+        )
+        self._backoffs[name] = before.restarted(action.replaces.finished_at, clock.wall())
+
+    async def _post_start(self, pod: Obj, container: Obj, started: Container, sandbox: Sandbox) -> None:
+        handler = (container.get("lifecycle") or {}).get("postStart")
+        if not handler:
+            return
+        target = Target(container, started.id, sandbox.ip)
+        outcome = await self._unless_ending(hook(self._runtime, handler, target))
+        if outcome is None or outcome.ok:
+            return
+        self._event("FailedPostStartHook", f"PostStartHook failed: {outcome.message}", "Warning")
+        self._troubles[container["name"]] = Trouble("PostStartHookError", outcome.message)
+        kill = Kill(container, started.id, "FailedPostStartHook")
+        await self._kill(pod, kill)
+
+    async def _kill(self, pod: Obj, action: Kill) -> None:
+        found = [c for c in await self._runtime.containers(self._uid) if c.id == action.id]
+        if not found or found[0].state is not ContainerState.RUNNING:
+            return
+        grace = self._prober.grace(action.id)
+        self.note = action.message
+        ip = (await self._runtime.sandboxes(self._uid))[-1].ip
+        await self._unless_ending(
+            self._stopper.stop(
+                pod,
+                action.container,
+                found[0],
+                ip,
+                grace_seconds=spec.grace_seconds(pod) if grace is None else grace,
+                message=action.message,
+            )
+        )
+
+    async def _prune(self, pod: Obj, action: Prune) -> None:
+        found = [c for c in await self._runtime.containers(self._uid) if c.id == action.id]
+        await self._runtime.remove_container(action.id)
+        self._messages.pop(action.id, None)
+        if found and self._runtime.real:
+            name = found[0].spec.name
+            kept = {c.spec.attempt for c in await self._runtime.containers(self._uid) if c.spec.name == name}
+            self._files(pod).prune_logs(name, kept)
+
+    async def _unless_ending(self, work: Coroutine[object, object, T]) -> T | None:
+        """What `work` gives, or None when the pod has to end first."""
+        task = tasks.spawn(work, name=f"pod/work/{self._uid}")
+        waiter = tasks.spawn(self.ending.wait(), name=f"pod/ending/{self._uid}")
+        try:
+            await asyncio.wait((task, waiter), return_when=asyncio.FIRST_COMPLETED)
+            return task.result() if task.done() else None
+        finally:
+            await tasks.stop(task, waiter)
+
+    async def refresh(self, pod: Obj) -> None:
+        """The regular look: bring volumes up to date with what they show."""
+        sandboxes = await self._runtime.sandboxes(self._uid)
+        if self._volumes_made and sandboxes:
+            try:
+                await Starter(self._context, self._files(pod)).make_volumes(pod, sandboxes[-1].ip)
+            except (VolumeError, ApiError) as error:
+                self._event("FailedMount", str(error), "Warning")
+
+    # -- the end ---------------------------------------------------------------------------------------------------
+
+    async def stop_all(self, pod: Obj, grace_seconds: float) -> None:
+        """End all containers, then the sandbox; what the runtime cannot do now is tried again."""
+        self.ending.set()
+        self._prober.stop_judging()
+        failures = 0
+        while True:
+            try:
+                await self._stop_once(pod, grace_seconds)
+                return
+            except RuntimeFault as fault:
+                self._event("FailedKillPod", f"error killing pod: {fault}", "Warning")
+                await clock.sleep(_RETRY.delay(failures))
+                failures += 1
+
+    async def _stop_once(self, pod: Obj, grace_seconds: float) -> None:
+        sandboxes = await self._runtime.sandboxes(self._uid)
+        running = [c for c in await self._runtime.containers(self._uid) if c.state is ContainerState.RUNNING]
+        if running:
+            self.note = "containers are being stopped"
+            await self._stopper.stop_all(pod, running, sandboxes[-1].ip, grace_seconds=grace_seconds)
+        await self._prober.stop()
+        for sandbox in sandboxes:
+            await self._runtime.stop_sandbox(sandbox.id)
+
+    async def clean(self, pod: Obj) -> None:
+        """Remove what the pod has left on the node."""
+        for sandbox in await self._runtime.sandboxes(self._uid):
+            await self._runtime.remove_sandbox(sandbox.id)
+        if self._runtime.real:
+            self._files(pod).remove()
+
+    # -- memory ----------------------------------------------------------------------------------------------------
+
+    def tell_backoffs(self, pod: Obj, view: View, waiting: Mapping[str, Trouble]) -> None:
+        """An event for each container that waits for its backoff, once per end of it."""
+        for name, trouble in waiting.items():
+            latest = view.latest(name)
+            if latest is not None and self._told.get(name) != latest.id:
+                self._told[name] = latest.id
+                whose = f"{meta.name(pod)}_{meta.namespace(pod)}({meta.uid(pod)})"
+                self._event("BackOff", f"Back-off restarting failed container {name} in pod {whose}", "Warning")
+                self.note = f"container {name}: {trouble.reason}"
+
+    def _hold(self, name: str) -> None:
+        failures = self._failures.get(name, 0)
+        self._failures[name] = failures + 1
+        self._holds[name] = clock.wall() + _RETRY.delay(failures)
+
+    def _succeeded(self, name: str) -> None:
+        for memory in (self._troubles, self._holds, self._failures):
+            memory.pop(name, None)
+
+    def _event(self, reason: str, message: str, event_type: str = "Normal") -> None:
+        self._context.recorder.record(self._pod, reason, message, event_type)
+
+    def _on_unhealthy(self, container: Obj, message: str) -> None:
+        self.note = f"container {container['name']}: {message}"
+        self._event("Unhealthy", message, "Warning")
+
+
+def _former(pod: Obj) -> dict[str, tuple[bool, bool]]:
+    """What the pod's status says of its containers: started and ready, by container ID."""
+    status = pod.get("status") or {}
+    entries = (*(status.get("initContainerStatuses") or ()), *(status.get("containerStatuses") or ()))
+    return {
+        str(entry["containerID"]).rpartition("/")[2]: (bool(entry.get("started")), bool(entry.get("ready")))
+        for entry in entries
+        if entry.get("containerID")
+    }

@@ -1,0 +1,97 @@
+"""Reading a Pod: the few questions that the node asks of its spec, with the API's defaults where a field is absent.
+
+Pods from the API come with their defaults; static pods from files may not.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+
+import orjson
+
+from homeostat.api import meta
+from homeostat.api.types import Obj
+
+CONFIG_SOURCE = "kubernetes.io/config.source"
+CONFIG_MIRROR = "kubernetes.io/config.mirror"
+CONFIG_HASH = "kubernetes.io/config.hash"
+CONFIG_SEEN = "kubernetes.io/config.seen"
+
+GRACE_SECONDS_DEFAULT = 30
+
+
+def spec(pod: Obj) -> Obj:
+    """The pod's spec."""
+    return pod.get("spec") or {}
+
+
+def mains(pod: Obj) -> list[Obj]:
+    """The app containers."""
+    return spec(pod).get("containers") or []
+
+
+def inits(pod: Obj) -> list[Obj]:
+    """The init containers, sidecars among them, in order."""
+    return spec(pod).get("initContainers") or []
+
+
+def all_containers(pod: Obj) -> Iterator[Obj]:
+    """Init containers first, then app containers."""
+    yield from inits(pod)
+    yield from mains(pod)
+
+
+def is_sidecar(container: Obj) -> bool:
+    """Whether an init container is restartable: it runs beside the app containers."""
+    return container.get("restartPolicy") == "Always"
+
+
+def restart_policy(pod: Obj) -> str:
+    """Always, OnFailure or Never."""
+    return spec(pod).get("restartPolicy") or "Always"
+
+
+def host_network(pod: Obj) -> bool:
+    """Whether the pod has the node's address."""
+    return bool(spec(pod).get("hostNetwork"))
+
+
+def is_mirror(pod: Obj) -> bool:
+    """Whether the API object only shows a static pod."""
+    return CONFIG_MIRROR in meta.annotations(pod)
+
+
+def is_static(pod: Obj) -> bool:
+    """Whether the pod comes from a file of the node."""
+    return meta.annotations(pod).get(CONFIG_SOURCE, "api") != "api"
+
+
+def grace_seconds(pod: Obj) -> float:
+    """How long its containers may take to end: what the deletion says, else what the spec says."""
+    metadata = pod.get("metadata") or {}
+    asked = metadata.get("deletionGracePeriodSeconds") if metadata.get("deletionTimestamp") else None
+    if asked is None:
+        asked = spec(pod).get("terminationGracePeriodSeconds")
+    return float(GRACE_SECONDS_DEFAULT if asked is None else asked)
+
+
+def stop_signal(container: Obj) -> str:
+    """The signal that asks the container to end."""
+    return (container.get("lifecycle") or {}).get("stopSignal") or "SIGTERM"
+
+
+def container_hash(container: Obj) -> str:
+    """Changes when a container must be made anew: its name or image changed (the only mutable parts of a spec)."""
+    text = orjson.dumps([container.get("name"), container.get("image")])
+    return hashlib.blake2b(text, digest_size=4).hexdigest()
+
+
+def port_number(container: Obj, port: int | str) -> int | None:
+    """A probe's or hook's port: a number, or the name of one of the container's ports. None when there is no such."""
+    if isinstance(port, int):
+        return port
+    for known in container.get("ports") or []:
+        if known.get("name") == port:
+            return int(known["containerPort"])
+    return int(port) if port.isdecimal() else None

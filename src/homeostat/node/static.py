@@ -1,0 +1,65 @@
+"""Static pods: read from the files of a folder, without any API; each gets its identity from its file and its node.
+
+Rules: kubelet/config/common.go (applyDefaults) and kubetypes' annotations. A file that cannot be read as a Pod is
+reported and passed over; the others are not affected.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import orjson
+import yaml
+
+from homeostat.api import meta
+from homeostat.api.types import Obj
+from homeostat.kit.clock import rfc3339_micro
+from homeostat.kit.log import logger
+from homeostat.node import spec
+
+_log = logger("kubelet.static")
+_SUFFIXES = (".yaml", ".yml", ".json")
+
+
+class StaticPodError(ValueError):
+    """The file is not a usable Pod."""
+
+
+def read_folder(folder: Path, node_name: str, now: float) -> dict[str, Obj]:
+    """The pods of a folder by uid. Files whose names begin with a dot are ignored."""
+    pods: dict[str, Obj] = {}
+    for path in sorted(folder.iterdir()) if folder.is_dir() else ():
+        if path.name.startswith(".") or path.suffix not in _SUFFIXES:
+            continue
+        try:
+            pod = parse(path.read_bytes(), str(path), node_name, now)
+        except (OSError, StaticPodError) as error:
+            _log.warning("static pod %s: %s", path.name, error)
+            continue
+        pods[meta.uid(pod)] = pod
+    return pods
+
+
+def parse(text: bytes, source: str, node_name: str, now: float) -> Obj:
+    """The pod of one file as this node runs it. Raises StaticPodError."""
+    try:
+        pod = yaml.load(text, Loader=yaml.CSafeLoader)
+    except yaml.YAMLError as error:
+        raise StaticPodError(f"not YAML: {error}") from error
+    if not isinstance(pod, dict) or pod.get("kind") != "Pod" or not isinstance(pod.get("spec"), dict):
+        raise StaticPodError("not a Pod")
+    metadata = dict(pod.get("metadata") or {})
+    if not metadata.get("name") or not pod["spec"].get("containers"):
+        raise StaticPodError("a Pod needs metadata.name and spec.containers")
+    digest = hashlib.md5(orjson.dumps([node_name, source]) + text, usedforsecurity=False).hexdigest()
+    metadata |= {"name": f"{metadata['name']}-{node_name}", "namespace": metadata.get("namespace") or "default"}
+    metadata["uid"] = digest
+    annotations = {spec.CONFIG_HASH: digest, spec.CONFIG_SOURCE: "file", spec.CONFIG_SEEN: rfc3339_micro(now)}
+    metadata["annotations"] = {**(metadata.get("annotations") or {}), **annotations}
+    body = {**pod["spec"], "nodeName": node_name}
+    # What the node itself wants to run stays whatever happens to the node.
+    everything = {"operator": "Exists", "effect": "NoExecute"}
+    if everything not in (body.get("tolerations") or []):
+        body["tolerations"] = [*(body.get("tolerations") or []), everything]
+    return {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": body}

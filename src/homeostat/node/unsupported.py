@@ -1,0 +1,51 @@
+"""What a pod may ask for that this node does not do: refused by name, or named as not enforced. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from homeostat.api.types import Obj
+from homeostat.node import spec
+
+_PROBES = ("startupProbe", "readinessProbe", "livenessProbe")
+_HOOKS = ("postStart", "preStop")
+
+
+def refused(container: Obj) -> str:
+    """Why this container cannot be run as it is meant to be; empty when it can."""
+    for field in _PROBES:
+        if (container.get(field) or {}).get("grpc") is not None:
+            return f"{field}: probes of type grpc are not supported by this node"
+    for field in _HOOKS:
+        if ((container.get("lifecycle") or {}).get(field) or {}).get("tcpSocket") is not None:
+            return f"lifecycle.{field}: hooks of type tcpSocket are not supported by this node"
+    if container.get("volumeDevices"):
+        return "volumeDevices: block volumes are not supported by this node"
+    if container.get("stdin") or container.get("tty"):
+        return "stdin and tty are not supported by this node"
+    return ""
+
+
+def not_enforced(pod: Obj) -> list[str]:
+    """Fields that the process runtime accepts but cannot enforce, for it runs plain processes of one user."""
+    return sorted(set(_not_enforced(pod)))
+
+
+def _not_enforced(pod: Obj) -> Iterator[str]:
+    body = spec.spec(pod)
+    yield from (f"securityContext.{name}" for name in _told(body.get("securityContext")))
+    for name in ("hostPID", "hostIPC", "shareProcessNamespace"):
+        if body.get(name):
+            yield name
+    for container in spec.all_containers(pod):
+        yield from (f"containers[].securityContext.{name}" for name in _told(container.get("securityContext")))
+        yield from (
+            f"containers[].resources.limits.{name}" for name in (container.get("resources") or {}).get("limits") or {}
+        )
+    for volume in body.get("volumes") or []:
+        yield from (f"volumes[].emptyDir.{name}" for name in _told(volume.get("emptyDir")))
+
+
+def _told(section: Obj | None) -> list[str]:
+    """The fields of a section that ask for something."""
+    return [name for name, value in (section or {}).items() if value not in (None, False, "", [], {})]

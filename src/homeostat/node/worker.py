@@ -1,0 +1,261 @@
+"""The worker of one pod: one task that moves through the lifecycle table and performs what is decided.
+
+While syncing it decides (`plan`), performs, and tells the status; when the pod has to end it stops the containers, and
+then sees the object out of the API. While it syncs it never waits for the API: a node that is cut off keeps its pods.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+
+from homeostat.api import meta
+from homeostat.api.errors import ApiError
+from homeostat.api.kinds import POD
+from homeostat.api.types import Obj
+from homeostat.kit import clock, tasks
+from homeostat.kit.backoff import Backoff
+from homeostat.kit.log import logger
+from homeostat.node import spec, unsupported
+from homeostat.node.context import NodeContext
+from homeostat.node.lifecycle import POD as TABLE
+from homeostat.node.lifecycle import PodEvent, PodState
+from homeostat.node.performer import Performer
+from homeostat.node.plan import Plan, plan
+from homeostat.node.status import TERMINAL, Facts, pod_status
+from homeostat.node.view import Trouble, View
+from homeostat.wire.cause import Seen, WriteCause
+
+_log = logger("kubelet.pod")
+_DELETE_RETRY = Backoff(first_seconds=0.2, ceiling_seconds=5.0)
+_REQUEST_SECONDS_MAX = 10.0
+_DEADLINE = Trouble("DeadlineExceeded", "Pod was active on the node longer than the specified deadline")
+
+
+class PodWorker:
+    """`pod` is the newest form of the object (for a static pod, what its file says). `start` begins the task."""
+
+    def __init__(self, context: NodeContext, pod: Obj) -> None:
+        self.pod = pod
+        self.uid = meta.uid(pod)
+        self.state = TABLE.start
+        self._context = context
+        self._wake = asyncio.Event()
+        self._deleted = False
+        self._gone = False
+        self._outcome: Trouble | None = None
+        self._note = ""
+        start = (pod.get("status") or {}).get("startTime")
+        self._start_time = meta.time_of(start, clock.wall())
+        self._performer = Performer(context, self.uid, self.wake)
+        self._waiting: dict[str, Trouble] = {}
+        self._task: asyncio.Task[None] | None = None
+
+    # -- what others tell it ---------------------------------------------------------------------------------------
+
+    def start(self) -> None:
+        """Begin."""
+        self._task = tasks.spawn(self._run(), name=f"{self._context.config.name}/pod/{meta.key(self.pod)}")
+
+    async def stop(self) -> None:
+        """End the task; containers run on."""
+        await tasks.stop(self._task)
+        await self._performer.stop()
+
+    def update(self, pod: Obj) -> None:
+        """A newer form of the object."""
+        self.pod = pod
+        if meta.deleting(pod):
+            self._performer.ending.set()
+        self.wake()
+
+    def delete(self) -> None:
+        """A static pod's file is gone."""
+        self._deleted = True
+        self._performer.ending.set()
+        self.wake()
+
+    def gone(self) -> None:
+        """The object is gone from the API."""
+        self._gone = True
+        self._performer.ending.set()
+        self.wake()
+
+    def wake(self) -> None:
+        """Look again: something may have changed."""
+        self._wake.set()
+
+    @property
+    def wants_place(self) -> bool:
+        """Whether the pod counts against the node's capacity."""
+        return self.state is PodState.SYNCING or (self.state is PodState.TERMINATING and self._outcome is None)
+
+    # -- the states ------------------------------------------------------------------------------------------------
+
+    async def _run(self) -> None:
+        self._begin()
+        while self.state is not PodState.FINISHED:
+            if self.state is PodState.SYNCING:
+                await self._sync()
+            elif self.state is PodState.TERMINATING:
+                await self._terminate()
+            else:
+                await self._see_out()
+        self._context.statuses.forget(self.uid)
+        self._context.references.forget(self.uid)
+        self._context.finished(self.uid)
+
+    def _move(self, event: PodEvent) -> None:
+        self.state = TABLE.move(self.state, event)
+        _log.debug("%s: %s, now %s", meta.key(self.pod), event.value, self.state.value)
+
+    def _begin(self) -> None:
+        ending = self._ending()
+        if ending is not None:
+            self._move(ending)
+            return
+        if meta.pod_phase(self.pod) in TERMINAL:
+            self._move(PodEvent.COMPLETED)
+            return
+        self._outcome = self._context.refusal(self.pod)
+        if self._outcome is not None:
+            self._context.recorder.record(self.pod, self._outcome.reason, self._outcome.message, "Warning")
+            self._note = f"refused: {self._outcome.reason}"
+            self._move(PodEvent.REFUSED)
+            return
+        ignored = unsupported.not_enforced(self.pod) if self._context.runtime.real else []
+        if ignored and not self._performer.adopted(self.pod):
+            text = f"The {self._context.runtime.name} runtime does not enforce {', '.join(ignored)}"
+            self._context.recorder.record(self.pod, "NotEnforced", text)
+        self._move(PodEvent.ADMITTED)
+
+    def _ending(self) -> PodEvent | None:
+        """Why the pod has to end, if it has to."""
+        if self._gone:
+            return PodEvent.GONE
+        return PodEvent.DELETED if self._deleted or meta.deleting(self.pod) else None
+
+    async def _sync(self) -> None:
+        self._wake.clear()
+        ending = self._ending()
+        if ending is not None:
+            self._move(ending)
+            return
+        view = await self._performer.view(self.pod)
+        now = clock.wall()
+        kept = self._context.config.number("maximum-dead-containers-per-container")
+        todo = plan(self._timed(), view, now, dead_kept=kept)
+        self._waiting = todo.waiting
+        if todo.expired:
+            self._outcome = _DEADLINE
+            self._context.recorder.record(self.pod, _DEADLINE.reason, _DEADLINE.message)
+            self._move(PodEvent.FAILED)
+            return
+        if todo.completed:
+            self._move(PodEvent.COMPLETED)
+            return
+        self._publish(view)
+        for action in todo.actions:
+            if self._ending() is not None:
+                return
+            await self._performer.perform(self.pod, action)
+        if not todo.actions:
+            self._performer.tell_backoffs(self.pod, view, todo.waiting)
+            await self._rest(todo)
+
+    def _timed(self) -> Obj:
+        """The pod with the start time that this node has set, for its deadline."""
+        status = self.pod.get("status") or {}
+        if status.get("startTime") or "activeDeadlineSeconds" not in spec.spec(self.pod):
+            return self.pod
+        return {**self.pod, "status": {**status, "startTime": clock.rfc3339(self._start_time)}}
+
+    async def _rest(self, todo: Plan) -> None:
+        """Until something happens, the plan wants to go on, or the next regular look is due."""
+        pause = self._context.config.seconds("sync-frequency")
+        if todo.wake_at is not None:
+            pause = min(pause, max(0.0, todo.wake_at - clock.wall()))
+        try:
+            async with asyncio.timeout(pause):
+                await self._wake.wait()
+        except TimeoutError:
+            if todo.wake_at is None or clock.wall() < todo.wake_at:
+                await self._performer.refresh(self.pod)
+
+    # -- the end ---------------------------------------------------------------------------------------------------
+
+    async def _terminate(self) -> None:
+        """Stop everything; a deletion that comes in meanwhile, or one with less grace, shortens the patience."""
+        begun, grace = clock.monotonic(), self._grace_seconds()
+        stopping = self._stop_all(grace)
+        while not stopping.done():
+            self._wake.clear()
+            self._publish(await self._performer.view(self.pod))
+            if not stopping.done():
+                await self._wake.wait()
+            if not stopping.done() and self._grace_seconds() < grace:
+                grace = self._grace_seconds()
+                await tasks.stop(stopping)
+                stopping = self._stop_all(max(0.0, begun + grace - clock.monotonic()))
+        self._publish(await self._performer.view(self.pod), ended=True)
+        self._move(PodEvent.STOPPED)
+
+    def _grace_seconds(self) -> float:
+        return 0.0 if self._gone and not self._deleted else spec.grace_seconds(self.pod)
+
+    def _stop_all(self, grace_seconds: float) -> asyncio.Task[None]:
+        task = tasks.spawn(self._performer.stop_all(self.pod, grace_seconds), name=f"pod/stop/{self.uid}")
+        task.add_done_callback(lambda _: self.wake())
+        return task
+
+    async def _see_out(self) -> None:
+        """Nothing runs: keep what logs need until the object goes, and take it out of the API when it is to go."""
+        self._wake.clear()
+        ending = self._ending()
+        if ending is None:
+            await self._wake.wait()
+            return
+        await self._context.statuses.settled(self.uid)
+        await self._performer.clean(self.pod)
+        if not self._gone and not spec.is_static(self.pod):
+            await self._delete_object()
+        self._move(PodEvent.RELEASED)
+
+    async def _delete_object(self) -> None:
+        """Delete the object for good, as often as it takes."""
+        name, namespace = meta.name(self.pod), meta.namespace(self.pod)
+        seen = (Seen("Pod", namespace, name, meta.resource_version(self.pod)),)
+        cause = WriteCause(f"kubelet/{self._context.config.name}", meta.key(self.pod), "containers have stopped", seen)
+        options = {"gracePeriodSeconds": 0, "preconditions": {"uid": self.uid}}
+        failures = 0
+        while not self._gone:
+            try:
+                async with asyncio.timeout(_REQUEST_SECONDS_MAX):
+                    await self._context.client.delete(POD, name, namespace, options=options, cause=cause)
+                return
+            except ApiError as error:
+                if error.code in (404, 409):
+                    return
+            except TimeoutError:
+                pass
+            await clock.sleep(_DELETE_RETRY.delay(failures))
+            failures += 1
+
+    # -- status ----------------------------------------------------------------------------------------------------
+
+    def _publish(self, view: View, *, ended: bool = False) -> None:
+        config = self._context.config
+        facts = Facts(
+            node_ip=config.address,
+            runtime=self._context.runtime.name,
+            start_time=self._start_time,
+            now=clock.wall(),
+            waiting=self._waiting,
+            ending=ended or self.state is not PodState.SYNCING,
+            outcome=self._outcome,
+        )
+        if not ended and self.state is not PodState.SYNCING and view.running():
+            # While it ends, the pod keeps its phase.
+            facts = replace(facts, ending=False, outcome=None)
+        status = pod_status(self.pod, view, facts)
+        self._context.statuses.put(self.pod, status, self._note or self._performer.note)
