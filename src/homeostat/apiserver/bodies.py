@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from typing import Any
 
 import orjson
-import yaml
 
 from homeostat.api import errors, fields, kinds
 from homeostat.api.kinds import Kind
 from homeostat.api.types import Obj
+from homeostat.apiserver import yamljson
 from homeostat.wire.message import Request
 
 JSON_TYPES = ("application/json", "")
@@ -18,12 +18,15 @@ YAML_TYPES = ("application/yaml", "application/x-yaml", "text/yaml")
 _ACCEPTED = "application/json, application/yaml"
 _VALIDATIONS = ("Ignore", "Warn", "Strict")
 
-_YamlLoader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-
 
 def media_type(request: Request) -> str:
     """The content type without its parameters, in lower case."""
     return request.headers.get("content-type", "").partition(";")[0].strip().lower()
+
+
+def json_text(request: Request) -> bytes:
+    """The body where it is JSON: what fields given twice can be found in."""
+    return request.body if media_type(request) in JSON_TYPES else b""
 
 
 def check_size(request: Request, bytes_max: int) -> None:
@@ -49,10 +52,7 @@ def parse(request: Request) -> Any:
         raise errors.unsupported_media_type(
             f"the body of the request was in an unknown format - accepted media types include: {_ACCEPTED}"
         )
-    try:
-        return yaml.load(request.body, Loader=_YamlLoader)
-    except (yaml.YAMLError, RecursionError, ValueError) as error:
-        raise errors.bad_request(f"error converting YAML to JSON: {error}") from error
+    return yamljson.load(request.body)
 
 
 def parse_object(request: Request, kind: Kind) -> Obj:

@@ -52,5 +52,5 @@ def parse(text: str) -> Token:
 def expired(after: str) -> errors.ApiError:
     """410 for a token whose revision is compacted, with a token that goes on without consistency."""
     error = errors.expired(EXPIRED)
-    error.details["continue"] = token(-1, after).text()
+    error.metadata["continue"] = token(-1, after).text()
     return error

@@ -57,7 +57,7 @@ class Verbs:
         if info.name or (kind.namespaced and not info.namespace):
             raise errors.method_not_allowed(kind.plural, kind.group, "create")
         write = self._write(request, info, kind)
-        obj = self._accept(write, bodies.parse_object(request, kind), request.body)
+        obj = self._accept(write, bodies.parse_object(request, kind), bodies.json_text(request))
         bodies.place(obj, kind, write.namespace, "")
         if errors.qualified(kind.plural, kind.group) in self._unattended:
             write.warnings.append(f"{kind.kind} objects are stored and served, but no loop acts on them yet")
@@ -67,7 +67,7 @@ class Verbs:
     async def update(self, request: Request, info: RequestInfo, kind: Kind) -> Response:
         """PUT to an object or to its status."""
         write = self._write(request, info, kind)
-        new = self._accept(write, bodies.parse_object(request, kind), request.body)
+        new = self._accept(write, bodies.parse_object(request, kind), bodies.json_text(request))
         bodies.place(new, kind, write.namespace, write.name)
         data = await self._writes.change(write, lambda _: new)
         return self._answer(200, request, write, data)

@@ -129,9 +129,11 @@ class Watches:
                 await watcher.wait()
                 if watcher.broken:
                     raise ConnectionError("the API server stopped")
+                # While a chunk is on its way more may come, and the end with it.
+                closed = watcher.closed
                 if chunk := watcher.take():
                     yield chunk
-                if watcher.closed:
+                if closed:
                     return
                 if loop.time() >= due:
                     if plan.bookmarks:
