@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from http import HTTPStatus
 from typing import Any
 from urllib.parse import quote, unquote, unquote_plus
@@ -15,6 +16,7 @@ JSON = "application/json"
 
 _STATUS_LINES = {status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n" for status in HTTPStatus}
 _BODILESS = frozenset({204, 304})
+_PLAIN_PATH = re.compile(r"[A-Za-z0-9/._-]*")
 _TRUE = ("1", "true", "True")
 _NAMES_MAX = 1024
 _names: dict[bytes, str] = {}
@@ -50,7 +52,7 @@ def _decoded(text: str) -> str:
 
 def encode_target(path: str, query: dict[str, str]) -> str:
     """The request target of a decoded path and a query."""
-    target = quote(path, safe="/:@!$&'()*+,;=~")
+    target = path if _PLAIN_PATH.fullmatch(path) else quote(path, safe="/:@!$&'()*+,;=~")
     if query:
         target += "?" + "&".join([f"{quote(name, safe='')}={quote(value, safe='')}" for name, value in query.items()])
     return target
