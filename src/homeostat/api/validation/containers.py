@@ -75,7 +75,7 @@ def _check_container(container: Obj, path: str, volumes: Collection[str | None],
 def _check_hooks(container: Obj, path: str, out: Causes, *, init: bool) -> None:
     if init and container.get("restartPolicy") != "Always":
         for field in _INIT_PROBES:
-            if container.get(field):
+            if container.get(field) is not None:
                 out.append(forbidden(f"{path}.{field}", _NO_RESTART))
         check_lifecycle(container.get("lifecycle"), f"{path}.lifecycle", out)
     else:

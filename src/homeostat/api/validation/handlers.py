@@ -21,7 +21,7 @@ def check_probes(container: Obj, path: str, out: Causes) -> None:
     """The three probes and the two hooks of a container that may have them."""
     for name in ("livenessProbe", "readinessProbe", "startupProbe"):
         probe = container.get(name)
-        if not probe:
+        if probe is None:
             continue
         where = f"{path}.{name}"
         _check_handler(probe, where, _PROBE_HANDLERS, out)
