@@ -53,11 +53,11 @@ class Peers:
 
     def drain(self) -> None:
         """Take in what the peers have said, from the loop."""
-        hello = False
+        words = set()
         with contextlib.suppress(BlockingIOError):
             while True:
-                hello = hello or self._socket.recv(1) == _HELLO
-        if hello:
+                words.add(self._socket.recv(1))
+        if _HELLO in words:
             self._rescan()
 
     def notify(self) -> None:
