@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import socket
 from contextlib import suppress
 
 import click
@@ -34,7 +33,7 @@ def boot(wish: lab.Wish) -> None:
         cluster = lab.plan(folder, wish)
         with lab.listen(cluster.api_port) as api:
             lab.prepare(folder, cluster)
-            supervisor = lab.daemonize(folder, cluster, _component, lock=lock, api=api)
+            supervisor = lab.daemonize(folder, cluster, _load, lock=lock, api=api)
     shown = progress(["API", *(f"node {node.name}" for node in cluster.nodes())])
     try:
         asyncio.run(_come_up(folder, cluster, supervisor, shown, began))
@@ -49,11 +48,11 @@ def boot(wish: lab.Wish) -> None:
     click.echo(f"cluster {cluster.name!r} is up after {took:.1f} s; kubectl uses the context {cluster.context!r}")
 
 
-def _component(argv: list[str], sockets: dict[str, socket.socket]) -> int:
-    # Only the supervisor and its forks need all rooms.
+def _load() -> lab.Component:
+    """Only the supervisor and its forks need all rooms."""
     from homeostat import compose
 
-    return compose.run_component(argv, sockets)
+    return compose.run_component
 
 
 async def _come_up(folder: Folder, cluster: Cluster, supervisor: int, shown: Progress, began: float) -> None:

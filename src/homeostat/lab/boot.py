@@ -25,6 +25,8 @@ _STOP_SECONDS = 60.0
 _PORTS_TRIED = 100
 
 Component = Callable[[list[str], dict[str, socket.socket]], int]
+# Imports every room, once, before anything is forked.
+Load = Callable[[], Component]
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +77,7 @@ def _check_store(cluster: Cluster) -> Cluster:
 
 
 def _runtime(asked: str | None) -> str:
-    return "process" if asked in (None, "auto") else asked
+    return "process" if asked is None or asked == "auto" else asked
 
 
 def _free_port() -> int:
@@ -117,13 +119,13 @@ def prepare(folder: Folder, cluster: Cluster) -> None:
             place = folder.node(node.name)
             (place / "manifests").mkdir(parents=True, exist_ok=True)
             if node.control_plane:
-                manifests.write(cluster, node, place / "manifests")
+                manifests.write(folder.path, node, place / "manifests")
         replace_file(folder.kubeconfig, kubeconfig.dump(certificates.admin_kubeconfig(folder.pki, cluster)))
     except OSError as error:
         raise LabError(f"cannot write to {folder.path}: {error.strerror}") from error
 
 
-def daemonize(folder: Folder, cluster: Cluster, component: Component, *, lock: int, api: socket.socket) -> int:
+def daemonize(folder: Folder, cluster: Cluster, load: Load, *, lock: int, api: socket.socket) -> int:
     """Fork the supervisor into the background; returns its process ID. The child never returns."""
     pid = os.fork()
     if pid:
@@ -132,7 +134,7 @@ def daemonize(folder: Folder, cluster: Cluster, component: Component, *, lock: i
     try:
         os.setsid()
         _redirect(folder.log / "supervisor.log")
-        _supervise(folder, cluster, component, lock=lock, api=api)
+        _supervise(folder, cluster, load, lock=lock, api=api)
         code = 0
     finally:
         sys.stderr.flush()
@@ -149,15 +151,16 @@ def _redirect(file: Path) -> None:
     os.close(null)
 
 
-def _supervise(folder: Folder, cluster: Cluster, component: Component, *, lock: int, api: socket.socket) -> None:
+def _supervise(folder: Folder, cluster: Cluster, load: Load, *, lock: int, api: socket.socket) -> None:
     log.configure()
     set_title("homeostat")
     sockets = {"api": api}
+    component = load()
     control_socket = control.bind(folder.supervisor_socket)
     # Everything imported so far is shared with every child for as long as nobody collects it.
     gc.collect()
     gc.freeze()
-    own = f"--cluster={cluster.name}"
+    own = f"--state={folder.path}"
     children = [Child("network", ["homeostat-network", own])]
     for node in cluster.nodes():
         children.append(Child(f"kubelet on {node.name}", ["kubelet", own, f"--node={node.name}"], node=node.name))

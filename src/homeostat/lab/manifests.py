@@ -8,20 +8,21 @@ from typing import Any
 import yaml
 
 from homeostat.lab.state import replace_file
-from homeostat.lab.topology import Cluster, Node
+from homeostat.lab.topology import Node
 
 IMAGE = "homeostat:builtin"
 COMPONENTS = ("kube-apiserver", "kube-controller-manager", "kube-scheduler")
 _PORTS = {"kube-apiserver": 6443}
 
 
-def static_pod(cluster: Cluster, node: Node, component: str) -> dict[str, Any]:
-    """The Pod of one control-plane component on one master. Its command runs inside the warm parent's fork."""
+def static_pod(state: Path, node: Node, component: str) -> dict[str, Any]:
+    """The Pod of one control-plane component on one master. Its command runs in a fork of the warm parent; `state` is
+    the cluster's state folder."""
     container: dict[str, Any] = {
         "name": component,
         "image": IMAGE,
         "imagePullPolicy": "Never",
-        "command": [component, f"--cluster={cluster.name}", f"--node={node.name}"],
+        "command": [component, f"--state={state}", f"--node={node.name}"],
     }
     if component == "kube-apiserver":
         container["ports"] = [{"name": "https", "containerPort": _PORTS[component], "hostPort": _PORTS[component]}]
@@ -43,9 +44,9 @@ def static_pod(cluster: Cluster, node: Node, component: str) -> dict[str, Any]:
     }
 
 
-def write(cluster: Cluster, node: Node, folder: Path) -> None:
+def write(state: Path, node: Node, folder: Path) -> None:
     """Write a master's manifests; the API server's first, since everything waits for it."""
     folder.mkdir(parents=True, exist_ok=True)
     for component in COMPONENTS:
-        text = yaml.safe_dump(static_pod(cluster, node, component), sort_keys=False)
+        text = yaml.safe_dump(static_pod(state, node, component), sort_keys=False)
         replace_file(folder / f"{component}.yaml", text.encode())

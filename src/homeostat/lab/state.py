@@ -84,9 +84,13 @@ class Folder:
         """A node's own folder."""
         return self.path / "nodes" / name
 
+    def runtime(self, node: str) -> Path:
+        """Where a node's runtime keeps its state."""
+        return self.node(node) / "runtime"
+
     def containers(self, node: str) -> Path:
-        """Where a node's runtime keeps its containers."""
-        return self.node(node) / "runtime" / "containers"
+        """Where it keeps its containers, a folder each."""
+        return self.runtime(node) / "containers"
 
     def exists(self) -> bool:
         """Whether there is a cluster in it."""

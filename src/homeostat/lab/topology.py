@@ -22,6 +22,7 @@ KUBELET_PORT = 10250
 KUBELET_BEHIND_PORT = 20250
 # Where a node's components find the API: their own end of the node's uplink.
 UPLINK_PORT = 7443
+CONTROL_PLANE_TAINT = {"key": "node-role.kubernetes.io/control-plane", "effect": "NoSchedule"}
 
 
 @dataclass(frozen=True, slots=True)
