@@ -153,8 +153,14 @@ async def bench_watch_across(store: Store, path: str, *, count: int = 300) -> No
         acknowledged.append(time.monotonic())
     seen = await asyncio.to_thread(ours.recv)
     child.join()
-    print("commit to event, two processes".ljust(34), f"ms: {quantiles([s - b for s, b in zip(seen, begun)])}")
-    print("acknowledged to event, two".ljust(34), f"ms: {quantiles([s - a for s, a in zip(seen, acknowledged)])}")
+    print(
+        "commit to event, two processes".ljust(34),
+        f"ms: {quantiles([s - b for s, b in zip(seen, begun, strict=True)])}",
+    )
+    print(
+        "acknowledged to event, two".ljust(34),
+        f"ms: {quantiles([s - a for s, a in zip(seen, acknowledged, strict=True)])}",
+    )
 
 
 def idle_in_child(path: str, pipe: Connection, seconds: float) -> None:
