@@ -1,4 +1,4 @@
-"""Services reach the Pods that are ready: EndpointSlices and Endpoints (k8s.io/endpointslice, pkg/controller/endpoint)."""
+"""Services reach ready Pods: EndpointSlices and Endpoints (k8s.io/endpointslice, pkg/controller/endpoint)."""
 
 from homeostat.api import meta
 from homeostat.api.kinds import ENDPOINTS, ENDPOINTSLICE, NODE, POD, SERVICE

@@ -83,10 +83,10 @@ class Observed:
         for heard in self.nodes.values():
             heard.at = now
 
-    def silent(self, node: Obj, now: float, options: Options) -> bool:
-        """Whether the node has not been heard of for longer than its grace period."""
+    def deadline(self, node: Obj, options: Options) -> float:
+        """Until when the node may be silent."""
         grace = options.grace_seconds if meta.condition(node, "Ready") else options.startup_grace_seconds
-        return now > self.nodes[meta.uid(node)].at + grace
+        return self.nodes[meta.uid(node)].at + grace
 
 
 def _renewed(node: Obj, world: World) -> str:

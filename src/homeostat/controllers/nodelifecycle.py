@@ -59,15 +59,18 @@ def look(observed: Observed, world: World, options: Options) -> list[Action]:
     nodes = [node for node in world.list(NODE) if not meta.deleting(node)]
     observed.observe(nodes, world, options)
     actions: list[Action] = []
+    pause = options.monitor_period_seconds
     for node in nodes:
-        if observed.silent(node, world.now, options):
+        left = observed.deadline(node, options) - world.now
+        if left <= 0:
             actions += _mark_unknown(node, world.now)
+        else:
+            pause = min(pause, left)
     zones = by_zone(nodes)
     states = zone_states(zones, options.unhealthy_zone_threshold)
     former, observed.zones = observed.zones, states
     all_down = bool(states) and set(states.values()) == {FULL}
     was_all_down = bool(former) and set(former.values()) == {FULL}
-    pause = options.monitor_period_seconds
     if all_down:
         actions += [patch for node in nodes for patch in _admit(node, world.now, "every zone is down")]
     else:
