@@ -16,11 +16,6 @@ from homeostat.api.errors import Cause
 Causes: TypeAlias = list[Cause]
 
 
-def index(path: str, position: int) -> str:
-    """The path of a list's item."""
-    return f"{path}[{position}]"
-
-
 def show(value: Any) -> str:
     """A bad value as Go prints it: text in quotes, numbers and booleans plain, the rest as JSON, nothing as null."""
     if isinstance(value, str):
@@ -40,11 +35,6 @@ def required(path: str, detail: str = "") -> Cause:
 def invalid(path: str, value: Any, detail: str = "") -> Cause:
     """The value breaks a rule."""
     return Cause("FieldValueInvalid", path, f"Invalid value: {show(value)}{_tail(detail)}")
-
-
-def type_invalid(path: str, value: Any, detail: str = "") -> Cause:
-    """The value has the wrong type."""
-    return Cause("FieldValueTypeInvalid", path, f"Invalid value: {show(value)}{_tail(detail)}")
 
 
 def forbidden(path: str, detail: str = "") -> Cause:
@@ -76,23 +66,3 @@ def too_long(path: str, bytes_max: int) -> Cause:
 def too_many(path: str, count: int, count_max: int) -> Cause:
     """The list has more than `count_max` items."""
     return Cause("FieldValueTooMany", path, f"Too many: {count}: must have at most {count_max} items")
-
-
-def one_of(out: Causes, path: str, value: Any, supported: Collection[str]) -> None:
-    """Add a cause unless `value` is one of `supported`; an empty value is a required one."""
-    if not value:
-        out.append(required(path))
-    elif value not in supported:
-        out.append(not_supported(path, value, supported))
-
-
-def non_negative(out: Causes, path: str, value: int | None) -> None:
-    """Add a cause when a number is below zero."""
-    if value is not None and value < 0:
-        out.append(invalid(path, value, "must be greater than or equal to 0"))
-
-
-def unchanged(out: Causes, path: str, new: Any, old: Any) -> None:
-    """Add a cause when an immutable field has changed; null and absent are the same."""
-    if new != old:
-        out.append(invalid(path, new, "field is immutable"))
