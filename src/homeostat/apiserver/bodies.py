@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import orjson
@@ -15,7 +15,7 @@ from homeostat.wire.message import Request
 
 JSON_TYPES = ("application/json", "")
 YAML_TYPES = ("application/yaml", "application/x-yaml", "text/yaml")
-_ACCEPTED = "application/json, application/yaml"
+_ACCEPTED = ("application/json", "application/yaml")
 _VALIDATIONS = ("Ignore", "Warn", "Strict")
 
 
@@ -27,6 +27,14 @@ def media_type(request: Request) -> str:
 def json_text(request: Request) -> bytes:
     """The body where it is JSON: what fields given twice can be found in."""
     return request.body if media_type(request) in JSON_TYPES else b""
+
+
+def unknown_format(accepted: Sequence[str]) -> errors.ApiError:
+    """415 that names what is accepted."""
+    listed = ", ".join(accepted)
+    return errors.unsupported_media_type(
+        f"the body of the request was in an unknown format - accepted media types include: {listed}"
+    )
 
 
 def check_size(request: Request, bytes_max: int) -> None:
@@ -49,9 +57,7 @@ def parse(request: Request) -> Any:
     if content_type in JSON_TYPES:
         return parse_json(request.body)
     if content_type not in YAML_TYPES:
-        raise errors.unsupported_media_type(
-            f"the body of the request was in an unknown format - accepted media types include: {_ACCEPTED}"
-        )
+        raise unknown_format(_ACCEPTED)
     return yamljson.load(request.body)
 
 

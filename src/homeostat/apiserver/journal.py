@@ -26,7 +26,7 @@ from homeostat.kit import clock
 from homeostat.wire.message import Request, Response
 
 _LIMIT, _LIMIT_MAX = 200, 5_000
-_HOLDER = b'"holderIdentity":'
+_HOLDER = b'"holderIdentity":"'
 
 
 class Entry:
@@ -99,8 +99,8 @@ def _is_renewal(change: Change) -> bool:
 
 
 def _holder(item: Item) -> bytes:
-    start = item.data.find(_HOLDER)
-    return item.data[start : item.data.find(b",", start)] if start >= 0 else b""
+    start = item.data.find(_HOLDER) + len(_HOLDER)
+    return item.data[start : item.data.find(b'"', start)] if start >= len(_HOLDER) else b""
 
 
 class JournalPath:

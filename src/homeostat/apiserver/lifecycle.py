@@ -9,6 +9,22 @@ from homeostat.api import errors, fields
 from homeostat.api.kinds import NAMESPACE, Kind
 from homeostat.api.types import Obj
 
+_ADMISSION = "admissionregistration.k8s.io"
+# Resources whose updates must carry a resourceVersion.
+_CONDITIONAL = frozenset(
+    {
+        ("coordination.k8s.io", "leases"),
+        ("policy", "poddisruptionbudgets"),
+        ("apiextensions.k8s.io", "customresourcedefinitions"),
+        ("apiregistration.k8s.io", "apiservices"),
+        (_ADMISSION, "mutatingwebhookconfigurations"),
+        (_ADMISSION, "validatingwebhookconfigurations"),
+        (_ADMISSION, "mutatingadmissionpolicies"),
+        (_ADMISSION, "mutatingadmissionpolicybindings"),
+        (_ADMISSION, "validatingadmissionpolicies"),
+        (_ADMISSION, "validatingadmissionpolicybindings"),
+    }
+)
 # What a client's update can never change.
 _SYSTEM_FIELDS = ("uid", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds", "selfLink")
 
@@ -40,6 +56,14 @@ def keep_system_fields(kind: Kind, new: Obj, old: Obj) -> None:
             f"no new finalizers can be added if the object is being deleted, found new finalizers []string{{{listed}}}"
         )
         raise errors.invalid(kind.kind, kind.group, ours["name"], [fields.forbidden("metadata.finalizers", why)])
+
+
+def check_conditional(kind: Kind, sent: Obj) -> None:
+    """Raises 422 where the kind's updates must say which version they change (AllowUnconditionalUpdate)."""
+    if sent["metadata"].get("resourceVersion") or (kind.group, kind.plural) not in _CONDITIONAL:
+        return
+    why = fields.invalid("metadata.resourceVersion", "", "must be specified for an update")
+    raise errors.invalid(kind.kind, kind.group, sent["metadata"]["name"], [why])
 
 
 def ends_with(new: Obj, old: Obj, kind: Kind) -> bool:

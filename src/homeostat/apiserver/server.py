@@ -121,9 +121,9 @@ class ApiServer:
                 return await self._watches.watch(request, info)
             case "create" if not info.subresource:
                 return await self._verbs.create(request, info, kind)
-            case "update":
+            case "update" if info.name:
                 return await self._verbs.update(request, info, kind)
-            case "patch":
+            case "patch" if info.name:
                 return await self._verbs.patch(request, info, kind)
             case "delete" if not info.subresource:
                 return await self._verbs.delete(request, info, kind)

@@ -7,7 +7,7 @@ from homeostat.api.convert import convert
 from homeostat.api.kinds import Kind, stored_as
 from homeostat.api.schema import schema_of
 from homeostat.api.types import Obj
-from homeostat.apiserver import bodies, rules
+from homeostat.apiserver import bodies, lifecycle, rules
 from homeostat.apiserver.contract import RequestInfo
 from homeostat.apiserver.deletion import Deletes
 from homeostat.apiserver.forms import Form, Forms, list_body
@@ -69,6 +69,7 @@ class Verbs:
         write = self._write(request, info, kind)
         new = self._accept(write, bodies.parse_object(request, kind), bodies.json_text(request))
         bodies.place(new, kind, write.namespace, write.name)
+        lifecycle.check_conditional(kind, new)
         data = await self._writes.change(write, lambda _: new)
         return self._answer(200, request, write, data)
 
@@ -76,7 +77,9 @@ class Verbs:
         """PATCH of an object or of its status."""
         write = self._write(request, info, kind)
         media_type = bodies.media_type(request)
-        value = bodies.parse_json(request.body) if media_type in patch.CONTENT_TYPES else None
+        if media_type not in patch.CONTENT_TYPES:
+            raise bodies.unknown_format(patch.CONTENT_TYPES)
+        value = bodies.parse_json(request.body)
         schema = schema_of(kind)
 
         def change(old: Obj) -> Obj:
