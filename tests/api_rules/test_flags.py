@@ -1,6 +1,10 @@
 """Settings: Kubernetes' names and defaults, typed, stored, and refused with the nearest known name."""
 
+from pathlib import Path
+
 import pytest
+
+import homeostat
 
 from homeostat.api.flags import CATALOGUE, COMPONENTS, Settings, SettingsError, parse_settings
 
@@ -22,6 +26,13 @@ def test_every_default_is_valid_and_every_flag_is_documented():
         Settings({(flag.component, flag.name): flag.default})
         assert flag.component in COMPONENTS
         assert len(flag.doc) > 20, flag.path
+
+
+def test_no_flag_is_silently_ignored():
+    root = Path(homeostat.__file__).parent
+    readers = [path.read_text() for path in root.rglob("*.py") if path.name != "flagcatalogue.py"]
+    ignored = [flag.path for flag in CATALOGUE.values() if not any(f'"{flag.name}"' in text for text in readers)]
+    assert ignored == []
 
 
 def test_what_is_set_is_read_by_type():

@@ -95,7 +95,6 @@ def test_ports_keys_and_variables():
     assert names.percent("50") != []
     assert names.http_header("X-Name") == []
     assert names.http_header("X Name") != []
-    assert names.c_identifier("a_1") == []
     assert names.wildcard_subdomain("*.a.b") == []
     assert names.wildcard_subdomain("*a.b") != []
 

@@ -173,24 +173,6 @@ _CONTROLLERS = (
         "12500",
         "how many ended Pods may stay before they are deleted; 0 is any number",
     ),
-    *(
-        Flag(
-            "controller-manager",
-            f"concurrent-{what}-syncs",
-            "integer",
-            count,
-            f"how many {said} are worked on at once",
-            least=1,
-        )
-        for what, said, count in (
-            ("deployment", "Deployments", "5"),
-            ("replicaset", "ReplicaSets", "5"),
-            ("daemonset", "DaemonSets", "2"),
-            ("endpoint", "Endpoints", "5"),
-            ("namespace", "Namespaces", "10"),
-            ("gc", "objects of garbage collection", "20"),
-        )
-    ),
     Flag(
         "controller-manager",
         "concurrent-service-endpoint-syncs",
@@ -302,12 +284,7 @@ _KUBELET = (
     ),
 )
 
-_PROXY = (
-    Flag("proxy", "min-sync-period", "duration", "1s", "the shortest time between two applications of changed rules"),
-    Flag("proxy", "sync-period", "duration", "30s", "how often the rules are applied without a change", least=0.01),
-)
-
 CATALOGUE: dict[tuple[str, str], Flag] = {
-    (flag.component, flag.name): flag for flag in (*_APISERVER, *_CONTROLLERS, *_SCHEDULER, *_KUBELET, *_PROXY)
+    (flag.component, flag.name): flag for flag in (*_APISERVER, *_CONTROLLERS, *_SCHEDULER, *_KUBELET)
 }
-COMPONENTS = ("apiserver", "controller-manager", "scheduler", "kubelet", "proxy")
+COMPONENTS = ("apiserver", "controller-manager", "scheduler", "kubelet")

@@ -20,7 +20,6 @@ _LABEL_1035 = "[a-z]([-a-z0-9]*[a-z0-9])?"
 _QUALIFIED = "([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]"
 _LABEL_VALUE = f"({_QUALIFIED})?"
 _CONFIG_KEY = "[-._a-zA-Z0-9]+"
-_C_IDENTIFIER = "[A-Za-z_][A-Za-z0-9_]*"
 _PERCENT = "[0-9]+%"
 _HEADER = "[-A-Za-z0-9]+"
 
@@ -31,7 +30,6 @@ _label_1035_match = re.compile(_LABEL_1035).fullmatch
 _qualified_match = re.compile(_QUALIFIED).fullmatch
 _label_value_match = re.compile(_LABEL_VALUE).fullmatch
 _config_key_match = re.compile(_CONFIG_KEY).fullmatch
-_c_identifier_match = re.compile(_C_IDENTIFIER).fullmatch
 _percent_match = re.compile(_PERCENT).fullmatch
 _header_match = re.compile(_HEADER).fullmatch
 
@@ -111,14 +109,6 @@ _BAD_CONFIG_KEY = _explain(
     "key.name",
     "KEY_NAME",
     "key-name",
-)
-_BAD_C_IDENTIFIER = _explain(
-    "a valid C identifier must start with alphabetic character or '_', followed by a string of alphanumeric "
-    "characters or '_'",
-    _C_IDENTIFIER,
-    "my_name",
-    "MY_NAME",
-    "MyName",
 )
 _BAD_PERCENT = _explain(
     "a valid percent string must be a numeric string followed by an ending '%'", _PERCENT, "1%", "93%"
@@ -255,11 +245,6 @@ def config_key(value: str) -> list[str]:
     elif value.startswith(".."):
         problems.append("must not start with '..'")
     return problems
-
-
-def c_identifier(value: str) -> list[str]:
-    """A C identifier."""
-    return [] if _c_identifier_match(value) else [_BAD_C_IDENTIFIER]
 
 
 def percent(value: str) -> list[str]:
