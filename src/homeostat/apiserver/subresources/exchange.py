@@ -6,7 +6,7 @@ from typing import Any
 
 from homeostat.api import errors
 from homeostat.api.types import Obj
-from homeostat.apiserver import bodies
+from homeostat.apiserver import bodies, protobuf
 from homeostat.apiserver.contract import Call
 from homeostat.apiserver.documents import json_response
 from homeostat.wire import cause
@@ -17,7 +17,10 @@ CREATED = 201
 
 def body_of(call: Call, kind: str) -> Obj:
     """The object that the client sent, which must be of `kind` where it says one. Raises 400 and 415."""
-    body = bodies.parse(call.request)
+    if bodies.media_type(call.request) == protobuf.MEDIA_TYPE:
+        body: Any = protobuf.decode(call.request.body)
+    else:
+        body = bodies.parse(call.request)
     if not isinstance(body, dict):
         raise errors.bad_request("the request body is not an object")
     if body.get("kind", kind) != kind:
