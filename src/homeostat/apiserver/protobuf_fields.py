@@ -44,8 +44,8 @@ core.v1.ScopeSelector matchExpressions=1
 core.v1.ScopedResourceSelectorRequirement scopeName=1 operator=2 values=3
 core.v1.ResourceQuotaStatus hard=1 used=2
 core.v1.Pod metadata=1 spec=2 status=3
-core.v1.PodStatus phase=1 conditions=2 message=3 reason=4 hostIP=5 podIP=6 startTime=7 qosClass=9 nominatedNodeName=11 resize=14
-  observedGeneration=17
+core.v1.PodStatus phase=1 conditions=2 message=3 reason=4 hostIP=5 podIP=6 startTime=7 qosClass=9 nominatedNodeName=11
+  resize=14 observedGeneration=17
 core.v1.PodTemplateSpec metadata=1 spec=2
 core.v1.PodSpec volumes=1 containers=2 restartPolicy=3 terminationGracePeriodSeconds=4? activeDeadlineSeconds=5?
   dnsPolicy=6 nodeSelector=7 serviceAccountName=8 serviceAccount=9 nodeName=10 hostNetwork=11 hostPID=12 hostIPC=13
