@@ -5,7 +5,6 @@ from pathlib import Path
 import pytest
 
 import homeostat
-
 from homeostat.api.flags import CATALOGUE, COMPONENTS, Settings, SettingsError, parse_settings
 
 
@@ -79,7 +78,7 @@ def test_settings_are_stored_as_text_and_come_back_equal():
         (
             "controler-manager.node-monitor-period=5s",
             'unknown component "controler-manager"; the components are apiserver, controller-manager, scheduler, '
-            "kubelet, proxy; did you mean controller-manager.node-monitor-period?",
+            "kubelet; did you mean controller-manager.node-monitor-period?",
         ),
         ("kubelet.max-pods=many", 'kubelet.max-pods: "many" is not a whole number'),
         ("kubelet.max-pods=0", 'kubelet.max-pods: "0" is too small: the least is 1'),
