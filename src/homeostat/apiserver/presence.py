@@ -1,7 +1,6 @@
 """Which API servers live: each renews a Lease, and the living ones are the endpoints of Service default/kubernetes.
 
-A server that died stops renewing and leaves the endpoints when its Lease has run out, 15 to 20 seconds later; one
-that stops in good order takes its Lease with it. Rules: kube-apiserver's identity leases (KEP-1965) and its endpoint
+A server that died stops renewing and leaves the endpoints when its Lease has run out, 15 to 20 seconds later. Rules: kube-apiserver's identity leases (KEP-1965) and its endpoint
 reconciler "lease".
 """
 
@@ -54,15 +53,6 @@ class Presence:
                 _log.warning("presence of this API server could not be told: %s", error)
             await clock.sleep(RENEW_SECONDS)
 
-    async def leave(self) -> None:
-        """Take this server out of the endpoints. Raises ApiError when the store cannot."""
-        try:
-            await self._writer.delete(kinds.LEASE, _NAMESPACE, self.lease_name, user=SERVER)
-        except ApiError as error:
-            if error.reason != "NotFound":
-                raise
-        await self.reconcile(without=self.lease_name)
-
     async def renew(self) -> None:
         """Write the Lease anew. Raises ApiError."""
         now = clock.now_rfc3339_micro()
@@ -89,9 +79,9 @@ class Presence:
             head: Obj = {"apiVersion": kinds.LEASE.api_version, "kind": "Lease", "metadata": metadata}
             await self._writer.create(kinds.LEASE, {**head, "spec": {**spec, "acquireTime": now}}, user=SERVER)
 
-    async def reconcile(self, *, without: str = "") -> None:
+    async def reconcile(self) -> None:
         """Make the Service and its endpoints those of the living servers. Raises ApiError."""
-        addresses = self._living(without)
+        addresses = self._living()
         await self._ensure(bootstrap_objects.api_service(self._cluster_ip, self._address[1]), fields=())
         await self._ensure(bootstrap_objects.api_endpoints(addresses), fields=("subsets",))
         slices = bootstrap_objects.api_endpoint_slices(addresses)
@@ -99,11 +89,11 @@ class Presence:
             await self._ensure(wanted, fields=("endpoints", "ports"))
         await self._remove_slices(keep={meta.name(wanted) for wanted in slices})
 
-    def _living(self, without: str) -> list[tuple[str, int]]:
+    def _living(self) -> list[tuple[str, int]]:
         now = clock.wall()
         found: list[tuple[str, int]] = []
         for lease in self._reader.list(kinds.LEASE, _NAMESPACE):
-            if meta.labels(lease).get(_LABEL) != "kube-apiserver" or meta.name(lease) == without:
+            if meta.labels(lease).get(_LABEL) != "kube-apiserver":
                 continue
             host, _, port = meta.annotations(lease).get(_ENDPOINT, "").rpartition(":")
             renewed = meta.time_of((lease.get("spec") or {}).get("renewTime"))
