@@ -1,7 +1,7 @@
 """Which API servers live: each renews a Lease, and the living ones are the endpoints of Service default/kubernetes.
 
-A server that died stops renewing and leaves the endpoints when its Lease has run out, 15 to 20 seconds later. Rules: kube-apiserver's identity leases (KEP-1965) and its endpoint
-reconciler "lease".
+A server that died stops renewing and leaves the endpoints when its Lease has run out, 15 to 20 seconds later. Rules:
+kube-apiserver's identity leases (KEP-1965) and its endpoint reconciler "lease".
 """
 
 from __future__ import annotations
