@@ -13,10 +13,12 @@ from homeostat.api.validation.common import check_enum, check_name, check_option
 from homeostat.api.validation.handlers import check_lifecycle, check_probes
 from homeostat.api.validation.resources import check_resources
 
-_PULL_POLICIES = ("Always", "IfNotPresent", "Never")
-_MESSAGE_POLICIES = ("File", "FallbackToLogsOnError")
+_ENUMS = (
+    ("imagePullPolicy", ("Always", "IfNotPresent", "Never")),
+    ("terminationMessagePolicy", ("File", "FallbackToLogsOnError")),
+    ("restartPolicy", ("Always", "OnFailure", "Never")),
+)
 _PROTOCOLS = ("TCP", "UDP", "SCTP")
-_RESTART = ("Always", "OnFailure", "Never")
 _SOURCES = ("fieldRef", "resourceFieldRef", "configMapKeyRef", "secretKeyRef", "fileKeyRef")
 _ENV_FIELDS = frozenset(f"metadata.{field}" for field in ("name", "namespace", "uid")) | frozenset(
     ("spec.nodeName", "spec.serviceAccountName", "status.hostIP", "status.hostIPs", "status.podIP", "status.podIPs")
@@ -24,7 +26,7 @@ _ENV_FIELDS = frozenset(f"metadata.{field}" for field in ("name", "namespace", "
 _ENV_RESOURCES = re.compile(r"(limits|requests)\.(cpu|memory|ephemeral-storage|hugepages-.+)").fullmatch
 _subscripted = re.compile(r"metadata\.(labels|annotations)\['(.+)'\]").fullmatch
 _INIT_PROBES = ("livenessProbe", "readinessProbe", "startupProbe", "lifecycle")
-_NO_RESTART = "may not be set for init containers without restartPolicy=Always"
+_NO
 
 
 def check_containers(spec: Obj, path: str, out: Causes) -> None:
@@ -57,9 +59,10 @@ def _check_container(container: Obj, path: str, volumes: Collection[str | None],
         out.append(required(f"{path}.image"))
     elif image != image.strip():
         out.append(invalid(f"{path}.image", image, "must not have leading or trailing whitespace"))
-    check_enum(container.get("imagePullPolicy"), f"{path}.imagePullPolicy", _PULL_POLICIES, out)
-    check_enum(container.get("terminationMessagePolicy"), f"{path}.terminationMessagePolicy", _MESSAGE_POLICIES, out)
-    check_enum(container.get("restartPolicy"), f"{path}.restartPolicy", _RESTART, out)
+    for field, supported in _ENUMS:
+        value = container.get(field)
+        if value and value not in supported:
+            out.append(not_supported(f"{path}.{field}", value, supported))
     if env := container.get("env"):
         check_env(env, f"{path}.env", out)
     if env_from := container.get("envFrom"):

@@ -8,7 +8,7 @@ from __future__ import annotations
 from homeostat.api import names
 from homeostat.api.fields import Causes, forbidden, invalid, required
 from homeostat.api.types import Obj
-from homeostat.api.validation.common import check_enum, check_name, check_optional_name
+from homeostat.api.validation.common import check_enum, check_name
 from homeostat.api.validation.containers import check_containers
 from homeostat.api.validation.objectmeta import check_annotations, check_labels
 from homeostat.api.validation.placement import check_affinity, check_spread, check_tolerations
@@ -16,6 +16,15 @@ from homeostat.api.validation.volumes import check_volumes
 
 _RESTART = ("Always", "OnFailure", "Never")
 _DNS = ("ClusterFirstWithHostNet", "ClusterFirst", "Default", "None")
+_NAMES = (
+    ("serviceAccountName", names.dns1123_subdomain),
+    ("nodeName", names.dns1123_subdomain),
+    ("hostname", names.dns1123_label),
+    ("subdomain", names.dns1123_label),
+    ("priorityClassName", names.dns1123_subdomain),
+    ("runtimeClassName", names.dns1123_subdomain),
+    ("schedulerName", names.qualified_name),
+)
 _INT32_MAX = 2**31 - 1
 _UPDATABLE = (
     "pod updates may not change fields other than `spec.containers[*].image`,`spec.initContainers[*].image`,"
@@ -61,13 +70,10 @@ def check_pod_spec(spec: Obj, path: str, out: Causes) -> None:
     check_enum(spec.get("dnsPolicy"), f"{path}.dnsPolicy", _DNS, out)
     if selector := spec.get("nodeSelector"):
         check_labels(selector, f"{path}.nodeSelector", out)
-    check_optional_name(spec.get("serviceAccountName"), f"{path}.serviceAccountName", names.dns1123_subdomain, out)
-    check_optional_name(spec.get("nodeName"), f"{path}.nodeName", names.dns1123_subdomain, out)
-    check_optional_name(spec.get("hostname"), f"{path}.hostname", names.dns1123_label, out)
-    check_optional_name(spec.get("subdomain"), f"{path}.subdomain", names.dns1123_label, out)
-    check_optional_name(spec.get("priorityClassName"), f"{path}.priorityClassName", names.dns1123_subdomain, out)
-    check_optional_name(spec.get("runtimeClassName"), f"{path}.runtimeClassName", names.dns1123_subdomain, out)
-    check_optional_name(spec.get("schedulerName"), f"{path}.schedulerName", names.qualified_name, out)
+    for field, rule in _NAMES:
+        value = spec.get(field)
+        if value:
+            out += [invalid(f"{path}.{field}", value, why) for why in rule(value)]
     _check_times(spec, path, out)
     if affinity := spec.get("affinity"):
         check_affinity(affinity, f"{path}.affinity", out)
