@@ -26,7 +26,7 @@ _ENV_FIELDS = frozenset(f"metadata.{field}" for field in ("name", "namespace", "
 _ENV_RESOURCES = re.compile(r"(limits|requests)\.(cpu|memory|ephemeral-storage|hugepages-.+)").fullmatch
 _subscripted = re.compile(r"metadata\.(labels|annotations)\['(.+)'\]").fullmatch
 _INIT_PROBES = ("livenessProbe", "readinessProbe", "startupProbe", "lifecycle")
-_NO
+_NO_RESTART = "may not be set for init containers without restartPolicy=Always"
 
 
 def check_containers(spec: Obj, path: str, out: Causes) -> None:
