@@ -134,6 +134,17 @@ def test_emptied_slices_go_and_the_last_one_stays_as_a_sign():
     assert world.writes == settled
 
 
+def test_the_empty_slice_takes_the_first_endpoints():
+    world = bench(service())
+    world.settle()
+    (empty,) = world.names(ENDPOINTSLICE)
+    world.put(ready("a", "10.1.0.1"))
+    world.settle()
+    assert world.names(ENDPOINTSLICE) == [empty]
+    assert addresses(world) == ["10.1.0.1"]
+    assert world.need(ENDPOINTSLICE, empty)["ports"][0]["port"] == 8080
+
+
 def test_headless_services_publish_host_names():
     headless = service(clusterIP="None")
     world = bench(headless, ready("a", "10.1.0.1", spec={"hostname": "first", "subdomain": "web"}))

@@ -12,13 +12,14 @@ from homeostat.api.kinds import ENDPOINTS, POD, SERVICE
 from homeostat.api.types import Obj
 from homeostat.controllers.service_pods import (
     HEADLESS,
+    Ports,
     addresses_of,
     has_endpoints,
     hostname,
     is_headless,
+    ports_of_pods,
     selected_pods,
     service_keys,
-    target_ports,
     target_reference,
 )
 from homeostat.loop.contract import Action, Create, Delete, Key, Loop, Update, Watch, World
@@ -82,12 +83,13 @@ def _subsets(service: Obj, pods: list[Obj]) -> list[Obj]:
     """Addresses by the ports that they serve, in the order that EndpointSubsets are packed: ports, then addresses."""
     publish = bool(service["spec"].get("publishNotReadyAddresses"))
     family = (service["spec"].get("ipFamilies") or ["IPv4"])[0]
-    groups: dict[tuple[tuple[str, str, int, str], ...], tuple[list[Obj], list[Obj]]] = {}
+    ports_of = ports_of_pods(service)
+    groups: dict[Ports, tuple[list[Obj], list[Obj]]] = {}
     for pod in pods:
         own = [text for text in addresses_of(pod) if (":" in text) == (family == "IPv6")]
         if not own or (meta.deleting(pod) and not publish):
             continue
-        ports = target_ports(service, pod)
+        ports = ports_of(pod)
         if not ports and service["spec"].get("ports"):
             continue
         ready, waiting = groups.setdefault(ports, ([], []))

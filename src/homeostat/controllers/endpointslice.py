@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import TypeAlias
 
 from homeostat.api import meta
 from homeostat.api.kinds import ENDPOINTSLICE, NODE, POD, SERVICE
@@ -18,13 +17,14 @@ from homeostat.controllers.service_pods import (
     HEADLESS,
     MANAGED_BY,
     SERVICE_NAME,
+    Ports,
     addresses_of,
     has_endpoints,
     hostname,
     is_headless,
+    ports_of_pods,
     selected_pods,
     service_keys,
-    target_ports,
     target_reference,
 )
 from homeostat.loop.contract import Action, Create, Delete, Key, Loop, Update, Watch, World
@@ -32,9 +32,6 @@ from homeostat.loop.contract import Action, Create, Delete, Key, Loop, Update, W
 MANAGER = "endpointslice-controller.k8s.io"
 ZONE = "topology.kubernetes.io/zone"
 _RESERVED = frozenset({SERVICE_NAME, MANAGED_BY, HEADLESS})
-
-# (name, protocol, number, appProtocol) of each port.
-Ports: TypeAlias = tuple[tuple[str, str, int, str], ...]
 
 
 @dataclass(slots=True)
@@ -64,83 +61,104 @@ def loop(*, endpoints_per_slice_max: int = 100, parallel: int = 5) -> Loop:
     return Loop("endpointslice", watches, decide, parallel=parallel)
 
 
+@dataclass(slots=True)
+class _Plan:
+    """The changes to a Service's slices of one address family."""
+
+    service: Obj
+    limit: int
+    create: list[Create] = field(default_factory=list)
+    update: list[Update] = field(default_factory=list)
+    surplus: list[tuple[Obj, str]] = field(default_factory=list)
+
+    def actions(self) -> list[Action]:
+        """A slice that would go takes the place of one that would be made: one write for two."""
+        reused = [_reuse(item, create) for (item, _), create in zip(self.surplus, self.create, strict=False)]
+        count = len(reused)
+        deletes = [_delete(item, why) for item, why in self.surplus[count:]]
+        return [*self.update, *reused, *self.create[count:], *deletes]
+
+
 def _reconcile(service: Obj, world: World, limit: int) -> list[Action]:
     existing = [
         item
         for item in world.owned(ENDPOINTSLICE, meta.uid(service))
         if meta.labels(item).get(MANAGED_BY) == MANAGER and not meta.deleting(item)
     ]
-    actions: list[Action] = []
     families = service["spec"].get("ipFamilies") or ["IPv4"]
-    actions += [
-        _delete(item, "the Service has no such family") for item in existing if item["addressType"] not in families
-    ]
+    stray = [item for item in existing if item["addressType"] not in families]
+    actions: list[Action] = [_delete(item, "the Service has no such family") for item in stray]
     pods = selected_pods(service, world)
     for family in families:
+        plan = _Plan(service, limit)
         slices = [item for item in existing if item["addressType"] == family]
-        actions += _reconcile_family(service, family, pods, slices, world, limit)
+        _plan_family(plan, _wanted(service, family, pods, world), slices)
+        actions += plan.actions()
     return actions
 
 
-def _reconcile_family(
-    service: Obj, family: str, pods: list[Obj], slices: list[Obj], world: World, limit: int
-) -> list[Action]:
+def _wanted(service: Obj, family: str, pods: list[Obj], world: World) -> list[_Wanted]:
+    """The endpoints to be, by the ports that the Pods serve on."""
     groups: dict[Ports, _Wanted] = {}
+    ports_of = ports_of_pods(service)
+    publish = bool(service["spec"].get("publishNotReadyAddresses"))
     for pod in pods:
-        endpoint = _endpoint(service, family, pod, world)
-        if endpoint is not None:
-            ports = target_ports(service, pod)
-            groups.setdefault(ports, _Wanted(family, ports)).endpoints[meta.uid(pod)] = endpoint
+        endpoint = _endpoint(family, pod, world, publish=publish)
+        if endpoint is None:
+            continue
+        if name := hostname(pod, service):
+            endpoint["hostname"] = name
+        ports = ports_of(pod)
+        groups.setdefault(ports, _Wanted(family, ports)).endpoints[meta.uid(pod)] = endpoint
+    # One empty slice says that the Service is known and has nothing behind it.
+    return list(groups.values()) or [_Wanted(family, ())]
+
+
+def _plan_family(plan: _Plan, groups: list[_Wanted], slices: list[Obj]) -> None:
     by_ports: dict[Ports, list[Obj]] = {}
     for item in slices:
         by_ports.setdefault(_ports_of(item), []).append(item)
-    if not groups:
-        # One empty slice says that the Service is known and has nothing behind it.
-        groups[()] = _Wanted(family, ())
-    actions: list[Action] = []
-    for ports, wanted in groups.items():
-        actions += _reconcile_ports(service, wanted, by_ports.pop(ports, []), limit)
+    for wanted in groups:
+        _plan_ports(plan, wanted, by_ports.pop(wanted.ports, []))
     for leftover in by_ports.values():
-        actions += [_delete(item, "no Pod has these ports") for item in leftover]
-    return actions
+        plan.surplus += [(item, "no Pod has these ports") for item in leftover]
 
 
-def _reconcile_ports(service: Obj, wanted: _Wanted, slices: list[Obj], limit: int) -> list[Action]:
+def _plan_ports(plan: _Plan, wanted: _Wanted, slices: list[Obj]) -> None:
     """Match the slices of one list of ports to the wanted endpoints."""
     missing = dict(wanted.endpoints)
-    kept: list[tuple[Obj, list[Obj]]] = []
+    labels = _labels(plan.service)
+    dirty: list[tuple[Obj, list[Obj]]] = []
+    clean: list[tuple[Obj, list[Obj]]] = []
     for item in slices:
-        endpoints = []
-        for endpoint in item.get("endpoints") or ():
-            uid = (endpoint.get("targetRef") or {}).get("uid", "")
-            if (now_wanted := missing.pop(uid, None)) is not None:
-                endpoints.append(now_wanted)
-        kept.append((item, endpoints))
-    labels = _labels(service)
-    dirty = [pair for pair in kept if not _unchanged(*pair, labels)]
-    clean = [pair for pair in kept if _unchanged(*pair, labels)]
+        pair = (item, _kept(item, missing))
+        (clean if _unchanged(*pair, labels) else dirty).append(pair)
     fresh = list(missing.values())
     for _, endpoints in dirty:
-        _fill(endpoints, fresh, limit)
-    if fresh:
-        # An unchanged slice is touched only when it takes all that is left.
-        room = [pair for pair in clean if len(pair[1]) + len(fresh) <= limit]
-        if room:
-            fullest = max(room, key=lambda pair: len(pair[1]))
-            _fill(fullest[1], fresh, limit)
-            dirty.append(fullest)
-    created = [fresh[start : start + limit] for start in range(0, len(fresh), limit)]
+        _fill(endpoints, fresh, plan.limit)
+    # An unchanged slice is touched only when it takes all that is left.
+    room = [pair for pair in clean if len(pair[1]) + len(fresh) <= plan.limit] if fresh else []
+    if room:
+        fullest = max(room, key=lambda pair: len(pair[1]))
+        _fill(fullest[1], fresh, plan.limit)
+        dirty.append(fullest)
+    chunks = [fresh[start : start + plan.limit] for start in range(0, len(fresh), plan.limit)]
     if not slices and not wanted.endpoints:
-        created = [[]]
-    actions: list[Action] = [_create(service, wanted, endpoints) for endpoints in created]
-    survivors = len(clean) + len(created) + sum(1 for _, endpoints in dirty if endpoints)
+        chunks = [[]]
+    plan.create += [_create(plan.service, wanted, endpoints) for endpoints in chunks]
+    survivors = len(clean) + len(chunks) + sum(1 for _, endpoints in dirty if endpoints)
     for item, endpoints in dirty:
-        if endpoints or (not wanted.endpoints and not survivors):
+        if endpoints or not survivors:
             survivors += 1
-            actions.append(_update(service, item, endpoints))
+            plan.update.append(_update(plan.service, item, endpoints))
         else:
-            actions.append(_delete(item, "no endpoint is left in it"))
-    return actions
+            plan.surplus.append((item, "no endpoint is left in it"))
+
+
+def _kept(item: Obj, missing: dict[str, Obj]) -> list[Obj]:
+    """The endpoints of a slice that are still wanted, as they are to be; they are no longer missing."""
+    uids = ((endpoint.get("targetRef") or {}).get("uid", "") for endpoint in item.get("endpoints") or ())
+    return [wanted for uid in uids if (wanted := missing.pop(uid, None)) is not None]
 
 
 def _fill(endpoints: list[Obj], fresh: list[Obj], limit: int) -> None:
@@ -153,12 +171,11 @@ def _unchanged(item: Obj, endpoints: list[Obj], labels: dict[str, str]) -> bool:
     return (item.get("endpoints") or []) == endpoints and meta.labels(item) == labels
 
 
-def _endpoint(service: Obj, family: str, pod: Obj, world: World) -> Obj | None:
+def _endpoint(family: str, pod: Obj, world: World, *, publish: bool) -> Obj | None:
     """The Pod as an endpoint; None when it has no address of the family, or its node is not known."""
     addresses = [text for text in addresses_of(pod) if (":" in text) == (family == "IPv6")]
     if not addresses:
         return None
-    publish = bool(service["spec"].get("publishNotReadyAddresses"))
     node_name = meta.pod_node(pod)
     node = world.get(NODE, "", node_name) if node_name else None
     if node is None and node_name and not publish:
@@ -177,8 +194,6 @@ def _endpoint(service: Obj, family: str, pod: Obj, world: World) -> Obj | None:
         endpoint["nodeName"] = node_name
     if node is not None and (zone := meta.labels(node).get(ZONE)):
         endpoint["zone"] = zone
-    if name := hostname(pod, service):
-        endpoint["hostname"] = name
     return endpoint
 
 
@@ -227,6 +242,11 @@ def _update(service: Obj, item: Obj, endpoints: list[Obj]) -> Update:
     note = "ready: " + " ".join(changes[:8]) if changes else "conditions or labels changed"
     copy = {**item, "metadata": {**item["metadata"], "labels": _labels(service)}, "endpoints": endpoints}
     return Update(ENDPOINTSLICE, copy, note=note)
+
+
+def _reuse(item: Obj, create: Create) -> Update:
+    metadata = {**item["metadata"], "labels": meta.labels(create.obj)}
+    return Update(ENDPOINTSLICE, {**create.obj, "metadata": metadata}, note=create.note)
 
 
 def _delete(item: Obj, why: str) -> Delete:

@@ -53,13 +53,16 @@ def _tally(replica_set: Obj, pods: list[Obj], now: float) -> _Tally:
         tally.active.append(pod)
         tally.labelled += template_labels <= (metadata.get("labels") or {}).items()
         for condition in status.get("conditions") or ():
-            if condition["type"] == "Ready" and condition["status"] == "True":
+            if condition["type"] == "Ready":
+                if condition["status"] != "True":
+                    break
                 tally.ready += 1
                 wait = meta.time_of(condition.get("lastTransitionTime")) + minimum - now if minimum else 0.0
                 if wait <= 0:
                     tally.available += 1
                 elif tally.wait_seconds is None or wait < tally.wait_seconds:
                     tally.wait_seconds = wait
+                break
     return tally
 
 

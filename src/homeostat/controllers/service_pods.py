@@ -5,10 +5,13 @@ Shared by the EndpointSlice and Endpoints loops. Rules: k8s.io/endpointslice/uti
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from functools import partial
+from typing import TypeAlias
 
 from homeostat.api import meta
 from homeostat.api.kinds import POD, SERVICE
+from homeostat.api.selectors import of_labels
 from homeostat.api.types import Obj
 from homeostat.loop.contract import Key, World
 
@@ -19,12 +22,14 @@ HEADLESS = "service.kubernetes.io/headless"
 
 def selected_pods(service: Obj, world: World) -> list[Obj]:
     """The Pods that the Service's selector matches, that have an address and have not ended."""
-    wanted = (service["spec"].get("selector") or {}).items()
-    return [
-        pod
-        for pod in world.list(POD, meta.namespace(service))
-        if wanted <= meta.labels(pod).items() and (pod.get("status") or {}).get("podIP") and not meta.pod_terminal(pod)
-    ]
+    matches = of_labels(service["spec"].get("selector")).matches
+    found = []
+    for pod in world.list(POD, meta.namespace(service)):
+        status = pod.get("status") or {}
+        has_ended = status.get("phase") in ("Succeeded", "Failed")
+        if status.get("podIP") and not has_ended and matches(pod["metadata"].get("labels")):
+            found.append(pod)
+    return found
 
 
 def has_endpoints(service: Obj) -> bool:
@@ -43,8 +48,20 @@ def hostname(pod: Obj, service: Obj) -> str:
     return spec["hostname"] if spec.get("hostname") and spec.get("subdomain") == meta.name(service) else ""
 
 
-def target_ports(service: Obj, pod: Obj) -> tuple[tuple[str, str, int, str], ...]:
-    """(name, protocol, port number in the Pod, appProtocol) of each Service port that the Pod has."""
+# (name, protocol, number, appProtocol) of each port.
+Ports: TypeAlias = tuple[tuple[str, str, int, str], ...]
+
+
+def ports_of_pods(service: Obj) -> Callable[[Obj], Ports]:
+    """What gives the ports of a Pod behind the Service; found once for all Pods unless some port goes by its name."""
+    if any(isinstance(port.get("targetPort"), str) for port in service["spec"].get("ports") or ()):
+        return partial(_target_ports, service)
+    same = _target_ports(service, {})
+    return lambda pod: same
+
+
+def _target_ports(service: Obj, pod: Obj) -> Ports:
+    """The Service's ports that the Pod has."""
     found = []
     for port in service["spec"].get("ports") or ():
         number = _port_number(pod, port)
