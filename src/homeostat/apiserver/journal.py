@@ -1,8 +1,8 @@
 """The journal of causes: a bounded ring of every change that this server saw, with who made it and why.
 
 `GET /homeostat/journal?kind=&namespace=&name=&since=REVISION&after=SECONDS&limit=` answers with the newest `limit`
-entries that match, oldest first. The write path only appends; what a change changed is worked out when somebody asks,
-or when the objects are too many to keep. Events are no entries (they tell of changes themselves), nor are a Lease's
+entries that match, oldest first. The write path only appends; what a change changed is worked out a second later, or
+when somebody asks. Events are no entries (they tell of changes themselves), nor are a Lease's
 renewals.
 """
 
@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterator
 
+import msgspec
 import orjson
 
 from homeostat.api import errors, kinds
@@ -26,7 +27,20 @@ from homeostat.kit import clock
 from homeostat.wire.message import Request, Response
 
 _LIMIT, _LIMIT_MAX = 200, 5_000
+_SETTLE_PERIOD_SECONDS = 1.0
+_SETTLED_A_PERIOD = 100
 _HOLDER = b'"holderIdentity":"'
+
+
+class _Parts(msgspec.Struct):
+    """An object's parts as they stand in its JSON."""
+
+    spec: msgspec.Raw = msgspec.Raw(b"")
+    status: msgspec.Raw = msgspec.Raw(b"")
+    data: msgspec.Raw = msgspec.Raw(b"")
+
+
+_parts = msgspec.json.Decoder(_Parts)
 
 
 class Entry:
@@ -55,9 +69,25 @@ class Entry:
             self.summary = summarize(old, codec.decode(change.item.data), deleted=change.deleted)
         return self.summary
 
+    def let_go(self) -> None:
+        """Let the objects go with no more than the names of the parts that changed."""
+        change, self.change = self.change, None
+        if change is None:
+            return
+        if change.deleted or change.old is None:
+            self.summary = "deleted" if change.deleted else "created"
+            return
+        before, after = _parts.decode(change.old.data), _parts.decode(change.item.data)
+        changed = [part for part in ("spec", "status", "data") if getattr(before, part) != getattr(after, part)]
+        self.summary = f"{', '.join(changed or ['metadata'])} changed"
+
 
 class Journal:
-    """The ring. `entries_max` bounds the entries, `bytes_max` the objects kept for summaries not yet made."""
+    """The ring. `entries_max` bounds the entries, `bytes_max` the objects kept for summaries not yet made.
+
+    `settle` runs beside the requests and sums up at a modest pace; under a load that is faster than that, the oldest
+    objects are let go with a rougher summary, so that the write path never pays for prose.
+    """
 
     def __init__(self, *, entries_max: int, bytes_max: int) -> None:
         self._entries: deque[Entry] = deque(maxlen=entries_max)
@@ -73,10 +103,23 @@ class Journal:
         self._entries.append(entry)
         self._unsettled.append(entry)
         self._bytes += entry.size
-        while self._bytes > self._bytes_max and self._unsettled:
-            oldest = self._unsettled.popleft()
-            self._bytes -= oldest.size
-            oldest.settle()
+        while self._bytes > self._bytes_max:
+            self._oldest().let_go()
+
+    def _oldest(self) -> Entry:
+        entry = self._unsettled.popleft()
+        self._bytes -= entry.size
+        return entry
+
+    async def settle(self) -> None:
+        """Sum up what is older than a period, for ever."""
+        while True:
+            settled_upto = self._entries[-1].revision if self._entries else 0
+            await clock.sleep(_SETTLE_PERIOD_SECONDS)
+            for _ in range(_SETTLED_A_PERIOD):
+                if not self._unsettled or self._unsettled[0].revision > settled_upto:
+                    break
+                self._oldest().settle()
 
     def newest(self, *, prefix: str, namespace: str, name: str) -> Iterator[Entry]:
         """The entries that match, newest first; an empty text matches all."""

@@ -47,7 +47,7 @@ class ApiServer:
     ) -> None:
         settings = settings or Settings()
         self._store = store
-        journal = Journal(entries_max=settings.journal_entries, bytes_max=settings.journal_bytes)
+        self._journal = journal = Journal(entries_max=settings.journal_entries, bytes_max=settings.journal_bytes)
         self._feed = feed = Feed(store, settings, observe=journal.observe)
         self._limits = Limits(settings)
         self._metrics = Metrics(feed, self._limits)
@@ -77,7 +77,8 @@ class ApiServer:
         """Load the state; requests are answered when this returns."""
         await self._feed.start()
         self._running = True
-        for number, work in enumerate((self._upkeep.compact, self._upkeep.expire_events, *self._parts.background)):
+        upkeep = (self._journal.settle, self._upkeep.compact, self._upkeep.expire_events)
+        for number, work in enumerate((*upkeep, *self._parts.background)):
             self._background.append(tasks.spawn(_run(work), name=f"apiserver-background-{number}"))
 
     async def stop(self) -> None:
