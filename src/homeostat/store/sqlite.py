@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack
 from pathlib import Path
 
 from homeostat.kit import clock
@@ -105,27 +106,31 @@ class _Parts:
 
     reader: Reader
     follower: Follower
+    _peers: Peers
 
     def __init__(self, path: Path, *, synchronous: str) -> None:
         self._path = path
         self._loop = asyncio.get_running_loop()
-        folder = Path(f"{path}.peers")
+        self._folder = Path(f"{path}.peers")
         try:
-            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            self._peers = Peers(folder)
-            lock = WriteLock(folder)
+            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            lock = WriteLock(self._folder)
         except OSError as error:
-            raise Unavailable(f"cannot open the store {path}: {folder}: {error.strerror}") from error
-        self._checkpointer = Checkpointer(path, folder)
+            raise self._cannot_open(error) from error
+        self._checkpointer = Checkpointer(path, self._folder)
         self._writer = Writer(path, lock, synchronous=synchronous, report=self._reported_on_writer)
         # Writes of this tick of the loop, handed over together at its end; and all that are not answered yet.
         self._tick: list[Write] = []
         self._unanswered: set[Write] = set()
         self._writer_ended: asyncio.Future[None] = self._loop.create_future()
         self._checkpointer_ended: asyncio.Future[None] = self._loop.create_future()
+        self._opened = AsyncExitStack()
+
+    def _cannot_open(self, error: OSError) -> Unavailable:
+        return Unavailable(f"cannot open the store {self._path}: {self._folder}: {error.strerror}")
 
     async def start(self) -> None:
-        """Open the file; every thread runs afterwards, or none. Raises Unavailable."""
+        """Open the file; everything is open afterwards, or nothing. Raises Unavailable."""
         opened: asyncio.Future[Unavailable | None] = self._loop.create_future()
         self._writer.start(
             lambda error: self._from_thread(lambda: opened.set_result(error)),
@@ -133,24 +138,36 @@ class _Parts:
         )
         if (error := await opened) is not None:
             await self._writer_ended
-            self._peers.close()
             raise error
         self._checkpointer.start(lambda: self._from_thread(lambda: self._checkpointer_ended.set_result(None)))
-        self.reader = Reader(self._path)
-        self.follower = Follower(self.reader, self._peers, self._expire)
+        async with AsyncExitStack() as stack:
+            stack.push_async_callback(self._stop_threads)
+            self.reader = Reader(self._path)
+            stack.callback(self.reader.close)
+            self.follower = Follower(self.reader, self._expire)
+            stack.push_async_callback(self.follower.stop)
+            try:
+                self._peers = Peers(self._folder, self.follower.catch_up)
+            except OSError as problem:
+                raise self._cannot_open(problem) from problem
+            stack.callback(self._peers.close)
+            # What was committed before the peers knew of this process.
+            self.follower.catch_up()
+            self._opened = stack.pop_all()
 
     async def close(self) -> None:
-        """Finish the writes under way, end the watchers and the threads."""
+        """Finish the writes under way, then end the watchers and give everything back."""
         self._hand_over()
+        await self._stop_threads()
+        await self._opened.aclose()
+
+    async def _stop_threads(self) -> None:
         self._writer.stop()
         self._checkpointer.stop()
         ends = [self._writer_ended, self._checkpointer_ended]
         _, running = await asyncio.wait(ends, timeout=2 * TURN_SECONDS_MAX)
         if running:
             _log.warning("store %s: closed while another process holds its lock", self._path)
-        await self.follower.stop()
-        self._peers.close()
-        self.reader.close()
 
     def submit(self, write: Write) -> None:
         """Queue a write; those of one tick of the loop reach the writer together."""

@@ -62,8 +62,9 @@ class Reader:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._connection = sqlite_file.connect(path, synchronous="OFF")
-        self._cursor = self._connection.cursor()
+        with self._explained():
+            self._connection = sqlite_file.connect(path, synchronous="OFF")
+            self._cursor = self._connection.cursor()
 
     def close(self) -> None:
         """Give the connection back."""
