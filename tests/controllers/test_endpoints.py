@@ -221,3 +221,12 @@ def test_slices_belong_to_their_service():
     world.settle()
     (item,) = world.all(ENDPOINTSLICE)
     assert item["metadata"]["ownerReferences"] == [owner(world.need(SERVICE, "web"))]
+
+
+def test_a_pod_on_a_node_that_nobody_knows_waits_for_the_node():
+    world = bench(service(), run(pod("a", node="n9"), NOW, address="10.1.0.9"))
+    world.settle()
+    assert addresses(world) == []
+    world.put(node("n9"))
+    world.settle()
+    assert addresses(world) == ["10.1.0.9"]

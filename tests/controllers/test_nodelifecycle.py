@@ -229,6 +229,7 @@ def test_a_whole_zone_may_be_emptied_while_another_lives():
 def test_after_a_pause_of_the_loop_itself_nodes_get_a_fresh_grace_period():
     world = Nodes(*nodes(2))
     world.live(50)
+    world.advance(6)
     world.sleep(600)  # another leads, or the machine sleeps: nothing is renewed and nobody looks
     world.settle()
     assert world.ready("n1") == "True"

@@ -32,6 +32,9 @@ def test_a_node_that_comes_back_within_the_quarantine_keeps_its_pods():
     world.put(node("n1"))
     world.advance(100)
     assert world.names(POD) == ["a"]
+    world.remove(NODE, "n1", "")
+    world.advance(39)
+    assert world.names(POD) == ["a"]
 
 
 def test_an_unscheduled_pod_that_is_being_deleted_goes_at_once():

@@ -38,7 +38,12 @@ def loop(*, ended_pods_max: int = 12_500) -> Loop:
     def decide(key: Key, world: World) -> list[Action]:
         return _collect_ended(world, ended_pods_max) if key == ENDED else _collect(key, world, memory)
 
-    watches = (Watch(POD, _pod_keys), Watch(NODE, _node_keys))
+    def node_keys(old: Obj | None, new: Obj | None, world: World) -> Iterable[Key]:
+        if new is not None:
+            memory.missing.pop(meta.name(new), None)
+        return _node_keys(old, new, world)
+
+    watches = (Watch(POD, _pod_keys), Watch(NODE, node_keys))
     return Loop("pod-garbage-collector", watches, decide, start_keys=(ENDED,))
 
 
@@ -76,7 +81,6 @@ def _collect(key: Key, world: World, memory: _Memory) -> list[Action]:
         return _remove(pod, "unscheduled, and being deleted") if meta.deleting(pod) else []
     node = world.get(NODE, "", name)
     if node is not None:
-        memory.missing.pop(name, None)
         gone = meta.deleting(pod) and _out_of_service(node)
         return _fail_and_remove(pod, world.now, f"node {name} is out of service", "") if gone else []
     wait = memory.missing.setdefault(name, world.now) + QUARANTINE_SECONDS - world.now

@@ -1,0 +1,28 @@
+"""The controller manager's loops and the settings that reach them."""
+
+from homeostat.api.flags import Settings, parse_settings
+from homeostat.controllers.node_health import Options
+from homeostat.controllers.registry import all_loops, node_options
+
+
+def test_every_loop_has_a_name_of_its_own_and_says_what_it_watches():
+    loops = all_loops(Settings(), ca_pem="PEM")
+    names = [loop.name for loop in loops]
+    assert len(names) == len(set(names)) == 15
+    assert all(loop.watches for loop in loops)
+
+
+def test_without_a_certificate_none_is_published():
+    assert "root-ca-certificate-publisher" not in [loop.name for loop in all_loops(Settings())]
+
+
+def test_defaults_are_those_of_kubernetes_and_settings_change_them():
+    assert node_options(Settings()) == Options(5.0, 50.0, 60.0, 0.1, 0.01, 0.55, 50)
+    changed = parse_settings(["controller-manager.node-monitor-grace-period=8s"])
+    assert node_options(changed).grace_seconds == 8.0
+
+
+def test_loops_of_two_calls_share_no_memory():
+    one, two = all_loops(Settings()), all_loops(Settings())
+    health = [next(loop for loop in loops if loop.name == "node-lifecycle") for loops in (one, two)]
+    assert health[0].decide is not health[1].decide
