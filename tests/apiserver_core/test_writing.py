@@ -320,7 +320,8 @@ def test_yaml_is_read_as_json_is(story):
         (b"a: &x [*x]", "application/yaml", 400, "BadRequest"),
         (b"- 1", "application/yaml", 400, "BadRequest"),
         (LAUGHS, "application/yaml", 400, "BadRequest"),
-        (b"k8s\x00", "application/vnd.kubernetes.protobuf", 415, "UnsupportedMediaType"),
+        (b"nothing", "application/vnd.kubernetes.protobuf", 400, "BadRequest"),
+        (b"{}", "application/cbor", 415, "UnsupportedMediaType"),
         (b"{}", "text/plain", 415, "UnsupportedMediaType"),
     ],
 )

@@ -10,12 +10,12 @@ import orjson
 from homeostat.api import errors, fields, kinds
 from homeostat.api.kinds import Kind
 from homeostat.api.types import Obj
-from homeostat.apiserver import yamljson
+from homeostat.apiserver import protobuf, yamljson
 from homeostat.wire.message import Request
 
 JSON_TYPES = ("application/json", "")
 YAML_TYPES = ("application/yaml", "application/x-yaml", "text/yaml")
-_ACCEPTED = ("application/json", "application/yaml")
+_ACCEPTED = ("application/json", "application/yaml", protobuf.MEDIA_TYPE)
 _VALIDATIONS = ("Ignore", "Warn", "Strict")
 
 
@@ -52,13 +52,15 @@ def parse_json(body: bytes) -> Any:
 
 
 def parse(request: Request) -> Any:
-    """The body as JSON or YAML, by its content type. Raises 400 and 415."""
+    """What the body says, by its content type. Raises 400 and 415."""
     content_type = media_type(request)
     if content_type in JSON_TYPES:
         return parse_json(request.body)
-    if content_type not in YAML_TYPES:
-        raise unknown_format(_ACCEPTED)
-    return yamljson.load(request.body)
+    if content_type in YAML_TYPES:
+        return yamljson.load(request.body)
+    if content_type == protobuf.MEDIA_TYPE:
+        return protobuf.decode(request.body)
+    raise unknown_format(_ACCEPTED)
 
 
 def parse_object(request: Request, kind: Kind) -> Obj:

@@ -51,7 +51,9 @@ class Feed:
             for watcher in hub.watchers:
                 watcher.close(broken=True)
         for _, _, future in self._waiting:
-            future.cancel()
+            if not future.done():
+                future.set_exception(ConnectionResetError("the API server stopped"))
+        self._waiting.clear()
 
     def hubs(self) -> list[Hub]:
         """Every hub there is."""
@@ -80,18 +82,23 @@ class Feed:
         self._release()
 
     async def _follow(self) -> None:
+        lost = False
         while True:
             try:
+                if lost:
+                    await self._load()
+                    lost = False
                 async for batch in self._store.watch(ROOT, after_revision=self.applied):
                     for event in batch:
                         self._apply(event)
                     self._release()
             except Compacted:
                 _log.warning("revision %d is compacted; loading everything again", self.applied)
-                await self._load()
+                lost = True
+                continue
             except Unavailable as error:
                 _log.warning("the store does not answer: %s", error)
-                await clock.sleep(_RETRY_SECONDS)
+            await clock.sleep(_RETRY_SECONDS)
 
     def _apply(self, event: Event) -> None:
         if event.revision <= self.applied:

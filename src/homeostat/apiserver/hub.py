@@ -7,6 +7,8 @@ dictionaries. Objects are bytes; nothing is decoded but what selectors need (`it
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right, insort
+from collections import ChainMap
+from collections.abc import Mapping
 
 from homeostat.apiserver.items import Item, maker
 from homeostat.apiserver.settings import Settings
@@ -73,15 +75,26 @@ class Hub:
         before: dict[str, Item | None] = {}
         for change in changes:
             before.setdefault(change.item.key, change.old)
-        past = {key: self.items[key] for key in self.order if key not in before}
-        past.update((key, item) for key, item in before.items() if item is not None)
-        return View(sorted(past), past)
+        return View(*_undo(self.order, self.items, before))
+
+
+def _undo(
+    order: list[str], items: dict[str, Item], before: dict[str, Item | None]
+) -> tuple[list[str], Mapping[str, Item]]:
+    """The order and the objects with some keys put back to what they were (None: not there)."""
+    came = {key for key, item in before.items() if item is None}
+    went = [key for key, item in before.items() if item is not None and key not in items]
+    if came:
+        order = [key for key in order if key not in came]
+    if went:
+        order = sorted([*order, *went])
+    return order, ChainMap({key: item for key, item in before.items() if item is not None}, items)
 
 
 class View:
     """A sorted state of a resource, to be read at once (the current one changes under its reader's feet)."""
 
-    def __init__(self, order: list[str], items: dict[str, Item]) -> None:
+    def __init__(self, order: list[str], items: Mapping[str, Item]) -> None:
         self._order = order
         self._items = items
 

@@ -64,6 +64,8 @@ class ApiServer:
         self._special = Special(feed, self._metrics, JournalPath(journal, feed), self._parts.paths)
         self._handle = pipeline.chain(self._stages(), self._serve)
         self._running = False
+        # Counts stops: a request that began in an earlier life is never answered.
+        self._lives = 0
         self._background: list[asyncio.Task[None]] = []
 
     def _stages(self) -> list[Stage]:
@@ -84,14 +86,22 @@ class ApiServer:
     async def stop(self) -> None:
         """Go away as a killed server would: watches break, later calls raise ConnectionRefusedError."""
         self._running = False
+        self._lives += 1
         await tasks.stop(*self._background)
         await self._feed.stop()
 
     async def handle(self, request: Request) -> Response:
-        """Answer one request. Raises ConnectionRefusedError when the server does not run."""
+        """Answer one request.
+
+        Raises ConnectionRefusedError when the server does not run, and ConnectionResetError when it stopped meanwhile.
+        """
         if not self._running:
             raise ConnectionRefusedError("this API server is not running")
-        return await self._handle(request)
+        life = self._lives
+        response = await self._handle(request)
+        if life != self._lives:
+            raise ConnectionResetError("this API server stopped while it worked on the request")
+        return response
 
     async def _serve(self, request: Request) -> Response:
         """The end of the path: the verb of a resource, or a special path."""

@@ -25,7 +25,7 @@ class Settings:
     window_bytes: int = 16 * 1024 * 1024
     # Per watcher: what may wait for a slow reader before it is dropped with 410.
     watcher_events: int = 10_000
-    watcher_bytes: int = 16 * 1024 * 1024
+    watcher_bytes: int = 24 * 1024 * 1024
     # The journal: its entries, and the bytes of objects kept until their change has been summed up.
     journal_entries: int = 20_000
     journal_bytes: int = 8 * 1024 * 1024

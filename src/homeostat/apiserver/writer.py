@@ -26,26 +26,28 @@ class ServerWriter:
         metadata = obj["metadata"]
         obj = {"apiVersion": kind.api_version, "kind": kind.kind, **obj, "metadata": dict(metadata)}
         rules.accept(kind, obj)
-        write = _write(kind, metadata.get("namespace", ""), metadata.get("name", ""), user, options or {}, "create")
+        write = _write(
+            kind, metadata.get("namespace", ""), metadata.get("name", ""), user, options=options or {}, note="create"
+        )
         return codec.decode(await self._writes.create(write, obj))
 
     async def change(
         self, kind: Kind, namespace: str, name: str, change: Callable[[Obj], Obj], *, user: User, **options: Any
     ) -> Obj:
         """Read, change and commit, again on conflict. Raises ApiError."""
-        write = _write(kind, namespace, name, user, options, "update")
+        write = _write(kind, namespace, name, user, options=options, note="update")
         write.subresource = options.get("subresource", "")
         data = await self._writes.change(write, change, preconditions=options.get("preconditions"))
         return codec.decode(data)
 
     async def delete(self, kind: Kind, namespace: str, name: str, *, user: User, options: Obj | None = None) -> Obj:
         """Delete by the kind's rules; the object or a Status. Raises ApiError."""
-        write = _write(kind, namespace, name, user, options or {}, "delete")
+        write = _write(kind, namespace, name, user, options=options or {}, note="delete")
         data, _ = await self._deletes.delete(write)
         return codec.decode(data)
 
 
-def _write(kind: Kind, namespace: str, name: str, user: User, options: Obj, note: str) -> Write:
+def _write(kind: Kind, namespace: str, name: str, user: User, *, options: Obj, note: str) -> Write:
     cause = options.get("cause") or WriteCause(f"user/{user.name}", note=note)
     return Write(
         kind,
