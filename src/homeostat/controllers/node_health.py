@@ -21,7 +21,7 @@ LEASE_NAMESPACE = "kube-node-lease"
 # Looks further apart than so many monitor periods mean that the loop was away.
 PAUSE_PERIODS = 3
 NORMAL, PARTIAL, FULL = "Normal", "PartialDisruption", "FullDisruption"
-_ZONE_LABELS = ("topology.kubernetes.io/region", "topology.kubernetes.io/zone")
+_REGION, _ZONE = "topology.kubernetes.io/region", "topology.kubernetes.io/zone"
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,11 +39,13 @@ class Options:
 
 @dataclass(slots=True)
 class Heard:
-    """One node's last sign of life: what it said, and when this controller saw that it had changed."""
+    """One node's last sign of life: what it said, when this controller saw that it had changed, and its Ready."""
 
     lease: str
     heartbeat: str
     at: float
+    status: str = "Unknown"
+    spoke: bool = False
 
 
 @dataclass(slots=True)
@@ -65,16 +67,17 @@ class Observed:
         self.looked_at = world.now
         present = {}
         for node in nodes:
-            uid = meta.uid(node)
+            uid = node["metadata"]["uid"]
             lease = _renewed(node, world)
             ready = meta.condition(node, "Ready")
-            heartbeat = str(ready.get("lastHeartbeatTime")) if ready else ""
+            heartbeat = ready.get("lastHeartbeatTime") or "" if ready else ""
             heard = self.nodes.get(uid)
             if heard is None:
                 # A node that has never said anything has been silent since it was created.
                 heard = Heard(lease, heartbeat, world.now if ready else meta.created_at(node))
-            elif (heard.lease, heard.heartbeat) != (lease, heartbeat):
+            elif heard.lease != lease or heard.heartbeat != heartbeat:
                 heard.lease, heard.heartbeat, heard.at = lease, heartbeat, world.now
+            heard.spoke, heard.status = ready is not None, ready["status"] if ready else "Unknown"
             present[uid] = heard
         self.nodes = present
 
@@ -85,13 +88,18 @@ class Observed:
 
     def deadline(self, node: Obj, options: Options) -> float:
         """Until when the node may be silent."""
-        grace = options.grace_seconds if meta.condition(node, "Ready") else options.startup_grace_seconds
-        return self.nodes[meta.uid(node)].at + grace
+        heard = self.nodes[node["metadata"]["uid"]]
+        return heard.at + (options.grace_seconds if heard.spoke else options.startup_grace_seconds)
+
+    def status(self, node: Obj) -> str:
+        """The node's Ready as of the last look."""
+        return self.nodes[node["metadata"]["uid"]].status
 
 
 def _renewed(node: Obj, world: World) -> str:
-    lease = world.get(LEASE, LEASE_NAMESPACE, meta.name(node))
-    return str((lease.get("spec") or {}).get("renewTime") or "") if lease is not None else ""
+    lease = world.get(LEASE, LEASE_NAMESPACE, node["metadata"]["name"])
+    renewed: str = (lease.get("spec") or {}).get("renewTime") or "" if lease is not None else ""
+    return renewed
 
 
 def ready_status(node: Obj) -> str:
@@ -103,7 +111,7 @@ def ready_status(node: Obj) -> str:
 def zone_of(node: Obj) -> str:
     """Region and zone as one name; empty for nodes without either."""
     labels = meta.labels(node)
-    region, zone = (labels.get(name, "") for name in _ZONE_LABELS)
+    region, zone = labels.get(_REGION, ""), labels.get(_ZONE, "")
     return f"{region}:{zone}" if region or zone else ""
 
 
@@ -115,12 +123,12 @@ def by_zone(nodes: Sequence[Obj]) -> dict[str, list[Obj]]:
     return dict(zones)
 
 
-def zone_states(zones: Mapping[str, Sequence[Obj]], threshold: float) -> dict[str, str]:
+def zone_states(zones: Mapping[str, Sequence[Obj]], observed: Observed, threshold: float) -> dict[str, str]:
     """Each zone's state: full disruption without any ready node, partial above the threshold (nodelifecycle's
     ComputeZoneState)."""
     states = {}
     for zone, nodes in zones.items():
-        down = sum(1 for node in nodes if ready_status(node) != "True")
+        down = sum(1 for node in nodes if observed.status(node) != "True")
         if down == len(nodes) and down > 0:
             states[zone] = FULL
         elif down > 2 and down / len(nodes) >= threshold:

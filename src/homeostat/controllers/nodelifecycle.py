@@ -67,7 +67,7 @@ def look(observed: Observed, world: World, options: Options) -> list[Action]:
         else:
             pause = min(pause, left)
     zones = by_zone(nodes)
-    states = zone_states(zones, options.unhealthy_zone_threshold)
+    states = zone_states(zones, observed, options.unhealthy_zone_threshold)
     former, observed.zones = observed.zones, states
     all_down = bool(states) and set(states.values()) == {FULL}
     was_all_down = bool(former) and set(former.values()) == {FULL}
@@ -78,7 +78,7 @@ def look(observed: Observed, world: World, options: Options) -> list[Action]:
             observed.hear_all_now(world.now)
         for zone, members in zones.items():
             rate = eviction_rate(states[zone], len(members), options)
-            steps, wait = _taint_zone(members, rate, world.now)
+            steps, wait = _taint_zone(members, observed, rate, world.now)
             actions += steps
             pause = min(pause, wait) if wait is not None else pause
     return [*actions, Later(pause)]
@@ -113,7 +113,7 @@ def _admit(node: Obj, now: float, why: str) -> list[Patch]:
     return taints.change(node, (), both, taints.NO_EXECUTE, now=now, note=why)
 
 
-def _taint_zone(nodes: Sequence[Obj], rate: float, now: float) -> tuple[list[Action], float | None]:
+def _taint_zone(nodes: Sequence[Obj], observed: Observed, rate: float, now: float) -> tuple[list[Action], float | None]:
     """The NoExecute taints of a zone, and in how many seconds the next node may be tainted (None: none waits).
 
     The rate is kept by what the taints themselves say: the next node's turn is `1 / rate` seconds after the newest
@@ -123,12 +123,12 @@ def _taint_zone(nodes: Sequence[Obj], rate: float, now: float) -> tuple[list[Act
     waiting: list[Obj] = []
     newest = 0.0
     for node in nodes:
-        status = ready_status(node)
-        wanted = {"False": taints.NOT_READY, "Unknown": taints.UNREACHABLE}.get(status)
-        if wanted is None:
-            actions += _admit(node, now, "the node is ready")
-            continue
+        status = observed.status(node)
         tainted = [taint for taint in taints.of(node) if _evicts(taint)]
+        if status == "True":
+            actions += _admit(node, now, "the node is ready") if tainted else ()
+            continue
+        wanted = taints.UNREACHABLE if status == "Unknown" else taints.NOT_READY
         if not tainted:
             waiting.append(node)
             continue
@@ -141,7 +141,7 @@ def _taint_zone(nodes: Sequence[Obj], rate: float, now: float) -> tuple[list[Act
     if newest and now < turn:
         return actions, turn - now
     first = min(waiting, key=lambda node: (_since(node), meta.name(node)))
-    status = ready_status(first)
+    status = observed.status(first)
     key = taints.UNREACHABLE if status == "Unknown" else taints.NOT_READY
     actions += taints.change(first, (key,), (), taints.NO_EXECUTE, now=now, note=f"Ready is {status}")
     return actions, (1.0 / rate if len(waiting) > 1 else None)
