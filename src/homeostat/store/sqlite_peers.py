@@ -102,6 +102,8 @@ class Peers:
                 other.setblocking(False)
                 if len(self._others) < _PEERS_MAX:
                     self._remember(other)
+                    # For what was committed between its looking at the file and our knowing of it.
+                    other.send(_LOOK)
                 else:
                     other.close()
 
