@@ -60,15 +60,15 @@ class Follower:
         except Unavailable as error:
             _log.warning("%s", error)
             return
+        if len(events) >= HISTORY_ROWS_MAX and not self._again:
+            self._again = True
+            self._loop.call_soon(self._go_on)
         if compacted > self.feed.position:
             # So far behind that others have compacted what is missing.
             self.feed.skip(compacted)
             events = [event for event in events if event.revision > compacted]
         if events:
             self.feed.publish(events)
-        if len(events) >= HISTORY_ROWS_MAX and not self._again:
-            self._again = True
-            self._loop.call_soon(self._go_on)
 
     def _go_on(self) -> None:
         self._again = False
