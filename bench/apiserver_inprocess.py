@@ -1,6 +1,6 @@
 """What the API server's path costs in this process, without HTTP: microseconds a request, one at a time and many.
 
-Run: `python bench/apiserver_inprocess.py [--store memory|sqlite] [--edge] [--count 2000] [--profile PHASE]`. It prints
+Run: `python -m bench.apiserver_inprocess [--store memory|sqlite] [--edge] [--count 2000] [--profile PHASE]`. It prints
 one line a phase: the operations a second, and the microseconds of CPU an operation takes.
 """
 
@@ -19,6 +19,7 @@ import orjson
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from bench.load import pod
 from homeostat.apiserver.edge import EdgeConfig, build_edge
 from homeostat.apiserver.server import ApiServer
 from homeostat.store.contract import Store
@@ -29,32 +30,6 @@ ADMIN = User("admin", ("system:masters",))
 PODS = "/api/v1/namespaces/default/pods"
 AT_ONCE = 16
 _MERGE = "application/strategic-merge-patch+json"
-
-
-def pod(number: int) -> dict[str, object]:
-    """A Pod of 3.8 KB as JSON once it has its defaults, as the load generator makes them."""
-    containers = [
-        {
-            "name": f"container-{place}",
-            "image": f"registry.example/project/image-{place}:v1.2.3",
-            "env": [{"name": f"VARIABLE_{n}", "value": f"value-{n}-of-{number}"} for n in range(12)],
-            "ports": [{"containerPort": 8080 + place, "name": f"port-{place}"}],
-            "resources": {"requests": {"cpu": "100m", "memory": "128Mi"}, "limits": {"cpu": "1", "memory": "256Mi"}},
-            "volumeMounts": [{"name": "data", "mountPath": "/data"}],
-            "readinessProbe": {"httpGet": {"path": "/ready", "port": 8080 + place}, "periodSeconds": 5},
-        }
-        for place in range(2)
-    ]
-    return {
-        "apiVersion": "v1",
-        "kind": "Pod",
-        "metadata": {
-            "name": f"pod-{number:05d}",
-            "labels": {"app": f"app-{number % 20}", "tier": "load", "number": str(number)},
-            "annotations": {f"example.com/annotation-{n}": "x" * 96 for n in range(8)},
-        },
-        "spec": {"containers": containers, "volumes": [{"name": "data", "emptyDir": {}}]},
-    }
 
 
 class Bench:
@@ -102,28 +77,23 @@ class Bench:
         query = Request("POST", "/api/v1/namespaces", {}, {}, b'{"metadata":{"name":"default"}}', ADMIN)
         await self._server.handle(query)
         await self.send("POST", "/api/v1/namespaces/default/serviceaccounts", {"metadata": {"name": "default"}})
-        bodies = [orjson.dumps(pod(number)) for number in range(count)]
+        bodies = [pod(number) for number in range(count)]
         await self.phase("create", count, lambda n: self.send("POST", PODS, bodies[n]))
-        print(f"  an object is {len(await self.send('GET', f'{PODS}/pod-00000')):,} bytes")
-        await self.phase("get", 5 * count, lambda n: self.send("GET", f"{PODS}/pod-{n % count:05d}"))
+        print(f"  an object is {len(await self.send('GET', f'{PODS}/obj-000000')):,} bytes")
+        await self.phase("get", 5 * count, lambda n: self.send("GET", f"{PODS}/obj-{n % count:06d}"))
         await self.phase("list page of 500", 200, lambda n: self.send("GET", PODS, limit="500"))
-        await self.phase("list by label", 400, lambda n: self.send("GET", PODS, labelSelector=f"app=app-{n % 20}"))
+        await self.phase("list by label", 400, lambda n: self.send("GET", PODS, labelSelector=f"shard=s{n % 10}"))
         await self.phase("list all", 60, lambda n: self.send("GET", PODS))
         await self.phase("get then update", count, self._update)
-        patch = orjson.dumps(
-            {
-                "metadata": {"annotations": {"patched": "yes"}},
-                "spec": {"containers": [{"name": "container-0", "image": "other"}]},
-            }
-        )
-        await self.phase("strategic patch", count, lambda n: self.send("PATCH", f"{PODS}/pod-{n:05d}", patch, _MERGE))
+        patch = orjson.dumps({"metadata": {"annotations": {"patched": "yes"}}})
+        await self.phase("strategic patch", count, lambda n: self.send("PATCH", f"{PODS}/obj-{n:06d}", patch, _MERGE))
         await self._watchers()
-        await self.phase("delete", count, lambda n: self.send("DELETE", f"{PODS}/pod-{n:05d}"))
+        await self.phase("delete", count, lambda n: self.send("DELETE", f"{PODS}/obj-{n:06d}"))
 
     async def _update(self, number: int) -> None:
-        obj = orjson.loads(await self.send("GET", f"{PODS}/pod-{number:05d}"))
+        obj = orjson.loads(await self.send("GET", f"{PODS}/obj-{number:06d}"))
         obj["metadata"]["labels"]["round"] = "2"
-        await self.send("PUT", f"{PODS}/pod-{number:05d}", orjson.dumps(obj))
+        await self.send("PUT", f"{PODS}/obj-{number:06d}", orjson.dumps(obj))
 
     async def _watchers(self) -> None:
         watchers, events = 500, 100
@@ -149,7 +119,7 @@ class Bench:
         wall, cpu = time.perf_counter(), time.process_time()
         for number in range(events):
             patch = {"metadata": {"annotations": {"event": str(number)}}}
-            await self.send("PATCH", f"{PODS}/pod-{number % self._count:05d}", patch, _MERGE)
+            await self.send("PATCH", f"{PODS}/obj-{number % self._count:06d}", patch, _MERGE)
             if number % 10 == 9:
                 await asyncio.sleep(0)
         await done.wait()

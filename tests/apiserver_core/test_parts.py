@@ -1,0 +1,152 @@
+"""The small pure parts of the request path, each by its own rule."""
+
+from __future__ import annotations
+
+import pytest
+
+from homeostat.api.errors import ApiError
+from homeostat.api.kinds import EVENT, POD
+from homeostat.apiserver import codec, pages, yamljson
+from homeostat.apiserver.items import maker
+from homeostat.apiserver.routing import resolve
+from homeostat.apiserver.summary import summarize
+from homeostat.wire.message import Request
+
+# URLs (k8s.io/apiserver/pkg/endpoints/request, requestinfo_test.go's kinds of paths)
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "query", "expected"),
+    [
+        ("GET", "/api/v1/namespaces", {}, ("list", "", "namespaces", "", "", "")),
+        ("GET", "/api/v1/namespaces/other", {}, ("get", "", "namespaces", "", "other", "other")),
+        ("PUT", "/api/v1/namespaces/other/finalize", {}, ("update", "", "namespaces", "finalize", "other", "other")),
+        ("GET", "/api/v1/namespaces/other/pods", {}, ("list", "", "pods", "", "other", "")),
+        ("GET", "/api/v1/namespaces/other/pods", {"watch": "1"}, ("watch", "", "pods", "", "other", "")),
+        ("GET", "/api/v1/namespaces/other/pods", {"watch": "0"}, ("list", "", "pods", "", "other", "")),
+        ("GET", "/api/v1/namespaces/other/pods", {"watch": "false"}, ("list", "", "pods", "", "other", "")),
+        ("GET", "/api/v1/pods", {}, ("list", "", "pods", "", "", "")),
+        ("HEAD", "/api/v1/namespaces/other/pods/a", {}, ("get", "", "pods", "", "other", "a")),
+        ("DELETE", "/api/v1/namespaces/other/pods", {}, ("deletecollection", "", "pods", "", "other", "")),
+        ("PATCH", "/api/v1/namespaces/other/pods/a/status", {}, ("patch", "", "pods", "status", "other", "a")),
+        ("POST", "/apis/apps/v1/namespaces/other/deployments", {}, ("create", "apps", "deployments", "", "other", "")),
+        ("GET", "/apis/apps/v1/deployments/", {}, ("list", "apps", "deployments", "", "", "")),
+        ("GET", "/api/v1/nodes/n1/status", {}, ("get", "", "nodes", "status", "", "n1")),
+    ],
+)
+def test_urls_of_resources(method, path, query, expected):
+    info = resolve(Request(method, path, query))
+    assert info.is_resource
+    assert (info.verb, info.group, info.resource, info.subresource, info.namespace, info.name) == expected
+
+
+@pytest.mark.parametrize(
+    "path", ["/", "/api", "/api/v1", "/apis/apps/v1", "/healthz", "/api/v1/watch/pods", "/metrics"]
+)
+def test_urls_of_other_things(path):
+    info = resolve(Request("GET", path))
+    assert (info.is_resource, info.verb, info.path) == (False, "get", path)
+
+
+# Stored values
+
+OBJECT = {
+    "spec": {"nodeName": "n1", "hostNetwork": True},
+    "metadata": {"name": "a", "namespace": "x", "resourceVersion": "7", "annotations": {"resourceVersion": "no"}},
+    "kind": "Pod",
+    "apiVersion": "v1",
+}
+
+
+def test_a_value_holds_the_cause_and_the_object_and_takes_its_revision_later():
+    value = codec.frame(b'{"loop":"x"}', codec.encode(OBJECT))
+    assert codec.cause_of(value) == b'{"loop":"x"}'
+    data = codec.stamp_stored(value, 12345)
+    assert data == codec.stamp(codec.encode(OBJECT), 12345)
+    decoded = codec.decode(data)
+    assert decoded == {**OBJECT, "metadata": {**OBJECT["metadata"], "resourceVersion": "12345"}}
+    assert list(decoded) == ["apiVersion", "kind", "metadata", "spec"]
+    assert codec.decode(codec.restamp(data, 99))["metadata"]["resourceVersion"] == "99"
+
+
+def test_an_item_knows_what_selectors_ask_for():
+    value = codec.frame(b"{}", codec.encode(OBJECT))
+    item = maker(POD.prefix)("x/a", value, 5)
+    assert (item.namespace, item.name, item.revision) == ("x", "a", 5)
+    assert (item.field("spec.nodeName"), item.field("spec.hostNetwork")) == ("n1", "true")
+    assert (item.field("status.phase"), item.field("metadata.name")) == ("", "a")
+    assert item.at(8).data == codec.restamp(item.data, 8)
+    event = {"apiVersion": "v1", "kind": "Event", "metadata": {"name": "e"}, "involvedObject": {"name": "a"}}
+    item = maker(EVENT.prefix)("x/e", codec.frame(b"{}", codec.encode(event)), 5)
+    assert item.field("regarding.name") == item.field("involvedObject.name") == "a"
+
+
+def test_tokens_go_around():
+    assert pages.parse(pages.token(7, "x/a").text()) == pages.token(7, "x/a")
+
+
+# Summaries
+
+
+def pod(**status):
+    return {"metadata": {"name": "a"}, "spec": {"nodeName": "n1"}, "status": status}
+
+
+def condition(kind, status, reason=""):
+    return {"type": kind, "status": status, "reason": reason}
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "text"),
+    [
+        (None, pod(), "created on n1"),
+        (None, {"metadata": {}}, "created"),
+        (pod(phase="Running"), pod(phase="Failed"), "phase Running -> Failed"),
+        (
+            pod(conditions=[condition("Ready", "True")]),
+            pod(conditions=[condition("Ready", "False", "Crashed")]),
+            "Ready True -> False (Crashed)",
+        ),
+        (
+            pod(containerStatuses=[{"restartCount": 1}]),
+            pod(containerStatuses=[{"restartCount": 2}]),
+            "restarts 1 -> 2",
+        ),
+        ({"spec": {}}, {"spec": {"nodeName": "n2"}}, "node none -> n2"),
+        ({"spec": {"replicas": 2}}, {"spec": {"replicas": 5}}, "spec.replicas 2 -> 5"),
+        ({"spec": {}}, {"spec": {"taints": [{"key": "k", "effect": "NoSchedule"}]}}, "taint k:NoSchedule added"),
+        ({"spec": {"taints": [{"key": "k", "effect": "NoSchedule"}]}}, {"spec": {}}, "taint k:NoSchedule removed"),
+        ({"metadata": {}}, {"metadata": {"deletionTimestamp": "2027-01-15T08:00:00Z"}}, "deletion asked"),
+        ({"metadata": {"labels": {"a": "1"}}}, {"metadata": {"labels": {}}}, "metadata.labels changed"),
+        ({"metadata": {"resourceVersion": "1"}}, {"metadata": {"resourceVersion": "2"}}, ""),
+    ],
+)
+def test_a_change_in_words(old, new, text):
+    assert summarize(old, new, deleted=False) == text
+
+
+# YAML
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        (b"a: yes", {"a": True}),
+        (b"a: 'yes'", {"a": "yes"}),
+        (b"a: 2026-01-02T03:04:05Z", {"a": "2026-01-02T03:04:05Z"}),
+        (b"2: x\ntrue: y", {"2": "x", "true": "y"}),
+        (b"base: &b {x: 1}\nuse: *b", {"base": {"x": 1}, "use": {"x": 1}}),
+        (b"", None),
+    ],
+)
+def test_yaml_means_json(text, value):
+    assert yamljson.load(text) == value
+
+
+@pytest.mark.parametrize(
+    "text", [b"a: [", b"? [1]\n: x", b"a: !!python/object:os.system x", b"a: !!binary aGk=", b"\x00"]
+)
+def test_yaml_that_json_cannot_say_is_refused(text):
+    with pytest.raises(ApiError) as refused:
+        yamljson.load(text)
+    assert refused.value.code == 400
