@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
+from typing import Protocol
 
 from homeostat.api import meta
 from homeostat.api.kinds import ENDPOINTSLICE, SERVICE
@@ -11,16 +12,33 @@ from homeostat.api.types import Obj
 from homeostat.client.contract import Client
 from homeostat.kit import clock, tasks
 from homeostat.loop.informer import Informer
-from homeostat.network.applier import Applier, merged
-from homeostat.network.plan import SERVICE_NAME_LABEL, Front, Rule, plan_service, slices_of
+from homeostat.network.applier import merged
+from homeostat.network.plan import SERVICE_NAME_LABEL, Front, Plan, Rule, plan_service, slices_of
 
 _LOOK_AGAIN_SECONDS = 30.0
+
+
+class Rules(Protocol):
+    """What makes a plan true: `network.applier.Applier`, or the simulation's."""
+
+    @property
+    def trouble(self) -> Mapping[Front, str]:
+        """The fronts that could not be opened, and why."""
+        ...
+
+    async def apply(self, plan: Plan) -> None:
+        """Make `plan` the rules from now on; idempotent."""
+        ...
+
+    async def close(self) -> None:
+        """End all rules."""
+        ...
 
 
 class ServiceProxy:
     """One loop: an event names a Service, its rules are planned anew, the whole plan is applied at once."""
 
-    def __init__(self, client: Client, applier: Applier, node_addresses: Mapping[str, str]) -> None:
+    def __init__(self, client: Client, applier: Rules, node_addresses: Mapping[str, str]) -> None:
         self._services = Informer(client, SERVICE)
         self._slices = Informer(client, ENDPOINTSLICE)
         self._applier = applier

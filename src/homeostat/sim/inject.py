@@ -1,0 +1,259 @@
+"""Makes faults happen on a simulated cluster, and undoes those that last when their time is over.
+
+What the user does goes through one queue, so that a later wish never overtakes an earlier one that waits for the API.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
+
+from homeostat.api import meta
+from homeostat.api.errors import ApiError
+from homeostat.api.kinds import NODE, POD
+from homeostat.api.types import Obj
+from homeostat.kit import clock, tasks
+from homeostat.runtime.simulated import SimulatedRuntime
+from homeostat.sim import faults
+from homeostat.sim.cluster import SimCluster
+from homeostat.sim.faults import Fault
+from homeostat.sim.links import ROUGH
+from homeostat.sim.processes import Worker
+from homeostat.sim.user import User
+from homeostat.sim.workload import App, Daemon
+from homeostat.wire.cause import WriteCause
+
+_CAUSE = WriteCause("user/kubectl")
+_EVICTING_SECONDS_MAX = 60.0
+
+_Order = Callable[[], Awaitable[None]]
+
+
+class Injector:
+    """Performs a schedule on `cluster`. `run` returns when everything is undone and the user has got all it asked."""
+
+    def __init__(self, cluster: SimCluster) -> None:
+        self._cluster = cluster
+        self.user = User(cluster)
+        self._orders: asyncio.Queue[_Order] = asyncio.Queue()
+        self._rough = 0
+
+    async def run(self, schedule: Sequence[Fault]) -> None:
+        """All faults at their moments, counted from now."""
+        ordering = tasks.spawn(self._obey(), name="user")
+        begun = clock.monotonic()
+        under_way: list[asyncio.Task[None]] = []
+        for fault in sorted(schedule, key=lambda known: known.at_seconds):
+            await clock.sleep(max(0.0, begun + fault.at_seconds - clock.monotonic()))
+            self._cluster.transcript.say("fault", fault.text())
+            under_way.append(tasks.spawn(self.happen(fault), name=f"fault/{fault.text()}"))
+        await asyncio.gather(*under_way)
+        await self._orders.join()
+        await tasks.stop(ordering)
+        self._cluster.transcript.say("calm", "all faults are over")
+
+    async def happen(self, fault: Fault) -> None:
+        """One fault, until it is undone."""
+        match fault:
+            case faults.KillContainer(pick=pick):
+                await self._kill_container(pick)
+            case faults.FreezeContainer(pick=pick, seconds=seconds):
+                await self._freeze_container(pick, seconds)
+            case faults.KillApiServer(server=server, seconds=seconds):
+                slot = self._cluster.servers[server]
+                await self._down(slot.name, slot.kill, slot.start, seconds)
+            case faults.LoseLeader():
+                await self._lose_leader(fault)
+            case faults.KillAgent(worker=number, seconds=seconds):
+                worker = self._worker(number)
+                await self._down(f"agent of {worker.name}", worker.kill, worker.start, seconds)
+            case faults.Reboot(worker=number, seconds=seconds):
+                worker = self._worker(number)
+                await self._down(worker.name, worker.crash, worker.start, seconds)
+            case faults.CutNode(worker=number, seconds=seconds):
+                await self._cut(self._worker(number), seconds)
+            case faults.BreakRuntime(worker=number, seconds=seconds):
+                await self._break_runtime(self._worker(number), seconds)
+            case faults.Roughen(seconds=seconds):
+                await self._roughen(seconds)
+            case faults.Drain(worker=number, seconds=seconds):
+                await self._drain(self._worker(number), seconds)
+            case _:
+                self._orders.put_nowait(lambda: self._change(fault))
+
+    # -- what happens to machines ----------------------------------------------------------------------------------
+
+    def _worker(self, number: int) -> Worker:
+        return list(self._cluster.workers.values())[number]
+
+    async def _down(
+        self, name: str, down: Callable[[], Awaitable[None]], up: Callable[[], Awaitable[None]], seconds: float
+    ) -> None:
+        await down()
+        await clock.sleep(seconds)
+        self._cluster.transcript.say("back", name)
+        await up()
+
+    async def _running(self) -> list[tuple[SimulatedRuntime, str, str]]:
+        """(runtime, container id, `pod on node`) of every running container."""
+        found: list[tuple[SimulatedRuntime, str, str]] = []
+        for worker in self._cluster.workers.values():
+            for container, box in await worker.running():
+                found.append((worker.runtime, container.id, f"{box.spec.namespace}/{box.spec.name} on {worker.name}"))
+        return found
+
+    async def _kill_container(self, pick: int) -> None:
+        running = await self._running()
+        if running:
+            runtime, container, name = running[pick % len(running)]
+            self._cluster.transcript.say("killed", name)
+            runtime.kill(container)
+
+    async def _freeze_container(self, pick: int, seconds: float) -> None:
+        running = await self._running()
+        if not running:
+            return
+        runtime, container, name = running[pick % len(running)]
+        self._cluster.transcript.say("frozen", name)
+        runtime.freeze(container)
+        await clock.sleep(seconds)
+        if any(known.id == container for known in await runtime.containers()):
+            runtime.freeze(container, frozen=False)
+
+    async def _lose_leader(self, fault: faults.LoseLeader) -> None:
+        leaders = [candidate for candidate in self._cluster.candidates[fault.component] if candidate.leading]
+        if not leaders:
+            return
+        leader = leaders[0]
+        self._cluster.transcript.say("lost", f"{leader.name} by {fault.way}")
+        if fault.way == "cut":
+            link = leader.link
+            link.cut()
+            await clock.sleep(fault.seconds)
+            link.heal()
+        else:
+            down = leader.kill if fault.way == "kill" else leader.stop
+            await self._down(leader.name, down, leader.start, fault.seconds)
+
+    async def _cut(self, worker: Worker, seconds: float) -> None:
+        worker.cut()
+        await clock.sleep(seconds)
+        self._cluster.transcript.say("healed", worker.name)
+        worker.heal()
+
+    async def _break_runtime(self, worker: Worker, seconds: float) -> None:
+        worker.runtime.break_down("the simulated runtime is down")
+        await clock.sleep(seconds)
+        self._cluster.transcript.say("back", f"runtime of {worker.name}")
+        worker.runtime.break_down("")
+
+    async def _roughen(self, seconds: float) -> None:
+        self._rough += 1
+        self._cluster.set_noise(ROUGH)
+        await clock.sleep(seconds)
+        self._rough -= 1
+        if not self._rough:
+            self._cluster.transcript.say("calm", "the ways to the API are good again")
+            self._cluster.set_noise(self._cluster.shape.noise)
+
+    # -- what the user does ----------------------------------------------------------------------------------------
+
+    async def _obey(self) -> None:
+        while True:
+            order = await self._orders.get()
+            await order()
+            self._orders.task_done()
+
+    async def _drain(self, worker: Worker, seconds: float) -> None:
+        self._orders.put_nowait(lambda: self._cordon(worker.name, unschedulable=True))
+        self._orders.put_nowait(lambda: self._evict_all(worker.name))
+        await clock.sleep(seconds)
+        self._orders.put_nowait(lambda: self._cordon(worker.name, unschedulable=False))
+
+    async def _change(self, fault: Fault) -> None:
+        wanted, user = self._cluster.wanted, self.user
+        match fault:
+            case faults.DeletePod():
+                await self._delete_pod(fault)
+            case faults.DeleteNode(worker=number):
+                name = self._worker(number).name
+                await self._insist(lambda: self._cluster.user.delete(NODE, name, cause=_CAUSE))
+            case faults.Scale(app=key, replicas=replicas) if key in wanted.apps:
+                await user.change_app(replace(wanted.apps[key], replicas=replicas))
+            case faults.Rollout(app=key, back=back) if key in wanted.apps:
+                version = wanted.apps[key].version
+                await user.change_app(replace(wanted.apps[key], version=max(1, version - 1) if back else version + 1))
+            case faults.RolloutDaemon(daemon=key) if key in wanted.daemons:
+                await user.change_daemon(replace(wanted.daemons[key], version=wanted.daemons[key].version + 1))
+            case faults.CreateApp(app=key, replicas=replicas, strategy=strategy) if self._may_create(key):
+                namespace, name = meta.split_key(key)
+                await user.create_app(App(name, replicas, namespace=namespace, strategy=strategy))
+            case faults.DeleteApp(app=key, propagation=propagation):
+                await user.delete_app(key, propagation)
+            case faults.DeleteDaemon(daemon=key) if key in wanted.daemons:
+                await user.delete_daemon(key)
+                namespace, name = meta.split_key(key)
+                await user.create_daemon(Daemon(name, namespace=namespace))
+            case faults.DeleteNamespace(namespace=name, seconds=seconds) if name in wanted.namespaces:
+                await user.delete_namespace(name)
+                if seconds >= 0:
+                    await clock.sleep(seconds)
+                    await user.create_namespace(name)
+
+    def _may_create(self, key: str) -> bool:
+        namespace = meta.split_key(key)[0]
+        wanted = self._cluster.wanted
+        return key not in wanted.apps and (namespace == "default" or namespace in wanted.namespaces)
+
+    async def _insist(self, attempt: Callable[[], Awaitable[Obj]]) -> None:
+        await self._cluster.insist(attempt)
+
+    async def _delete_pod(self, fault: faults.DeletePod) -> None:
+        pods = self._cluster.ledger.all("Pod")
+        if not pods:
+            return
+        pod = pods[fault.pick % len(pods)]
+        self._cluster.transcript.say("user", f"deletes pod {meta.key(pod)}")
+        options: Obj = {"preconditions": {"uid": meta.uid(pod)}}
+        if fault.grace_seconds >= 0:
+            options["gracePeriodSeconds"] = fault.grace_seconds
+        name, namespace = meta.name(pod), meta.namespace(pod)
+
+        async def attempt() -> None:
+            try:
+                await self._cluster.user.delete(POD, name, namespace, options=options, cause=_CAUSE)
+            except ApiError as error:
+                # Another pod has the name by now.
+                if error.reason != "Conflict":
+                    raise
+
+        await self._cluster.insist(attempt)
+
+    async def _cordon(self, node: str, *, unschedulable: bool) -> None:
+        patch = {"spec": {"unschedulable": unschedulable or None}}
+        self._cluster.transcript.say("user", f"{'cordons' if unschedulable else 'uncordons'} {node}")
+        await self._insist(lambda: self._cluster.user.patch(NODE, node, "", patch, cause=_CAUSE))
+
+    async def _evict_all(self, node: str) -> None:
+        """What kubectl drain does, daemons' pods left alone; it gives up after a while."""
+        end = clock.monotonic() + _EVICTING_SECONDS_MAX
+        for pod in self._cluster.ledger.all("Pod"):
+            owner = meta.controller_of(pod) or {}
+            if meta.pod_node(pod) != node or owner.get("kind") == "DaemonSet" or meta.deleting(pod):
+                continue
+            await self._evict(pod, max(1.0, end - clock.monotonic()))
+
+    async def _evict(self, pod: Obj, seconds: float) -> None:
+        metadata = {"name": meta.name(pod), "namespace": meta.namespace(pod)}
+        eviction = {"apiVersion": "policy/v1", "kind": "Eviction", "metadata": metadata}
+        eviction["deleteOptions"] = {"preconditions": {"uid": meta.uid(pod)}}
+
+        async def attempt() -> None:
+            try:
+                await self._cluster.user.create(POD, eviction, subresource="eviction", cause=_CAUSE)
+            except ApiError as error:
+                if error.reason != "Conflict":
+                    raise
+
+        await self._cluster.insist(attempt, seconds=seconds)

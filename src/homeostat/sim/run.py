@@ -1,0 +1,173 @@
+"""One seed from beginning to end: a cluster comes up, faults happen, then all must be as it should and stay so."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from homeostat.kit import clock, virtual
+from homeostat.sim import checkers
+from homeostat.sim.cluster import HASTY, Shape, SimCluster
+from homeostat.sim.faults import Fault
+from homeostat.sim.inject import Injector
+from homeostat.sim.plan import APPS, DAEMONS, NAMESPACE, Bounds, random_schedule
+from homeostat.sim.transcript import Level, Transcript
+from homeostat.sim.workload import App, Daemon
+
+_UP_SECONDS = 60.0
+# The longest that something may take after the last fault: a crash backoff of minutes, then a rollout.
+_SETTLE_SECONDS = 600.0
+_QUIET_SECONDS = 30.0
+_LOOK_SECONDS = 2.0
+_ERRORS_MAX = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How a seed went. `failures` is empty when all is well; `settled_seconds` is how long after the last fault."""
+
+    seed: int
+    schedule: Sequence[Fault]
+    failures: Sequence[str]
+    transcript: Transcript
+    settled_seconds: float = 0.0
+    virtual_seconds: float = 0.0
+    requests: str = ""
+
+    @property
+    def passed(self) -> bool:
+        """Whether nothing was wrong."""
+        return not self.failures
+
+
+@dataclass(slots=True)
+class _Run:
+    """What a run finds out."""
+
+    schedule: Sequence[Fault] = ()
+    failures: list[str] = field(default_factory=list)
+    settled_seconds: float = 0.0
+    virtual_seconds: float = 0.0
+    requests: str = ""
+
+
+def run_seed(
+    seed: int,
+    *,
+    bounds: Bounds | None = None,
+    choose: Callable[[Sequence[Fault]], Sequence[Fault]] = tuple,
+    keep: Level = Level.WRITE,
+) -> Outcome:
+    """Run the seed's schedule, or the part of it that `choose` gives."""
+    bounds = bounds or Bounds()
+    found = _Run()
+    shape = Shape(masters=bounds.masters, workers=bounds.workers, settings=HASTY, keep=keep)
+    transcripts: list[Transcript] = []
+
+    async def main() -> None:
+        found.schedule = choose(random_schedule(bounds))
+        cluster = SimCluster(shape)
+        transcripts.append(cluster.transcript)
+        await _play(cluster, found)
+
+    with _errors() as errors:
+        try:
+            virtual.run(main, seed=seed)
+        except virtual.Deadlock as error:
+            found.failures.append(f"deadlock: {error}")
+    found.failures += [f"log: {text}" for text in errors[:_ERRORS_MAX]]
+    return Outcome(
+        seed,
+        found.schedule,
+        found.failures,
+        transcripts[0],
+        found.settled_seconds,
+        found.virtual_seconds,
+        found.requests,
+    )
+
+
+async def _play(cluster: SimCluster, found: _Run) -> None:
+    await cluster.start()
+    injector = Injector(cluster)
+    await injector.user.create_namespace(NAMESPACE)
+    for key in APPS:
+        namespace, _, name = key.partition("/")
+        await injector.user.create_app(App(name, 3, namespace=namespace))
+    for key in DAEMONS:
+        namespace, _, name = key.partition("/")
+        await injector.user.create_daemon(Daemon(name, namespace=namespace))
+    found.failures += [f"before any fault: {text}" for text in await _settle(cluster, _UP_SECONDS)]
+    if not found.failures:
+        cluster.transcript.say("up", "all is as it should be")
+        await injector.run(found.schedule)
+        began = clock.monotonic()
+        found.failures += await _settle(cluster, _SETTLE_SECONDS)
+        found.settled_seconds = clock.monotonic() - began
+        if not found.failures:
+            cluster.transcript.say("settled", "all is as it should be")
+            found.failures += await _stays(cluster)
+    found.failures += [f"safety: {text}" for text in cluster.safety.faults]
+    for text in found.failures:
+        cluster.transcript.say("FAILED", text)
+    tallies = cluster.traffic.tallies.values()
+    found.requests = (
+        f"{sum(t.answered for t in tallies)} answered, {sum(t.in_flight for t in tallies)} lost in flight, "
+        f"{sum(t.refused for t in tallies)} refused"
+    )
+    found.virtual_seconds = clock.monotonic()
+    await cluster.stop()
+
+
+async def _settle(cluster: SimCluster, seconds: float) -> list[str]:
+    """Wait until nothing is wrong; what still is after `seconds`."""
+    end = clock.monotonic() + seconds
+    while wrong := checkers.faults(await cluster.view()):
+        if clock.monotonic() >= end:
+            return [*wrong, f"the last change was at {cluster.ledger.changed_at:.1f}: {cluster.ledger.last}"]
+        await clock.sleep(_LOOK_SECONDS)
+    return []
+
+
+async def _stays(cluster: SimCluster) -> list[str]:
+    """Nothing changes any more. What is right may still be tidied up for a while, but then there is no write."""
+    ledger, end = cluster.ledger, clock.monotonic() + _SETTLE_SECONDS
+    while clock.monotonic() - ledger.changed_at < _QUIET_SECONDS:
+        if clock.monotonic() >= end:
+            return [f"writes go on: at {ledger.changed_at:.1f} {ledger.last}"]
+        await clock.sleep(_LOOK_SECONDS)
+    return [f"after it had settled: {text}" for text in checkers.faults(await cluster.view())]
+
+
+class _Collector(logging.Handler):
+    """Takes down errors: a task that failed, a loop's mistake. No simulated fault may cause one."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.ERROR)
+        self.texts: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        text = record.getMessage()
+        if record.exc_info and record.exc_info[1] is not None:
+            text = f"{text} ({type(record.exc_info[1]).__name__}: {record.exc_info[1]})"
+        self.texts.append(f"{record.name}: {text}")
+
+
+@contextmanager
+def _errors() -> Iterator[list[str]]:
+    """What is logged as an error inside the block."""
+    collector = _Collector()
+    loggers = [logging.getLogger("homeostat"), logging.getLogger("asyncio")]
+    kept = [(logger, logger.propagate, logger.level) for logger in loggers]
+    for logger in loggers:
+        logger.addHandler(collector)
+        logger.propagate = False
+    try:
+        yield collector.texts
+    finally:
+        for logger, propagate, level in kept:
+            logger.removeHandler(collector)
+            logger.propagate = propagate
+            logger.setLevel(level)

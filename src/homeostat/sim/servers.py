@@ -1,0 +1,118 @@
+"""One API server's place: it can be killed with what it had under way, and started fresh over the same state."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+from collections.abc import AsyncGenerator, AsyncIterator
+
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from homeostat.api.flags import Settings
+from homeostat.apiserver.edge import EdgeConfig, build_edge
+from homeostat.apiserver.server import ApiServer
+from homeostat.kit import tasks
+from homeostat.store.memory import MemoryState, MemoryStore
+from homeostat.wire import pki
+from homeostat.wire.message import Request, Response
+
+PORT = 6443
+_REVISION = b'"resourceVersion":"'
+
+
+@functools.cache
+def _key() -> str:
+    """A signing key for tokens, one a process: no simulated component shows one, so it changes no transcript."""
+    return pki.private_key_pem(ec.generate_private_key(ec.SECP256R1())).decode()
+
+
+class ServerSlot:
+    """An API server that comes and goes. Requests are tasks of the server: they outlive a client that leaves, and die
+    with the server."""
+
+    def __init__(self, name: str, address: str, state: MemoryState, settings: Settings) -> None:
+        self.name = name
+        self.address = address
+        self._state = state
+        self._store = MemoryStore(state)
+        self._config = EdgeConfig(
+            _key(),
+            advertise_host=address,
+            advertise_port=PORT,
+            default_not_ready_toleration_seconds=settings.integer("apiserver", "default-not-ready-toleration-seconds"),
+            default_unreachable_toleration_seconds=settings.integer(
+                "apiserver", "default-unreachable-toleration-seconds"
+            ),
+        )
+        self._server: ApiServer | None = None
+        self._pending: dict[int, asyncio.Task[Response]] = {}
+        self._count = 0
+        self.order_faults: list[str] = []
+
+    @property
+    def running(self) -> bool:
+        """Whether it answers."""
+        return self._server is not None
+
+    async def start(self) -> None:
+        """Start fresh: nothing but the store's state is kept."""
+        if self._server is not None:
+            return
+        self._store = MemoryStore(self._state)
+        await self._store.start()
+        server = ApiServer(self._store, parts=build_edge(self._config))
+        await server.start()
+        self._server = server
+
+    async def kill(self) -> None:
+        """End at once: requests under way break wherever they are, streams with them."""
+        server, self._server = self._server, None
+        if server is None:
+            return
+        await tasks.stop(*self._pending.values())
+        await server.stop()
+        await self._store.close()
+
+    async def handle(self, request: Request) -> Response:
+        """Answer. Raises ConnectionRefusedError when it does not run, ConnectionResetError when it dies meanwhile."""
+        server = self._server
+        if server is None:
+            raise ConnectionRefusedError(f"{self.name} is not running")
+        self._count += 1
+        number = self._count
+        task = tasks.spawn(server.handle(request), name=f"{self.name}/request")
+        self._pending[number] = task
+        task.add_done_callback(lambda _: self._pending.pop(number, None))
+        await asyncio.wait((task,))
+        if task.cancelled():
+            raise ConnectionResetError(f"{self.name} died")
+        response = task.result()
+        if not isinstance(response.body, bytes) and "watch" in request.query:
+            response.body = self._in_order(response.body, request)
+        return response
+
+    async def _in_order(self, chunks: AsyncIterator[bytes], request: Request) -> AsyncGenerator[bytes, None]:
+        """The stream as the server sends it, its revisions checked: after what it starts with they only grow."""
+        last = int(request.query.get("resourceVersion") or 0)
+        try:
+            async for chunk in chunks:
+                for line in chunk.splitlines():
+                    revision = _revision(line)
+                    bookmark = line.startswith(b'{"type":"BOOKMARK"')
+                    if revision is not None and (revision < last or (revision == last and not bookmark)):
+                        self.order_faults.append(f"{self.name}: {request.path}: revision {revision} after {last}")
+                    last = max(last, revision or 0)
+                yield chunk
+        finally:
+            if isinstance(chunks, AsyncGenerator):
+                await chunks.aclose()
+
+
+def _revision(line: bytes) -> int | None:
+    """The resourceVersion of a watch line's object; None for an error."""
+    place = line.find(_REVISION)
+    if place < 0:
+        return None
+    start = place + len(_REVISION)
+    text = line[start : line.index(b'"', start)]
+    return int(text) if text else None
