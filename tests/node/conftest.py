@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from homeostat.api.kinds import CONFIGMAP, EVENT, LEASE, NAMESPACE, NODE, POD, K
 from homeostat.apiserver.server import ApiServer
 from homeostat.client.api_client import ApiClient
 from homeostat.client.in_process import InProcessTransport
-from homeostat.kit import clock, virtual
+from homeostat.kit import clock, tasks, virtual
 from homeostat.node.agent import NodeAgent
 from homeostat.node.config import NodeConfig
 from homeostat.runtime.contract import Container, ContainerState
@@ -27,16 +28,45 @@ ADMIN = User("admin", ("system:masters",))
 
 
 class Cut:
-    """The node's way to the API: it can be refused, or swallow everything."""
+    """The node's way to the API: while it is not open, requests are refused and streams break."""
 
     def __init__(self, handle: Callable[[Request], Awaitable[Response]]) -> None:
         self._handle = handle
-        self.open = True
+        self._closed = asyncio.Event()
+
+    @property
+    def open(self) -> bool:
+        return not self._closed.is_set()
+
+    @open.setter
+    def open(self, value: bool) -> None:
+        if value:
+            self._closed = asyncio.Event()
+        else:
+            self._closed.set()
 
     async def __call__(self, request: Request) -> Response:
         if not self.open:
             raise ConnectionRefusedError("cut off")
-        return await self._handle(request)
+        response = await self._handle(request)
+        if not isinstance(response.body, bytes):
+            response.body = self._stream(response.body, self._closed)
+        return response
+
+    async def _stream(self, body: AsyncIterator[bytes], closed: asyncio.Event) -> AsyncIterator[bytes]:
+        cut = tasks.spawn(closed.wait(), name="cut")
+        try:
+            while True:
+                chunk = tasks.spawn(anext(body, b""), name="chunk")
+                await asyncio.wait((chunk, cut), return_when=asyncio.FIRST_COMPLETED)
+                if cut.done():
+                    await tasks.stop(chunk)
+                    raise ConnectionResetError("cut off")
+                if not chunk.result():
+                    return
+                yield chunk.result()
+        finally:
+            await tasks.stop(cut)
 
 
 class Stage:

@@ -26,6 +26,7 @@ from homeostat.node.config import COMPONENT, NodeConfig
 from homeostat.node.context import NodeContext
 from homeostat.node.heartbeat import Heartbeat
 from homeostat.node.lifecycle import PodState
+from homeostat.node.machine import this_machine
 from homeostat.node.mirrors import Mirrors
 from homeostat.node.nodeobject import Machine
 from homeostat.node.references import References
@@ -48,13 +49,14 @@ class _Caches:
 
 
 class NodeAgent:
-    """One node's agent. `machine` says what the node is made of; `runtime` is opened and closed by the agent."""
+    """One node's agent. It opens and closes `runtime`. `machine` says what the node is made of; without it, it is this
+    machine where containers are real."""
 
     def __init__(self, config: NodeConfig, client: Client, runtime: Runtime, machine: Machine | None = None) -> None:
         self.config = config
         self.runtime = runtime
         self._client = client
-        self._machine = machine or Machine()
+        self._machine = machine or (this_machine(config.root) if runtime.real else Machine())
         name = config.name
         self._recorder = EventRecorder(client, COMPONENT, host=name)
         self._caches = _Caches(
@@ -189,11 +191,8 @@ class NodeAgent:
         return nodeobject.default_labels(self.config, self._machine)
 
     def _finished(self, uid: str) -> None:
-        worker = self._workers.pop(uid, None)
-        replacement = self._static.get(uid)
-        if worker is not None and replacement is not None:
-            # The file came back while its former pod was ending.
-            self._begin(replacement)
+        self._workers.pop(uid, None)
+        self._begin_static()
 
     def _api_object(self, pod: Obj) -> Obj | None:
         found = self._caches.pods.objects.get(meta.namespace(pod), meta.name(pod))
@@ -224,12 +223,17 @@ class NodeAgent:
         for uid in self._static.keys() - found.keys():
             if uid in self._workers:
                 self._workers[uid].delete()
-        for uid, pod in found.items():
-            if uid not in self._workers:
-                self._begin(pod)
         if self._static.keys() != found.keys():
             self._mirrors.look()
         self._static = found
+        self._begin_static()
+
+    def _begin_static(self) -> None:
+        """Begin what is not there yet. Two forms of one static pod never run at once: the former one ends first."""
+        names = {meta.key(worker.pod) for worker in self._workers.values()}
+        for uid, pod in self._static.items():
+            if uid not in self._workers and meta.key(pod) not in names:
+                self._begin(pod)
 
     async def _follow_files(self) -> None:
         while True:

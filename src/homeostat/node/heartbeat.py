@@ -116,6 +116,7 @@ class Heartbeat:
         """The newest known form of the Node, created when there is none."""
         cached, written = self._current(), self._written
         if cached is not None:
+            self.registered.set()
             newer = written is not None and meta.resource_version(written) > meta.resource_version(cached)
             return written if written is not None and newer else cached
         wanted = nodeobject.registration(self._config, self._machine, self._version(), clock.wall())
@@ -136,6 +137,8 @@ class Heartbeat:
     # -- the Lease -------------------------------------------------------------------------------------------------
 
     async def _keep_lease(self) -> None:
+        # The Node owns its Lease, so it comes first.
+        await self.registered.wait()
         failures = 0
         while True:
             try:

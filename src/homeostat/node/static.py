@@ -13,7 +13,12 @@ import orjson
 import yaml
 
 from homeostat.api import meta
+from homeostat.api.defaults import apply_defaults
+from homeostat.api.errors import ApiError
+from homeostat.api.kinds import POD
+from homeostat.api.structural import conform
 from homeostat.api.types import Obj
+from homeostat.api.validation import validate_create
 from homeostat.kit.clock import rfc3339_micro
 from homeostat.kit.log import logger
 from homeostat.node import spec
@@ -47,11 +52,8 @@ def parse(text: bytes, source: str, node_name: str, now: float) -> Obj:
         pod = yaml.load(text, Loader=yaml.CSafeLoader)
     except yaml.YAMLError as error:
         raise StaticPodError(f"not YAML: {error}") from error
-    if not isinstance(pod, dict) or pod.get("kind") != "Pod" or not isinstance(pod.get("spec"), dict):
-        raise StaticPodError("not a Pod")
-    metadata = dict(pod.get("metadata") or {})
-    if not metadata.get("name") or not pod["spec"].get("containers"):
-        raise StaticPodError("a Pod needs metadata.name and spec.containers")
+    _check(pod)
+    metadata = dict(pod["metadata"])
     digest = hashlib.md5(orjson.dumps([node_name, source]) + text, usedforsecurity=False).hexdigest()
     metadata |= {"name": f"{metadata['name']}-{node_name}", "namespace": metadata.get("namespace") or "default"}
     metadata["uid"] = digest
@@ -63,3 +65,17 @@ def parse(text: bytes, source: str, node_name: str, now: float) -> Obj:
     if everything not in (body.get("tolerations") or []):
         body["tolerations"] = [*(body.get("tolerations") or []), everything]
     return {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": body}
+
+
+def _check(pod: object) -> None:
+    """Bring the pod into shape as the API would. Raises StaticPodError."""
+    if not isinstance(pod, dict) or pod.get("apiVersion") != "v1" or pod.get("kind") != "Pod":
+        raise StaticPodError("not a v1 Pod")
+    try:
+        missing = conform(POD, pod, field_validation="Strict").missing
+        apply_defaults(POD, pod)
+    except ApiError as error:
+        raise StaticPodError(str(error)) from error
+    causes = missing or validate_create(POD, pod)
+    if causes:
+        raise StaticPodError("; ".join(cause.text() for cause in causes))

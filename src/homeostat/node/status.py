@@ -102,7 +102,8 @@ def _terminated(container: Container, facts: Facts) -> Obj:
     entry["reason"] = container.reason or ("Completed" if container.exit_code == 0 else "Error")
     if container.message:
         entry["message"] = container.message
-    entry["startedAt"] = rfc3339(container.started_at) if container.started_at else None
+    if container.started_at:
+        entry["startedAt"] = rfc3339(container.started_at)
     entry["finishedAt"] = rfc3339(container.finished_at)
     entry["containerID"] = f"{facts.runtime}://{container.id}"
     return entry

@@ -108,15 +108,19 @@ class StatusWriter:
 
     async def _write(self, uid: str, wanted: _Wanted) -> None:
         failures = 0
+        sent: Obj | None = None
         while True:
             todo = self._patch(wanted)
             if todo is None:
                 break
             base, patch = todo
+            if patch == sent:
+                _log.warning("%s: the API does not keep %s as written", meta.key(wanted.pod), sorted(patch))
+                break
             try:
                 async with asyncio.timeout(_REQUEST_SECONDS_MAX):
                     self._newest[uid] = await self._send(base, patch, wanted)
-                failures = 0
+                failures, sent = 0, patch
             except ApiError as error:
                 if error.code in (404, 409):
                     # Gone, or another pod of that name: the cache will say so.

@@ -24,10 +24,12 @@ from homeostat.node.performer import Performer
 from homeostat.node.plan import Plan, plan
 from homeostat.node.status import TERMINAL, Facts, pod_status
 from homeostat.node.view import Trouble, View
+from homeostat.runtime.contract import RuntimeFault
 from homeostat.wire.cause import Seen, WriteCause
 
 _log = logger("kubelet.pod")
 _DELETE_RETRY = Backoff(first_seconds=0.2, ceiling_seconds=5.0)
+_STEP_RETRY = Backoff(first_seconds=0.5, ceiling_seconds=10.0)
 _REQUEST_SECONDS_MAX = 10.0
 _DEADLINE = Trouble("DeadlineExceeded", "Pod was active on the node longer than the specified deadline")
 
@@ -94,16 +96,29 @@ class PodWorker:
 
     async def _run(self) -> None:
         self._begin()
+        failures = 0
         while self.state is not PodState.FINISHED:
-            if self.state is PodState.SYNCING:
-                await self._sync()
-            elif self.state is PodState.TERMINATING:
-                await self._terminate()
-            else:
-                await self._see_out()
+            try:
+                await self._step()
+                failures = 0
+            except Exception as error:  # noqa: BLE001 - one pod's trouble, whatever it is, must not leave it untended
+                _log.warning(
+                    "%s: %s", meta.key(self.pod), error, exc_info=not isinstance(error, RuntimeFault | OSError)
+                )
+                self._context.recorder.record(self.pod, "FailedSync", f"error syncing pod: {error}", "Warning")
+                await clock.sleep(_STEP_RETRY.delay(failures))
+                failures += 1
         self._context.statuses.forget(self.uid)
         self._context.references.forget(self.uid)
         self._context.finished(self.uid)
+
+    async def _step(self) -> None:
+        if self.state is PodState.SYNCING:
+            await self._sync()
+        elif self.state is PodState.TERMINATING:
+            await self._terminate()
+        else:
+            await self._see_out()
 
     def _move(self, event: PodEvent) -> None:
         self.state = TABLE.move(self.state, event)
@@ -215,7 +230,9 @@ class PodWorker:
         if ending is None:
             await self._wake.wait()
             return
-        await self._context.statuses.settled(self.uid)
+        if not spec.is_static(self.pod):
+            # A static pod waits for no API: it may itself be the API server, to be replaced.
+            await self._context.statuses.settled(self.uid)
         await self._performer.clean(self.pod)
         if not self._gone and not spec.is_static(self.pod):
             await self._delete_object()
