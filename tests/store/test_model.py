@@ -159,7 +159,7 @@ class SqliteModel(Model):
     kind = "sqlite"
 
 
-@pytest.mark.parametrize(("machine", "examples"), [(Model, 60), (SqliteModel, 12)])
+@pytest.mark.parametrize(("machine", "examples"), [(Model, 40), (SqliteModel, 12)])
 def test_a_store_behaves_as_the_model_does(machine: type[Model], examples: int) -> None:
     run_state_machine_as_test(  # type: ignore[no-untyped-call]
         machine,

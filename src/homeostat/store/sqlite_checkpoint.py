@@ -13,6 +13,7 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 
+from homeostat.kit import clock
 from homeostat.kit.log import logger
 from homeostat.kit.threads import start_thread
 from homeostat.store import sqlite_file
@@ -23,6 +24,7 @@ _BYTES_BETWEEN = 2 << 20
 # How much of the log may be in use before the writers are held, and for how long readers may delay that.
 _LOG_BYTES_MAX = 32 << 20
 _READERS_MILLISECONDS_MAX = 100
+_HURRY_SECONDS = 5.0
 # The log's file is stretched to this at once: a commit that makes the file grow pays for the file system's journal as
 # well, which is a quarter of its time. SQLite ignores what follows the last valid frame.
 _LOG_FILE_BYTES = 4 << 20
@@ -33,7 +35,7 @@ _logger = logger("store")
 
 
 class Checkpointer:
-    """One thread; `wrote` is called by the writer, everything else by the loop."""
+    """One thread; `wrote` and `hurry` are called by the writer, everything else by the loop."""
 
     def __init__(self, path: Path, folder: Path) -> None:
         self._path = path
@@ -41,6 +43,7 @@ class Checkpointer:
         self._wake = threading.Event()
         self._stopping = False
         self._bytes = 0
+        self._hurry_again_at = 0.0
 
     def start(self, ended: Callable[[], None]) -> None:
         """Start the thread; `ended` comes last."""
@@ -53,8 +56,10 @@ class Checkpointer:
             self._wake.set()
 
     def hurry(self) -> None:
-        """Checkpoint now: it may give a full disk some room back."""
-        self._wake.set()
+        """Checkpoint soon, though little was written: it may give a full disk some room back."""
+        if clock.monotonic() >= self._hurry_again_at:
+            self._hurry_again_at = clock.monotonic() + _HURRY_SECONDS
+            self._wake.set()
 
     def stop(self) -> None:
         """End the thread after the checkpoint under way."""
