@@ -47,6 +47,7 @@ from homeostat.network.applier import Applier
 from homeostat.network.proxy import ServiceProxy
 from homeostat.node.agent import NodeAgent
 from homeostat.node.config import NodeConfig
+from homeostat.node.machine import this_machine
 from homeostat.runtime.contract import Runtime
 from homeostat.runtime.process import ProcessOptions, ProcessRuntime
 from homeostat.scheduler.scheduler import Scheduler
@@ -226,7 +227,7 @@ async def _kubelet(place: Place, stop: asyncio.Event) -> None:
         port=KUBELET_PORT,
         settings=place.settings,
     )
-    agent = NodeAgent(config, client, _runtime(place))
+    agent = NodeAgent(config, client, _runtime(place), this_machine(folder))
     await agent.start()
     await stop.wait()
     await agent.stop()
@@ -264,7 +265,7 @@ async def _network(place: Place, stop: asyncio.Event) -> None:
     relays = [outside]
     for node in cluster.nodes():
         relays += await _node_relays(uplinks, servers, node)
-    await serve_orders(place.folder.network_socket, uplinks)
+    orders = await serve_orders(place.folder.network_socket, uplinks)
     own = ApiClient(
         HttpTransport([f"https://127.0.0.1:{cluster.api_port}"], tls=_proxy_tls(place)), user_agent="kube-proxy"
     )
@@ -273,6 +274,7 @@ async def _network(place: Place, stop: asyncio.Event) -> None:
     await proxy.start()
     health = tasks.spawn(watch_health(servers, _checker(place, uplinks), outside.drop), name="relay/health")
     await stop.wait()
+    orders.close()
     await tasks.stop(health)
     await proxy.stop()
     for relay in relays:

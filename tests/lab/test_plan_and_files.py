@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from homeostat.lab import boot, kubeconfig
-from homeostat.lab.state import Folder, LabError, free_index
+from homeostat.lab.state import Folder, LabError, free_indexes
 from homeostat.lab.topology import Cluster
 
 
@@ -35,14 +35,20 @@ def test_clusters_of_one_machine_share_no_address() -> None:
     assert not {n.pod_cidr for n in first.nodes()} & {n.pod_cidr for n in second.nodes()}
 
 
+def planned(folder: Folder, wish: boot.Wish) -> Cluster:
+    made = boot.plan(folder, wish)
+    made.claim.close()
+    return made.cluster
+
+
 def test_a_cluster_that_comes_back_keeps_its_shape_and_refuses_another() -> None:
     folder = Folder.of("demo")
-    made = boot.plan(folder, boot.Wish("demo", control_planes=1, workers=3, api_port=7000))
+    made = planned(folder, boot.Wish("demo", control_planes=1, workers=3, api_port=7000))
     folder.save(made)
-    assert boot.plan(folder, boot.Wish("demo")) == made
+    assert planned(folder, boot.Wish("demo")) == made
     with pytest.raises(LabError, match="was made with --workers 3"):
         boot.plan(folder, boot.Wish("demo", workers=2))
-    changed = boot.plan(folder, boot.Wish("demo", settings={"kubelet": {"max-pods": "5"}}))
+    changed = planned(folder, boot.Wish("demo", settings={"kubelet": {"max-pods": "5"}}))
     assert changed.flags.integer("kubelet", "max-pods") == 5
 
 
@@ -50,7 +56,20 @@ def test_the_lowest_free_index_is_used_again() -> None:
     for index, name in enumerate(("a", "b", "c")):
         Folder.of(name).save(Cluster(name, index))
     Folder.of("b").purge()
-    assert free_index() == 1
+    assert free_indexes()[0] == 1
+
+
+def test_addresses_that_another_cluster_of_the_machine_uses_are_not_taken_twice(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    theirs = boot.plan(Folder.of("demo"), boot.Wish("demo"))
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "another-user"))
+    with theirs.claim:
+        mine = planned(Folder.of("demo"), boot.Wish("demo"))
+        assert mine.network != theirs.cluster.network
+        Folder.of("demo").save(theirs.cluster)
+        with pytest.raises(LabError, match="are in use by another cluster"):
+            boot.plan(Folder.of("demo"), boot.Wish("demo"))
 
 
 @pytest.mark.parametrize("name", ["", "Big", "a/b", "-x", "x" * 40, ".."])

@@ -30,10 +30,11 @@ def boot(wish: lab.Wish) -> None:
     began = clock.monotonic()
     folder = Folder.of(wish.name)
     with folder.only_one() as lock:
-        cluster = lab.plan(folder, wish)
-        with lab.listen(cluster.api_port) as api:
+        planned = lab.plan(folder, wish)
+        cluster = planned.cluster
+        with planned.claim, lab.listen(cluster.api_port) as api:
             lab.prepare(folder, cluster)
-            supervisor = lab.daemonize(folder, cluster, _load, lock=lock, api=api)
+            supervisor = lab.daemonize(folder, planned, _load, lock=lock, api=api)
     shown = progress(["API", *(f"node {node.name}" for node in cluster.nodes())])
     try:
         asyncio.run(_come_up(folder, cluster, supervisor, shown, began))
@@ -94,4 +95,7 @@ def _still_alive(supervisor: int, folder: Folder) -> None:
     pid, status = os.waitpid(supervisor, os.WNOHANG)
     if pid:
         log = folder.log / "supervisor.log"
-        raise LabError(f"the supervisor ended with status {os.waitstatus_to_exitcode(status)}; its log is {log}")
+        last = log.read_text().strip().rpartition("\n")[2]
+        raise LabError(
+            f"the supervisor ended with status {os.waitstatus_to_exitcode(status)} ({last}); its log is {log}"
+        )

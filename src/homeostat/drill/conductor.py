@@ -18,13 +18,15 @@ from homeostat.api.types import Obj
 from homeostat.drill.contract import Drill, DrillError, Prediction, Stage, Target
 from homeostat.drill.library import app_ready
 from homeostat.drill.observer import Observer
-from homeostat.drill.probe import Probe
+from homeostat.drill.probe import Probe, Sample
 from homeostat.kit import clock
 from homeostat.wire.message import Request
 
 _STEADY_SECONDS = 60.0
 _BASELINE_SECONDS = 0.5
 _SETTLE_SECONDS = 0.5
+# A signal takes a moment to end a process: what is sent within it counts as in flight.
+_INSTANT_SECONDS = 0.02
 
 Say = Callable[[str], None]
 
@@ -52,6 +54,9 @@ class Report:
     did: str = ""
     undid: str = ""
     fault_at: float = 0.0
+    # The fault was injected between these two moments (monotonic seconds).
+    fault_began: float = 0.0
+    fault_ended: float = 0.0
     undo_at: float = 0.0
     findings: list[Finding] = field(default_factory=list)
     app: Probe | None = None
@@ -62,9 +67,14 @@ class Report:
     def passed(self) -> bool:
         """The verdict: all predictions were kept and no more requests failed than the drill allows."""
         kept = all(finding.kept for finding in self.findings)
-        app = len(self.app.failures) if self.app else 0
-        api = len(self.api.failures) if self.api else 0
-        return kept and app <= self.drill.app_failures_max and api <= self.drill.api_failures_max
+        return kept and not any(self.unexcused(probe) for probe in (self.app, self.api) if probe)
+
+    def unexcused(self, probe: Probe) -> list[Sample]:
+        """The failed requests that were not in flight when the fault was injected."""
+        return [s for s in probe.failures if not self._in_flight(s)]
+
+    def _in_flight(self, sample: Sample) -> bool:
+        return sample.at <= self.fault_ended + _INSTANT_SECONDS and sample.at + sample.seconds >= self.fault_began
 
 
 async def conduct(drill: Drill, stage: Stage, *, say: Say) -> Report:
@@ -101,7 +111,9 @@ async def _probing(stage: Stage, report: Report) -> AsyncIterator[None]:
 async def _break_and_watch(stage: Stage, observer: Observer, report: Report, say: Say) -> None:
     drill, target = report.drill, report.target
     report.fault_at, began = clock.wall(), clock.monotonic()
+    report.fault_began = began
     report.did = await _act(stage, drill.inject, target, drill.deadline_seconds)
+    report.fault_ended = clock.monotonic()
     say(f"{report.did} ({target})")
     try:
         await _await(observer, report, [p for p in drill.predictions if not p.of_undo], began, say)

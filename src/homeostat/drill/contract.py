@@ -88,7 +88,8 @@ class Prediction:
 
 @dataclass(frozen=True, slots=True)
 class Drill:
-    """One drill. `loop` names the recovery loop it shows. `undo_after_seconds` is counted from the fault; 0 means as
+    """One drill. `loop` names the recovery loop it shows. Of the clients' requests only those in flight when the fault
+    is injected may fail. `undo_after_seconds` is counted from the fault; 0 means as
     soon as what is predicted of the fault has come true."""
 
     name: str
@@ -100,5 +101,3 @@ class Drill:
     undo: str = ""
     undo_after_seconds: float = 0.0
     deadline_seconds: float = 60.0
-    app_failures_max: int = 0
-    api_failures_max: int = 0

@@ -75,8 +75,6 @@ def _control_plane_drills(settings: Settings) -> list[Drill]:
             Prediction("the kubelet runs it under a new ID", 3.0, _new_container),
             Prediction("the API server is ready again", 10.0, _pod_ready),
         ),
-        app_failures_max=0,
-        api_failures_max=2,
     )
     lease = settings.duration("controller-manager", "leader-elect-lease-duration")
     retry = settings.duration("controller-manager", "leader-elect-retry-period")
@@ -125,8 +123,6 @@ def _power() -> Drill:
             Prediction("the node's containers run again", 15.0, _node_serves, of_undo=True),
             Prediction("all replicas are ready", 20.0, lambda world, _: app_ready(world), of_undo=True),
         ),
-        # Requests that the dead node was answering at that moment are lost; none after it.
-        app_failures_max=3,
     )
 
 
@@ -144,7 +140,6 @@ def _cut(grace: float, period: float) -> Drill:
             Prediction("no pod was evicted", 10.0, _untouched, of_undo=True),
         ),
         deadline_seconds=grace + period + 60,
-        app_failures_max=3,
     )
 
 
@@ -169,7 +164,6 @@ def _cut_for_long(grace: float, period: float, toleration: float) -> Drill:
             Prediction("its old pods are gone and all replicas are ready", 60.0, _settled, of_undo=True),
         ),
         deadline_seconds=evicted + 120,
-        app_failures_max=3,
     )
 
 

@@ -19,7 +19,7 @@ def text(report: Report, *, timeline: bool = True) -> list[str]:
     if report.undid:
         lines.append(f"  undone    {report.undid}, {report.undo_at - report.fault_at:.1f} s later")
     lines += [f"  {_mark(finding)}  {_finding(finding)}" for finding in report.findings]
-    lines += [_clients(probe) for probe in (report.app, report.api) if probe is not None]
+    lines += [_clients(report, probe) for probe in (report.app, report.api) if probe is not None]
     if timeline and report.journal:
         lines.append("  what the loops wrote, and why:")
         lines += _timeline(report)
@@ -45,7 +45,7 @@ def as_json(report: Report) -> dict[str, Any]:
             }
             for finding in report.findings
         ],
-        "clients": [_clients_json(probe) for probe in (report.app, report.api) if probe is not None],
+        "clients": [_clients_json(report, probe) for probe in (report.app, report.api) if probe is not None],
         "journal": report.journal,
     }
 
@@ -64,17 +64,24 @@ def _finding(finding: Finding) -> str:
     return f"{prediction.text}: {when} ({bound})"
 
 
-def _clients(probe: Probe) -> str:
-    failed = probe.failures
-    line = f"  {probe.name:<8}  {len(probe.samples)} requests, {len(failed)} failed"
-    line += f", longest time without an answer {probe.longest_gap():.2f} s"
+def _clients(report: Report, probe: Probe) -> str:
+    failed, unexcused = probe.failures, report.unexcused(probe)
+    text = f"  {probe.name:<8}  {len(probe.samples)} requests, {len(failed)} failed"
     if failed:
-        line += f"; first failure: {failed[0].error}"
-    return line
+        text += f", {len(failed) - len(unexcused)} of them in flight at the fault"
+    text += f"; longest time without an answer {probe.longest_gap():.2f} s"
+    if unexcused:
+        text += f"; first failure: {unexcused[0].error}"
+    return text
 
 
-def _clients_json(probe: Probe) -> dict[str, Any]:
-    failures = [{"at": f.at, "seconds": f.seconds, "error": f.error} for f in probe.failures]
+def _clients_json(report: Report, probe: Probe) -> dict[str, Any]:
+    unexcused = report.unexcused(probe)
+    failures = [
+        {"at": round(f.at - report.fault_began, 4), "seconds": round(f.seconds, 4), "error": f.error}
+        | {"inFlight": f not in unexcused}
+        for f in probe.failures
+    ]
     return {
         "name": probe.name,
         "requests": len(probe.samples),

@@ -9,6 +9,7 @@ import os
 import signal
 import socket
 import sys
+import traceback
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -16,9 +17,16 @@ from pathlib import Path
 from homeostat.kit import clock, log
 from homeostat.lab import certificates, control, kubeconfig, manifests
 from homeostat.lab.forking import set_title
-from homeostat.lab.state import Folder, LabError, free_index, replace_file
+from homeostat.lab.state import Folder, LabError, free_indexes, replace_file
 from homeostat.lab.supervisor import Child, Supervisor
-from homeostat.lab.topology import API_PORT, CONTROL_PLANES_MAX, WORKERS_MAX, Cluster
+from homeostat.lab.topology import (
+    API_PORT,
+    CLUSTERS_MAX,
+    CONTROL_PLANES_MAX,
+    UPLINK_PORT,
+    WORKERS_MAX,
+    Cluster,
+)
 
 API_HOST = "127.0.0.1"
 _STOP_SECONDS = 60.0
@@ -42,15 +50,42 @@ class Wish:
     settings: dict[str, dict[str, str]] | None = None
 
 
-def plan(folder: Folder, wish: Wish) -> Cluster:
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The cluster to run, and the socket that claims its addresses on this machine for as long as it is open."""
+
+    cluster: Cluster
+    claim: socket.socket
+
+
+def plan(folder: Folder, wish: Wish) -> Plan:
     """The cluster to run: a new one, or the saved one with its runtime options changed. Raises LabError."""
     _check(wish)
-    if not folder.exists():
-        given = {key: value for key in Wish.__slots__ if (value := getattr(wish, key)) is not None}
-        given["runtime"] = _runtime(wish.runtime)
-        given["store"] = "sqlite" if wish.store in (None, "auto") else wish.store
-        cluster = Cluster(index=free_index(), **given)
-        return _check_store(replace(cluster, api_port=wish.api_port or _free_port()))
+    if folder.exists():
+        cluster = _saved(folder, wish)
+        return Plan(cluster, _claim(cluster))
+    given = {key: value for key in Wish.__slots__ if (value := getattr(wish, key)) is not None}
+    given["runtime"] = _runtime(wish.runtime)
+    given["store"] = "sqlite" if wish.store in (None, "auto") else wish.store
+    given["api_port"] = wish.api_port or _free_port()
+    for index in free_indexes():
+        cluster = _check_store(Cluster(index=index, **given))
+        with contextlib.suppress(LabError):
+            return Plan(cluster, _claim(cluster))
+    raise LabError(f"the addresses of {CLUSTERS_MAX} clusters are all in use; `homeostat down --purge` forgets one")
+
+
+def _claim(cluster: Cluster) -> socket.socket:
+    """Claim the cluster's addresses against clusters of other users and state folders. Raises LabError."""
+    try:
+        return _listen(UPLINK_PORT, host=f"{cluster.network}.0.1")
+    except OSError as error:
+        text = f"the addresses {cluster.network}.0.0/16 of cluster {cluster.name!r} are in use by another cluster "
+        raise LabError(text + "of this machine; stop that one first") from error
+
+
+def _saved(folder: Folder, wish: Wish) -> Cluster:
+    """The saved cluster, with what may change changed. Raises LabError for what may not."""
     saved = folder.load()
     for part in ("control_planes", "workers", "store", "runtime"):
         asked, kept = getattr(wish, part), getattr(saved, part)
@@ -87,11 +122,11 @@ def _free_port() -> int:
     raise LabError(f"ports {API_PORT} to {API_PORT + _PORTS_TRIED} are all in use; name one with --api-port")
 
 
-def _listen(port: int) -> socket.socket:
+def _listen(port: int, *, host: str = API_HOST) -> socket.socket:
     sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
-        sock.bind((API_HOST, port))
+        sock.bind((host, port))
         sock.listen(1024)
     except OSError:
         sock.close()
@@ -125,8 +160,11 @@ def prepare(folder: Folder, cluster: Cluster) -> None:
         raise LabError(f"cannot write to {folder.path}: {error.strerror}") from error
 
 
-def daemonize(folder: Folder, cluster: Cluster, load: Load, *, lock: int, api: socket.socket) -> int:
-    """Fork the supervisor into the background; returns its process ID. The child never returns."""
+def daemonize(folder: Folder, planned: Plan, load: Load, *, lock: int, api: socket.socket) -> int:
+    """Fork the supervisor into the background; returns its process ID. The child never returns.
+
+    It keeps `lock`, the claim and the API's listening socket for as long as it lives.
+    """
     pid = os.fork()
     if pid:
         return pid
@@ -134,8 +172,10 @@ def daemonize(folder: Folder, cluster: Cluster, load: Load, *, lock: int, api: s
     try:
         os.setsid()
         _redirect(folder.log / "supervisor.log")
-        _supervise(folder, cluster, load, lock=lock, api=api)
+        _supervise(folder, planned, load, lock=lock, api=api)
         code = 0
+    except BaseException:  # noqa: BLE001 - the child of a fork must never return into its parent's work
+        traceback.print_exc()
     finally:
         sys.stderr.flush()
         os._exit(code)
@@ -151,7 +191,7 @@ def _redirect(file: Path) -> None:
     os.close(null)
 
 
-def _supervise(folder: Folder, cluster: Cluster, load: Load, *, lock: int, api: socket.socket) -> None:
+def _supervise(folder: Folder, planned: Plan, load: Load, *, lock: int, api: socket.socket) -> None:
     log.configure()
     set_title("homeostat")
     sockets = {"api": api}
@@ -162,13 +202,13 @@ def _supervise(folder: Folder, cluster: Cluster, load: Load, *, lock: int, api: 
     gc.freeze()
     own = f"--state={folder.path}"
     children = [Child("network", ["homeostat-network", own])]
-    for node in cluster.nodes():
+    for node in planned.cluster.nodes():
         children.append(Child(f"kubelet on {node.name}", ["kubelet", own, f"--node={node.name}"], node=node.name))
     supervisor = Supervisor(
         children=children,
         control=control_socket,
         component=lambda argv: component(argv, sockets),
-        inherited=[api.fileno(), lock],
+        inherited=[api.fileno(), planned.claim.fileno(), lock],
     )
     supervisor.run()
     folder.supervisor_socket.unlink(missing_ok=True)

@@ -10,7 +10,6 @@ import fcntl
 import os
 import re
 import shutil
-import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -18,7 +17,7 @@ from pathlib import Path
 
 import orjson
 
-from homeostat.lab.topology import CLUSTERS_MAX, UPLINK_PORT, Cluster
+from homeostat.lab.topology import CLUSTERS_MAX, Cluster
 
 _NAME = re.compile(r"^[a-z0-9]([-a-z0-9]{0,30}[a-z0-9])?$")
 
@@ -145,24 +144,10 @@ def clusters() -> list[Folder]:
     return [Folder(path) for path in sorted(root.iterdir()) if (path / "cluster.json").exists()]
 
 
-def free_index() -> int:
-    """The lowest cluster index that no cluster of this user has and nobody's cluster uses now. Raises LabError."""
+def free_indexes() -> list[int]:
+    """The cluster indexes that no cluster in this state folder has, in order."""
     taken = {folder.load().index for folder in clusters()}
-    for index in range(CLUSTERS_MAX):
-        if index not in taken and not _in_use(Cluster("any", index)):
-            return index
-    raise LabError(f"there are {CLUSTERS_MAX} clusters already; `homeostat down --purge` forgets one")
-
-
-def _in_use(cluster: Cluster) -> bool:
-    """Whether somebody listens on the addresses of this index: a cluster under another state folder, say."""
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((cluster.nodes()[0].address, UPLINK_PORT))
-        except OSError:
-            return True
-    return False
+    return [index for index in range(CLUSTERS_MAX) if index not in taken]
 
 
 def replace_file(path: Path, content: bytes, *, mode: int = 0o600) -> None:

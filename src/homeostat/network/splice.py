@@ -19,6 +19,9 @@ class Side(asyncio.Protocol):
         self.shut = False
         self.lost = False
         self._choked = False
+        # Bytes that came before the other end was there, or behind a valve that has just been shut: a loop may still
+        # deliver what it has read when it is told to pause.
+        self._early = bytearray()
         self._on_connect = on_connect
         self.on_lost: Callable[[], None] | None = None
 
@@ -33,7 +36,9 @@ class Side(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Pass bytes on."""
-        if self.other is not None and self.other.transport is not None:
+        if self.other is None or self.other.transport is None or self.shut:
+            self._early += data
+        else:
             self.other.transport.write(data)
 
     def eof_received(self) -> bool:
@@ -71,7 +76,13 @@ class Side(asyncio.Protocol):
         if self.shut or self._choked or self.other is None:
             self.transport.pause_reading()
         else:
+            self._send_early()
             self.transport.resume_reading()
+
+    def _send_early(self) -> None:
+        if self._early and self.other is not None and self.other.transport is not None:
+            self.other.transport.write(bytes(self._early))
+            self._early.clear()
 
     def close(self) -> None:
         """Send what is written, then close."""
