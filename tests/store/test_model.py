@@ -159,13 +159,13 @@ class SqliteModel(Model):
     kind = "sqlite"
 
 
-@pytest.mark.parametrize(("machine", "examples"), [(Model, 40), (SqliteModel, 12)])
+@pytest.mark.parametrize(("machine", "examples"), [(Model, 20), (SqliteModel, 8)])
 def test_a_store_behaves_as_the_model_does(machine: type[Model], examples: int) -> None:
     run_state_machine_as_test(  # type: ignore[no-untyped-call]
         machine,
         settings=settings(
             max_examples=examples,
-            stateful_step_count=40,
+            stateful_step_count=30,
             deadline=None,
             derandomize=True,
             suppress_health_check=list(HealthCheck),

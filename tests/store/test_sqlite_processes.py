@@ -101,7 +101,7 @@ def test_nothing_acknowledged_is_lost_when_writers_are_killed(tmp_path: Path) ->
 
     async def main() -> None:
         acknowledged: list[Load] = []
-        for round_number in range(4):
+        for round_number in range(3):
             async with load(path, f"a{round_number}") as one, load(path, f"b{round_number}") as two:
                 await asyncio.gather(one.read(until=60), two.read(until=60))
                 await one.kill()
