@@ -15,7 +15,6 @@ from homeostat.apiserver.subresources.exchange import body_of, success, write_op
 from homeostat.kit import clock
 from homeostat.wire.message import Response
 
-_RETRY_SECONDS = 10
 _VIOLATES = "Cannot evict pod as it would violate the pod's disruption budget."
 
 
@@ -108,7 +107,8 @@ def _replicas(call: Call, owner: Obj) -> int | None:
 
 
 def _refused(name: str, counts: Budget) -> ApiError:
-    error = errors.too_many_requests(_VIOLATES, retry_after_seconds=_RETRY_SECONDS)
+    # Without a time to retry after: clients would then retry by themselves, and `kubectl drain` would say nothing.
+    error = errors.too_many_requests(_VIOLATES, retry_after_seconds=0)
     message = f"The disruption budget {name} needs {counts.desired} healthy pods and has {counts.healthy} currently"
     error.details["causes"] = [{"reason": "DisruptionBudget", "message": message}]
     return error
