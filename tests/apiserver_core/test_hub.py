@@ -26,7 +26,7 @@ def event(namespace, name, app, revision):
     metadata = {"name": name, "namespace": namespace, "labels": {"app": app}}
     body = codec.encode({"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata})
     key = CONFIGMAP.key(namespace, name)
-    return Event(key, codec.frame(b"{}", body), revision, app == "gone")
+    return Event(key, codec.frame(b"{}", body, 7.0), revision, app == "gone")
 
 
 def apply(writes, hub, after_each):

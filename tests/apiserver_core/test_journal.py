@@ -106,7 +106,29 @@ def test_the_last_cause_of_an_object_outlives_a_restart(story):
         later = type(api)(state, Settings(), None)
         await later.start()
         (entry,) = await journal(later, kind="ConfigMap", namespace="default", name="a")
-        assert (entry["cause"]["loop"], entry["time"]) == ("user/admin", None)
+        assert (entry["cause"]["loop"], entry["time"]) == ("user/admin", 1_800_000_000.0)
+        await later.stop()
+
+    state = MemoryState()
+    story(scenario, state=state)
+
+
+def test_a_relaunched_server_knows_what_happened_before_it_began(story):
+    async def scenario(api):
+        await api.create(MAPS, {"metadata": {"name": "a"}, "data": {"k": "1"}})
+        await clock.sleep(5)
+        await api.merge(f"{MAPS}/a", {"data": {"k": "2"}})
+        await api.ask("DELETE", f"{MAPS}/a")
+        later = type(api)(state, Settings(), None)
+        await later.start()
+        await clock.sleep(1)
+        told = await journal(later, kind="ConfigMap")
+        assert [(entry["verb"], entry["time"] - 1_800_000_000, entry["summary"]) for entry in told] == [
+            ("ADDED", 0.0, "created"),
+            ("MODIFIED", 5.0, "data.k changed"),
+            ("DELETED", 5.0, "deleted"),
+        ]
+        assert told == await journal(api, kind="ConfigMap")
         await later.stop()
 
     state = MemoryState()

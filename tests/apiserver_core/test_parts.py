@@ -59,8 +59,11 @@ OBJECT = {
 
 
 def test_a_value_holds_the_cause_and_the_object_and_takes_its_revision_later():
-    value = codec.frame(b'{"loop":"x"}', codec.encode(OBJECT))
-    assert codec.cause_of(value) == b'{"loop":"x"}'
+    value = codec.frame(b'{"loop":"x"}', codec.encode(OBJECT), 7.0)
+    assert codec.cause_of(value) == b'{"at":7.000000,"loop":"x"}'
+    assert codec.time_of(codec.cause_of(value)) == 7.0
+    assert codec.time_of(codec.cause_of(codec.frame(b"{}", b"", 7.5))) == 7.5
+    assert codec.time_of(b'{"loop":"from before times were kept"}') == 0.0
     data = codec.stamp_stored(value, 12345)
     assert data == codec.stamp(codec.encode(OBJECT), 12345)
     decoded = codec.decode(data)
@@ -70,14 +73,14 @@ def test_a_value_holds_the_cause_and_the_object_and_takes_its_revision_later():
 
 
 def test_an_item_knows_what_selectors_ask_for():
-    value = codec.frame(b"{}", codec.encode(OBJECT))
+    value = codec.frame(b"{}", codec.encode(OBJECT), 7.0)
     item = maker(POD.prefix)("x/a", value, 5)
     assert (item.namespace, item.name, item.revision) == ("x", "a", 5)
     assert (item.field("spec.nodeName"), item.field("spec.hostNetwork")) == ("n1", "true")
     assert (item.field("status.phase"), item.field("metadata.name")) == ("", "a")
     assert item.at(8).data == codec.restamp(item.data, 8)
     event = {"apiVersion": "v1", "kind": "Event", "metadata": {"name": "e"}, "involvedObject": {"name": "a"}}
-    item = maker(EVENT.prefix)("x/e", codec.frame(b"{}", codec.encode(event)), 5)
+    item = maker(EVENT.prefix)("x/e", codec.frame(b"{}", codec.encode(event), 7.0), 5)
     assert item.field("regarding.name") == item.field("involvedObject.name") == "a"
 
 

@@ -14,6 +14,7 @@ import orjson
 from homeostat.api.types import Obj
 
 _MARK = b'"resourceVersion":"'
+_AT = b'{"at":'
 
 
 def encode(obj: Obj) -> bytes:
@@ -27,9 +28,20 @@ def encode(obj: Obj) -> bytes:
     return orjson.dumps(ordered)
 
 
-def frame(cause: bytes, body: bytes) -> bytes:
-    """The stored value of a body made by `encode`; `cause` is JSON in one line."""
-    return b"%b\n%b" % (cause, body)
+def frame(cause: bytes, body: bytes, at: float) -> bytes:
+    """The stored value of a body made by `encode`; `cause` is a JSON object in one line, `at` the wall clock.
+
+    The time stands in the cause, so that every server's journal tells the same one, a later server's too.
+    """
+    rest = b",%b" % cause[1:] if len(cause) > len(b"{}") else b"}"
+    return b"%b%.6f%b\n%b" % (_AT, at, rest, body)
+
+
+def time_of(cause: bytes) -> float:
+    """When the write with this cause (as `cause_of` gives it) was made: wall-clock seconds; 0 when it does not say."""
+    if not cause.startswith(_AT):
+        return 0.0
+    return float(cause[len(_AT) :].partition(b",")[0].rstrip(b"}"))
 
 
 def cause_of(value: bytes) -> bytes:

@@ -70,7 +70,7 @@ class Feed:
         page = await self._store.list(ROOT)
         by_prefix: dict[str, list[Entry]] = {}
         for entry in page.entries:
-            by_prefix.setdefault(_prefix(entry.key), []).append(entry)
+            by_prefix.setdefault(prefix_of(entry.key), []).append(entry)
         old, self._hubs = self._hubs, {}
         for prefix, entries in by_prefix.items():
             hub = self._hubs[prefix] = Hub(prefix, page.revision, self._settings)
@@ -103,7 +103,7 @@ class Feed:
     def _apply(self, event: Event) -> None:
         if event.revision <= self.applied:
             return
-        hub = self.hub(_prefix(event.key))
+        hub = self.hub(prefix_of(event.key))
         change = hub.apply(event)
         self.applied = event.revision
         self._observe(hub, change)
@@ -148,6 +148,6 @@ def too_large_revision(asked: int, current: int) -> errors.ApiError:
     return error
 
 
-def _prefix(key: str) -> str:
+def prefix_of(key: str) -> str:
     """`/registry/GROUP/PLURAL/` of a key."""
     return key[: key.index("/", key.index("/", len(ROOT)) + 1) + 1]

@@ -48,11 +48,11 @@ class Entry:
 
     __slots__ = ("cause", "change", "name", "namespace", "prefix", "revision", "size", "summary", "time", "type")
 
-    def __init__(self, prefix: str, change: Change, time: float) -> None:
+    def __init__(self, prefix: str, change: Change) -> None:
         item = change.item
         self.prefix = prefix
         self.revision = change.revision
-        self.time = time
+        self.time = codec.time_of(item.cause)
         self.type = change.type
         self.namespace = item.namespace
         self.name = item.name
@@ -97,14 +97,23 @@ class Journal:
 
     def observe(self, hub: Hub, change: Change) -> None:
         """Take a change: the feed calls this for every one."""
-        if hub.prefix == kinds.EVENT.prefix or (hub.prefix == kinds.LEASE.prefix and _is_renewal(change)):
+        if not _is_told(hub.prefix, change):
             return
-        entry = Entry(hub.prefix, change, clock.wall())
+        entry = Entry(hub.prefix, change)
         self._entries.append(entry)
         self._unsettled.append(entry)
         self._bytes += entry.size
         while self._bytes > self._bytes_max:
             self._oldest().let_go()
+
+    def remember(self, past: list[tuple[str, Change]]) -> None:
+        """Put changes from before this journal began, oldest first, in front of it, as far as there is room."""
+        room = (self._entries.maxlen or 0) - len(self._entries)
+        told = [(prefix, change) for prefix, change in past if _is_told(prefix, change)]
+        for prefix, change in reversed(told[-room:] if room else []):
+            entry = Entry(prefix, change)
+            entry.settle()
+            self._entries.appendleft(entry)
 
     def _oldest(self) -> Entry:
         entry = self._unsettled.popleft()
@@ -134,6 +143,10 @@ class Journal:
     def oldest(self) -> int:
         """The revision of the oldest entry; 0 without one."""
         return self._entries[0].revision if self._entries else 0
+
+
+def _is_told(prefix: str, change: Change) -> bool:
+    return prefix != kinds.EVENT.prefix and not (prefix == kinds.LEASE.prefix and _is_renewal(change))
 
 
 def _is_renewal(change: Change) -> bool:
@@ -173,17 +186,19 @@ class JournalPath:
         return Response(200, body, {"content-type": "application/json"})
 
     def _last(self, kind: Kind, namespace: str, name: str) -> list[Obj]:
-        """The last write of an object from before the journal began: its cause is stored with it, its time is not."""
+        """The last write of an object from before the journal began: its cause is stored with it."""
         home = kinds.stored_as(kind)
         item = self._feed.hub(home.prefix).items.get(f"{namespace}/{name}" if home.namespaced else name)
         if item is None:
             return []
-        entry = Entry(home.prefix, Change(item, item, deleted=False), 0.0)
-        return [{**_render(entry), "time": None, "summary": ""}]
+        entry = Entry(home.prefix, Change(item, item, deleted=False))
+        return [{**_render(entry), "summary": ""}]
 
 
 def _render(entry: Entry) -> Obj:
     """One entry as JSON; `time` is seconds since the epoch."""
+    cause = orjson.loads(entry.cause)
+    cause.pop("at", None)
     return {
         "revision": entry.revision,
         "time": entry.time,
@@ -191,7 +206,7 @@ def _render(entry: Entry) -> Obj:
         "namespace": entry.namespace,
         "name": entry.name,
         "verb": entry.type,
-        "cause": orjson.loads(entry.cause) if entry.cause else None,
+        "cause": cause or None,
         "summary": entry.settle(),
     }
 

@@ -20,6 +20,7 @@ from homeostat.apiserver.limits import Limits
 from homeostat.apiserver.metrics import Metrics
 from homeostat.apiserver.reader import HubReader
 from homeostat.apiserver.reading import Reads
+from homeostat.apiserver.recall import recall
 from homeostat.apiserver.routing import resolve
 from homeostat.apiserver.settings import Settings
 from homeostat.apiserver.special import Special
@@ -30,8 +31,11 @@ from homeostat.apiserver.watching import Watches
 from homeostat.apiserver.writer import ServerWriter
 from homeostat.apiserver.writing import Writes
 from homeostat.kit import tasks
-from homeostat.store.contract import Store
+from homeostat.kit.log import logger
+from homeostat.store.contract import Store, StoreError
 from homeostat.wire.message import Request, Response
+
+_log = logger("apiserver")
 
 
 class ApiServer:
@@ -78,14 +82,23 @@ class ApiServer:
     async def start(self) -> None:
         """Load the state; requests are answered when this returns."""
         await self._feed.start()
+        self._recall_until = self._feed.applied
         self._running = True
-        upkeep = (self._journal.settle, self._upkeep.compact, self._upkeep.expire_events)
+        upkeep = (self._recall, self._journal.settle, self._upkeep.compact, self._upkeep.expire_events)
         for number, work in enumerate((*upkeep, *self._parts.background)):
             self._background.append(tasks.spawn(_run(work), name=f"apiserver-background-{number}"))
+
+    async def _recall(self) -> None:
+        """Let the journal know what happened before this server began, as far as the store remembers."""
+        try:
+            self._journal.remember(await recall(self._store, until=self._recall_until))
+        except StoreError as error:
+            _log.warning("the journal begins now: the past cannot be read: %s", error)
 
     async def stop(self) -> None:
         """Go away as a killed server would: watches break, later calls raise ConnectionRefusedError."""
         self._running = False
+        self._recall_until = 0
         self._lives += 1
         await tasks.stop(*self._background)
         await self._feed.stop()

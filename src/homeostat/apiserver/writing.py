@@ -187,7 +187,7 @@ class Writes:
     async def _commit(self, write: Write, expected: int, body: bytes, *, delete: bool = False) -> bytes:
         """Commit; the new form as clients get it. Raises Stale, and 503 when the store cannot."""
         key = write.home.key(write.namespace, write.name)
-        value = codec.frame(write.cause, body)
+        value = codec.frame(write.cause, body, clock.wall())
         started = clock.monotonic()
         try:
             revision = await self._store.commit(key, expected, value, delete=delete)
