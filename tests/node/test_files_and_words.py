@@ -223,7 +223,7 @@ def test_what_is_not_supported_is_named() -> None:
     assert unsupported.refused({"name": "x", "livenessProbe": {"exec": {"command": ["x"]}}}) == ""
     container = {"name": "x", "resources": {"limits": {"cpu": "1"}}, "securityContext": {"runAsUser": 5}}
     pod = {"spec": {"containers": [container], "hostPID": True, "securityContext": {}}}
-    assert unsupported.not_enforced(pod) == [
+    assert unsupported.not_enforced(pod, mounts_in_place=True) == [
         "containers[].resources.limits.cpu",
         "containers[].securityContext.runAsUser",
         "hostPID",

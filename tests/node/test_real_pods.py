@@ -22,7 +22,7 @@ from homeostat.node.agent import NodeAgent
 from homeostat.node.config import NodeConfig
 from homeostat.node.server import NodeServer
 from homeostat.runtime.process import ProcessRuntime
-from homeostat.runtime.shim import start_ticks
+from homeostat.runtime.processes import start_ticks
 from homeostat.store.memory import MemoryState, MemoryStore
 from homeostat.wire.message import Request, User
 
@@ -134,7 +134,7 @@ def test_environment_and_volumes_reach_the_process(tmp_path: Path) -> None:
             },
         ]
         script = (
-            "echo $GREETING; echo $TOKEN; echo $DB_SERVICE_HOST:$DB_PORT_5432_TCP_PORT; cat etc/app/deep/size; echo; "
+            "echo $GREETING; echo $TOKEN; echo $DB_SERVICE_HOST:$DB_PORT_5432_TCP_PORT; cat /etc/app/deep/size; echo; "
             "cat $HOMEOSTAT_ROOT/etc/me/name; echo; echo x > scratch/file; cat scratch/file; exec sleep 100"
         )
         await asyncio.sleep(0.1)

@@ -14,7 +14,7 @@ import pytest
 
 from homeostat.runtime.contract import ContainerSpec, ContainerState, LogSpan, Mount, RuntimeFault, Sandbox, SandboxSpec
 from homeostat.runtime.process import ProcessOptions, ProcessRuntime
-from homeostat.runtime.shim import start_ticks
+from homeostat.runtime.processes import start_ticks
 
 State = ContainerState
 
@@ -283,3 +283,34 @@ def test_pods_have_addresses_of_their_own_that_are_not_used_again_at_once(tmp_pa
         assert (await stage.sandbox("d")).ip == "127.77.3.4"
 
     play(tmp_path, story)
+
+
+def test_mounts_are_at_their_paths_and_the_host_is_left_alone(tmp_path: Path) -> None:
+    async def story(stage: Stage) -> None:
+        if not stage.runtime.mounts_in_place:
+            pytest.skip("this kernel gives this user no mount namespaces")
+        (tmp_path / "volume").mkdir()
+        (tmp_path / "volume" / "word").write_text("hello")
+        mounts = (
+            Mount("/etc/homeostat-test", str(tmp_path / "volume"), read_only=True),
+            Mount("/homeostat-test/deep", str(tmp_path / "volume")),
+            Mount("/var/run/homeostat/test", str(tmp_path / "volume")),
+        )
+        script = (
+            "cat /etc/homeostat-test/word; echo x 2>/dev/null > /etc/homeostat-test/new || echo no; pwd; "
+            "cat /var/run/homeostat/test/word; echo y > /homeostat-test/deep/new; ls /etc/passwd; exec sleep 100"
+        )
+        one = await stage.run(script, mounts=mounts, working_dir="/homeostat-test/work")
+        wanted = [b"hellono", b"/homeostat-test/work", b"hello/etc/passwd"]
+        lines: list[bytes] = []
+        async for line in stage.runtime.read_log(one, LogSpan(follow=True)):
+            lines.append(line.data)
+            if len(lines) == len(wanted):
+                break
+        assert lines == wanted
+        assert (tmp_path / "volume" / "new").read_text() == "y\n"
+        inside = await stage.runtime.exec_sync(one, ("cat", "/etc/homeostat-test/word"), timeout_seconds=5)
+        assert (inside.exit_code, inside.output) == (0, b"hello")
+
+    play(tmp_path, story)
+    assert not any(os.path.exists(place) for place in ("/etc/homeostat-test", "/homeostat-test", "/run/homeostat"))

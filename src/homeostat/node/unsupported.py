@@ -26,9 +26,12 @@ def refused(container: Obj) -> str:
     return ""
 
 
-def not_enforced(pod: Obj) -> list[str]:
+def not_enforced(pod: Obj, *, mounts_in_place: bool) -> list[str]:
     """Fields that the process runtime accepts but cannot enforce, for it runs plain processes of one user."""
-    return sorted(set(_not_enforced(pod)))
+    found = set(_not_enforced(pod))
+    if not mounts_in_place and any(container.get("volumeMounts") for container in spec.all_containers(pod)):
+        found.add("containers[].volumeMounts[].mountPath (mounts are under $HOMEOSTAT_ROOT)")
+    return sorted(found)
 
 
 def _not_enforced(pod: Obj) -> Iterator[str]:

@@ -74,7 +74,8 @@ class PodFiles:
             if inside and not os.path.exists(host_path):
                 os.makedirs(host_path, exist_ok=True)
             result.append(Mount(mount["mountPath"], host_path, bool(mount.get("readOnly"))))
-        result.append(Mount(container.get("terminationMessagePath") or TERMINATION_LOG, self._termination(container)))
+        own = container.get("terminationMessagePath") or TERMINATION_LOG
+        result.append(Mount(own, self._termination(container), optional=own == TERMINATION_LOG))
         return tuple(result)
 
     def log_path(self, container_name: str, attempt: int) -> str:

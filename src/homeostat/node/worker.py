@@ -138,9 +138,10 @@ class PodWorker:
             self._note = f"refused: {self._outcome.reason}"
             self._move(PodEvent.REFUSED)
             return
-        ignored = unsupported.not_enforced(self.pod) if self._context.runtime.real else []
+        runtime = self._context.runtime
+        ignored = unsupported.not_enforced(self.pod, mounts_in_place=runtime.mounts_in_place) if runtime.real else []
         if ignored and not self._performer.adopted(self.pod):
-            text = f"The {self._context.runtime.name} runtime does not enforce {', '.join(ignored)}"
+            text = f"The {runtime.name} runtime does not enforce {', '.join(ignored)}"
             self._context.recorder.record(self.pod, "NotEnforced", text)
         self._move(PodEvent.ADMITTED)
 

@@ -58,11 +58,13 @@ class RuntimeFault(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Mount:
-    """A file or folder of the host that a container sees at `container_path`."""
+    """A file or folder of the host that a container sees at `container_path`. An `optional` one is there where it costs
+    nothing extra."""
 
     container_path: str
     host_path: str
     read_only: bool = False
+    optional: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,6 +195,8 @@ class Runtime(Protocol):
     version: str
     # Whether containers run for real, so that their environment and files matter.
     real: bool
+    # Whether containers see their mounts at the paths that they ask for (known after `start`).
+    mounts_in_place: bool
 
     async def start(self) -> None:
         """Open, and adopt what a former agent left running."""

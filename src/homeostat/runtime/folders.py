@@ -48,11 +48,12 @@ class Folders:
     def __init__(self, root: Path) -> None:
         self.sandboxes = root / "sandboxes"
         self.containers = root / "containers"
+        self.probe = root / "probe"
 
     def make(self) -> None:
-        """Create the two folders."""
-        self.sandboxes.mkdir(parents=True, exist_ok=True)
-        self.containers.mkdir(parents=True, exist_ok=True)
+        """Create the folders."""
+        for folder in (self.sandboxes, self.containers, self.probe):
+            folder.mkdir(parents=True, exist_ok=True)
 
     def container(self, container_id: str) -> Path:
         """A container's folder."""
@@ -70,6 +71,7 @@ class Folders:
         """Make a container's folder. The shim's part is written last: with it the folder is complete."""
         folder = self.container(container.id)
         (folder / "root").mkdir(parents=True)
+        (folder / "view").mkdir()
         _write(folder / "container.json", container)
         _write(folder / "spec.json", shim_spec)
 

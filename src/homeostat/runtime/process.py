@@ -1,9 +1,11 @@
 """The runtime of plain processes: no root, no images, no isolation; each container is a process group of its own.
 
-A container's command is a program of the host. It runs in its own folder, `$HOMEOSTAT_ROOT`. Mounts appear there under
-their path (a volume mounted at `/etc/app` is `$HOMEOSTAT_ROOT/etc/app`, or `etc/app` for the command, which starts in
-that folder), not at the host's own `/etc/app`. `workingDir` is a path under that folder, too. Resource limits and
-security contexts are not enforced. Each pod has its own loopback address; a command listens on `$(POD_IP)`.
+A container's command is a program of the host and sees the host's files, with its mounts at their paths: in a mount
+namespace of its own (`runtime.rootview`). Where the kernel does not allow that, and always besides, mounts appear as
+links in the container's own folder, `$HOMEOSTAT_ROOT`: a volume mounted at `/etc/app` is `$HOMEOSTAT_ROOT/etc/app`. A
+command starts in that folder, or in its `workingDir` (without namespaces: the path of that name in the folder).
+Resource limits and security contexts are not enforced. Each pod has a loopback address of its own; its commands should
+listen on that one only (`status.podIP` of the downward API).
 
 Containers belong to their shims (`runtime.shim`), so they outlive this object: a new one adopts them (`start`).
 """
@@ -18,7 +20,7 @@ from pathlib import Path
 
 from homeostat.kit import chance, clock
 from homeostat.kit.log import logger
-from homeostat.runtime import crireader, execclient, netprobe, watching
+from homeostat.runtime import crireader, execclient, netprobe, rootview, watching
 from homeostat.runtime.addresses import AddressPool
 from homeostat.runtime.contract import (
     CONTAINER,
@@ -40,7 +42,7 @@ from homeostat.runtime.contract import (
 from homeostat.runtime.crilog import FILES_MAX, SIZE_BYTES_MAX
 from homeostat.runtime.folders import Folders
 from homeostat.runtime.launcher import Launcher, LocalLauncher
-from homeostat.runtime.shim import start_ticks
+from homeostat.runtime.processes import kill_group, start_ticks
 from homeostat.runtime.signals import EventStream
 
 _log = logger("runtime")
@@ -88,12 +90,14 @@ class ProcessRuntime:
         self._pids: dict[str, int] = {}
         self._exits: dict[str, watching.Exit] = {}
         self._events = EventStream()
+        self.mounts_in_place = False
 
     # -- opening and closing ---------------------------------------------------------------------------------------
 
     async def start(self) -> None:
         """Open the state folder and adopt what runs."""
         self._folders.make()
+        self.mounts_in_place = rootview.possible(str(self._folders.probe))
         for sandbox in self._folders.read_sandboxes():
             self._sandboxes[sandbox.id] = sandbox
             if sandbox.ready:
@@ -206,7 +210,8 @@ class ProcessRuntime:
             self._folders.write_container(container, self._shim_spec(container, sandbox))
             _link_mounts(self._folders.container(container.id) / "root", spec.mounts)
             os.makedirs(os.path.dirname(spec.log_path), exist_ok=True)
-            os.makedirs(self._cwd(container), exist_ok=True)
+            if not self._has_view(container):
+                os.makedirs(self._cwd(container), exist_ok=True)
         except OSError as error:
             self._folders.drop_container(container.id)
             raise RuntimeFault("CreateContainerError", str(error)) from error
@@ -214,8 +219,21 @@ class ProcessRuntime:
         return container
 
     def _cwd(self, container: Container) -> str:
-        root = self._folders.container(container.id) / "root"
-        return os.path.join(root, container.spec.working_dir.lstrip("/")) if container.spec.working_dir else str(root)
+        root, wanted = self._folders.container(container.id) / "root", container.spec.working_dir
+        if not wanted:
+            return str(root)
+        return wanted if self._has_view(container) else os.path.join(root, wanted.lstrip("/"))
+
+    def _has_view(self, container: Container) -> bool:
+        """Whether the container sees its mounts at their paths; one that has none needs no namespace."""
+        needed = any(not mount.optional for mount in container.spec.mounts) or container.spec.working_dir
+        return self.mounts_in_place and bool(needed)
+
+    def _view(self, container: Container) -> dict[str, object] | None:
+        if not self._has_view(container):
+            return None
+        mounts = [(mount.host_path, mount.container_path, mount.read_only) for mount in container.spec.mounts]
+        return {"stage": str(self._folders.container(container.id) / "view"), "mounts": mounts}
 
     def _shim_spec(self, container: Container, sandbox: Sandbox) -> dict[str, object]:
         root = self._folders.container(container.id) / "root"
@@ -226,6 +244,7 @@ class ProcessRuntime:
             "argv": container.spec.argv,
             "env": environment,
             "cwd": self._cwd(container),
+            "view": self._view(container),
             "log_path": container.spec.log_path,
             "log_bytes_max": self._options.log_bytes_max,
             "log_files_max": self._options.log_files_max,
@@ -276,10 +295,10 @@ class ProcessRuntime:
         pid, container = self._pids[container_id], self._get(container_id)
         if timeout_seconds > 0:
             number = getattr(signal, container.spec.stop_signal, signal.SIGTERM)
-            watching.signal_group(pid, number)
+            kill_group(pid, number)
             if await exit_.wait(timeout_seconds):
                 return
-        watching.signal_group(pid, signal.SIGKILL)
+        kill_group(pid, signal.SIGKILL)
         if not await exit_.wait(_KILL_SECONDS_MAX):
             _log.warning("container %s outlived SIGKILL; ending its shim", container_id)
             exit_.kill_shim()

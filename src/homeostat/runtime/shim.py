@@ -23,7 +23,9 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from homeostat.kit import machine
+from homeostat.runtime import rootview
 from homeostat.runtime.crilog import CriLog
+from homeostat.runtime.processes import end_all_children, exit_code_of, kill_group, start_ticks
 
 START_ERROR_CODE = 128
 ALREADY_RUN = 3
@@ -58,17 +60,6 @@ def run(container_dir: Path, builtin: Builtin | None = None, *, names: Collectio
             return 0
     _Shim(container_dir, spec, builtin if spec["argv"][0] in names else None).run()
     return 0
-
-
-def start_ticks(pid: int) -> int:
-    """When the process started, in clock ticks after boot (it tells a process from a later one of the same ID);
-    0 when there is none, or only its remains."""
-    try:
-        with open(f"/proc/{pid}/stat", "rb") as file:
-            fields = file.read().rpartition(b")")[2].split()
-    except OSError:
-        return 0
-    return 0 if fields[0] in (b"Z", b"X") else int(fields[19])
 
 
 def write_json(path: Path, value: dict[str, Any]) -> None:
@@ -192,6 +183,7 @@ class _Shim:
             os.dup2(descriptor, number)
             os.set_inheritable(number, True)
         try:
+            self._take_view(inside=said < 0)
             os.chdir(self._spec["cwd"])
             if self._builtin is None or said < 0:
                 os.execve(find_program(argv[0], environment), argv, environment)
@@ -203,6 +195,18 @@ class _Shim:
         os.environ.update(environment)
         return self._builtin(argv)
 
+    def _take_view(self, *, inside: bool) -> None:
+        """See the container's mounts at their paths; `inside`: as the container that runs already."""
+        view = self._spec.get("view")
+        if view is None:
+            return
+        if inside:
+            rootview.join(self._pid)
+        else:
+            rootview.enter(view["stage"], view["mounts"], [self._spec["cwd"]])
+        # A change of credentials may have taken it away.
+        _libc.prctl(_PR_SET_PDEATHSIG, int(signal.SIGKILL), 0, 0, 0)
+
     # -- life ------------------------------------------------------------------------------------------------------
 
     def _serve(self) -> None:
@@ -213,7 +217,7 @@ class _Shim:
             for descriptor, _ in self._poll.poll(wait):
                 self._on_ready(descriptor)
             if self._kill_at and self._kill_at <= machine.monotonic():
-                _kill_group(self._pid, signal.SIGKILL)
+                kill_group(self._pid, signal.SIGKILL)
                 self._kill_at = 0.0
 
     def _on_ready(self, descriptor: int) -> None:
@@ -248,7 +252,7 @@ class _Shim:
                 return False
             if pid == self._pid:
                 ended_at = machine.wall_nanoseconds()
-                _end_all_children()
+                end_all_children()
                 self._finish(exit_code_of(status), "", "", ended_at)
                 return True
             self._exec_ended(pid, status)
@@ -256,7 +260,7 @@ class _Shim:
     def _end(self) -> None:
         """The parent died or the node goes down: end the container, in a moment by force."""
         if self._pid:
-            _kill_group(self._pid, getattr(signal, self._spec["stop_signal"], signal.SIGTERM))
+            kill_group(self._pid, getattr(signal, self._spec["stop_signal"], signal.SIGTERM))
             self._kill_at = machine.monotonic() + self._spec["orphan_grace_seconds"]
 
     def _finish(self, code: int, reason: str, message: str, ended_at: int = 0) -> None:
@@ -302,16 +306,10 @@ class _Shim:
         for pid, connection in self._execs.items():
             if connection.fileno() == descriptor:
                 self._poll.unregister(connection)
-                _kill_group(pid, signal.SIGKILL)
+                kill_group(pid, signal.SIGKILL)
                 connection.close()
                 del self._execs[pid]
                 return
-
-
-def exit_code_of(status: int) -> int:
-    """A wait status as a container's exit code: 128 + the signal's number for a signal."""
-    code = os.waitstatus_to_exitcode(status)
-    return code if code >= 0 else 128 - code
 
 
 def find_program(word: str, environment: dict[str, str]) -> str:
@@ -327,6 +325,8 @@ def find_program(word: str, environment: dict[str, str]) -> str:
 
 def start_failure(word: str, cwd: str, error: OSError) -> str:
     """Why a command could not start, in the words of runc."""
+    if isinstance(error, rootview.ViewError):
+        return f"unable to start container process: {error.strerror}"
     if not os.path.isdir(cwd):
         return f'unable to start container process: chdir to cwd ("{cwd}") failed: no such file or directory'
     if "/" not in word and error.errno == errno.ENOENT:
@@ -336,47 +336,6 @@ def start_failure(word: str, cwd: str, error: OSError) -> str:
     else:
         why = os.strerror(error.errno or errno.EIO).lower()
     return f'unable to start container process: exec: "{word}": {why}'
-
-
-def _kill_group(pid: int, number: int) -> None:
-    try:
-        os.killpg(pid, number)
-    except (ProcessLookupError, PermissionError):
-        pass
-
-
-def _end_all_children() -> None:
-    """Kill every child, and, as this is a subreaper, every descendant in turn, until none is left."""
-    while True:
-        for pid in _children():
-            try:
-                os.kill(pid, signal.SIGKILL)
-            except ProcessLookupError:
-                pass
-        try:
-            os.waitpid(-1, 0)
-        except ChildProcessError:
-            return
-
-
-def _children() -> list[int]:
-    me = str(os.getpid()).encode()
-    try:
-        with open(f"/proc/self/task/{os.getpid()}/children", "rb") as file:
-            return [int(word) for word in file.read().split()]
-    except FileNotFoundError:
-        pass  # a kernel without CONFIG_PROC_CHILDREN: look at every process
-    found = []
-    for entry in os.listdir("/proc"):
-        if not entry.isdigit():
-            continue
-        try:
-            with open(f"/proc/{entry}/stat", "rb") as file:
-                if file.read().rpartition(b")")[2].split()[1] == me:
-                    found.append(int(entry))
-        except OSError:
-            continue
-    return found
 
 
 if __name__ == "__main__":

@@ -88,6 +88,7 @@ class SimulatedRuntime:
     name = "simulated"
     version = "0.1.0"
     real = False
+    mounts_in_place = True
 
     def __init__(self, *, pod_cidr: str, node_address: str, behaviour: BehaviourOf | None = None) -> None:
         self._addresses = AddressPool(pod_cidr)

@@ -86,14 +86,6 @@ class StartSignal:
             ended.close()
 
 
-def signal_group(pid: int, number: int) -> None:
-    """Signal a process group that may be gone."""
-    try:
-        os.killpg(pid, number)
-    except ProcessLookupError:
-        pass
-
-
 def end_leftovers(container_id: str) -> None:
     """Kill every process that carries the container's mark in its environment: for when its shim was killed."""
     mark = f"HOMEOSTAT_CONTAINER={container_id}".encode()

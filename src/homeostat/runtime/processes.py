@@ -1,0 +1,65 @@
+"""Telling processes apart, ending them, and reading how they ended. Used by the shim: the standard library only."""
+
+from __future__ import annotations
+
+import os
+import signal
+
+
+def start_ticks(pid: int) -> int:
+    """When the process started, in clock ticks after boot (it tells a process from a later one of the same ID);
+    0 when there is none, or only its remains."""
+    try:
+        with open(f"/proc/{pid}/stat", "rb") as file:
+            fields = file.read().rpartition(b")")[2].split()
+    except OSError:
+        return 0
+    return 0 if fields[0] in (b"Z", b"X") else int(fields[19])
+
+
+def exit_code_of(status: int) -> int:
+    """A wait status as a container's exit code: 128 + the signal's number for a signal."""
+    code = os.waitstatus_to_exitcode(status)
+    return code if code >= 0 else 128 - code
+
+
+def kill_group(pid: int, number: int) -> None:
+    """Signal a process group that may be gone."""
+    try:
+        os.killpg(pid, number)
+    except (ProcessLookupError, PermissionError):
+        pass
+
+
+def end_all_children() -> None:
+    """Kill every child, and, as this is a subreaper, every descendant in turn, until none is left."""
+    while True:
+        for pid in _children():
+            try:
+                os.kill(pid, signal.SIGKILL)
+            except ProcessLookupError:
+                pass
+        try:
+            os.waitpid(-1, 0)
+        except ChildProcessError:
+            return
+
+
+def _children() -> list[int]:
+    me = str(os.getpid()).encode()
+    try:
+        with open(f"/proc/self/task/{os.getpid()}/children", "rb") as file:
+            return [int(word) for word in file.read().split()]
+    except FileNotFoundError:
+        pass  # a kernel without CONFIG_PROC_CHILDREN: look at every process
+    found = []
+    for entry in os.listdir("/proc"):
+        if not entry.isdigit():
+            continue
+        try:
+            with open(f"/proc/{entry}/stat", "rb") as file:
+                if file.read().rpartition(b")")[2].split()[1] == me:
+                    found.append(int(entry))
+        except OSError:
+            continue
+    return found
