@@ -48,6 +48,7 @@ from homeostat.network.proxy import ServiceProxy
 from homeostat.node.agent import NodeAgent
 from homeostat.node.config import NodeConfig
 from homeostat.node.machine import this_machine
+from homeostat.node.server import NodeServer
 from homeostat.runtime.contract import Runtime
 from homeostat.runtime.process import ProcessOptions, ProcessRuntime
 from homeostat.scheduler.scheduler import Scheduler
@@ -229,7 +230,10 @@ async def _kubelet(place: Place, stop: asyncio.Event) -> None:
     )
     agent = NodeAgent(config, client, _runtime(place), this_machine(folder))
     await agent.start()
+    tls = certificates.server_context(place.folder.pki, f"kubelet-server-{node.name}")
+    server = await serve(NodeServer(agent).handle, host=node.address, port=KUBELET_BEHIND_PORT, tls=tls)
     await stop.wait()
+    await server.close(grace_seconds=1.0)
     await agent.stop()
     await client.close()
 
