@@ -7,6 +7,7 @@ process dies.
 from __future__ import annotations
 
 import asyncio
+import functools
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -20,6 +21,7 @@ from homeostat.drill.library import app_ready
 from homeostat.drill.observer import Observer
 from homeostat.drill.probe import Probe, Sample
 from homeostat.kit import clock
+from homeostat.loop.contract import World
 from homeostat.wire.message import Request
 
 _STEADY_SECONDS = 60.0
@@ -33,16 +35,17 @@ Say = Callable[[str], None]
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What became of one prediction: when it came true (seconds after the fault, or its undoing), if it did."""
+    """What became of one prediction: when it came true (seconds after the fault, or its undoing), if it did.
+    `within_seconds` is the prediction's bound with the target's backoff."""
 
     prediction: Prediction
     seconds: float | None
+    within_seconds: float
 
     @property
     def kept(self) -> bool:
         """Whether it came true in its time."""
-        low, high = self.prediction.after_seconds, self.prediction.within_seconds
-        return self.seconds is not None and low <= self.seconds <= high
+        return self.seconds is not None and self.prediction.after_seconds <= self.seconds <= self.within_seconds
 
 
 @dataclass(slots=True)
@@ -129,21 +132,24 @@ async def _break_and_watch(stage: Stage, observer: Observer, report: Report, say
 
 
 async def _await(observer: Observer, report: Report, predictions: list[Prediction], began: float, say: Say) -> None:
-    async def one(prediction: Prediction) -> Finding:
-        left = began + prediction.within_seconds - clock.monotonic()
+    for prediction in predictions:
+        within = prediction.within_seconds + (0.0 if prediction.of_undo else report.target.backoff_seconds)
+        left = began + within - clock.monotonic()
         held = await observer.until(
-            lambda world: prediction.holds(world, report.target), timeout_seconds=max(0.0, left)
+            functools.partial(_holds, prediction, report.target), timeout_seconds=max(0.0, left)
         )
-        finding = Finding(prediction, round(clock.monotonic() - began, 3) if held else None)
+        finding = Finding(prediction, round(clock.monotonic() - began, 3) if held else None, within)
         say(_finding_line(finding))
-        return finding
+        report.findings.append(finding)
 
-    report.findings += await asyncio.gather(*map(one, predictions))
+
+def _holds(prediction: Prediction, target: Target, world: World) -> bool:
+    return prediction.holds(world, target)
 
 
 def _finding_line(finding: Finding) -> str:
     if finding.seconds is None:
-        return f"NOT within {finding.prediction.within_seconds:g} s: {finding.prediction.text}"
+        return f"NOT within {finding.within_seconds:g} s: {finding.prediction.text}"
     early = "" if finding.kept else f" (predicted no earlier than {finding.prediction.after_seconds:g} s)"
     return f"after {finding.seconds:.2f} s: {finding.prediction.text}{early}"
 

@@ -60,13 +60,16 @@ class Stage(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """What a fault hits. `before` is what must change (a container ID, a leader's identity, a pod's uid)."""
+    """What a fault hits. `before` is what must change (a container ID, a leader's identity), `at` when it was chosen
+    (wall-clock seconds), `backoff_seconds` how long the kubelet may hold its restart back (CrashLoopBackOff)."""
 
     node: str = ""
     namespace: str = ""
     pod: str = ""
     container: str = ""
     before: str = ""
+    at: float = 0.0
+    backoff_seconds: float = 0.0
 
     def __str__(self) -> str:
         if self.container:
@@ -76,8 +79,9 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class Prediction:
-    """`text` will hold no earlier than `after_seconds` and no later than `within_seconds` after the fault (or, with
-    `of_undo`, after its undoing)."""
+    """Predictions come true one after the other. `text` will hold no earlier than `after_seconds` and no later than
+    `within_seconds` after the fault (or, with `of_undo`, after its undoing); later by the crash backoff that the target
+    has earned by earlier restarts."""
 
     text: str
     within_seconds: float
@@ -89,8 +93,8 @@ class Prediction:
 @dataclass(frozen=True, slots=True)
 class Drill:
     """One drill. `loop` names the recovery loop it shows. Of the clients' requests only those in flight when the fault
-    is injected may fail. `undo_after_seconds` is counted from the fault; 0 means as
-    soon as what is predicted of the fault has come true."""
+    is injected may fail. `undo_after_seconds` is counted from the fault; 0 means as soon as what is predicted of the
+    fault has come true."""
 
     name: str
     title: str

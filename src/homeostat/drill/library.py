@@ -6,18 +6,25 @@ the cluster was started with.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from homeostat.api import meta
 from homeostat.api.flags import Settings
 from homeostat.api.kinds import DEPLOYMENT, ENDPOINTSLICE, LEASE, NODE, POD
 from homeostat.api.types import Obj
 from homeostat.drill.contract import Drill, DrillError, Prediction, Target
+from homeostat.kit.backoff import Backoff
 from homeostat.loop.contract import World
 
 APP_NAMESPACE = "default"
 APP = "hello"
 _SYSTEM = "kube-system"
+# The kubelet's crash backoff, by its defaults.
+_CRASH = Backoff(first_seconds=10, ceiling_seconds=300)
+_QUIET_SECONDS = 600.0
+# The fault comes at least this long after its target was chosen.
+_FAULT_SECONDS = 0.5
 
 
 def library(settings: Settings) -> dict[str, Drill]:
@@ -106,7 +113,10 @@ def _agent() -> Drill:
         loop="the node's containers run on; its supervisor relaunches the agent",
         choose=_app_node,
         inject="kill-agent",
-        predictions=(Prediction("no container was touched and the node is Ready", 10.0, _untouched),),
+        predictions=(
+            Prediction("its successor renews the node's Lease", 20.0, _lease_renewed),
+            Prediction("no container was touched and the node is Ready", 25.0, _untouched),
+        ),
     )
 
 
@@ -187,9 +197,10 @@ def app_ready(world: World) -> bool:
 
 
 def _app_container(world: World) -> Target:
-    for pod in app_pods(world):
-        if meta.pod_ready(pod):
-            return _target(pod, pod["spec"]["containers"][0]["name"])
+    ready = [pod for pod in app_pods(world) if meta.pod_ready(pod)]
+    if ready:
+        pod = _calmest(ready, world.now)
+        return _target(pod, pod["spec"]["containers"][0]["name"], world.now)
     raise DrillError(f"no pod of the app {APP!r} is ready; `kubectl apply -f examples/hello.yaml` starts it")
 
 
@@ -198,7 +209,8 @@ def _app_node(world: World) -> Target:
     for pod in app_pods(world):
         node = pod["spec"].get("nodeName", "")
         if meta.pod_ready(pod) and node in workers:
-            return Target(node=node, namespace=APP_NAMESPACE, pod=meta.name(pod), before=_fingerprint(world, node))
+            before = _fingerprint(world, node)
+            return Target(node, APP_NAMESPACE, meta.name(pod), before=before, at=world.now)
     raise DrillError(f"no worker runs a ready pod of the app {APP!r}")
 
 
@@ -207,9 +219,10 @@ def _is_control_plane(node: Obj) -> bool:
 
 
 def _component(world: World, component: str) -> Target:
-    for pod in world.list(POD, _SYSTEM):
-        if meta.labels(pod).get("component") == component and meta.pod_ready(pod):
-            return _target(pod, component)
+    pods = [pod for pod in world.list(POD, _SYSTEM) if meta.labels(pod).get("component") == component]
+    ready = [pod for pod in pods if meta.pod_ready(pod)]
+    if ready:
+        return _target(_calmest(ready, world.now), component, world.now)
     raise DrillError(f"no {component} Pod is ready in {_SYSTEM}")
 
 
@@ -225,19 +238,36 @@ def _leader_of(component: str) -> Callable[[World], Target]:
         pod = world.get(POD, _SYSTEM, f"{component}-{node}")
         if pod is None:
             raise DrillError(f"no {component} leads now")
-        target = _target(pod, component)
-        return Target(target.node, target.namespace, target.pod, target.container, before=node)
+        return replace(_target(pod, component, world.now), before=node)
 
     return choose
 
 
-def _target(pod: Obj, container: str) -> Target:
+def _calmest(pods: Sequence[Obj], now: float) -> Obj:
+    """The pod whose next restart is held back least; the first of equals."""
+    return min(pods, key=lambda pod: _backoff_seconds(pod, now))
+
+
+def _backoff_seconds(pod: Obj, now: float) -> float:
+    """How long the kubelet may wait before the next restart: nothing after ten quiet minutes, else 10 s, doubled for
+    each restart but the first, up to 300 s."""
+    statuses = (pod.get("status") or {}).get("containerStatuses") or [{}]
+    ended = ((statuses[0].get("lastState") or {}).get("terminated") or {}).get("finishedAt")
+    restarts = int(statuses[0].get("restartCount") or 0)
+    if not restarts or now - meta.time_of(ended) > _QUIET_SECONDS:
+        return 0.0
+    return _CRASH.delay(restarts - 1)
+
+
+def _target(pod: Obj, container: str, now: float) -> Target:
     return Target(
         node=pod["spec"].get("nodeName", ""),
         namespace=meta.namespace(pod),
         pod=meta.name(pod),
         container=container,
         before=_container_id(pod, container),
+        at=now,
+        backoff_seconds=_backoff_seconds(pod, now),
     )
 
 
@@ -309,6 +339,12 @@ def _untouched(world: World, target: Target) -> bool:
 def _node_serves(world: World, target: Target) -> bool:
     current = _fingerprint(world, target.node)
     return _node_is("True")(world, target) and current not in ("", target.before) and "" not in current.split(",")
+
+
+def _lease_renewed(world: World, target: Target) -> bool:
+    lease = world.get(LEASE, "kube-node-lease", target.node)
+    renewed = ((lease or {}).get("spec") or {}).get("renewTime")
+    return meta.time_of(renewed) > target.at + _FAULT_SECONDS
 
 
 def _settled(world: World, target: Target) -> bool:

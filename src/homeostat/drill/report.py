@@ -40,7 +40,7 @@ def as_json(report: Report) -> dict[str, Any]:
                 "kept": finding.kept,
                 "seconds": finding.seconds,
                 "after": finding.prediction.after_seconds,
-                "within": finding.prediction.within_seconds,
+                "within": finding.within_seconds,
                 "ofUndo": finding.prediction.of_undo,
             }
             for finding in report.findings
@@ -57,9 +57,9 @@ def _mark(finding: Finding) -> str:
 def _finding(finding: Finding) -> str:
     prediction = finding.prediction
     since = "after the undoing" if prediction.of_undo else "after the fault"
-    bound = f"predicted within {prediction.within_seconds:g} s"
+    bound = f"predicted within {finding.within_seconds:g} s"
     if prediction.after_seconds:
-        bound = f"predicted {prediction.after_seconds:g} to {prediction.within_seconds:g} s"
+        bound = f"predicted {prediction.after_seconds:g} to {finding.within_seconds:g} s"
     when = "not seen" if finding.seconds is None else f"{finding.seconds:.2f} s {since}"
     return f"{prediction.text}: {when} ({bound})"
 

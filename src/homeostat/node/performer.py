@@ -50,6 +50,7 @@ class Performer:
         self._holds: dict[str, float] = {}
         self._failures: dict[str, int] = {}
         self._backoffs: dict[str, CrashBackoff] = {}
+        self._began = clock.wall()
         self._messages: dict[str, str] = {}
         self._told: dict[str, str] = {}
         self._volumes_made = False
@@ -178,7 +179,8 @@ class Performer:
             await self._post_start(pod, action.container, started, sandbox)
 
     def _count_restart(self, action: Start) -> None:
-        if action.replaces is None:
+        # What ended while the node was off (or had no agent) did not crash: it says nothing about the next start.
+        if action.replaces is None or action.replaces.finished_at < self._began:
             return
         name, flags = action.container["name"], self._context.config.seconds
         before = self._backoffs.get(name) or CrashBackoff(
