@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import uvloop
 
 from homeostat.api.kinds import CONFIGMAP, EVENT, NAMESPACE, POD, SECRET, SERVICE, Kind
 from homeostat.apiserver.server import ApiServer
@@ -104,7 +105,7 @@ def play(tmp_path: Path, story: Callable[[Real], Awaitable[None]]) -> None:
             await real.server.stop()
         assert [entry for entry in pids if start_ticks(entry["pid"]) or start_ticks(entry["shim"])] == []
 
-    asyncio.run(main())
+    uvloop.run(main())
 
 
 def test_environment_and_volumes_reach_the_process(tmp_path: Path) -> None:

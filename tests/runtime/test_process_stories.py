@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import pytest
+import uvloop
 
 from homeostat.runtime.contract import ContainerSpec, ContainerState, LogSpan, Mount, RuntimeFault, Sandbox, SandboxSpec
 from homeostat.runtime.process import ProcessOptions, ProcessRuntime
@@ -80,7 +81,7 @@ def play(tmp_path: Path, story: Callable[[Stage], Awaitable[None]]) -> None:
             await stage.runtime.close(stop_containers=True)
         assert leftovers(tmp_path) == []
 
-    asyncio.run(main())
+    uvloop.run(main())
 
 
 def leftovers(root: Path) -> list[str]:

@@ -1,7 +1,7 @@
 """The probes of one pod's running containers: one task per probe, and what they have established.
 
 Readiness and liveness wait for the startup probe. A container that has not been ready yet is asked more often than its
-period says (each pause doubles up to the period), as the kubelet does after each change of the pod, so that a
+period says (pauses grow up to the period), as the kubelet does after each change of the pod, so that a
 relaunched container serves again soon; such early failures count for nothing and are not reported.
 """
 
@@ -18,7 +18,7 @@ from homeostat.node.tally import ProbeRule, Tally
 from homeostat.runtime.contract import Runtime
 
 _FIELDS = {"startup": "startupProbe", "readiness": "readinessProbe", "liveness": "livenessProbe"}
-_EAGER_SECONDS = 0.05
+_EAGER_SECONDS, _EAGER_GROWTH = 0.025, 1.6
 
 
 @dataclass(slots=True)
@@ -116,7 +116,7 @@ class Prober:
                     return
             pause = max(0.0, due - clock.monotonic())
             if kind != "liveness" and tally.verdict is not True:
-                pause, eager = min(pause, eager), eager * 2
+                pause, eager = min(pause, eager), eager * _EAGER_GROWTH
             await clock.sleep(pause)
 
     def _establish(self, kind: str, tally: Tally, target: Target, watched: _Watched, rule: ProbeRule) -> bool:

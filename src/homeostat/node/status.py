@@ -5,19 +5,23 @@ The rules are the kubelet's: generateAPIPodStatus, convertStatusToAPIStatus and 
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from homeostat.api import meta
 from homeostat.api.qos import qos_class
 from homeostat.api.types import Obj
-from homeostat.kit.clock import rfc3339
+from homeostat.kit import clock
 from homeostat.node import conditions, spec
 from homeostat.node.plan import initialized
 from homeostat.node.view import Trouble, View
 from homeostat.runtime.contract import Container, ContainerState
 
 TERMINAL = ("Succeeded", "Failed")
+
+# The same few moments are written again and again.
+_time = functools.lru_cache(maxsize=4096)(clock.rfc3339)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +43,7 @@ def pod_status(pod: Obj, view: View, facts: Facts) -> Obj:
     old = pod.get("status") or {}
     done = initialized(pod, view)
     status: Obj = {"phase": "", "hostIP": facts.node_ip, "hostIPs": [{"ip": facts.node_ip}]}
-    status["startTime"] = rfc3339(facts.start_time)
+    status["startTime"] = _time(facts.start_time)
     status["qosClass"] = old.get("qosClass") or qos_class(pod)
     box = view.sandboxes[0] if view.sandboxes else None
     if box is not None and (view.sandbox is not None or facts.ending):
@@ -81,7 +85,7 @@ def _container_status(container: Obj, view: View, facts: Facts, default: Trouble
     if latest is not None:
         status |= {"imageID": latest.image_id, "containerID": f"{facts.runtime}://{latest.id}"}
     if latest is not None and latest.state is ContainerState.RUNNING:
-        status["state"] = {"running": {"startedAt": rfc3339(latest.started_at)}}
+        status["state"] = {"running": {"startedAt": _time(latest.started_at)}}
         status |= {"started": latest.id in view.started, "ready": latest.id in view.ready}
     elif trouble is not None or latest is None or latest.state is ContainerState.CREATED:
         status["state"] = {"waiting": _waiting(trouble or default)}
@@ -103,8 +107,8 @@ def _terminated(container: Container, facts: Facts) -> Obj:
     if container.message:
         entry["message"] = container.message
     if container.started_at:
-        entry["startedAt"] = rfc3339(container.started_at)
-    entry["finishedAt"] = rfc3339(container.finished_at)
+        entry["startedAt"] = _time(container.started_at)
+    entry["finishedAt"] = _time(container.finished_at)
     entry["containerID"] = f"{facts.runtime}://{container.id}"
     return entry
 

@@ -37,7 +37,7 @@ def not_enforced(pod: Obj, *, mounts_in_place: bool) -> list[str]:
 def _not_enforced(pod: Obj) -> Iterator[str]:
     body = spec.spec(pod)
     yield from (f"securityContext.{name}" for name in _told(body.get("securityContext")))
-    for name in ("hostPID", "hostIPC", "shareProcessNamespace"):
+    for name in ("hostPID", "hostIPC", "shareProcessNamespace", "hostAliases", "dnsConfig", "ephemeralContainers"):
         if body.get(name):
             yield name
     for container in spec.all_containers(pod):

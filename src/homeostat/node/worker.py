@@ -21,7 +21,7 @@ from homeostat.node.context import NodeContext
 from homeostat.node.lifecycle import POD as TABLE
 from homeostat.node.lifecycle import PodEvent, PodState
 from homeostat.node.performer import Performer
-from homeostat.node.plan import Plan, plan
+from homeostat.node.plan import Plan, RunSandbox, plan
 from homeostat.node.status import TERMINAL, Facts, pod_status
 from homeostat.node.view import Trouble, View
 from homeostat.runtime.contract import RuntimeFault
@@ -66,10 +66,11 @@ class PodWorker:
 
     def update(self, pod: Obj) -> None:
         """A newer form of the object."""
-        self.pod = pod
+        before, self.pod = self.pod, pod
         if meta.deleting(pod):
             self._performer.ending.set()
-        self.wake()
+        if _matters(before, pod):
+            self.wake()
 
     def delete(self) -> None:
         """A static pod's file is gone."""
@@ -170,7 +171,8 @@ class PodWorker:
         if todo.completed:
             self._move(PodEvent.COMPLETED)
             return
-        self._publish(view)
+        if not any(isinstance(action, RunSandbox) for action in todo.actions):
+            self._publish(view)
         for action in todo.actions:
             if self._ending() is not None:
                 return
@@ -277,3 +279,11 @@ class PodWorker:
             facts = replace(facts, ending=False, outcome=None)
         status = pod_status(self.pod, view, facts)
         self._context.statuses.put(self.pod, status, self._note or self._performer.note)
+
+
+def _matters(old: Obj, new: Obj) -> bool:
+    """Whether a change of the object can change what is to be done: not one that the node itself has written."""
+    if meta.generation(old) != meta.generation(new) or not meta.generation(new) or meta.deleting(new):
+        return True
+    gated = bool(spec.spec(new).get("readinessGates"))
+    return gated and meta.conditions(old) != meta.conditions(new)

@@ -193,6 +193,8 @@ class _Shim:
         os.close(said)
         os.environ.clear()
         os.environ.update(environment)
+        # The parent's streams may lead elsewhere, and hold what it has not written yet.
+        sys.stdout, sys.stderr = (os.fdopen(number, "w", buffering=1, closefd=False) for number in (1, 2))
         return self._builtin(argv)
 
     def _take_view(self, *, inside: bool) -> None:

@@ -1,0 +1,141 @@
+"""The shim by itself: commands that run in a fork of a warm parent, one shim a container, and parents that die."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from homeostat.runtime import shim
+from homeostat.runtime.processes import start_ticks
+
+SECONDS_MAX = 10.0
+
+
+def folder(tmp_path: Path, *argv: str, **more: Any) -> Path:
+    place = tmp_path / "container"
+    place.mkdir()
+    spec = {
+        "argv": argv,
+        "env": {"PATH": os.environ["PATH"], "WHO": "me"},
+        "cwd": str(tmp_path),
+        "log_path": str(tmp_path / "log"),
+        "log_bytes_max": 1 << 20,
+        "log_files_max": 5,
+        "stop_signal": "SIGTERM",
+        "orphan_grace_seconds": 0.2,
+        **more,
+    }
+    (place / "spec.json").write_text(json.dumps(spec))
+    return place
+
+
+def forked(work: Callable[[], int]) -> int:
+    """Run `work` in a child; returns its process ID."""
+    pid = os.fork()
+    if pid:
+        return pid
+    code = 99
+    try:
+        code = work()
+    finally:
+        os._exit(code)
+
+
+def until(check: Callable[[], Any]) -> Any:
+    end = time.monotonic() + SECONDS_MAX
+    while time.monotonic() < end:
+        if found := check():
+            return found
+        time.sleep(0.002)
+    raise AssertionError("never so")
+
+
+def read(path: Path) -> dict[str, Any] | None:
+    return json.loads(path.read_text()) if path.exists() else None
+
+
+def builtin(argv: list[str]) -> int:
+    print("builtin", argv, os.environ["WHO"], os.getcwd(), flush=True)
+    return 7
+
+
+def test_a_builtin_runs_in_the_fork_with_its_environment_and_log(tmp_path: Path) -> None:
+    place = folder(tmp_path, "component", "--x")
+    os.waitpid(forked(lambda: shim.run(place, builtin, names={"component"})), 0)
+    assert (read(place / "exit.json") or {})["code"] == 7
+    assert (tmp_path / "log").read_text().endswith(f"stdout F builtin ['component', '--x'] me {tmp_path}\n")
+
+
+def test_other_commands_are_programs_beside_builtins(tmp_path: Path) -> None:
+    place = folder(tmp_path, "echo", "hello")
+    os.waitpid(forked(lambda: shim.run(place, builtin, names={"component"})), 0)
+    assert (tmp_path / "log").read_text().endswith("stdout F hello\n")
+
+
+def test_a_builtin_without_names_is_a_mistake(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="names"):
+        shim.run(folder(tmp_path, "x"), builtin)
+
+
+def test_a_builtin_that_raises_ends_with_one_and_says_why(tmp_path: Path) -> None:
+    def broken(argv: list[str]) -> int:
+        raise RuntimeError("no luck")
+
+    place = folder(tmp_path, "component")
+    os.waitpid(forked(lambda: shim.run(place, broken, names={"component"})), 0)
+    assert (read(place / "exit.json") or {})["code"] == 1
+    assert "stderr F RuntimeError: no luck" in (tmp_path / "log").read_text()
+
+
+def test_a_container_has_one_shim(tmp_path: Path) -> None:
+    place = folder(tmp_path, "sleep", "100")
+    first = forked(lambda: shim.run(place))
+    pids = until(lambda: read(place / "pid.json"))
+    second = forked(lambda: shim.run(place))
+    assert os.waitstatus_to_exitcode(os.waitpid(second, 0)[1]) == shim.ALREADY_RUN
+    os.kill(pids["pid"], signal.SIGKILL)
+    os.waitpid(first, 0)
+    assert (read(place / "exit.json") or {})["code"] == 137
+    assert shim.run(place) == shim.ALREADY_RUN
+
+
+def test_a_shim_told_to_end_asks_first_and_then_kills(tmp_path: Path) -> None:
+    place = folder(tmp_path, "sh", "-c", "trap 'echo asked' TERM; echo up; while :; do sleep 0.01; done")
+    pid = forked(lambda: shim.run(place))
+    until(lambda: (tmp_path / "log").exists() and "up" in (tmp_path / "log").read_text())
+    os.kill(pid, signal.SIGTERM)
+    os.waitpid(pid, 0)
+    assert "asked" in (tmp_path / "log").read_text()
+    assert (read(place / "exit.json") or {})["code"] == 137
+
+
+def test_when_the_parent_dies_the_shim_ends_its_container(tmp_path: Path) -> None:
+    place = folder(tmp_path, "sleep", "100", die_with_parent=True)
+
+    def parent() -> int:
+        forked(lambda: shim.run(place))
+        time.sleep(100)
+        return 0
+
+    pid = forked(parent)
+    pids = until(lambda: read(place / "pid.json"))
+    os.kill(pid, signal.SIGKILL)
+    os.waitpid(pid, 0)
+    until(lambda: not start_ticks(pids["pid"]) and not start_ticks(pids["shim"]))
+    assert (read(place / "exit.json") or {})["code"] in (137, 143)
+
+
+def test_the_shim_loads_no_more_than_it_needs() -> None:
+    heavy = ("asyncio", "subprocess", "msgspec", "logging")
+    code = f"import sys, homeostat.runtime.shim; print([name for name in {heavy} if name in sys.modules])"
+    root = str(Path(shim.__file__).parents[2])
+    with os.popen(f'PYTHONPATH="{root}" {sys.executable} -S -c "{code}"') as answer:
+        assert answer.read().strip() == "[]"
