@@ -10,7 +10,7 @@ from typing import cast
 
 from homeostat.api.kinds import Kind
 from homeostat.api.types import Obj
-from homeostat.kit import clock
+from homeostat.kit.clock import parse_rfc3339
 
 _NOTHING: dict[str, str] = {}
 
@@ -82,7 +82,7 @@ def deleting(obj: Obj) -> bool:
 @lru_cache(maxsize=4096)
 def parse_time(text: str) -> float:
     """Seconds since the epoch of a metav1.Time or MicroTime. Raises ValueError."""
-    return clock.parse_rfc3339(text)
+    return parse_rfc3339(text)
 
 
 def time_of(text: str | None, default: float = 0.0) -> float:
