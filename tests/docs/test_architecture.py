@@ -1,4 +1,4 @@
-"""ARCHITECTURE.md says what the code says: the layers, the rooms, and every place that it or the other pages link to."""
+"""ARCHITECTURE.md says what the code says: the layers, the rooms, the loops; and every link of every page leads on."""
 
 from __future__ import annotations
 
