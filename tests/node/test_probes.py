@@ -31,6 +31,8 @@ def test_a_container_is_ready_when_its_probe_says_so(play: Play, handler: dict) 
         await stage.ready(seconds=20)
         # Ready after 3 s; asked more often than every 10 s until then.
         assert 3 <= clock.monotonic() - begun < 7
+        await clock.sleep(2)
+        assert await stage.events("Unhealthy") == []
 
     play(story, behaviour=behaviours({"main": Behaviour(ready_seconds=3)}))
 

@@ -103,6 +103,8 @@ class Prober:
             await watched.started.wait()
         await clock.sleep(max(0.0, started_at + rule.initial_delay - clock.wall()))
         tally, eager, due = Tally(), _EAGER_SECONDS, clock.monotonic()
+        if kind == "readiness":
+            due += rule.period
         while True:
             outcome = await probe(self._runtime, handler, target, rule.timeout)
             on_time = clock.monotonic() >= due

@@ -30,6 +30,7 @@ from homeostat.runtime.processes import end_all_children, exit_code_of, kill_gro
 START_ERROR_CODE = 128
 ALREADY_RUN = 3
 _PR_SET_PDEATHSIG = 1
+_PR_SET_NAME = 15
 _PR_SET_CHILD_SUBREAPER = 36
 _CHUNK_BYTES = 65536
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -193,6 +194,7 @@ class _Shim:
         os.close(said)
         os.environ.clear()
         os.environ.update(environment)
+        _libc.prctl(_PR_SET_NAME, argv[0].encode()[:15], 0, 0, 0)
         # The parent's streams may lead elsewhere, and hold what it has not written yet.
         sys.stdout, sys.stderr = (os.fdopen(number, "w", buffering=1, closefd=False) for number in (1, 2))
         return self._builtin(argv)
