@@ -7,6 +7,8 @@ from typing import Any
 import pytest
 
 from homeostat.scheduler.cycle import place
+from homeostat.scheduler.podinfo import PodInfo
+from homeostat.scheduler.snapshot import Snapshot
 from tests.support.scheduling import info, node, snapshot
 
 CONTROL_PLANE = {"key": "node-role.kubernetes.io/control-plane", "effect": "NoSchedule"}
@@ -15,6 +17,11 @@ CONTROL_PLANE = {"key": "node-role.kubernetes.io/control-plane", "effect": "NoSc
 def affinity(*expressions: dict[str, Any]) -> dict[str, Any]:
     terms = [{"matchExpressions": list(expressions)}]
     return {"nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": terms}}}
+
+
+def why(cluster: Snapshot, pod: PodInfo) -> str:
+    """The filters' part of the message."""
+    return place(cluster, pod, 0).message.partition(" preemption: ")[0]
 
 
 def test_a_pod_that_fits_nowhere_hears_for_each_node_the_first_reason() -> None:
@@ -27,7 +34,8 @@ def test_a_pod_that_fits_nowhere_hears_for_each_node_the_first_reason() -> None:
     assert placement.node == ""
     assert placement.message == (
         "0/3 nodes are available: 1 Insufficient cpu, 1 node(s) had untolerated taint "
-        "{node-role.kubernetes.io/control-plane: }, 1 node(s) were unschedulable."
+        "{node-role.kubernetes.io/control-plane: }, 1 node(s) were unschedulable. "
+        "preemption: 0/3 nodes are available: 3 Preemption is not helpful for scheduling."
     )
 
 
@@ -67,7 +75,7 @@ def test_the_sum_of_requests_counts_and_leaves_with_its_pod() -> None:
 def test_a_node_takes_no_more_pods_than_it_says() -> None:
     cluster = snapshot(node("only", pods="1"))
     cluster.add_pod(info("first"), "only")
-    assert place(cluster, info("second"), 0).message == "0/1 nodes are available: 1 Too many pods."
+    assert why(cluster, info("second")) == "0/1 nodes are available: 1 Too many pods."
 
 
 def test_two_pods_cannot_have_the_same_host_port_on_one_node() -> None:
@@ -76,7 +84,7 @@ def test_two_pods_cannot_have_the_same_host_port_on_one_node() -> None:
     cluster.add_pod(info("first", ports=ports), "a")
     assert place(cluster, info("second", ports=[dict(ports[0])]), 0).node == "b"
     cluster.add_pod(info("second", ports=[dict(ports[0])]), "b")
-    message = place(cluster, info("third", ports=[dict(ports[0])]), 0).message
+    message = why(cluster, info("third", ports=[dict(ports[0])]))
     assert message == "0/2 nodes are available: 2 node(s) didn't have free ports for the requested pod ports."
 
 
@@ -94,7 +102,7 @@ def test_anti_affinity_keeps_pods_apart_and_holds_against_later_ones_too() -> No
     # A pod without a rule of its own must still respect the one of the pod that is there.
     assert place(cluster, info("plain", labels={"app": "web"}), 0).node == "b"
     cluster.add_pod(info("second", **alone), "b")
-    message = place(cluster, info("plain", labels={"app": "web"}), 0).message
+    message = why(cluster, info("plain", labels={"app": "web"}))
     assert message == "0/2 nodes are available: 2 node(s) didn't satisfy existing pods anti-affinity rules."
 
 
@@ -111,7 +119,7 @@ def test_affinity_follows_a_zone_and_the_first_of_a_group_may_go_anywhere() -> N
 
 def test_affinity_to_pods_that_do_not_exist_fits_nowhere() -> None:
     cluster = snapshot(node("a"))
-    message = place(cluster, info("p", affinity=pods_near("kubernetes.io/hostname", anti=False, app="db")), 0).message
+    message = why(cluster, info("p", affinity=pods_near("kubernetes.io/hostname", anti=False, app="db")))
     assert message == "0/1 nodes are available: 1 node(s) didn't match pod affinity rules."
 
 
@@ -126,7 +134,7 @@ def test_hard_spreading_refuses_the_fuller_zone() -> None:
         cluster.add_pod(info(name, labels={"app": "web"}), "a")
     wanted = {"labels": {"app": "web"}, "topologySpreadConstraints": spread(1)}
     assert place(cluster, info("third", **wanted), 0).node == "b"
-    message = place(cluster, info("big", cpu="2", **wanted), 0).message
+    message = why(cluster, info("big", cpu="2", **wanted))
     assert message == (
         "0/2 nodes are available: 1 Insufficient cpu, 1 node(s) didn't match pod topology spread constraints."
     )

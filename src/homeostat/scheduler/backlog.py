@@ -7,6 +7,7 @@ with its tries (1 s to 10 s), as kube-scheduler's queue does. Pure: times come i
 from __future__ import annotations
 
 import heapq
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from homeostat.kit.backoff import Backoff
@@ -43,7 +44,7 @@ class Backlog:
         """A pod waits for a node, or one that waits has changed."""
         known = self._waiting.get(pod.key)
         if known is not None and known.pod.uid == pod.uid:
-            changed = known.pod != pod
+            changed = not known.pod.same_to_scheduler(pod)
             known.pod = pod
             if changed and pod.key in self._without_node:
                 self._without_node.discard(pod.key)
@@ -85,12 +86,18 @@ class Backlog:
         waiting.missed_at = now
         self._without_node.add(waiting.pod.key)
 
-    def cluster_changed(self, now: float) -> None:
-        """Something happened that may let a pod fit: all that found no node try again after their backoff."""
+    def cluster_changed(self, now: float, helps: Callable[[PodInfo], bool] | None = None) -> None:
+        """Something happened that may let a pod fit: those that found no node (and that it `helps`) try again after
+        their backoff."""
+        if not self._without_node:
+            return
         for key in sorted(self._without_node):
-            if waiting := self._waiting.get(key):
+            waiting = self._waiting.get(key)
+            if waiting is None:
+                self._without_node.discard(key)
+            elif helps is None or helps(waiting.pod):
                 self._delay(waiting, now)
-        self._without_node.clear()
+                self._without_node.discard(key)
 
     def flush(self, now: float) -> None:
         """Try those again that have waited for too long without any event."""

@@ -2,34 +2,86 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
 import numpy as np
 
-from homeostat.scheduler.filters import feasible, unschedulable_message
+from homeostat.scheduler.filters import examined, fitting, no_node_message, too_small
 from homeostat.scheduler.podinfo import PodInfo
-from homeostat.scheduler.preemption import Preemption, preempt
+from homeostat.scheduler.preemption import BEING_FREED, Preemption, is_freed_for, preempt
 from homeostat.scheduler.scores import best, score
 from homeostat.scheduler.snapshot import Snapshot
 
 
 @dataclass(frozen=True, slots=True)
+class Promise:
+    """A pod that waits for room on the node on which others are making it."""
+
+    pod: PodInfo
+    node: str
+
+
+@dataclass(frozen=True, slots=True)
 class Placement:
-    """The node, or with an empty one the message that says why there is none and what preemption would do."""
+    """The node, or with an empty one the message that says why there is none and what preemption would do. `promised`
+    is the node on which room is made for the pod, by this decision or by an earlier one."""
 
     node: str
     message: str = ""
     preemption: Preemption | None = None
+    promised: str = ""
 
 
-def place(snapshot: Snapshot, pod: PodInfo, draw: int) -> Placement:
-    """Decide about one pod. `draw`, any non-negative integer, chooses between nodes that are equally good."""
-    found = feasible(snapshot, pod)
-    if found.mask.any():
-        rows = found.mask
-        number = int(np.count_nonzero(rows))
-        row = int(np.argmax(rows)) if number == 1 else best(score(snapshot, pod, rows), rows, draw)
-        return Placement(snapshot.name_of(row))
-    preemption = preempt(snapshot, pod, found.resolvable)
-    message = unschedulable_message(len(snapshot.rows), found.reasons)
-    return Placement("", message, preemption)
+# Promises by the key of their pod.
+Promises = Mapping[str, Promise]
+_NO_PROMISES: Promises = MappingProxyType({})
+
+
+def place(snapshot: Snapshot, pod: PodInfo, draw: int, promises: Promises = _NO_PROMISES) -> Placement:
+    """Decide about one pod. `draw`, any non-negative integer, chooses between nodes that are equally good. Room that
+    was promised to other pods that matter as much is not given away."""
+    if pod.needs.unsupported:
+        return Placement("", f"0/{len(snapshot.rows)} nodes are available: {pod.needs.unsupported}.")
+    own = promises[pod.key].node if pod.key in promises else ""
+    others = [each for key, each in promises.items() if key != pod.key and each.pod.priority >= pod.priority]
+    rows = fitting(snapshot, pod)
+    if others and rows.any():
+        # As if the others were there already; but they are not, so it must fit without them too.
+        _stand_in(snapshot, others)
+        rows &= fitting(snapshot, pod)
+        _take_away(snapshot, others)
+    if not rows.any():
+        return _nowhere(snapshot, pod, own, others)
+    if own in snapshot.rows and rows[snapshot.rows[own]]:
+        return Placement(own)
+    number = int(np.count_nonzero(rows))
+    row = int(np.argmax(rows)) if number == 1 else best(score(snapshot, pod, rows), rows, draw)
+    return Placement(snapshot.name_of(row))
+
+
+def _nowhere(snapshot: Snapshot, pod: PodInfo, own: str, others: Sequence[Promise]) -> Placement:
+    _stand_in(snapshot, others)
+    found = examined(snapshot, pod)
+    is_being_freed = is_freed_for(snapshot, pod, own)
+    preemption, why_not = None, BEING_FREED
+    if not is_being_freed:
+        preemption, why_not = preempt(snapshot, pod, found.helpable & ~too_small(snapshot, pod))
+    _take_away(snapshot, others)
+    message = no_node_message(len(snapshot.rows), found.reasons)
+    if preemption is not None:
+        return Placement("", message, preemption, preemption.node)
+    if snapshot.rows:
+        message = f"{message} preemption: {why_not}"
+    return Placement("", message, promised=own if is_being_freed else "")
+
+
+def _stand_in(snapshot: Snapshot, promises: Sequence[Promise]) -> None:
+    for promise in promises:
+        snapshot.add_pod(promise.pod, promise.node)
+
+
+def _take_away(snapshot: Snapshot, promises: Sequence[Promise]) -> None:
+    for promise in promises:
+        snapshot.remove_pod(promise.pod.key)

@@ -1,6 +1,7 @@
 """The filters: for a pod, which nodes can run it, and for each other node why not. Pure, over columns.
 
 Names, order and words are those of kube-scheduler's plugins, so that an `Unschedulable` message reads as users know it.
+`fitting` is the quick answer that most pods get; `examined` goes filter by filter and counts reasons.
 """
 
 from __future__ import annotations
@@ -11,47 +12,71 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from homeostat.scheduler.nodeterms import untolerated
-from homeostat.scheduler.podinfo import PodInfo, PodTerm, Spread
-from homeostat.scheduler.snapshot import PODS, Ints, Mask, Snapshot
+from homeostat.scheduler.podinfo import Needs, PodInfo
+from homeostat.scheduler.podterms import PodTerm, Spread
+from homeostat.scheduler.snapshot import PODS, Floats, Ints, Mask, Snapshot, Standing
 
 HARD_TAINTS = frozenset({"NoSchedule", "NoExecute"})
+SOFT_TAINTS = frozenset({"PreferNoSchedule"})
 UNSCHEDULABLE_TAINT = {"key": "node.kubernetes.io/unschedulable", "effect": "NoSchedule"}
 
-# A filter gives (the rows that fail, the reason); a row may fail for several reasons within one filter.
-Failures = Iterator[tuple[Mask, str]]
-Filter = Callable[[Snapshot, PodInfo], Failures]
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """The rows that fail for `reason`. `helpable`: taking pods away from the node could make it pass."""
+
+    rows: Mask
+    reason: str
+    helpable: bool = False
+
+
+# A filter may fail a row for several reasons.
+Failures = Iterator[Failure]
 
 
 @dataclass(slots=True)
-class Feasible:
-    """The rows that passed, and how many nodes failed for each reason. `resolvable` are rows that only lack what
-    other pods hold: preemption may help there."""
+class Examined:
+    """The rows that passed, how many nodes failed for each reason, and on which rows preemption may help."""
 
     mask: Mask
     reasons: dict[str, int] = field(default_factory=dict)
-    resolvable: Mask = field(default_factory=lambda: np.zeros(0, dtype=np.bool_))
+    helpable: Mask = field(default_factory=lambda: np.zeros(0, dtype=np.bool_))
 
 
-def feasible(snapshot: Snapshot, pod: PodInfo) -> Feasible:
+def fitting(snapshot: Snapshot, pod: PodInfo) -> Mask:
+    """The rows that pass every filter."""
+    mask = standing(snapshot, pod.needs).allowed.copy()
+    for check in _BY_PODS:
+        for failure in check(snapshot, pod):
+            mask &= ~failure.rows
+    return mask
+
+
+def examined(snapshot: Snapshot, pod: PodInfo) -> Examined:
     """Run the filters in order; a node is counted at the first filter that it fails."""
-    result = Feasible(snapshot.valid.copy())
-    result.resolvable = np.zeros(snapshot.size, dtype=np.bool_)
-    for check, resolvable in _FILTERS:
-        failed = np.zeros(snapshot.size, dtype=np.bool_)
-        for rows, reason in check(snapshot, pod):
-            hit = rows & result.mask
-            if number := int(np.count_nonzero(hit)):
-                result.reasons[reason] = result.reasons.get(reason, 0) + number
-                failed |= hit
-        result.mask &= ~failed
-        if resolvable:
-            result.resolvable |= failed
-        if not result.mask.any():
-            break
+    result = Examined(snapshot.valid.copy(), helpable=np.zeros(snapshot.size, dtype=np.bool_))
+    for by_nodes in _BY_NODES:
+        _take_off(result, by_nodes(snapshot, pod.needs))
+    for by_pods in _BY_PODS:
+        _take_off(result, by_pods(snapshot, pod))
     return result
 
 
-def unschedulable_message(total: int, reasons: dict[str, int]) -> str:
+def _take_off(result: Examined, failures: Failures) -> None:
+    failed = np.zeros_like(result.mask)
+    hopeless = np.zeros_like(result.mask)
+    for failure in failures:
+        hit = failure.rows & result.mask
+        if number := int(np.count_nonzero(hit)):
+            result.reasons[failure.reason] = result.reasons.get(failure.reason, 0) + number
+            failed |= hit
+            if not failure.helpable:
+                hopeless |= hit
+    result.mask &= ~failed
+    result.helpable |= failed & ~hopeless
+
+
+def no_node_message(total: int, reasons: dict[str, int]) -> str:
     """`0/5 nodes are available: 2 Insufficient cpu, 3 node(s) were unschedulable.`"""
     if not total:
         return "no nodes available to schedule pods"
@@ -59,151 +84,184 @@ def unschedulable_message(total: int, reasons: dict[str, int]) -> str:
     return f"0/{total} nodes are available: {listed}."
 
 
-def _unschedulable(snapshot: Snapshot, pod: PodInfo) -> Failures:
-    if untolerated([UNSCHEDULABLE_TAINT], pod.tolerations, HARD_TAINTS):
-        yield snapshot.unschedulable, "node(s) were unschedulable"
+# -- what nodes alone decide ---------------------------------------------------------------------------------------
 
 
-def _node_name(snapshot: Snapshot, pod: PodInfo) -> Failures:
-    if pod.node_name:
-        rows = np.ones(snapshot.size, dtype=np.bool_)
-        if (row := snapshot.rows.get(pod.node_name)) is not None:
-            rows[row] = False
-        yield rows, "node(s) didn't match the requested node name"
+def standing(snapshot: Snapshot, needs: Needs) -> Standing:
+    """What nodes alone say of a pod's needs."""
+    return snapshot.standing(needs, _judge)
 
 
-def _taints(snapshot: Snapshot, pod: PodInfo) -> Failures:
+def _judge(snapshot: Snapshot, needs: Needs) -> Standing:
+    allowed = snapshot.valid.copy()
+    for check in _BY_NODES:
+        for failure in check(snapshot, needs):
+            allowed &= ~failure.rows
+    soft = np.array([len(untolerated(taints, needs.tolerations, SOFT_TAINTS)) for taints in snapshot.taint_lists])
+    soft_taints = soft[snapshot.taints].astype(np.float64) if soft.any() else None
+    return Standing(allowed, soft_taints, _preferences(snapshot, needs, allowed))
+
+
+def _preferences(snapshot: Snapshot, needs: Needs, rows: Mask) -> Floats | None:
+    if not needs.node_preferred:
+        return None
+    values = np.zeros(snapshot.size)
+    for row in np.flatnonzero(rows):
+        name, labels = snapshot.name_of(int(row)), snapshot.labels_of(int(row))
+        values[row] = sum(weight for weight, term in needs.node_preferred if term.matches(name, labels))
+    return values
+
+
+def _unschedulable(snapshot: Snapshot, needs: Needs) -> Failures:
+    if untolerated([UNSCHEDULABLE_TAINT], needs.tolerations, HARD_TAINTS):
+        yield Failure(snapshot.unschedulable, "node(s) were unschedulable")
+
+
+def _taints(snapshot: Snapshot, needs: Needs) -> Failures:
     for number, taints in enumerate(snapshot.taint_lists):
-        if taints and (missing := untolerated(taints, pod.tolerations, HARD_TAINTS)):
+        if taints and (missing := untolerated(taints, needs.tolerations, HARD_TAINTS)):
             taint = missing[0]
             text = f"node(s) had untolerated taint {{{taint.get('key')}: {taint.get('value') or ''}}}"
-            yield snapshot.taints == number, text
+            yield Failure(snapshot.taints == number, text)
 
 
-def node_affinity_mask(snapshot: Snapshot, pod: PodInfo) -> Mask:
+def node_affinity_mask(snapshot: Snapshot, needs: Needs) -> Mask:
     """The rows that `nodeSelector` and the required node affinity allow."""
     allowed = snapshot.valid.copy()
-    if not pod.node_selector and pod.node_required is None:
+    if not needs.node_selector and needs.node_required is None:
         return allowed
     for row in np.flatnonzero(allowed):
         labels, name = snapshot.labels_of(int(row)), snapshot.name_of(int(row))
-        fits = all(labels.get(key) == value for key, value in pod.node_selector)
-        if fits and pod.node_required is not None:
-            fits = any(term.matches(name, labels) for term in pod.node_required)
+        fits = all(labels.get(key) == value for key, value in needs.node_selector)
+        if fits and needs.node_required is not None:
+            fits = any(term.matches(name, labels) for term in needs.node_required)
         allowed[row] = fits
     return allowed
 
 
-def _node_affinity(snapshot: Snapshot, pod: PodInfo) -> Failures:
-    if pod.node_selector or pod.node_required is not None:
-        yield ~node_affinity_mask(snapshot, pod), "node(s) didn't match Pod's node affinity/selector"
+def _node_affinity(snapshot: Snapshot, needs: Needs) -> Failures:
+    if needs.node_selector or needs.node_required is not None:
+        yield Failure(~node_affinity_mask(snapshot, needs), "node(s) didn't match Pod's node affinity/selector")
+
+
+# -- what the pods on the nodes decide -----------------------------------------------------------------------------
 
 
 def _ports(snapshot: Snapshot, pod: PodInfo) -> Failures:
-    if not pod.host_ports:
+    if not pod.needs.host_ports:
         return
     taken = np.zeros(snapshot.size, dtype=np.bool_)
     for row, pods in snapshot.on_row.items():
-        taken[row] = any(_clash(pod, other) for other in pods.values() if other.host_ports)
-    yield taken, "node(s) didn't have free ports for the requested pod ports"
+        taken[row] = any(_clash(pod, other) for other in pods.values() if other.needs.host_ports)
+    yield Failure(taken, "node(s) didn't have free ports for the requested pod ports", helpable=True)
 
 
 def _clash(pod: PodInfo, other: PodInfo) -> bool:
     everywhere = "0.0.0.0"
     return any(
         mine[0] == theirs[0] and mine[2] == theirs[2] and (mine[1] == theirs[1] or everywhere in (mine[1], theirs[1]))
-        for mine in pod.host_ports
-        for theirs in other.host_ports
+        for mine in pod.needs.host_ports
+        for theirs in other.needs.host_ports
     )
 
 
 def _resources(snapshot: Snapshot, pod: PodInfo) -> Failures:
     allocatable, requested = snapshot.columns_of(PODS)
-    yield requested + 1 > allocatable, "Too many pods"
-    for resource, amount in pod.requests.items():
+    yield Failure(requested >= allocatable, "Too many pods", helpable=True)
+    for resource, amount in pod.needs.requests.items():
         allocatable, requested = snapshot.columns_of(resource)
-        yield requested + amount > allocatable, f"Insufficient {resource}"
+        lacking = requested + amount > allocatable
+        yield Failure(lacking, f"Insufficient {resource}", helpable=True)
 
 
-def domain_sums(snapshot: Snapshot, topology_key: str, counts: Ints) -> tuple[Ints, Ints]:
-    """The topology's number of each row (-1: none), and the sum of `counts` over each topology."""
+def too_small(snapshot: Snapshot, pod: PodInfo) -> Mask:
+    """The rows that could not hold the pod even if they were empty: no preemption helps there."""
+    rows = snapshot.columns_of(PODS)[0] < 1
+    for resource, amount in pod.needs.requests.items():
+        rows = rows | (snapshot.columns_of(resource)[0] < amount)
+    return np.asarray(rows)
+
+
+def domain_sums(snapshot: Snapshot, topology_key: str, counts: Ints) -> tuple[Ints, Floats]:
+    """The topology's number of each row (0: none), and the sum of `counts` over each topology."""
     ids, number = snapshot.topology(topology_key)
-    inside = (ids >= 0) & snapshot.valid
-    sums = np.bincount(ids[inside], weights=counts[inside], minlength=max(number, 1))
-    return ids, sums.astype(np.int64)
+    sums: Floats = np.bincount(ids, weights=counts.astype(np.float64), minlength=number + 1).astype(
+        np.float64, copy=False
+    )
+    sums[0] = 0
+    return ids, sums
 
 
-def row_sums(snapshot: Snapshot, topology_key: str, counts: Ints) -> Ints:
+def row_sums(snapshot: Snapshot, topology_key: str, counts: Ints) -> Floats:
     """For each row the sum of `counts` over its topology; 0 where it has none."""
     ids, sums = domain_sums(snapshot, topology_key, counts)
-    return np.where(ids >= 0, sums[np.maximum(ids, 0)], 0)
+    return np.asarray(sums[ids])
 
 
 def _affinity(snapshot: Snapshot, pod: PodInfo) -> Failures:
-    if pod.affinity:
-        yield ~_affinity_mask(snapshot, pod), "node(s) didn't match pod affinity rules"
-    for term in pod.anti_affinity:
+    if pod.needs.affinity:
+        yield Failure(~_affinity_mask(snapshot, pod), "node(s) didn't match pod affinity rules")
+    for term in pod.needs.anti_affinity:
         hit = row_sums(snapshot, term.topology_key, snapshot.term_counts(term)) > 0
-        yield hit, "node(s) didn't match pod anti-affinity rules"
+        yield Failure(hit, "node(s) didn't match pod anti-affinity rules", helpable=True)
     for term, counts in snapshot.anti_terms.values():
-        if term.matches(pod.namespace, pod.labels):
+        if snapshot.means(term, pod):
             hit = row_sums(snapshot, term.topology_key, counts) > 0
-            yield hit, "node(s) didn't satisfy existing pods anti-affinity rules"
+            yield Failure(hit, "node(s) didn't satisfy existing pods anti-affinity rules", helpable=True)
 
 
 def _affinity_mask(snapshot: Snapshot, pod: PodInfo) -> Mask:
+    """Rows in whose topologies stand pods that meet all terms at once."""
     allowed = snapshot.valid.copy()
-    anywhere = False
-    for term in pod.affinity:
-        counts = snapshot.term_counts(term)
-        anywhere = anywhere or bool(counts.any())
+    terms = pod.needs.affinity
+    counts = snapshot.group_counts(terms)
+    for term in terms:
         allowed &= row_sums(snapshot, term.topology_key, counts) > 0
-    if not anywhere and all(term.matches(pod.namespace, pod.labels) for term in pod.affinity):
-        # The first pod of a group that wants to be together may go anywhere that has the topology.
-        allowed = snapshot.valid.copy()
-        for term in pod.affinity:
-            allowed &= _has_topology(snapshot, term)
+    if not counts.any() and all(snapshot.means(term, pod) for term in terms):
+        # The first pod of a group that wants to be together may go anywhere that has the topologies.
+        allowed = snapshot.valid & has_topologies(snapshot, terms)
     return allowed
 
 
-def _has_topology(snapshot: Snapshot, term: PodTerm) -> Mask:
-    ids, _ = snapshot.topology(term.topology_key)
-    return np.asarray(ids >= 0)
+def has_topologies(snapshot: Snapshot, terms: tuple[PodTerm, ...]) -> Mask:
+    """The rows that have the topology of every term."""
+    rows = np.ones(snapshot.size, dtype=np.bool_)
+    for term in terms:
+        rows &= snapshot.topology(term.topology_key)[0] > 0
+    return rows
 
 
-def eligible_for_spread(snapshot: Snapshot, pod: PodInfo, spread: Spread) -> Mask:
-    """The rows whose pods count for a constraint (nodeAffinityPolicy, nodeTaintsPolicy)."""
-    rows = node_affinity_mask(snapshot, pod) if spread.honor_affinity else snapshot.valid.copy()
-    if spread.honor_taints:
-        for failing, _ in _taints(snapshot, pod):
-            rows &= ~failing
-    return rows & _has_topology(snapshot, spread.term)
+def spread_rows(snapshot: Snapshot, pod: PodInfo, spread: Spread) -> Mask:
+    """The rows whose pods count for a constraint: they have all the topologies that constraints of this strength name,
+    and the node inclusion policies (nodeAffinityPolicy, nodeTaintsPolicy) let them in."""
+    known = standing(snapshot, pod.needs).eligible
+    if spread not in known:
+        same = tuple(other.term for other in pod.needs.spreads if other.hard == spread.hard)
+        rows = snapshot.valid & has_topologies(snapshot, same)
+        if spread.honor_affinity:
+            rows &= node_affinity_mask(snapshot, pod.needs)
+        if spread.honor_taints:
+            for failure in _taints(snapshot, pod.needs):
+                rows &= ~failure.rows
+        known[spread] = rows
+    return known[spread]
 
 
 def _spreading(snapshot: Snapshot, pod: PodInfo) -> Failures:
-    for spread in pod.spreads:
+    for spread in pod.needs.spreads:
         if not spread.hard:
             continue
-        missing = ~_has_topology(snapshot, spread.term)
-        yield missing, "node(s) didn't match pod topology spread constraints (missing required label)"
-        rows = eligible_for_spread(snapshot, pod, spread)
-        counts = np.where(rows, snapshot.term_counts(spread.term), 0)
+        missing = ~has_topologies(snapshot, (spread.term,))
+        yield Failure(missing, "node(s) didn't match pod topology spread constraints (missing required label)")
+        rows = spread_rows(snapshot, pod, spread)
+        counts = np.where(rows, snapshot.spread_counts(spread.term), 0)
         ids, sums = domain_sums(snapshot, spread.term.topology_key, counts)
         domains = np.unique(ids[rows])
         lowest = int(sums[domains].min()) if len(domains) >= spread.min_domains and len(domains) else 0
-        own = int(spread.term.matches(pod.namespace, pod.labels))
-        skewed = np.where(ids >= 0, sums[np.maximum(ids, 0)], 0) + own - lowest > spread.max_skew
-        yield skewed & ~missing, "node(s) didn't match pod topology spread constraints"
+        own = int(snapshot.means(spread.term, pod))
+        skewed = sums[ids] + own - lowest > spread.max_skew
+        yield Failure(skewed & ~missing, "node(s) didn't match pod topology spread constraints", helpable=True)
 
 
-# (filter, whether taking pods away from the node could make it pass)
-_FILTERS: tuple[tuple[Filter, bool], ...] = (
-    (_unschedulable, False),
-    (_node_name, False),
-    (_taints, False),
-    (_node_affinity, False),
-    (_ports, True),
-    (_resources, True),
-    (_spreading, True),
-    (_affinity, True),
-)
+_BY_NODES: tuple[Callable[[Snapshot, Needs], Failures], ...] = (_unschedulable, _taints, _node_affinity)
+_BY_PODS: tuple[Callable[[Snapshot, PodInfo], Failures], ...] = (_ports, _resources, _spreading, _affinity)

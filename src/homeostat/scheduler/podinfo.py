@@ -1,65 +1,41 @@
-"""A pod as the scheduler needs it: requests, constraints and selectors, read out of the object once. Pure."""
+"""A pod as the scheduler needs it: who it is, and what it needs of a node. Pure.
+
+What a pod needs (`Needs`) is compiled once for all pods that say the same, which pods of one template do; so it may be
+compared by identity, and what follows from it and from nodes alone is kept per `Needs` (`Snapshot.standing`).
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
 
-from homeostat.api import meta, quantity, selectors
-from homeostat.api.selectors import LabelSelector
+import orjson
+
+from homeostat.api import meta, quantity
 from homeostat.api.types import Obj
 from homeostat.scheduler.nodeterms import NodeTerm, compile_terms
+from homeostat.scheduler.podterms import Labels, PodTerm, Spread, preferred_terms, required_terms, spreads
 
 DEFAULT_SCHEDULER = "default-scheduler"
 # What a container that asks for nothing counts as when nodes are compared (NodeResources, non-zero requests).
-_NONZERO_CPU_MILLI = 100
-_NONZERO_MEMORY_BYTES = 200 * 1024 * 1024
+_NONZERO = {"cpu": "100m", "memory": "200Mi"}
+# What a pod that requires others nearby weighs for them (InterPodAffinity, hardPodAffinityWeight).
+_HARD_AFFINITY_WEIGHT = 1
+_NEEDS_MAX = 2048
 
 Amounts = Mapping[str, int]
 
 
-@dataclass(frozen=True, slots=True)
-class PodTerm:
-    """One (anti-)affinity term: which pods, in which namespaces (empty: all), within which topology."""
+@dataclass(frozen=True, slots=True, eq=False)
+class Needs:
+    """What a pod needs. `requests` are milli-CPU for `cpu` and whole units for the rest; `host_ports` are (protocol,
+    address, port). `unsupported` says why no node can ever run it; empty where that is not so. `attracts` are the terms
+    by which the pod, once placed, makes its node better or worse for others."""
 
-    selector: LabelSelector
-    namespaces: frozenset[str]
-    topology_key: str
-    weight: int = 0
-    identity: tuple[str, ...] = ()
-
-    def matches(self, namespace: str, labels: Mapping[str, str]) -> bool:
-        """Whether a pod with these labels is meant."""
-        return (not self.namespaces or namespace in self.namespaces) and self.selector.matches(labels)
-
-
-@dataclass(frozen=True, slots=True)
-class Spread:
-    """One topology spread constraint. `hard`: DoNotSchedule."""
-
-    term: PodTerm
-    max_skew: int
-    min_domains: int
-    hard: bool
-    honor_taints: bool
-    honor_affinity: bool
-
-
-@dataclass(frozen=True, slots=True)
-class PodInfo:
-    """See the module. `requests` are milli-CPU for `cpu` and whole units for the rest; `host_ports` are
-    (protocol, address, port)."""
-
-    key: str
-    uid: str
-    namespace: str
-    labels: Mapping[str, str]
-    owner: str
-    priority: int
     requests: Amounts
     nonzero_cpu: int
     nonzero_memory: int
-    node_name: str
     node_selector: tuple[tuple[str, str], ...]
     node_required: tuple[NodeTerm, ...] | None
     node_preferred: tuple[tuple[int, NodeTerm], ...]
@@ -67,19 +43,43 @@ class PodInfo:
     affinity: tuple[PodTerm, ...]
     anti_affinity: tuple[PodTerm, ...]
     preferred: tuple[PodTerm, ...]
+    attracts: tuple[PodTerm, ...]
     spreads: tuple[Spread, ...]
     host_ports: frozenset[tuple[str, str, int]]
     may_preempt: bool
-    pod: Obj = field(compare=False, repr=False)
+    unsupported: str
+
+    @property
+    def regards_pods(self) -> bool:
+        """Whether other pods' places decide where this one may go."""
+        return bool(self.affinity or self.anti_affinity or self.spreads)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PodInfo:
+    """See the module. `nominated` is the node on which others were told to make room for it; `since` orders by age."""
+
+    key: str
+    uid: str
+    namespace: str
+    labels: Labels
+    owner: str
+    priority: int
+    since: str
+    deleting: bool
+    nominated: str
+    needs: Needs
+    pod: Obj
+
+    def same_to_scheduler(self, other: PodInfo) -> bool:
+        """Whether a decision about the one would be that about the other."""
+        mine = (self.uid, self.priority, self.needs, self.labels, self.deleting)
+        return mine == (other.uid, other.priority, other.needs, other.labels, other.deleting)
 
 
 def pod_info(pod: Obj) -> PodInfo:
     """Read a pod."""
-    spec = pod["spec"]
-    affinity = spec.get("affinity") or {}
-    node_affinity = affinity.get("nodeAffinity") or {}
-    required = node_affinity.get("requiredDuringSchedulingIgnoredDuringExecution")
-    requests = pod_requests(spec)
+    metadata, spec, status = pod["metadata"], pod["spec"], pod.get("status") or {}
     owner = meta.controller_of(pod)
     return PodInfo(
         key=meta.key(pod),
@@ -88,38 +88,97 @@ def pod_info(pod: Obj) -> PodInfo:
         labels=meta.labels(pod),
         owner=str(owner["uid"]) if owner else "",
         priority=int(spec.get("priority") or 0),
-        requests=requests,
-        nonzero_cpu=requests.get("cpu") or _NONZERO_CPU_MILLI * len(spec["containers"]),
-        nonzero_memory=requests.get("memory") or _NONZERO_MEMORY_BYTES * len(spec["containers"]),
-        node_name=str(spec.get("nodeName") or ""),
-        node_selector=tuple(sorted((spec.get("nodeSelector") or {}).items())),
-        node_required=compile_terms(required["nodeSelectorTerms"]) if required else None,
-        node_preferred=_preferred_nodes(node_affinity),
-        tolerations=tuple(spec.get("tolerations") or ()),
-        affinity=_required(pod, affinity.get("podAffinity")),
-        anti_affinity=_required(pod, affinity.get("podAntiAffinity")),
-        preferred=_preferred_pods(pod, affinity),
-        spreads=tuple(_spread(pod, item) for item in spec.get("topologySpreadConstraints") or ()),
-        host_ports=_host_ports(spec),
-        may_preempt=spec.get("preemptionPolicy") != "Never",
+        since=str(status.get("startTime") or metadata.get("creationTimestamp") or ""),
+        deleting="deletionTimestamp" in metadata,
+        nominated=str(status.get("nominatedNodeName") or ""),
+        needs=_needs(_words(pod, spec)),
         pod=pod,
     )
 
 
-def pod_requests(spec: Obj) -> dict[str, int]:
-    """What the pod needs at once: the larger of its init phase and its running phase, plus overhead (KEP-753)."""
+_FIELDS = ("nodeSelector", "affinity", "tolerations", "topologySpreadConstraints", "overhead", "preemptionPolicy")
+
+
+def _words(pod: Obj, spec: Obj) -> bytes:
+    """All that a pod's needs are made of. Volumes get a new name in each pod of a template, so only claims count."""
+    words: Obj = {field: spec[field] for field in _FIELDS if spec.get(field)}
+    words["containers"] = [_container(item) for item in spec["containers"]]
+    if initial := spec.get("initContainers"):
+        words["initContainers"] = [_container(item) for item in initial]
+    if claims := [item for item in spec.get("volumes") or () if "persistentVolumeClaim" in item or "ephemeral" in item]:
+        words["volumes"] = claims
+    if spec.get("resourceClaims"):
+        words["resourceClaims"] = [item["name"] for item in spec["resourceClaims"]]
+    if "affinity" in words or "topologySpreadConstraints" in words:
+        words["namespace"], words["labels"] = meta.namespace(pod), meta.labels(pod)
+    return orjson.dumps(words)
+
+
+def _container(container: Obj) -> Obj:
+    kept = {"requests": (container.get("resources") or {}).get("requests")}
+    if ports := [port for port in container.get("ports") or () if port.get("hostPort")]:
+        kept["ports"] = ports
+    if policy := container.get("restartPolicy"):
+        kept["restartPolicy"] = policy
+    return kept
+
+
+@lru_cache(maxsize=_NEEDS_MAX)
+def _needs(words: bytes) -> Needs:
+    said: Obj = orjson.loads(words)
+    affinity = said.get("affinity") or {}
+    node_affinity = affinity.get("nodeAffinity") or {}
+    required = node_affinity.get("requiredDuringSchedulingIgnoredDuringExecution")
+    whose = said.get("namespace", ""), said.get("labels", {})
+    preferred = preferred_terms(affinity, *whose)
+    hard = required_terms(affinity.get("podAffinity"), *whose, weight=_HARD_AFFINITY_WEIGHT)
+    nonzero = pod_requests(said, missing=_NONZERO)
+    return Needs(
+        requests=pod_requests(said),
+        nonzero_cpu=nonzero.get("cpu", 0),
+        nonzero_memory=nonzero.get("memory", 0),
+        node_selector=tuple(sorted((said.get("nodeSelector") or {}).items())),
+        node_required=compile_terms(required["nodeSelectorTerms"]) if required else None,
+        node_preferred=_preferred_nodes(node_affinity),
+        tolerations=tuple(said.get("tolerations") or ()),
+        affinity=hard,
+        anti_affinity=required_terms(affinity.get("podAntiAffinity"), *whose),
+        preferred=preferred,
+        attracts=(*hard, *preferred),
+        spreads=spreads(said.get("topologySpreadConstraints") or (), *whose),
+        host_ports=frozenset(_host_ports(said)),
+        may_preempt=said.get("preemptionPolicy") != "Never",
+        unsupported=_unsupported(said),
+    )
+
+
+def _unsupported(said: Obj) -> str:
+    """Why nothing here can run the pod: this scheduler binds no volumes and allocates no devices."""
+    for volume in said.get("volumes") or ():
+        claim = volume.get("persistentVolumeClaim")
+        if claim is not None:
+            return f'pod uses persistentVolumeClaim "{claim.get("claimName")}", and this cluster binds no volumes'
+        return f'pod has the ephemeral volume "{volume.get("name")}", and this cluster binds no volumes'
+    for name in said.get("resourceClaims") or ():
+        return f'pod has the resource claim "{name}", and this cluster allocates no devices'
+    return ""
+
+
+def pod_requests(spec: Obj, missing: Mapping[str, str] | None = None) -> dict[str, int]:
+    """What the pod needs at once: the larger of its init phase and its running phase, plus overhead (KEP-753).
+    A container counts with what is `missing` where it requests nothing of that."""
+    default = dict(missing or {})
     running: dict[str, int] = {}
     for container in spec["containers"]:
-        _add(running, _container_requests(container))
+        _add(running, _amounts(default | (container.get("requests") or {})))
     sidecars: dict[str, int] = {}
     starting: dict[str, int] = {}
     for container in spec.get("initContainers") or ():
-        amounts = _container_requests(container)
+        amounts = _amounts(default | (container.get("requests") or {}))
         if container.get("restartPolicy") == "Always":
             _add(sidecars, amounts)
             amounts = dict(sidecars)
         else:
-            amounts = dict(amounts)
             _add(amounts, sidecars)
         for name, amount in amounts.items():
             starting[name] = max(starting.get(name, 0), amount)
@@ -128,10 +187,6 @@ def pod_requests(spec: Obj) -> dict[str, int]:
         running[name] = max(running.get(name, 0), amount)
     _add(running, _amounts(spec.get("overhead") or {}))
     return {name: amount for name, amount in running.items() if amount}
-
-
-def _container_requests(container: Obj) -> dict[str, int]:
-    return _amounts((container.get("resources") or {}).get("requests") or {})
 
 
 def _amounts(resources: Mapping[str, str]) -> dict[str, int]:
@@ -149,53 +204,12 @@ def _add(total: dict[str, int], more: Amounts) -> None:
 
 
 def _preferred_nodes(node_affinity: Obj) -> tuple[tuple[int, NodeTerm], ...]:
-    items = node_affinity.get("preferredDuringSchedulingIgnoredDuringExecution") or ()
+    items: Sequence[Obj] = node_affinity.get("preferredDuringSchedulingIgnoredDuringExecution") or ()
     return tuple((int(item["weight"]), compile_terms([item["preference"]])[0]) for item in items)
 
 
-def _required(pod: Obj, affinity: Obj | None) -> tuple[PodTerm, ...]:
-    items = (affinity or {}).get("requiredDuringSchedulingIgnoredDuringExecution") or ()
-    return tuple(_term(pod, item) for item in items)
-
-
-def _preferred_pods(pod: Obj, affinity: Obj) -> tuple[PodTerm, ...]:
-    found = []
-    for part, sign in (("podAffinity", 1), ("podAntiAffinity", -1)):
-        items: Sequence[Obj] = (affinity.get(part) or {}).get("preferredDuringSchedulingIgnoredDuringExecution") or ()
-        found += [_term(pod, item["podAffinityTerm"], weight=sign * int(item["weight"])) for item in items]
-    return tuple(found)
-
-
-def _term(pod: Obj, item: Obj, *, weight: int = 0) -> PodTerm:
-    namespaces = frozenset(item.get("namespaces") or ())
-    # An empty namespaceSelector means all namespaces; others are refused by admission of names only.
-    if not namespaces and item.get("namespaceSelector") != {}:
-        namespaces = frozenset({meta.namespace(pod)})
-    return _pod_term(pod, item, namespaces, weight)
-
-
-def _pod_term(pod: Obj, item: Obj, namespaces: frozenset[str], weight: int = 0) -> PodTerm:
-    selector = dict(item.get("labelSelector") or {})
-    own = meta.labels(pod)
-    keys = [key for key in item.get("matchLabelKeys") or () if key in own]
-    if keys:
-        selector["matchLabels"] = {**(selector.get("matchLabels") or {}), **{key: own[key] for key in keys}}
-    compiled = selectors.of_label_selector(selector if item.get("labelSelector") is not None else None)
-    identity = (repr(sorted(map(repr, compiled.requirements))), *sorted(namespaces))
-    return PodTerm(compiled, namespaces, str(item["topologyKey"]), weight, identity)
-
-
-def _spread(pod: Obj, item: Obj) -> Spread:
-    return Spread(
-        term=_pod_term(pod, item, frozenset({meta.namespace(pod)})),
-        max_skew=int(item["maxSkew"]),
-        min_domains=int(item.get("minDomains") or 1),
-        hard=item.get("whenUnsatisfiable", "DoNotSchedule") == "DoNotSchedule",
-        honor_taints=item.get("nodeTaintsPolicy") == "Honor",
-        honor_affinity=item.get("nodeAffinityPolicy", "Honor") == "Honor",
-    )
-
-
-def _host_ports(spec: Obj) -> frozenset[tuple[str, str, int]]:
-    ports = [port for container in spec["containers"] for port in container.get("ports") or () if port.get("hostPort")]
-    return frozenset((p.get("protocol", "TCP"), p.get("hostIP") or "0.0.0.0", int(p["hostPort"])) for p in ports)
+def _host_ports(said: Obj) -> Iterator[tuple[str, str, int]]:
+    sidecars = [item for item in said.get("initContainers") or () if item.get("restartPolicy") == "Always"]
+    for container in [*said["containers"], *sidecars]:
+        for port in container.get("ports") or ():
+            yield port.get("protocol", "TCP"), port.get("hostIP") or "0.0.0.0", int(port["hostPort"])

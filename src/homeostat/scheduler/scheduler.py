@@ -1,4 +1,4 @@
-"""The scheduler: follows nodes and pods, decides pod by pod, binds many at once.
+"""The scheduler: follows nodes, pods and namespaces, decides pod by pod, binds many at once.
 
 A decision counts at once in the snapshot (the pod is assumed on its node) and is written behind it; a write that fails
 takes the assumption back and the pod waits again. Nothing here decides: `cycle` does.
@@ -7,74 +7,75 @@ takes the assumption back and the pod waits again. Nothing here decides: `cycle`
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Coroutine
 
 from homeostat.api import meta
 from homeostat.api.errors import ApiError
 from homeostat.api.flags import Settings
-from homeostat.api.kinds import NODE, POD
+from homeostat.api.kinds import NAMESPACE, NODE, POD
 from homeostat.api.types import Obj
-from homeostat.client.contract import STRATEGIC_PATCH, Client
+from homeostat.client.contract import Client
 from homeostat.kit import chance, clock, tasks
 from homeostat.kit.backoff import Backoff
 from homeostat.kit.log import logger
 from homeostat.loop.informer import Informer
-from homeostat.loop.recorder import EventRecorder
 from homeostat.scheduler.backlog import Backlog, Waiting
-from homeostat.scheduler.cycle import Placement, place
+from homeostat.scheduler.cycle import Placement, Promise, place
 from homeostat.scheduler.podinfo import DEFAULT_SCHEDULER, PodInfo, pod_info
 from homeostat.scheduler.snapshot import Snapshot
-from homeostat.wire.cause import Seen, WriteCause
+from homeostat.scheduler.writes import COMPONENT, Writes
 
 _log = logger("scheduler")
-_BINDS_MAX = 64
+_WRITES_MAX = 32
 # Decisions between two looks at the event loop: long enough to be quick, short enough that caches stay current.
 _BATCH = 8
 _IDLE_SECONDS = 30.0
-_COMPONENT = "scheduler"
 
 
 class Scheduler:
     """See the module. `warm` fills the caches; `start` begins to decide; `stop_deciding` keeps the caches."""
 
     def __init__(self, client: Client, settings: Settings, *, host: str = "") -> None:
-        self._client = client
-        self._nodes = Informer(client, NODE)
-        self._pods = Informer(client, POD)
+        self._informers = [Informer(client, kind) for kind in (NODE, POD, NAMESPACE)]
+        self._nodes, self._pods, self._namespaces = self._informers
         self._snapshot = Snapshot()
-        first = settings.integer(_COMPONENT, "pod-initial-backoff-seconds")
-        ceiling = settings.integer(_COMPONENT, "pod-max-backoff-seconds")
-        flush = settings.duration(_COMPONENT, "pod-max-in-unschedulable-pods-duration")
+        first = settings.integer(COMPONENT, "pod-initial-backoff-seconds")
+        ceiling = settings.integer(COMPONENT, "pod-max-backoff-seconds")
+        flush = settings.duration(COMPONENT, "pod-max-in-unschedulable-pods-duration")
         self._backlog = Backlog(Backoff(first_seconds=first, ceiling_seconds=ceiling), flush)
-        self._recorder = EventRecorder(client, DEFAULT_SCHEDULER, host=host)
-        self._assumed: set[str] = set()
+        self._writes = Writes(client, host=host)
+        self._assumed: dict[str, Waiting] = {}
+        self._promises: dict[str, Promise] = {}
         self._moved = asyncio.Event()
-        self._slots = asyncio.Semaphore(_BINDS_MAX)
+        self._slots = asyncio.Semaphore(_WRITES_MAX)
         self._caching: list[asyncio.Task[None]] = []
         self._deciding: asyncio.Task[None] | None = None
+        self._writing: set[asyncio.Task[None]] = set()
         self.bound = 0
 
     async def warm(self) -> None:
-        """Begin to follow nodes and pods; returns at once."""
+        """Begin to follow the cluster; returns at once."""
         if self._caching:
             return
         self._nodes.listen(self._node_changed)
         self._pods.listen(self._pod_changed)
-        self._caching = [
-            tasks.spawn(self._nodes.run(), name="scheduler/nodes"),
-            tasks.spawn(self._pods.run(), name="scheduler/pods"),
-        ]
+        self._namespaces.listen(self._namespace_changed)
+        for informer in self._informers:
+            self._caching.append(tasks.spawn(informer.run(), name=f"scheduler/{informer.kind.plural}"))
 
     async def start(self) -> None:
         """Begin to decide, as soon as the caches have filled."""
         await self.warm()
-        self._recorder.start()
+        self._writes.recorder.start()
         self._deciding = tasks.spawn(self._decide_all(), name="scheduler/cycle")
 
     async def stop_deciding(self) -> None:
-        """End the cycle (another instance leads); the caches go on."""
+        """End the cycle (another instance leads) and the writes under way; the caches go on."""
         deciding, self._deciding = self._deciding, None
-        await tasks.stop(deciding)
-        await self._recorder.stop()
+        await tasks.stop(deciding, *self._writing)
+        for waiting in list(self._assumed.values()):
+            self._take_back(waiting)
+        await self._writes.recorder.stop()
 
     async def stop(self) -> None:
         """End everything."""
@@ -97,26 +98,50 @@ class Scheduler:
                 self._pod_changed(None, pod)
         self._cluster_changed()
 
+    def _namespace_changed(self, old: Obj | None, new: Obj | None) -> None:
+        namespace = meta.name(new or old or {})
+        if self._snapshot.set_namespace(namespace, None if new is None else dict(meta.labels(new))):
+            self._pods_moved()
+
     def _pod_changed(self, old: Obj | None, new: Obj | None) -> None:
         pod = new or old or {}
-        key = meta.key(pod)
-        node = meta.pod_node(pod)
+        key, node = meta.key(pod), meta.pod_node(pod)
         if new is None or meta.pod_terminal(new):
-            self._backlog.remove(key)
-            self._assumed.discard(key)
+            self._forget(key)
             if key in self._snapshot.pods:
                 self._snapshot.remove_pod(key)
                 self._cluster_changed()
         elif node:
-            self._backlog.remove(key)
-            self._assumed.discard(key)
-            known = self._snapshot.pods.get(key)
-            counted = known is not None and known[0].uid == meta.uid(new) and self._snapshot.name_of(known[1]) == node
-            if not counted or old is None or meta.labels(old) != meta.labels(new):
-                self._snapshot.add_pod(pod_info(new), node)
-        elif self._is_ours(new) and key not in self._assumed:
-            self._backlog.add(pod_info(new), clock.monotonic())
-            self._moved.set()
+            self._forget(key)
+            self._place_seen(new, node, is_first=old is None or not meta.pod_node(old))
+        elif not self._is_ours(new):
+            self._forget(key)
+        elif key not in self._assumed:
+            self._wait(pod_info(new))
+
+    def _place_seen(self, pod: Obj, node: str, *, is_first: bool) -> None:
+        """Count a pod on the node that the API says it has."""
+        info = pod_info(pod)
+        known = self._snapshot.pods.get(info.key)
+        moved = known is None or self._snapshot.name_of(known[1]) != node
+        if moved or known is None or not known[0].same_to_scheduler(info):
+            self._snapshot.add_pod(info, node)
+            self._pods_moved()
+        elif is_first:
+            self._pods_moved()
+
+    def _wait(self, pod: PodInfo) -> None:
+        if pod.nominated and pod.key not in self._promises:
+            self._promises[pod.key] = Promise(pod, pod.nominated)
+        self._backlog.add(pod, clock.monotonic())
+        self._moved.set()
+
+    def _forget(self, key: str) -> None:
+        """A pod waits for no node any more."""
+        self._backlog.remove(key)
+        self._assumed.pop(key, None)
+        if self._promises.pop(key, None) is not None:
+            self._cluster_changed()
 
     def _is_ours(self, pod: Obj) -> bool:
         spec = pod["spec"]
@@ -127,19 +152,29 @@ class Scheduler:
         self._backlog.cluster_changed(clock.monotonic())
         self._moved.set()
 
+    def _pods_moved(self) -> None:
+        """Pods came or changed on nodes: that takes room, but may bring the company that others wait for."""
+        self._backlog.cluster_changed(clock.monotonic(), _regards_pods)
+        self._moved.set()
+
     # -- the cycle -------------------------------------------------------------------------------------------------
 
     async def _decide_all(self) -> None:
-        await self._nodes.synced.wait()
-        await self._pods.synced.wait()
+        for informer in self._informers:
+            await informer.synced.wait()
+        draw = chance.below(1 << 30)
         while True:
             self._moved.clear()
             for _ in range(_BATCH):
+                await self._slots.acquire()
                 waiting = self._backlog.pop(clock.monotonic())
                 if waiting is None:
+                    self._slots.release()
                     await self._rest()
                     break
-                await self._decide(waiting)
+                # One draw of chance for all: numbers that follow it, spread by Knuth's multiplier.
+                draw = (draw * 2654435761 + 1) & 0x3FFFFFFF
+                self._decide(waiting, draw)
             await clock.sleep(0)
 
     async def _rest(self) -> None:
@@ -151,96 +186,80 @@ class Scheduler:
         except TimeoutError:
             self._backlog.flush(clock.monotonic())
 
-    async def _decide(self, waiting: Waiting) -> None:
+    def _decide(self, waiting: Waiting, draw: int) -> None:
+        """One decision, with the write that follows; between looking and assuming nothing else happens."""
         pod = waiting.pod
-        placement = place(self._snapshot, pod, chance.below(1 << 30))
-        await self._slots.acquire()
+        placement = place(self._snapshot, pod, draw, self._promises)
         if placement.node:
             self._snapshot.add_pod(pod, placement.node)
-            self._assumed.add(pod.key)
+            self._assumed[pod.key] = waiting
             self._backlog.remove(pod.key)
-            tasks.spawn(self._bind(waiting, placement.node), name=f"bind {pod.key}")
-        else:
-            self._backlog.no_node(waiting, clock.monotonic())
-            tasks.spawn(self._refuse(pod, placement), name=f"unschedulable {pod.key}")
+            self._promises.pop(pod.key, None)
+            self._write(self._bind(waiting, placement.node), f"bind {pod.key}")
+            return
+        self._backlog.no_node(waiting, clock.monotonic())
+        withdrawn = self._promise(pod, placement)
+        self._write(self._refuse(pod, placement, withdrawn), f"unschedulable {pod.key}")
+
+    def _promise(self, pod: PodInfo, placement: Placement) -> list[PodInfo]:
+        """Note what is promised to the pod; the pods of lower priority to which the same node was promised."""
+        if not placement.promised:
+            self._promises.pop(pod.key, None)
+            return []
+        self._promises[pod.key] = Promise(pod, placement.promised)
+        rivals = [each.pod for each in self._promises.values() if each.node == placement.promised]
+        withdrawn = [rival for rival in rivals if rival.priority < pod.priority]
+        for rival in withdrawn:
+            del self._promises[rival.key]
+        return withdrawn
+
+    def _write(self, work: Coroutine[None, None, None], name: str) -> None:
+        task = tasks.spawn(work, name=name)
+        self._writing.add(task)
+        task.add_done_callback(self._written)
+
+    def _written(self, task: asyncio.Task[None]) -> None:
+        self._writing.discard(task)
+        self._slots.release()
 
     async def _bind(self, waiting: Waiting, node: str) -> None:
-        pod = waiting.pod
-        binding = {
-            "apiVersion": "v1",
-            "kind": "Binding",
-            "metadata": {"name": meta.name(pod.pod), "namespace": pod.namespace, "uid": pod.uid},
-            "target": {"apiVersion": "v1", "kind": "Node", "name": node},
-        }
         try:
-            await self._client.create(POD, binding, subresource="binding", cause=_cause(pod, f"fits on {node}"))
+            await self._writes.bind(waiting.pod, node)
         except ApiError as error:
-            self._take_back(waiting, error)
+            _log.info("binding %s failed: %s", waiting.pod.key, error)
+            self._take_back(waiting, is_gone=error.code == 404)
         else:
             self.bound += 1
-            self._recorder.record(pod.pod, "Scheduled", f"Successfully assigned {pod.key} to {node}")
-        finally:
-            self._slots.release()
 
-    def _take_back(self, waiting: Waiting, error: ApiError) -> None:
+    def _take_back(self, waiting: Waiting, *, is_gone: bool = False) -> None:
+        """The pod is not on its node after all; it waits again when it is still there."""
         pod = waiting.pod
-        if pod.key not in self._assumed:
+        if self._assumed.get(pod.key) is not waiting:
             return
-        _log.info("binding %s failed: %s", pod.key, error)
-        self._assumed.discard(pod.key)
+        del self._assumed[pod.key]
         self._snapshot.remove_pod(pod.key)
         current = self._pods.objects.get(pod.namespace, meta.name(pod.pod))
-        if error.code != 404 and current is not None and meta.uid(current) == pod.uid and not meta.pod_node(current):
+        if not is_gone and current is not None and meta.uid(current) == pod.uid and self._is_ours(current):
+            waiting.pod = pod_info(current)
             self._backlog.add_failed(waiting, clock.monotonic())
-            self._moved.set()
+        self._cluster_changed()
 
-    async def _refuse(self, pod: PodInfo, placement: Placement) -> None:
+    async def _refuse(self, pod: PodInfo, placement: Placement, withdrawn: list[PodInfo]) -> None:
         try:
-            await self._write_refusal(pod, placement)
+            await self._writes.refuse(pod, placement)
+            if placement.preemption is not None:
+                for victim in placement.preemption.victims:
+                    await self._writes.evict(victim, pod, placement.preemption.node)
+            for rival in withdrawn:
+                await self._writes.withdraw(rival, pod)
         except ApiError as error:
-            _log.info("the status of %s could not be written: %s", pod.key, error)
-        finally:
-            self._slots.release()
-
-    async def _write_refusal(self, pod: PodInfo, placement: Placement) -> None:
-        preemption = placement.preemption
-        condition = {
-            "type": "PodScheduled",
-            "status": "False",
-            "reason": "Unschedulable",
-            "message": placement.message,
-            "lastProbeTime": None,
-            "lastTransitionTime": clock.now_rfc3339(),
-        }
-        status: Obj = {"conditions": [condition]}
-        if preemption is not None:
-            status["nominatedNodeName"] = preemption.node
-        known = meta.condition(pod.pod, "PodScheduled") or {}
-        if known.get("message") != placement.message or preemption is not None:
-            self._recorder.record(pod.pod, "FailedScheduling", placement.message, "Warning")
-            await self._client.patch(
-                POD,
-                meta.name(pod.pod),
-                pod.namespace,
-                {"status": status},
-                content_type=STRATEGIC_PATCH,
-                subresource="status",
-                cause=_cause(pod, placement.message),
-            )
-        if preemption is not None:
-            for victim in preemption.victims:
-                await self._evict(victim, pod, preemption.node)
-
-    async def _evict(self, victim: PodInfo, pod: PodInfo, node: str) -> None:
-        self._recorder.record(victim.pod, "Preempted", f"Preempted by pod {pod.uid} on node {node}")
-        options = {"preconditions": {"uid": victim.uid}}
-        cause = _cause(pod, f"preempted by {pod.key} on {node}")
-        await self._client.delete(POD, meta.name(victim.pod), victim.namespace, options=options, cause=cause)
+            _log.info("what follows from %s having no node could not be written: %s", pod.key, error)
+            # Nobody may be making room: do not count on it.
+            self._promises.pop(pod.key, None)
 
 
-def _cause(pod: PodInfo, note: str) -> WriteCause:
-    seen = Seen("Pod", pod.namespace, meta.name(pod.pod), meta.resource_version(pod.pod))
-    return WriteCause(loop=_COMPONENT, key=pod.key, note=note, seen=(seen,))
+def _regards_pods(pod: PodInfo) -> bool:
+    return pod.needs.regards_pods
 
 
 def _matters(old: Obj, new: Obj) -> bool:

@@ -2,48 +2,57 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
-import numpy.typing as npt
 
-from homeostat.scheduler.filters import row_sums
-from homeostat.scheduler.nodeterms import untolerated
+from homeostat.scheduler.filters import row_sums, spread_rows, standing
 from homeostat.scheduler.podinfo import PodInfo
-from homeostat.scheduler.snapshot import CPU, MEMORY, Mask, Snapshot
+from homeostat.scheduler.snapshot import CPU, MEMORY, Floats, Ints, Mask, Snapshot
 
-Scores = npt.NDArray[np.float64]
 _MAX = 100.0
-_SOFT_TAINTS = frozenset({"PreferNoSchedule"})
+_ZONE = "topology.kubernetes.io/zone"
+_HOSTNAME = "kubernetes.io/hostname"
+# Without constraints of its own, a pod spreads from its controller's other pods (PodTopologySpread, system defaults).
+_DEFAULT_HOST_SKEW, _DEFAULT_ZONE_SKEW = 3, 5
 
 
-def score(snapshot: Snapshot, pod: PodInfo, rows: Mask) -> Scores:
-    """A score for each row; only those in `rows` mean anything."""
+def score(snapshot: Snapshot, pod: PodInfo, rows: Mask) -> Floats:
+    """A score for each row; only those in `rows` mean anything, and only differences count."""
+    known = standing(snapshot, pod.needs)
     total = _resources(snapshot, pod)
-    total += 3 * _soft_taints(snapshot, pod, rows)
-    total += 2 * _preferred_nodes(snapshot, pod, rows)
-    total += 2 * _preferred_pods(snapshot, pod, rows)
-    total += 2 * _spreading(snapshot, pod, rows)
+    if known.soft_taints is not None:
+        total += 3 * _scaled(known.soft_taints, rows, reverse=True)
+    if known.preferred is not None:
+        total += 2 * _scaled(known.preferred, rows, reverse=False)
+    if pod.needs.preferred or snapshot.attracting:
+        total += 2 * _near_pods(snapshot, pod, rows)
+    spreading = _spreading(snapshot, pod, rows)
+    if spreading is not None:
+        total += 2 * spreading
     return total
 
 
-def best(scores: Scores, rows: Mask, draw: int) -> int:
+def best(scores: Floats, rows: Mask, draw: int) -> int:
     """The row with the highest score; `draw` (any non-negative integer) decides between equals."""
-    candidates = np.flatnonzero(rows)
-    values = scores[candidates]
-    top = candidates[values >= values.max() - 1e-9]
+    masked = np.where(rows, scores, -np.inf)
+    top = np.flatnonzero(masked >= masked.max() - 1e-9)
     return int(top[draw % len(top)])
 
 
-def _resources(snapshot: Snapshot, pod: PodInfo) -> Scores:
-    """LeastAllocated plus BalancedAllocation of cpu and memory."""
+def _resources(snapshot: Snapshot, pod: PodInfo) -> Floats:
+    """LeastAllocated plus BalancedAllocation of cpu and memory.
+
+    With the used shares c and m the first is 100 - 50(c + m), the second 100 - 50|c - m|: together 200 - 100 max(c, m).
+    """
     cpu, memory = snapshot.allocatable[CPU], snapshot.allocatable[MEMORY]
-    used_cpu = np.minimum((snapshot.nonzero_cpu + pod.nonzero_cpu) / np.maximum(cpu, 1), 1.0)
-    used_memory = np.minimum((snapshot.nonzero_memory + pod.nonzero_memory) / np.maximum(memory, 1), 1.0)
-    least = _MAX * (2.0 - used_cpu - used_memory) / 2.0
-    balanced = _MAX * (1.0 - np.abs(used_cpu - used_memory) / 2.0)
-    return np.asarray(least + balanced)
+    used_cpu = (snapshot.nonzero_cpu + pod.needs.nonzero_cpu) / np.maximum(cpu, 1)
+    used_memory = (snapshot.nonzero_memory + pod.needs.nonzero_memory) / np.maximum(memory, 1)
+    used = np.maximum(used_cpu, used_memory)
+    return np.asarray(-_MAX * np.minimum(used, 1.0, out=used))
 
 
-def _normalised(values: Scores, rows: Mask, *, reverse: bool) -> Scores:
+def _scaled(values: Floats, rows: Mask, *, reverse: bool) -> Floats:
     """Spread over 0 to 100 by the largest value; `reverse`: the smallest is best."""
     top = float(values[rows].max()) if rows.any() else 0.0
     if top <= 0:
@@ -52,39 +61,53 @@ def _normalised(values: Scores, rows: Mask, *, reverse: bool) -> Scores:
     return np.asarray(_MAX - scaled if reverse else scaled)
 
 
-def _soft_taints(snapshot: Snapshot, pod: PodInfo, rows: Mask) -> Scores:
-    counts = np.array([len(untolerated(t, pod.tolerations, _SOFT_TAINTS)) for t in snapshot.taint_lists], dtype=float)
-    return _normalised(counts[snapshot.taints], rows, reverse=True)
-
-
-def _preferred_nodes(snapshot: Snapshot, pod: PodInfo, rows: Mask) -> Scores:
+def _near_pods(snapshot: Snapshot, pod: PodInfo, rows: Mask) -> Floats:
+    """The pod's own preferences for the company of others, and theirs for its own (InterPodAffinity)."""
     values = np.zeros(snapshot.size)
-    if not pod.node_preferred:
-        return values
-    for row in np.flatnonzero(rows):
-        name, labels = snapshot.name_of(int(row)), snapshot.labels_of(int(row))
-        values[row] = sum(weight for weight, term in pod.node_preferred if term.matches(name, labels))
-    return _normalised(values, rows, reverse=False)
-
-
-def _preferred_pods(snapshot: Snapshot, pod: PodInfo, rows: Mask) -> Scores:
-    values = np.zeros(snapshot.size)
-    if not pod.preferred:
-        return values
-    for term in pod.preferred:
+    for term in pod.needs.preferred:
         values += term.weight * row_sums(snapshot, term.topology_key, snapshot.term_counts(term))
+    for term, weights in snapshot.attracting.values():
+        if snapshot.means(term, pod):
+            values += row_sums(snapshot, term.topology_key, weights)
     low = float(values[rows].min()) if rows.any() else 0.0
-    return _normalised(values - low, rows, reverse=False)
+    return _scaled(values - low, rows, reverse=False)
 
 
-def _spreading(snapshot: Snapshot, pod: PodInfo, rows: Mask) -> Scores:
-    """Soft constraints; without any, pods of one controller spread over nodes (the default constraints)."""
-    soft = [spread for spread in pod.spreads if not spread.hard]
+def _spreading(snapshot: Snapshot, pod: PodInfo, rows: Mask) -> Floats | None:
+    """PodTopologySpread's score of the soft constraints, or of the default ones; None when all rows are equal."""
+    soft = [spread for spread in pod.needs.spreads if not spread.hard]
     values = np.zeros(snapshot.size)
     if soft:
         for spread in soft:
-            values += row_sums(snapshot, spread.term.topology_key, snapshot.term_counts(spread.term))
-    elif pod.owner and not pod.spreads:
-        owner = pod.owner
-        values += snapshot.counts(("owner", owner), lambda other: other.owner == owner)
-    return _normalised(values, rows, reverse=True)
+            eligible = spread_rows(snapshot, pod, spread)
+            counts = np.where(eligible, snapshot.spread_counts(spread.term), 0)
+            values += _spread_cost(snapshot, spread.term.topology_key, counts, spread.max_skew)
+            # Nodes outside the topologies are not what was asked for.
+            rows = rows & eligible
+        return np.where(rows, _turned(values, rows), 0.0)
+    if not pod.owner or pod.needs.spreads:
+        return None
+    owner = pod.owner
+    counts = snapshot.counts(("owner", owner), lambda other: other.owner == owner and not other.deleting)
+    values += _spread_cost(snapshot, _HOSTNAME, counts, _DEFAULT_HOST_SKEW)
+    values += _spread_cost(snapshot, _ZONE, counts, _DEFAULT_ZONE_SKEW)
+    return _turned(values, rows)
+
+
+def _spread_cost(snapshot: Snapshot, topology_key: str, counts: Ints, max_skew: int) -> Floats:
+    """What each row costs under one constraint: the fewer topologies, the less one more pod there weighs."""
+    if topology_key == _HOSTNAME:
+        return np.asarray(counts * math.log(len(snapshot.rows) + 2) + (max_skew - 1))
+    _, number = snapshot.topology(topology_key)
+    if not number:
+        return np.zeros(snapshot.size)
+    return np.asarray(row_sums(snapshot, topology_key, counts) * math.log(number + 2) + (max_skew - 1))
+
+
+def _turned(values: Floats, rows: Mask) -> Floats:
+    """The cheapest row gets 100."""
+    costs = values[rows]
+    if not len(costs):
+        return np.zeros(len(values))
+    low, top = float(costs.min()), float(costs.max())
+    return np.asarray(_MAX * (top + low - values) / top) if top > 0 else np.full(len(values), _MAX)

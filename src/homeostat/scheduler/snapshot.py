@@ -2,29 +2,46 @@
 
 It is updated by event, never rebuilt for a pod. Rows of removed nodes are used again; `valid` masks them. Counts of
 pods that a selector matches are kept per node for every selector in use (`counts`), so affinity and spreading cost one
-array operation a term.
+array operation a term. What follows from nodes and one pod's needs alone is kept until a node changes (`standing`).
 """
 
 from __future__ import annotations
 
-from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections import Counter, OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
 
 from homeostat.api import meta
 from homeostat.api.types import Obj
-from homeostat.scheduler.podinfo import PodInfo, PodTerm, amount_of
+from homeostat.scheduler.podinfo import Needs, PodInfo, amount_of
+from homeostat.scheduler.podterms import Labels, PodTerm
 
 Ints = npt.NDArray[np.int64]
+Floats = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]
 
 _ROWS_FIRST = 64
 _COUNTED_MAX = 512
+_STANDING_MAX = 512
 CPU, MEMORY, PODS = "cpu", "memory", "pods"
 
 Counted = Callable[[PodInfo], bool]
+# Terms that placed pods carry, and for each row the sum of their weights.
+Carried = dict[tuple[str, ...], tuple[PodTerm, Ints]]
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What nodes alone say of a pod's needs: the rows that may take it, how many untolerated soft taints each has, and
+    the weight of its preferences on each (None: the same on all). `eligible` holds the masks of spread constraints."""
+
+    allowed: Mask
+    soft_taints: Floats | None
+    preferred: Floats | None
+    eligible: dict[object, Mask] = field(default_factory=dict)
 
 
 class Snapshot:
@@ -48,9 +65,12 @@ class Snapshot:
         self._free: list[int] = []
         self._topologies: dict[str, tuple[Ints, dict[str, int]]] = {}
         self._counted: OrderedDict[tuple[str, ...], tuple[Counted, Ints]] = OrderedDict()
-        self.anti_terms: dict[tuple[str, ...], tuple[PodTerm, Ints]] = {}
-        # Changes with every node event: what masks that depend on nodes alone are cached by.
-        self.node_generation = 0
+        self.anti_terms: Carried = {}
+        self.attracting: Carried = {}
+        self.namespaces: dict[str, Labels] = {}
+        # How many placed pods have each priority: without a lower one nothing can be preempted.
+        self.priorities: Counter[int] = Counter()
+        self._standing: dict[Needs, Standing] = {}
         self.columns_of(CPU), self.columns_of(MEMORY), self.columns_of(PODS)
 
     @property
@@ -85,7 +105,7 @@ class Snapshot:
             amounts[row] = amount_of(resource, allocatable.get(resource, "0"))
         for key, (ids, values) in self._topologies.items():
             ids[row] = _topology_id(node, key, values)
-        self.node_generation += 1
+        self._standing.clear()
 
     def remove_node(self, name: str) -> None:
         """Forget a node; its pods are forgotten by their own events."""
@@ -99,7 +119,7 @@ class Snapshot:
         for column in self.allocatable.values():
             column[row] = 0
         self._free.append(row)
-        self.node_generation += 1
+        self._standing.clear()
 
     def _new_row(self) -> int:
         if self._free:
@@ -122,10 +142,8 @@ class Snapshot:
         for key, (counted, counts) in self._counted.items():
             self._counted[key] = (counted, longer(counts))
         self.anti_terms = {key: (term, longer(counts)) for key, (term, counts) in self.anti_terms.items()}
-        self._topologies = {
-            key: (np.concatenate([ids, np.full_like(ids, -1)]), values)
-            for key, (ids, values) in self._topologies.items()
-        }
+        self.attracting = {key: (term, longer(counts)) for key, (term, counts) in self.attracting.items()}
+        self._topologies = {key: (longer(ids), values) for key, (ids, values) in self._topologies.items()}
 
     def _taint_id(self, taints: list[Obj]) -> int:
         identity = repr([(t.get("key"), t.get("value"), t.get("effect")) for t in taints])
@@ -135,15 +153,38 @@ class Snapshot:
         return self._taint_ids[identity]
 
     def topology(self, key: str) -> tuple[Ints, int]:
-        """For a node label: the number of each row's value (-1 where the label is missing), and how many there are."""
+        """For a node label: the number of each row's value (0 where the label is missing), and how many there are."""
         if key not in self._topologies:
             values: dict[str, int] = {}
-            ids = np.full(self.size, -1, dtype=np.int64)
+            ids = np.zeros(self.size, dtype=np.int64)
             for row, node in self.nodes.items():
                 ids[row] = _topology_id(node, key, values)
             self._topologies[key] = (ids, values)
         ids, values = self._topologies[key]
         return ids, len(values)
+
+    def standing(self, needs: Needs, judge: Callable[[Snapshot, Needs], Standing]) -> Standing:
+        """What nodes alone say of `needs`: judged once, and kept until a node changes."""
+        known = self._standing.get(needs)
+        if known is None:
+            if len(self._standing) >= _STANDING_MAX:
+                self._standing.clear()
+            known = self._standing[needs] = judge(self, needs)
+        return known
+
+    # -- namespaces ------------------------------------------------------------------------------------------------
+
+    def set_namespace(self, name: str, labels: Labels | None) -> bool:
+        """Take over a namespace's labels (None: it is gone); whether they have changed."""
+        if self.namespaces.get(name) == labels:
+            return False
+        if labels is None:
+            del self.namespaces[name]
+        else:
+            self.namespaces[name] = labels
+        # Terms with a namespaceSelector may mean other pods now: count again when next asked.
+        self._counted.clear()
+        return True
 
     # -- pods ------------------------------------------------------------------------------------------------------
 
@@ -167,22 +208,31 @@ class Snapshot:
         self._count(pod, row, -1)
 
     def _count(self, pod: PodInfo, row: int, sign: int) -> None:
-        for resource, amount in pod.requests.items():
+        needs = pod.needs
+        for resource, amount in needs.requests.items():
             self.columns_of(resource)[1][row] += sign * amount
         self.requested[PODS][row] += sign
-        self.nonzero_cpu[row] += sign * pod.nonzero_cpu
-        self.nonzero_memory[row] += sign * pod.nonzero_memory
+        self.nonzero_cpu[row] += sign * needs.nonzero_cpu
+        self.nonzero_memory[row] += sign * needs.nonzero_memory
+        self.priorities[pod.priority] += sign
+        if not self.priorities[pod.priority]:
+            del self.priorities[pod.priority]
         for counted, counts in self._counted.values():
             if counted(pod):
                 counts[row] += sign
-        for term in pod.anti_affinity:
-            key = (*term.identity, term.topology_key)
-            if key not in self.anti_terms:
-                self.anti_terms[key] = (term, np.zeros(self.size, dtype=np.int64))
-            counts = self.anti_terms[key][1]
-            counts[row] += sign
-            if sign < 0 and not counts.any():
-                del self.anti_terms[key]
+        for term in needs.anti_affinity:
+            self._carry(self.anti_terms, term, row, sign)
+        for term in needs.attracts:
+            self._carry(self.attracting, term, row, sign * term.weight)
+
+    def _carry(self, carried: Carried, term: PodTerm, row: int, amount: int) -> None:
+        key = (*term.identity, term.topology_key)
+        if key not in carried:
+            carried[key] = (term, np.zeros(self.size, dtype=np.int64))
+        counts = carried[key][1]
+        counts[row] += amount
+        if not counts[row] and not counts.any():
+            del carried[key]
 
     def counts(self, identity: tuple[str, ...], counted: Counted) -> Ints:
         """How many pods `counted` accepts on each row; kept up to date from the first call on."""
@@ -198,19 +248,32 @@ class Snapshot:
         self._counted.move_to_end(identity)
         return known[1]
 
+    def means(self, term: PodTerm, pod: PodInfo) -> bool:
+        """Whether a term means a pod."""
+        return term.matches(pod.namespace, pod.labels, self.namespaces)
+
     def term_counts(self, term: PodTerm) -> Ints:
         """How many pods a term means on each row."""
-        return self.counts(term.identity, lambda pod: term.matches(pod.namespace, pod.labels))
+        return self.counts(("term", *term.identity), lambda pod: self.means(term, pod))
+
+    def spread_counts(self, term: PodTerm) -> Ints:
+        """How many pods count for a spread constraint on each row; those that are going do not."""
+        return self.counts(("spread", *term.identity), lambda pod: not pod.deleting and self.means(term, pod))
+
+    def group_counts(self, terms: tuple[PodTerm, ...]) -> Ints:
+        """How many pods all of `terms` mean, on each row."""
+        identity = ("group", *(part for term in terms for part in term.identity))
+        return self.counts(identity, lambda pod: all(self.means(term, pod) for term in terms))
 
     def name_of(self, row: int) -> str:
         """The node in a row."""
         return meta.name(self.nodes[row])
 
-    def labels_of(self, row: int) -> Mapping[str, str]:
+    def labels_of(self, row: int) -> Labels:
         """The labels of the node in a row."""
         return meta.labels(self.nodes[row])
 
 
 def _topology_id(node: Obj, key: str, values: dict[str, int]) -> int:
     value = meta.labels(node).get(key)
-    return -1 if value is None else values.setdefault(value, len(values))
+    return 0 if value is None else values.setdefault(value, len(values) + 1)
