@@ -2,7 +2,7 @@
 
     python -m bench.lab
 
-It boots a cluster of 3 + 2 under a state folder of its own, starts the sample app, measures, runs drills, and purges it.
+It boots a cluster of 3 + 2 under a state folder of its own, starts the sample app, measures, drills, and purges it.
 """
 
 from __future__ import annotations

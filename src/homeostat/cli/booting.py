@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import socket
 from contextlib import suppress
 
 import click
@@ -18,6 +19,7 @@ from homeostat.kit import clock
 from homeostat.lab import boot as lab
 from homeostat.lab import kubeconfig
 from homeostat.lab.state import Folder, LabError
+from homeostat.lab.supervisor import Rooms
 from homeostat.lab.topology import Cluster
 from homeostat.wire.message import Request
 
@@ -49,11 +51,11 @@ def boot(wish: lab.Wish) -> None:
     click.echo(f"cluster {cluster.name!r} is up after {took:.1f} s; kubectl uses the context {cluster.context!r}")
 
 
-def _load() -> lab.Component:
-    """Only the supervisor and its forks need all rooms."""
+def _load(sockets: dict[str, socket.socket]) -> Rooms:
+    """Only the supervisor and its forks need the rooms."""
     from homeostat import compose
 
-    return compose.run_component
+    return Rooms(compose.COMPONENTS, compose.preload, lambda argv: compose.run_component(argv, sockets))
 
 
 async def _come_up(folder: Folder, cluster: Cluster, supervisor: int, shown: Progress, began: float) -> None:

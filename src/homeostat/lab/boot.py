@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import gc
 import os
 import signal
 import socket
@@ -18,7 +17,7 @@ from homeostat.kit import clock, log
 from homeostat.lab import certificates, control, kubeconfig, manifests
 from homeostat.lab.forking import set_title
 from homeostat.lab.state import Folder, LabError, free_indexes, replace_file
-from homeostat.lab.supervisor import Child, Supervisor
+from homeostat.lab.supervisor import Child, Rooms, Supervisor
 from homeostat.lab.topology import (
     API_PORT,
     CLUSTERS_MAX,
@@ -32,9 +31,8 @@ API_HOST = "127.0.0.1"
 _STOP_SECONDS = 60.0
 _PORTS_TRIED = 100
 
-Component = Callable[[list[str], dict[str, socket.socket]], int]
-# Imports every room, once, before anything is forked.
-Load = Callable[[], Component]
+# Makes the rooms for a supervisor that holds these sockets for its components.
+Load = Callable[[dict[str, socket.socket]], Rooms]
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,12 +192,7 @@ def _redirect(file: Path) -> None:
 def _supervise(folder: Folder, planned: Plan, load: Load, *, lock: int, api: socket.socket) -> None:
     log.configure()
     set_title("homeostat")
-    sockets = {"api": api}
-    component = load()
     control_socket = control.bind(folder.supervisor_socket)
-    # Everything imported so far is shared with every child for as long as nobody collects it.
-    gc.collect()
-    gc.freeze()
     own = f"--state={folder.path}"
     children = [Child("network", ["homeostat-network", own])]
     for node in planned.cluster.nodes():
@@ -207,7 +200,7 @@ def _supervise(folder: Folder, planned: Plan, load: Load, *, lock: int, api: soc
     supervisor = Supervisor(
         children=children,
         control=control_socket,
-        component=lambda argv: component(argv, sockets),
+        rooms=load({"api": api}),
         inherited=[api.fileno(), planned.claim.fileno(), lock],
     )
     supervisor.run()

@@ -8,11 +8,12 @@ itself, the kernel ends its children (PR_SET_PDEATHSIG): nothing outlives it.
 
 from __future__ import annotations
 
+import gc
 import os
 import selectors
 import signal
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -32,7 +33,15 @@ _FORGIVEN_AFTER_SECONDS = 10.0
 _STOP_GRACE_SECONDS = 4.0
 _LINE_BYTES_MAX = 65536
 
-Component = Callable[[list[str]], int]
+
+@dataclass(frozen=True, slots=True)
+class Rooms:
+    """What components are made of: `run` runs a command line in a forked child and returns its exit code, `preload`
+    imports all that a component of `names` needs."""
+
+    names: Collection[str]
+    preload: Callable[[str], object]
+    run: Callable[[list[str]], int]
 
 
 @dataclass(slots=True)
@@ -68,16 +77,15 @@ class _Peer:
 
 
 class Supervisor:
-    """See the module. `component` runs a component's command line in a forked child and returns its exit code.
+    """See the module.
 
     `inherited` are descriptors that the supervisor holds for its own children and no container may have.
     """
 
-    def __init__(
-        self, *, children: list[Child], control: socket.socket, component: Component, inherited: list[int]
-    ) -> None:
+    def __init__(self, *, children: list[Child], control: socket.socket, rooms: Rooms, inherited: list[int]) -> None:
         self._children = {child.name: child for child in children}
-        self._component = component
+        self._rooms = rooms
+        self._loaded: set[str] = set()
         self._inherited = inherited
         self._control = control
         self._shims: dict[int, Path] = {}
@@ -112,10 +120,18 @@ class Supervisor:
     # -- children --------------------------------------------------------------------------------------------------
 
     def _launch(self, child: Child) -> None:
-        child.pid = fork_component(child.argv, self._component, close=self._own_descriptors())
+        self._preload(child.argv[0])
+        child.pid = fork_component(child.argv, self._rooms.run, close=self._own_descriptors())
         child.launches += 1
         child.started_at = clock.monotonic()
         _log.info("launched %s as process %d", child.name, child.pid)
+
+    def _preload(self, component: str) -> None:
+        """Import a component's rooms before the first fork that needs them, and keep the collector off them."""
+        if component not in self._loaded and component in self._rooms.names:
+            self._rooms.preload(component)
+            gc.freeze()
+            self._loaded.add(component)
 
     def _own_descriptors(self) -> list[int]:
         peers = [key.fd for key in self._selector.get_map().values()]
@@ -202,8 +218,9 @@ class Supervisor:
             answer({"error": f"unknown order {what!r}"})
 
     def _fork_shim(self, folder: Path) -> int:
+        self._preload(_command(folder))
         close = [*self._own_descriptors(), *self._inherited]
-        pid = fork_shim(folder, self._component, names=COMPONENTS, close=close)
+        pid = fork_shim(folder, self._rooms.run, names=COMPONENTS, close=close)
         self._shims[pid] = folder
         return pid
 
@@ -245,6 +262,14 @@ class Supervisor:
     def _stop(self, pids: set[int], then: Callable[[], None]) -> None:
         _signal_all(pids, signal.SIGTERM)
         self._stopping.append(_Stopping(set(pids), clock.monotonic() + _STOP_GRACE_SECONDS, then))
+
+
+def _command(folder: Path) -> str:
+    """The first word of the command that a container's folder is about; empty when it cannot be read."""
+    try:
+        return str(orjson.loads((folder / "spec.json").read_bytes())["argv"][0])
+    except (OSError, orjson.JSONDecodeError, KeyError, IndexError, TypeError):
+        return ""
 
 
 def _signal_all(pids: set[int], number: signal.Signals) -> None:

@@ -1,0 +1,82 @@
+"""The API server of one master."""
+
+from __future__ import annotations
+
+import asyncio
+
+from homeostat.api.flags import Settings
+from homeostat.api.types import Obj
+from homeostat.apiserver.edge import EdgeConfig, build_edge
+from homeostat.apiserver.server import ApiServer
+from homeostat.apiserver.settings import Settings as ServerSettings
+from homeostat.client.http import HttpTransport
+from homeostat.compose.place import Place
+from homeostat.lab import certificates
+from homeostat.lab.topology import API_PORT
+from homeostat.store.contract import Store
+from homeostat.store.memory import MemoryStore
+from homeostat.store.sqlite import SqliteStore
+from homeostat.wire.message import Handler, Request, Response
+from homeostat.wire.server import serve
+
+
+async def run(place: Place, stop: asyncio.Event) -> None:
+    """Serve the API on the node's address until told to stop."""
+    node = place.here()
+    store = _store(place)
+    await store.start()
+    server = ApiServer(store, settings=_server_settings(place.settings), parts=build_edge(_edge_config(place)))
+    await server.start()
+    tls = certificates.server_context(place.folder.pki, f"apiserver-{node.name}")
+    edge = await serve(server.handle, host=node.address, port=API_PORT, tls=tls)
+    await stop.wait()
+    await edge.close()
+    await server.stop()
+    await store.close()
+
+
+def _store(place: Place) -> Store:
+    if place.cluster.store == "memory":
+        return MemoryStore()
+    return SqliteStore(place.folder.store)
+
+
+def _server_settings(flags: Settings) -> ServerSettings:
+    return ServerSettings(
+        max_requests_inflight=flags.integer("apiserver", "max-requests-inflight"),
+        max_mutating_requests_inflight=flags.integer("apiserver", "max-mutating-requests-inflight"),
+        request_timeout_seconds=flags.duration("apiserver", "request-timeout"),
+        min_request_timeout_seconds=flags.integer("apiserver", "min-request-timeout"),
+        event_ttl_seconds=flags.duration("apiserver", "event-ttl"),
+        compaction_interval_seconds=flags.duration("apiserver", "etcd-compaction-interval"),
+    )
+
+
+def _edge_config(place: Place) -> EdgeConfig:
+    flags = place.settings
+    transports: dict[str, HttpTransport] = {}
+    tls = certificates.client_context(place.folder.pki, certificates.KUBELET_CLIENT)
+
+    def dial_kubelet(node: Obj) -> Handler:
+        host = next(a["address"] for a in node["status"]["addresses"] if a["type"] == "InternalIP")
+        port = node["status"]["daemonEndpoints"]["kubeletEndpoint"]["Port"]
+        url = f"https://{host}:{port}"
+        if url not in transports:
+            transports[url] = HttpTransport([url], tls=tls)
+        transport = transports[url]
+
+        async def send(request: Request) -> Response:
+            return await transport.send(request, repeatable=True)
+
+        return send
+
+    return EdgeConfig(
+        service_account_key=certificates.service_account_key(place.folder.pki).decode(),
+        advertise_host=place.here().address,
+        advertise_port=API_PORT,
+        service_cluster_ip_range=flags.text("apiserver", "service-cluster-ip-range"),
+        service_node_port_range=flags.text("apiserver", "service-node-port-range"),
+        default_not_ready_toleration_seconds=flags.integer("apiserver", "default-not-ready-toleration-seconds"),
+        default_unreachable_toleration_seconds=flags.integer("apiserver", "default-unreachable-toleration-seconds"),
+        dial_kubelet=dial_kubelet,
+    )

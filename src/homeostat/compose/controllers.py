@@ -1,0 +1,22 @@
+"""The controller manager of one master: its loops run while it leads."""
+
+from __future__ import annotations
+
+import asyncio
+
+from homeostat.compose.leading import lead
+from homeostat.compose.place import Place
+from homeostat.controllers.registry import all_loops
+from homeostat.lab import certificates
+from homeostat.loop.manager import Manager
+
+
+async def run(place: Place, stop: asyncio.Event) -> None:
+    """Take part in the election and run the loops while leading."""
+    client = place.client(certificates.CONTROLLER_MANAGER)
+    loops = all_loops(place.settings, ca_pem=certificates.ca_pem(place.folder.pki))
+    manager = Manager(client, loops, "controller-manager", host=place.here().name)
+    await manager.warm()
+    await lead(place, client, "kube-controller-manager", manager.start, manager.stop_loops, stop)
+    await manager.stop()
+    await client.close()

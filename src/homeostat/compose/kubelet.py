@@ -1,0 +1,63 @@
+"""The node agent of one node."""
+
+from __future__ import annotations
+
+import asyncio
+
+from homeostat.compose.place import Place
+from homeostat.lab import certificates
+from homeostat.lab.launcher import WarmLauncher
+from homeostat.lab.topology import CONTROL_PLANE_TAINT, KUBELET_BEHIND_PORT, KUBELET_PORT
+from homeostat.node.agent import NodeAgent
+from homeostat.node.config import NodeConfig
+from homeostat.node.machine import this_machine
+from homeostat.node.server import NodeServer
+from homeostat.runtime.contract import Runtime
+from homeostat.runtime.process import ProcessOptions, ProcessRuntime
+from homeostat.runtime.simulated import SimulatedRuntime
+from homeostat.wire.server import serve
+
+
+async def run(place: Place, stop: asyncio.Event) -> None:
+    """Run the node's pods, and serve their logs, until told to stop."""
+    node = place.here()
+    client = place.client(certificates.kubelet(node))
+    folder = place.folder.node(node.name)
+    config = NodeConfig(
+        name=node.name,
+        address=node.address,
+        root=folder,
+        pod_cidr=node.pod_cidr,
+        static_pod_dir=folder / "manifests" if node.control_plane else None,
+        taints=(CONTROL_PLANE_TAINT,) if node.control_plane else (),
+        roles=("control-plane",) if node.control_plane else ("worker",),
+        port=KUBELET_PORT,
+        settings=place.settings,
+    )
+    agent = NodeAgent(config, client, _runtime(place), this_machine(folder))
+    await agent.start()
+    tls = certificates.server_context(place.folder.pki, f"kubelet-server-{node.name}")
+    server = await serve(NodeServer(agent).handle, host=node.address, port=KUBELET_BEHIND_PORT, tls=tls)
+    await stop.wait()
+    await server.close(grace_seconds=1.0)
+    await agent.stop()
+    await client.close()
+
+
+def _runtime(place: Place) -> Runtime:
+    node = place.here()
+    # The control plane is real on every runtime: somebody has to serve the API.
+    if place.cluster.runtime == "simulated" and not node.control_plane:
+        return SimulatedRuntime(pod_cidr=node.pod_cidr, node_address=node.address)
+    options = ProcessOptions(
+        log_bytes_max=place.settings.integer("kubelet", "container-log-max-size"),
+        log_files_max=place.settings.integer("kubelet", "container-log-max-files"),
+        die_with_parent=True,
+    )
+    return ProcessRuntime(
+        place.folder.runtime(node.name),
+        pod_cidr=node.pod_cidr,
+        node_address=node.address,
+        launcher=WarmLauncher(place.folder.supervisor_socket),
+        options=options,
+    )

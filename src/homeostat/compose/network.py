@@ -1,0 +1,78 @@
+"""The lab's wires, in one process: the relay to the API servers, every node's uplink, and the service proxy."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+
+from homeostat.api.errors import ApiError
+from homeostat.client.api_client import ApiClient
+from homeostat.client.http import HttpTransport
+from homeostat.compose.place import Place
+from homeostat.kit import tasks
+from homeostat.lab import certificates
+from homeostat.lab.relay import Backend, Check, Relay, bound, watch_health
+from homeostat.lab.topology import API_PORT, KUBELET_BEHIND_PORT, KUBELET_PORT, UPLINK_PORT, Node
+from homeostat.lab.uplink import Uplinks, serve_orders
+from homeostat.network.applier import Applier
+from homeostat.network.proxy import ServiceProxy
+from homeostat.wire.message import Request
+
+
+async def run(place: Place, stop: asyncio.Event) -> None:
+    """Join everything until told to stop."""
+    cluster = place.cluster
+    uplinks = Uplinks((node.name for node in cluster.nodes()), place.folder.path / "uplinks.json")
+    servers = [Backend(node.name, node.address, API_PORT) for node in cluster.masters()]
+    outside = Relay(uplinks, servers)
+    await outside.listen(place.sockets["api"])
+    relays = [outside]
+    for node in cluster.nodes():
+        relays += await _node_relays(uplinks, servers, node)
+    orders = await serve_orders(place.folder.network_socket, uplinks)
+    own = ApiClient(
+        HttpTransport([f"https://127.0.0.1:{cluster.api_port}"], tls=_proxy_tls(place)), user_agent="kube-proxy"
+    )
+    addresses = {"": "127.0.0.1", **{node.name: node.address for node in cluster.nodes()}}
+    proxy = ServiceProxy(own, Applier(uplinks), addresses)
+    await proxy.start()
+    health = tasks.spawn(watch_health(servers, _checker(place, uplinks), outside.drop), name="relay/health")
+    await stop.wait()
+    orders.close()
+    await tasks.stop(health)
+    await proxy.stop()
+    for relay in relays:
+        await relay.close()
+
+
+async def _node_relays(uplinks: Uplinks, servers: list[Backend], node: Node) -> list[Relay]:
+    """The node's way out to the API, and the way in to its kubelet."""
+    way_out = Relay(uplinks, servers, origin=node.name)
+    await way_out.listen(bound(node.address, UPLINK_PORT))
+    way_in = Relay(uplinks, [Backend(node.name, node.address, KUBELET_BEHIND_PORT)])
+    await way_in.listen(bound(node.address, KUBELET_PORT))
+    return [way_out, way_in]
+
+
+def _proxy_tls(place: Place) -> ssl.SSLContext:
+    return certificates.client_context(place.folder.pki, certificates.PROXY)
+
+
+def _checker(place: Place, uplinks: Uplinks) -> Check:
+    """A health check of one API server: its /readyz, across its uplink, within a second."""
+    tls = _proxy_tls(place)
+    transports: dict[Backend, HttpTransport] = {}
+
+    async def check(server: Backend) -> bool:
+        if uplinks.is_cut(server.node):
+            return False
+        transport = transports.get(server)
+        if transport is None:
+            transport = transports[server] = HttpTransport([f"https://{server.host}:{server.port}"], tls=tls)
+        try:
+            async with asyncio.timeout(1.0):
+                return (await transport.send(Request("GET", "/readyz"), repeatable=False)).status == 200
+        except (ApiError, TimeoutError):
+            return False
+
+    return check

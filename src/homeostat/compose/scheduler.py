@@ -1,0 +1,20 @@
+"""The scheduler of one master: it decides while it leads."""
+
+from __future__ import annotations
+
+import asyncio
+
+from homeostat.compose.leading import lead
+from homeostat.compose.place import Place
+from homeostat.lab import certificates
+from homeostat.scheduler.scheduler import Scheduler
+
+
+async def run(place: Place, stop: asyncio.Event) -> None:
+    """Take part in the election and schedule while leading."""
+    client = place.client(certificates.SCHEDULER)
+    scheduler = Scheduler(client, place.settings, host=place.here().name)
+    await scheduler.warm()
+    await lead(place, client, "kube-scheduler", scheduler.start, scheduler.stop_deciding, stop)
+    await scheduler.stop()
+    await client.close()
