@@ -183,6 +183,19 @@ scheduling.v1.PriorityClass metadata=1 value=2 globalDefault=3 description=4 pre
 coordination.v1.Lease metadata=1 spec=2
 coordination.v1.LeaseSpec holderIdentity=1? leaseDurationSeconds=2? acquireTime=3 renewTime=4 leaseTransitions=5?
   strategy=6? preferredHolder=7?
+autoscaling.v1.HorizontalPodAutoscaler metadata=1 spec=2 status=3
+autoscaling.v1.HorizontalPodAutoscalerSpec scaleTargetRef=1 minReplicas=2? maxReplicas=3
+  targetCPUUtilizationPercentage=4?
+autoscaling.v1.HorizontalPodAutoscalerStatus observedGeneration=1? lastScaleTime=2 currentReplicas=3 desiredReplicas=4
+  currentCPUUtilizationPercentage=5?
+autoscaling.v1.CrossVersionObjectReference kind=1 name=2 apiVersion=3
+autoscaling.v2.HorizontalPodAutoscaler metadata=1 spec=2 status=3
+autoscaling.v2.HorizontalPodAutoscalerSpec scaleTargetRef=1 minReplicas=2? maxReplicas=3 metrics=4 behavior=5
+autoscaling.v2.HorizontalPodAutoscalerStatus observedGeneration=1? lastScaleTime=2 currentReplicas=3 desiredReplicas=4
+autoscaling.v2.CrossVersionObjectReference kind=1 name=2 apiVersion=3
+autoscaling.v2.MetricSpec type=1 resource=4
+autoscaling.v2.ResourceMetricSource name=1 target=2
+autoscaling.v2.MetricTarget type=1 value=2 averageValue=3 averageUtilization=4?
 autoscaling.v1.Scale metadata=1 spec=2 status=3
 autoscaling.v1.ScaleSpec replicas=1
 autoscaling.v1.ScaleStatus replicas=1 selector=2

@@ -1,0 +1,160 @@
+"""A real lab for the tests of this folder: one master and two workers, each process a real one, driven by kubectl."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support.kubectl import kubectl_path
+from tests.support.patience import eventually
+
+ROOT = Path(__file__).parents[2]
+HOMEOSTAT = [str(Path(sys.executable).with_name("homeostat"))]
+_COMMAND_SECONDS = 60
+
+Done = subprocess.CompletedProcess[str]
+
+
+@dataclass
+class Lab:
+    """A running cluster. `kubectl` and `homeostat` run the commands as a user would, against this cluster alone."""
+
+    name: str
+    env: dict[str, str]
+    namespace: str = "default"
+    _running: list[subprocess.Popen[str]] = field(default_factory=list)
+
+    def kubectl(
+        self, *args: str, input: str | None = None, check: bool = True, env: dict[str, str] | None = None
+    ) -> Done:
+        command = [kubectl_path(), "--namespace", self.namespace, *args]
+        return _run(command, input=input, check=check, env={**self.env, **(env or {})})
+
+    def homeostat(self, *args: str, check: bool = True) -> Done:
+        return _run([*HOMEOSTAT, *args, "--name", self.name], input=None, check=check, env=self.env)
+
+    def out(self, *args: str, input: str | None = None) -> str:
+        """What a command that must succeed prints."""
+        return self.kubectl(*args, input=input).stdout
+
+    def json(self, *args: str) -> Any:
+        return json.loads(self.out(*args, "-o", "json"))
+
+    def refused(self, *args: str, input: str | None = None) -> str:
+        """The words of a command that must fail."""
+        done = self.kubectl(*args, input=input, check=False)
+        assert done.returncode != 0, f"kubectl {args} should have failed: {done.stdout}"
+        return done.stderr
+
+    def follow(self, *args: str) -> subprocess.Popen[str]:
+        """A command that runs on: a watch, a followed log. It ends with the test."""
+        command = [kubectl_path(), "--namespace", self.namespace, *args]
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=self.env)
+        self._running.append(process)
+        return process
+
+    def stop_following(self) -> None:
+        for process in self._running:
+            process.kill()
+            process.wait()
+            process.stdout.close()
+        self._running.clear()
+
+    def container_folder(self, container_id: str) -> Path:
+        """The working folder of a container, by the ID in its status."""
+        state = Path(self.env["XDG_STATE_HOME"]) / "homeostat" / self.name
+        return next(state.glob(f"nodes/*/runtime/containers/{container_id.removeprefix('process://')}/root"))
+
+    def at(self, namespace: str) -> Lab:
+        """The same cluster, seen from another namespace."""
+        return Lab(self.name, self.env, namespace)
+
+
+def _run(command: list[str], *, input: str | None, check: bool, env: dict[str, str]) -> Done:
+    done = subprocess.run(
+        command, input=input, capture_output=True, text=True, env=env, timeout=_COMMAND_SECONDS, cwd=ROOT
+    )
+    if check and done.returncode != 0:
+        words = " ".join(Path(word).name if index == 0 else word for index, word in enumerate(command))
+        pytest.fail(f"{words}\nended with {done.returncode}\n{done.stdout}{done.stderr}", pytrace=True)
+    return done
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@pytest.fixture(scope="session")
+def boot_lab() -> Iterator[Callable[..., Lab]]:
+    """Boots labs of the wished size; all of them are taken down at the end, even when the tests are killed."""
+    keepers: list[subprocess.Popen[bytes]] = []
+    # Short: a Unix socket's path has 107 bytes at most, and the lab's are deep in its state folder.
+    home = Path(tempfile.mkdtemp(prefix="e2e-"))
+    labs = itertools.count(1)
+
+    def boot(*options: str) -> Lab:
+        name = f"e2e-{os.getpid()}-{next(labs)}"
+        env = {**os.environ, "XDG_STATE_HOME": str(home), "KUBECONFIG": str(home / f"{name}.kubeconfig")}
+        lab = Lab(name, env)
+        keepers.append(_keeper(lab))
+        lab.homeostat("up", "--api-port", str(_free_port()), *options)
+        return lab
+
+    yield boot
+    for keeper in keepers:
+        keeper.stdin.close()
+    for keeper in keepers:
+        keeper.wait(timeout=90)
+    shutil.rmtree(home, ignore_errors=True)
+
+
+def _keeper(lab: Lab) -> subprocess.Popen[bytes]:
+    """Takes the lab down once its standard input is closed: by the fixture, or by the end of this process."""
+    down = [*HOMEOSTAT, "down", "--purge", "--name", lab.name]
+    program = f"import subprocess, sys; sys.stdin.read(); subprocess.run({down!r}, timeout=80)"
+    null = subprocess.DEVNULL
+    return subprocess.Popen(
+        [sys.executable, "-c", program],
+        stdin=subprocess.PIPE,
+        stdout=null,
+        stderr=null,
+        env=lab.env,
+        cwd=ROOT,
+        start_new_session=True,
+    )
+
+
+@pytest.fixture(scope="session")
+def cluster(boot_lab: Callable[..., Lab]) -> Lab:
+    """One master and two workers, shared by all tests of this process."""
+    lab = boot_lab("--control-planes", "1", "--workers", "2")
+    eventually(lambda: "default" in lab.out("get", "serviceaccounts", "-o", "name"), seconds=20)
+    return lab
+
+
+_rooms = itertools.count(1)
+
+
+@pytest.fixture
+def lab(cluster: Lab) -> Iterator[Lab]:
+    """The shared lab, seen from a namespace that is this test's own."""
+    room = cluster.at(f"room-{next(_rooms)}")
+    room.kubectl("create", "namespace", room.namespace)
+    eventually(lambda: "default" in room.out("get", "serviceaccounts", "-o", "name"), seconds=20)
+    yield room
+    room.stop_following()
+    room.kubectl("delete", "namespace", room.namespace, "--wait=false")

@@ -1,0 +1,60 @@
+"""The machine's kubectl: found, or installed where Debian's own package is new enough. Its absence is an error."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+from functools import cache
+
+OLDEST = (1, 30)
+_PACKAGE = "kubernetes-client"
+_WANTED = ".".join(map(str, OLDEST))
+
+
+class NoKubectl(Exception):
+    """The tests need a kubectl, and the text says how to get one."""
+
+
+@cache
+def kubectl_path() -> str:
+    """The kubectl to test with. Raises NoKubectl."""
+    found = _usable()
+    if found is None and _can_install():
+        subprocess.run(["apt-get", "install", "-y", "-qq", _PACKAGE], check=True, capture_output=True, timeout=600)
+        found = _usable()
+    if found is None:
+        raise NoKubectl(
+            f"these tests drive the cluster with kubectl {_WANTED} or newer, and this machine has none (KUBECTL may "
+            f"name one; Debian 13's package {_PACKAGE} is new enough, Debian 12's is not; "
+            "https://kubernetes.io/docs/tasks/tools/ has all others)"
+        )
+    return found
+
+
+def _usable() -> str | None:
+    path = os.environ.get("KUBECTL") or shutil.which("kubectl")
+    if path is None or (version := client_version(path)) is None or version < OLDEST:
+        return None
+    return path
+
+
+def client_version(path: str) -> tuple[int, int] | None:
+    """The version of that kubectl, or None where it is none."""
+    try:
+        asked = subprocess.run([path, "version", "--client", "-o", "json"], capture_output=True, timeout=30)
+        told = json.loads(asked.stdout)["clientVersion"]
+    except (OSError, ValueError, KeyError, subprocess.TimeoutExpired):
+        return None
+    return int(told["major"]), int(re.sub(r"\D.*", "", told["minor"]))
+
+
+def _can_install() -> bool:
+    """Whether this is root on a Debian whose package is new enough."""
+    if os.geteuid() != 0 or shutil.which("apt-cache") is None:
+        return False
+    told = subprocess.run(["apt-cache", "policy", _PACKAGE], capture_output=True, text=True, timeout=60).stdout
+    candidate = re.search(r"Candidate: (?:\d+:)?(\d+)\.(\d+)", told)
+    return candidate is not None and (int(candidate[1]), int(candidate[2])) >= OLDEST

@@ -1,0 +1,25 @@
+"""Waiting in tests that run real processes: for a condition, never for a length of time."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import TypeVar
+
+T = TypeVar("T")
+_LOOK_SECONDS = 0.05
+
+
+def eventually(look: Callable[[], T], *, seconds: float = 30.0) -> T:
+    """What `look` gives once it is true (an AssertionError counts as not yet). Raises AssertionError."""
+    deadline = time.monotonic() + seconds
+    while True:
+        try:
+            seen, why = look(), None
+        except AssertionError as error:
+            seen, why = None, error
+        if seen:
+            return seen
+        if time.monotonic() > deadline:
+            raise AssertionError(f"not within {seconds} s; last seen: {why or seen!r}") from why
+        time.sleep(_LOOK_SECONDS)
