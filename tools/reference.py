@@ -69,10 +69,8 @@ def drills() -> str:
     page.append("`homeostat drill run NAME` breaks one thing, watches what the loops do about it while clients send")
     page.append("requests all the time, and exits with 1 when a prediction breaks or a request fails that was not in")
     page.append("flight at the fault. They break the app of `examples/hello.yaml` and the cluster under it.")
-    page.append(
-        "The times below follow from the default flags; a cluster with others gets others. A container that was"
-    )
-    page.append("killed before is given the crash backoff that it has earned by then.")
+    page.append("The times below follow from the default flags; a cluster with others gets others. A container that")
+    page.append("was killed before is given the crash backoff that it has earned by then.")
     page.append("`homeostat drill run first` runs `api-server`, then `node`.\n")
     for drill in library(Settings()).values():
         page.append(f"## {drill.name}\n\n{drill.title}. Shows: {drill.loop}.\n")
