@@ -26,6 +26,8 @@ from homeostat.loop.contract import Absent, Action, Confirm, Delete, Key, Loop, 
 FOREGROUND = "foregroundDeletion"
 ORPHAN = "orphan"
 _GONE_MAX = 20_000
+# Its watches, one for each kind, are most of what a controller manager has: they are not what a failover waits for.
+PATIENCE_SECONDS = 2.0
 
 
 def _collected(kind: Kind) -> bool:
@@ -90,7 +92,7 @@ def loop() -> Loop:
         return collect(key, world, memory)
 
     watches = tuple(Watch(kind, _keys_of(kind, memory), trim) for kind in KINDS.values())
-    return Loop("garbage-collector", watches, decide, parallel=20)
+    return Loop("garbage-collector", watches, decide, parallel=20, patience_seconds=PATIENCE_SECONDS)
 
 
 def key_of(kind: Kind, obj: Obj) -> Key:

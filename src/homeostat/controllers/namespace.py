@@ -13,7 +13,7 @@ from homeostat.api import meta
 from homeostat.api.errors import qualified
 from homeostat.api.kinds import EVENT, NAMESPACE, POD, Kind
 from homeostat.api.types import Obj
-from homeostat.controllers.garbagecollector import KINDS, trim
+from homeostat.controllers.garbagecollector import KINDS, PATIENCE_SECONDS, trim
 from homeostat.controllers.writing import status_patch
 from homeostat.kit.clock import rfc3339
 from homeostat.loop.contract import (
@@ -53,7 +53,7 @@ _WELL = {
 def loop() -> Loop:
     """The loop `namespace`."""
     content = (Watch(kind, _content_keys, trim) for kind in _CONTENT)
-    return Loop("namespace", (Watch(NAMESPACE), *content), decide, parallel=4)
+    return Loop("namespace", (Watch(NAMESPACE), *content), decide, parallel=4, patience_seconds=PATIENCE_SECONDS)
 
 
 def _content_keys(old: Obj | None, new: Obj | None, world: World) -> Iterable[Key]:

@@ -169,7 +169,8 @@ class Loop:
     """One loop: a name (`replicaset`), what it watches, and its decision.
 
     `parallel` keys are worked on at once; `start_keys` are decided about once when the caches have filled (for loops
-    that work on the whole cluster, with one key such as "all").
+    that work on the whole cluster, with one key such as "all"). A loop that nobody waits for starts `patience_seconds`
+    after the others: with many watches it would hold up a start, or a failover.
     """
 
     name: str
@@ -177,3 +178,4 @@ class Loop:
     decide: Callable[[Key, World], list[Action]]
     parallel: int = 4
     start_keys: tuple[Key, ...] = field(default=())
+    patience_seconds: float = 0.0

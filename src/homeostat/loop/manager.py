@@ -1,4 +1,7 @@
-"""Runs several loops as one component over shared caches: one informer a kind, however many loops watch it."""
+"""Runs several loops as one component over shared caches: one informer a kind, however many loops watch it.
+
+A cache fills when the first loop that needs it starts, and goes on from then on.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,7 @@ import asyncio
 from collections.abc import Sequence
 
 from homeostat.client.contract import Client
-from homeostat.kit import tasks
+from homeostat.kit import clock, tasks
 from homeostat.loop.cache import GroupKind
 from homeostat.loop.contract import Loop, Watch
 from homeostat.loop.informer import Informer, Transform, drop_managed_fields
@@ -16,8 +19,8 @@ from homeostat.loop.runner import LoopRunner
 
 
 class Manager:
-    """`warm` fills the caches (a standby may do so before it leads), `start` runs the loops as well, `stop_loops` ends
-    them and keeps the caches, `stop` ends everything."""
+    """`warm` fills the caches of the loops that start at once (a standby may do so before it leads), `start` runs the
+    loops as well, `stop_loops` ends them and keeps the caches, `stop` ends everything."""
 
     def __init__(self, client: Client, loops: Sequence[Loop], component: str, *, host: str = "") -> None:
         self.recorder = EventRecorder(client, component, host=host)
@@ -30,28 +33,47 @@ class Manager:
             for loop in loops
         ]
         self._component = component
-        self._caching: list[asyncio.Task[None]] = []
+        self._caching: dict[GroupKind, asyncio.Task[None]] = {}
+        self._patient: list[asyncio.Task[None]] = []
 
     @property
     def idle(self) -> bool:
-        """Whether no loop has anything to do now (delayed keys do not count)."""
-        return all(runner.idle for runner in self.runners)
+        """Whether every loop has begun and none has anything to do now (delayed keys do not count)."""
+        return all(task.done() for task in self._patient) and all(runner.idle for runner in self.runners)
 
     async def warm(self) -> None:
         """Begin to fill the caches; returns at once."""
-        if not self._caching:
-            for (_, kind), informer in self.informers.items():
-                self._caching.append(tasks.spawn(informer.run(), name=f"{self._component}/informer/{kind}"))
+        for runner in self.runners:
+            if not runner.loop.patience_seconds:
+                self._fill(runner.loop)
 
     async def start(self) -> None:
-        """Run the loops; returns when all have begun, that is when the caches have filled."""
+        """Run the loops; returns when all that start at once have begun, that is when their caches have filled."""
         await self.warm()
         self.recorder.start()
         for runner in self.runners:
-            await runner.start()
+            if runner.loop.patience_seconds:
+                self._patient.append(tasks.spawn(self._start_later(runner), name=f"{runner.name}/start"))
+        for runner in self.runners:
+            if not runner.loop.patience_seconds:
+                await runner.start()
+
+    async def _start_later(self, runner: LoopRunner) -> None:
+        await clock.sleep(runner.loop.patience_seconds)
+        self._fill(runner.loop)
+        await runner.start()
+
+    def _fill(self, loop: Loop) -> None:
+        for watch in loop.watches:
+            kind = group_kind(watch.kind)
+            if kind not in self._caching:
+                informer = self.informers[kind]
+                self._caching[kind] = tasks.spawn(informer.run(), name=f"{self._component}/informer/{kind[1]}")
 
     async def stop_loops(self) -> None:
         """End the loops and the event recorder; the caches go on."""
+        patient, self._patient = self._patient, []
+        await tasks.stop(*patient)
         for runner in self.runners:
             await runner.stop()
         await self.recorder.stop()
@@ -59,8 +81,8 @@ class Manager:
     async def stop(self) -> None:
         """End everything."""
         await self.stop_loops()
-        caching, self._caching = self._caching, []
-        await tasks.stop(*caching)
+        caching, self._caching = self._caching, {}
+        await tasks.stop(*caching.values())
 
 
 def shared_transform(watches: Sequence[Watch]) -> Transform:
