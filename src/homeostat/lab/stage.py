@@ -69,10 +69,10 @@ class LabStage:
         return f"homeostat node heal {node}"
 
     async def power_off(self, node: str) -> str:
-        """End the kubelet and every container of the node."""
-        order = {"do": "stop-node", "node": node}
+        """SIGKILL to the kubelet and to every container of the node."""
+        order = {"do": "stop-node", "node": node, "power": True}
         await ask_async(self._folder.supervisor_socket, order, timeout_seconds=_ORDER_SECONDS)
-        return f"homeostat node stop {node}"
+        return f"power off: kill -9 to all of {node}"
 
     async def power_on(self, node: str) -> str:
         """Start the kubelet again."""

@@ -28,6 +28,7 @@ from homeostat.lab.manifests import COMPONENTS
 
 _log = logger("supervisor")
 # A component that keeps ending is relaunched at once, then ever more slowly; ten quiet seconds forgive it.
+_COLLECT_AFTER = (50_000, 20, 100)
 _RELAUNCH = Backoff(first_seconds=0.05, ceiling_seconds=5.0)
 _FORGIVEN_AFTER_SECONDS = 10.0
 _STOP_GRACE_SECONDS = 4.0
@@ -131,6 +132,8 @@ class Supervisor:
         if component not in self._loaded and component in self._rooms.names:
             self._rooms.preload(component)
             gc.freeze()
+            # A component allocates mostly what lives on in its caches: the default makes decoding twice as dear.
+            gc.set_threshold(*_COLLECT_AFTER)
             self._loaded.add(component)
 
     def _own_descriptors(self) -> list[int]:
@@ -209,7 +212,9 @@ class Supervisor:
         elif what == "status":
             answer(self._status())
         elif what == "stop-node":
-            self._order_stop(node, lambda: answer({"stopped": node}))
+            # A machine that loses its power ends nothing in good order.
+            number = signal.SIGKILL if order.get("power") else signal.SIGTERM
+            self._order_stop(node, number, lambda: answer({"stopped": node}))
         elif what == "start-node":
             answer(self._order_start(node))
         elif what == "down":
@@ -231,12 +236,12 @@ class Supervisor:
         ]
         return {"pid": os.getpid(), "children": children, "containers": len(self._shims)}
 
-    def _order_stop(self, node: str, then: Callable[[], None]) -> None:
+    def _order_stop(self, node: str, number: signal.Signals, then: Callable[[], None]) -> None:
         agents = [c for c in self._children.values() if c.node == node]
         for child in agents:
             child.wanted = False
         # The agent first: it would start again what is taken from it.
-        self._stop({c.pid for c in agents if c.pid}, lambda: self._stop(self._shims_of(node), then))
+        self._stop({c.pid for c in agents if c.pid}, number, lambda: self._stop(self._shims_of(node), number, then))
 
     def _order_start(self, node: str) -> dict[str, Any]:
         agents = [c for c in self._children.values() if c.node == node]
@@ -254,13 +259,14 @@ class Supervisor:
             then()
 
         agents = {c.pid for c in self._children.values() if c.pid}
-        self._stop(agents, lambda: self._stop(set(self._shims), finish))
+        term = signal.SIGTERM
+        self._stop(agents, term, lambda: self._stop(set(self._shims), term, finish))
 
     def _shims_of(self, node: str) -> set[int]:
         return {pid for pid, folder in self._shims.items() if node in folder.parts}
 
-    def _stop(self, pids: set[int], then: Callable[[], None]) -> None:
-        _signal_all(pids, signal.SIGTERM)
+    def _stop(self, pids: set[int], number: signal.Signals, then: Callable[[], None]) -> None:
+        _signal_all(pids, number)
         self._stopping.append(_Stopping(set(pids), clock.monotonic() + _STOP_GRACE_SECONDS, then))
 
 

@@ -1,0 +1,104 @@
+"""What `make up` does after the set-up: boot the cluster, launch the sample app, run the first drill, say what is next.
+
+    python tools/first_drill.py [NAME [DRILL ...]]
+
+Safe to repeat: a cluster that runs is used as it is, an app that is there is left alone. No kubectl is needed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import yaml
+
+from homeostat.api.errors import ApiError
+from homeostat.api.kinds import by_kind
+from homeostat.cli.connect import administering
+from homeostat.cli.drill import FIRST
+from homeostat.cli.drilling import run_drills
+from homeostat.drill.contract import DrillError
+from homeostat.drill.report import text
+from homeostat.kit import clock
+from homeostat.lab.boot import is_running
+from homeostat.lab.state import Folder, LabError
+
+HELLO = Path(__file__).parents[1] / "examples" / "hello.yaml"
+COMMAND = Path(sys.executable).parent / "homeostat"
+NAMESPACE = "default"
+_PATIENCE_SECONDS = 30.0
+
+
+async def launch(folder: Folder) -> str:
+    """Create the sample app's objects; those that exist stay. Returns the app's address."""
+    async with administering(folder) as client:
+        address = ""
+        for obj in yaml.safe_load_all(HELLO.read_text()):
+            obj["metadata"].setdefault("namespace", NAMESPACE)
+            kind = by_kind(obj["kind"], obj["apiVersion"])
+            assert kind is not None
+            deadline = clock.monotonic() + _PATIENCE_SECONDS
+            while True:
+                try:
+                    made = await client.create(kind, obj)
+                    break
+                except ApiError as error:
+                    if error.reason == "AlreadyExists":
+                        made = await client.get(kind, obj["metadata"]["name"], NAMESPACE)
+                        break
+                    # A cluster of a second's age may still be making its first namespace.
+                    if clock.monotonic() > deadline:
+                        raise
+                    await clock.sleep(0.1)
+            address = (made.get("spec") or {}).get("clusterIP", address)
+        return address
+
+
+def main() -> int:
+    """The whole first minute; the exit code."""
+    folder = Folder.of(sys.argv[1] if len(sys.argv) > 1 else "homeostat")
+    if is_running(folder):
+        print(f"cluster {folder.name!r} is running already")
+    elif (code := subprocess.run([COMMAND, "up", "--name", folder.name], check=False).returncode) != 0:
+        return code
+    try:
+        address = asyncio.run(launch(folder))
+        print(f"\nThe sample app is launched (examples/hello.yaml) at http://{address}/. Now it is broken on purpose,")
+        print("while one client asks the app 20 times a second and another reads from the API:\n")
+        reports = asyncio.run(
+            run_drills(folder, sys.argv[2:] or list(FIRST), say=lambda line: print(f"  {line}", flush=True))
+        )
+    except (ApiError, DrillError, LabError) as error:
+        print(f"homeostat: {error}", file=sys.stderr)
+        return 1
+    for report in reports:
+        print("\n" + "\n".join(text(report, timeline=False)))
+    print(after(folder, address))
+    return 0 if all(report.passed for report in reports) else 1
+
+
+def after(folder: Folder, address: str) -> str:
+    """What to type next."""
+    context = folder.load().context
+    home = str(COMMAND)
+    kubectl = "kubectl get pods -A -o wide -w"
+    if shutil.which("kubectl") is None:
+        kubectl = "kubectl ...                      (not installed here; any kubectl from 1.30 on will do)"
+    return f"""
+The cluster runs on. kubectl's context is {context!r}. Try:
+
+  curl http://{address}/
+  {kubectl}
+  {home} status
+  {home} drill list
+  {home} drill run container
+  {home} why pod/NAME
+  make down                        (and `make up` brings it back with all its objects)
+"""
+
+
+if __name__ == "__main__":
+    sys.exit(main())
