@@ -27,8 +27,8 @@ from homeostat.lab.forking import fork_component, fork_shim
 from homeostat.lab.manifests import COMPONENTS
 
 _log = logger("supervisor")
-# A component that keeps ending is relaunched at once, then ever more slowly; ten quiet seconds forgive it.
 _COLLECT_AFTER = (50_000, 20, 100)
+# A component that keeps ending is relaunched at once, then ever more slowly; ten quiet seconds forgive it.
 _RELAUNCH = Backoff(first_seconds=0.05, ceiling_seconds=5.0)
 _FORGIVEN_AFTER_SECONDS = 10.0
 _STOP_GRACE_SECONDS = 4.0
