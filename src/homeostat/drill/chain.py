@@ -27,7 +27,7 @@ def chain(entries: Sequence[Obj], revision: int, *, links_max: int = 30) -> list
         return []
     causes = {number: seen_revisions(entry) for number, entry in by_revision.items()}
     back = _reached(revision, causes, links_max)
-    on = _reached(revision, _consequences(entries), links_max - len(back))
+    on = _reached(revision, _consequences(entries), links_max - len(back) + 1)
     found = {number: -depth for number, depth in back.items() if number in by_revision} | on
     return [Link(by_revision[number], found[number]) for number in sorted(found)]
 
