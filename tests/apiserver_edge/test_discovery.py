@@ -86,10 +86,14 @@ def test_openapi_v3_is_an_index_of_documents_under_their_hashes():
     story(tell)
 
 
-def test_openapi_v2_is_json_and_its_protobuf_form_is_refused():
+def test_openapi_v2_is_json_or_protobuf_as_the_client_asks():
     async def tell(w: World) -> None:
         assert "io.k8s.api.core.v1.Pod" in (await w.get("/openapi/v2")).obj["definitions"]
-        proto = {"accept": "application/com.github.proto-openapi.spec.v2@v1.0+protobuf"}
-        assert (await w.get("/openapi/v2", headers=proto)).status == 406
+        asked = {"accept": "application/com.github.proto-openapi.spec.v2@v1.0+protobuf"}
+        reply = await w.get("/openapi/v2", headers=asked)
+        assert reply.headers["content-type"] == "application/com.github.proto-openapi.spec.v2.v1.0+protobuf"
+        assert reply.raw.startswith(b"\x0a\x032.0\x12"), "field 1 is the Swagger version, field 2 the info"
+        assert (await w.get("/openapi/v2", headers=asked | {"if-none-match": reply.headers["etag"]})).status == 304
+        assert (await w.get("/openapi/v2", headers={"accept": "text/html"})).status == 406
 
     story(tell)

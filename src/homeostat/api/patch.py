@@ -110,6 +110,8 @@ def json_patch(obj: Obj, operations: Any) -> Obj:
                 if copied_bytes > _COPIED_BYTES_MAX:
                     raise _not_applicable(f"copying more than {_COPIED_BYTES_MAX} bytes in one patch")
             result = jsonpatch.JsonPatch([operation]).apply(result, in_place=True)
+    except jsonpatch.JsonPatchTestFailed as problem:
+        raise _not_applicable(f"testing value {operation['path']} failed: test failed") from problem
     except (jsonpatch.JsonPatchException, JsonPointerException, TypeError, KeyError, IndexError) as problem:
         # The library's messages may end with the whole document.
         raise _not_applicable(str(problem).partition(" in {")[0]) from problem
