@@ -1,0 +1,210 @@
+"""The lab's wires: a relay in front of several API servers, and uplinks that can be cut and heal by themselves."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import orjson
+import pytest
+
+from homeostat.lab.control import ask_async
+from homeostat.lab.relay import Backend, Relay, bound, watch_health
+from homeostat.lab.state import LabError
+from homeostat.lab.uplink import Uplinks, serve_orders
+
+NODES = ("m1", "m2", "w1")
+
+
+class Server:
+    """A server that says its name, and how many came."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.came = 0
+        self._server: asyncio.Server | None = None
+
+    async def start(self, port: int = 0) -> int:
+        self._server = await asyncio.start_server(self._serve, "127.0.0.1", port)
+        return int(self._server.sockets[0].getsockname()[1])
+
+    def stop(self) -> None:
+        assert self._server is not None
+        self._server.close()
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.came += 1
+        while await reader.readline():
+            writer.write(self.name.encode() + b"\n")
+        writer.close()
+
+
+async def ask(port: int, *, seconds: float = 5.0) -> str:
+    """One question on a fresh connection."""
+    async with asyncio.timeout(seconds):
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        try:
+            writer.write(b"who?\n")
+            return (await reader.readline()).decode().strip()
+        finally:
+            writer.close()
+
+
+@asynccontextmanager
+async def relayed(
+    tmp_path: Path, *, origin: str = ""
+) -> AsyncIterator[tuple[Uplinks, int, list[Server], list[Backend]]]:
+    uplinks = Uplinks(NODES, tmp_path / "uplinks.json")
+    servers = [Server("m1"), Server("m2")]
+    backends = [Backend(server.name, "127.0.0.1", await server.start()) for server in servers]
+    relay = Relay(uplinks, backends, origin=origin)
+    listening = bound("127.0.0.1", 0)
+    port = listening.getsockname()[1]
+    await relay.listen(listening)
+    try:
+        yield uplinks, port, servers, backends
+    finally:
+        await relay.close()
+        for server in servers:
+            server.stop()
+
+
+def test_connections_go_round_and_past_a_dead_server(tmp_path: Path) -> None:
+    async def story() -> None:
+        async with relayed(tmp_path) as (_, port, servers, _):
+            assert {await ask(port) for _ in range(4)} == {"m1", "m2"}
+            servers[0].stop()
+            assert [await ask(port) for _ in range(6)] == ["m2"] * 6
+
+    asyncio.run(story())
+
+
+def test_a_client_waits_for_a_server_that_is_just_starting(tmp_path: Path) -> None:
+    async def story() -> None:
+        async with relayed(tmp_path) as (_, port, servers, backends):
+            for server in servers:
+                server.stop()
+            waiting = asyncio.ensure_future(ask(port))
+            await asyncio.sleep(0.1)
+            await servers[0].start(backends[0].port)
+            assert await waiting == "m1"
+
+    asyncio.run(story())
+
+
+def test_a_server_on_a_node_that_is_cut_off_is_passed_over(tmp_path: Path) -> None:
+    async def story() -> None:
+        async with relayed(tmp_path) as (uplinks, port, _, _):
+            uplinks.cut("m1", seconds=60)
+            assert [await ask(port) for _ in range(3)] == ["m2"] * 3
+
+    asyncio.run(story())
+
+
+def test_a_cut_holds_what_is_open_and_what_is_new_and_healing_lets_both_go_on(tmp_path: Path) -> None:
+    async def story() -> None:
+        async with relayed(tmp_path, origin="w1") as (uplinks, port, _, _):
+            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+            writer.write(b"who?\n")
+            assert await reader.readline()
+            uplinks.cut("w1", seconds=60)
+            writer.write(b"who?\n")
+            new = asyncio.ensure_future(ask(port))
+            with pytest.raises(TimeoutError):
+                await asyncio.wait_for(reader.readline(), 0.1)
+            assert not new.done()
+            uplinks.heal("w1")
+            assert await asyncio.wait_for(reader.readline(), 5)
+            assert await new in ("m1", "m2")
+            writer.close()
+
+    asyncio.run(story())
+
+
+def test_a_cut_heals_by_itself_and_outlives_the_process_that_made_it(tmp_path: Path) -> None:
+    async def story() -> None:
+        Uplinks(NODES, tmp_path / "uplinks.json").cut("w1", seconds=0.3)
+        later = Uplinks(NODES, tmp_path / "uplinks.json")
+        assert later.is_cut("w1")
+        await asyncio.wait_for(later.passable("w1"), 5)
+        assert not later.is_cut("w1")
+        assert orjson.loads((tmp_path / "uplinks.json").read_bytes()) == {}
+
+    asyncio.run(story())
+
+
+def test_a_server_that_hangs_loses_its_connections_and_its_turn(tmp_path: Path) -> None:
+    async def story() -> None:
+        async with relayed(tmp_path) as (uplinks, port, _, backends):
+            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+            writer.write(b"who?\n")
+            hanging = (await reader.readline()).decode().strip()
+            healthy = {"m1": True, "m2": True}
+
+            async def check(backend: Backend) -> bool:
+                return healthy[backend.node]
+
+            watching = asyncio.ensure_future(
+                watch_health(backends, check, lambda backend: uplinks.abort(label=backend))
+            )
+            async with asyncio.timeout(5):
+                while not all(backend.proven for backend in backends):
+                    await asyncio.sleep(0.01)
+            healthy[hanging] = False
+            # The client hears of it: its connection is reset after two failed checks.
+            with pytest.raises((ConnectionResetError, asyncio.IncompleteReadError)):
+                await asyncio.wait_for(reader.readexactly(1), 10)
+            assert hanging not in {await ask(port) for _ in range(4)}
+            watching.cancel()
+            writer.close()
+
+    asyncio.run(story())
+
+
+def test_orders_are_obeyed_and_wrong_ones_answered(tmp_path: Path) -> None:
+    async def story() -> None:
+        uplinks = Uplinks(NODES, tmp_path / "uplinks.json")
+        path = tmp_path / "network.sock"
+        server = await serve_orders(path, uplinks)
+        await ask_async(path, {"do": "cut", "node": "w1", "seconds": 60})
+        assert list((await ask_async(path, {"do": "status"}))["cut"]) == ["w1"]
+        assert (await ask_async(path, {"do": "heal", "node": "w1"}))["cut"] == {}
+        for order, text in (
+            ({"do": "cut", "node": "nobody", "seconds": 1}, "there is no node 'nobody'"),
+            ({"do": "dance"}, "unknown order 'dance'"),
+            ({"do": "cut", "node": "w1", "seconds": "long"}, "an order is a JSON object"),
+        ):
+            with pytest.raises(LabError, match=text):
+                await ask_async(path, order)
+        server.close()
+
+    asyncio.run(story())
+
+
+def test_an_order_to_nobody_says_so(tmp_path: Path) -> None:
+    async def story() -> None:
+        with pytest.raises(LabError, match="no answer to the order 'status'"):
+            await ask_async(tmp_path / "none.sock", {"do": "status"})
+
+    asyncio.run(story())
+
+
+def test_a_socket_path_may_be_long(tmp_path: Path) -> None:
+    async def story() -> None:
+        folder = tmp_path / ("x" * 120)
+        folder.mkdir()
+        server = await serve_orders(folder / "network.sock", Uplinks(NODES, tmp_path / "uplinks.json"))
+        assert await ask_async(folder / "network.sock", {"do": "status"}) == {"cut": {}}
+        server.close()
+
+    asyncio.run(story())
+
+
+def test_a_port_in_use_cannot_be_bound_twice() -> None:
+    first = bound("127.0.0.1", 0)
+    first.listen()
+    with first, pytest.raises(OSError, match="in use"), bound("127.0.0.1", first.getsockname()[1]) as second:
+        assert isinstance(second, socket.socket)
