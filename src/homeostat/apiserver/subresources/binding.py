@@ -54,6 +54,8 @@ def assigned(pod: Obj, node: str, annotations: Obj) -> Obj:
     if annotations:
         pod["metadata"]["annotations"] = {**(pod["metadata"].get("annotations") or {}), **annotations}
     status = pod.setdefault("status", {})
+    # What was promised is kept now (ClearingNominatedNodeNameAfterBinding).
+    status.pop("nominatedNodeName", None)
     others = [found for found in status.get("conditions") or () if found.get("type") != "PodScheduled"]
     scheduled = {
         "type": "PodScheduled",
