@@ -227,18 +227,19 @@ def _component(world: World, component: str) -> Target:
 
 
 def _leader(world: World, component: str) -> str:
+    """Who leads, `NODE_UUID`: a relaunched process is another instance, wherever it runs."""
     lease = world.get(LEASE, _SYSTEM, component)
-    holder = str(((lease or {}).get("spec") or {}).get("holderIdentity") or "")
-    return holder.partition("_")[0]
+    return str(((lease or {}).get("spec") or {}).get("holderIdentity") or "")
 
 
 def _leader_of(component: str) -> Callable[[World], Target]:
     def choose(world: World) -> Target:
-        node = _leader(world, component)
+        leader = _leader(world, component)
+        node = leader.partition("_")[0]
         pod = world.get(POD, _SYSTEM, f"{component}-{node}")
         if pod is None:
             raise DrillError(f"no {component} leads now")
-        return replace(_target(pod, component, world.now), before=node)
+        return replace(_target(pod, component, world.now), before=leader)
 
     return choose
 
