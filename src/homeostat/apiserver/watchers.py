@@ -14,6 +14,7 @@ from typing import TypeAlias
 import orjson
 
 from homeostat.api import errors
+from homeostat.apiserver.fanout import Fanout
 from homeostat.apiserver.items import Item
 from homeostat.apiserver.selection import Selection
 from homeostat.apiserver.window import ADDED, DELETED, ERROR, MODIFIED, Change, line
@@ -25,7 +26,7 @@ _SLOW = "too old resource version: the watch fell too far behind and was dropped
 
 
 class Watcher:
-    """One watch. The hub calls `offer` and `wake`; the stream takes `take`; `wait` ends when there is something."""
+    """One watch. The hub calls `offer`; the stream calls `take`; `wait` ends when `wake` was called."""
 
     __slots__ = ("_bytes", "_bytes_max", "_events_max", "_lines", "_waiter", "after", "broken", "closed", "render",
                  "selection")  # fmt: skip
@@ -45,21 +46,23 @@ class Watcher:
         self._bytes_max = bytes_max
         self._waiter: asyncio.Future[None] | None = None
 
-    def offer(self, change: Change, plain: bytes) -> None:
-        """Take a change if it is selected; `plain` is its line for those who select everything."""
-        if change.revision <= self.after or self.closed:
-            return
-        if self.selection.everything and self.render is None:
-            self._put(plain)
-        else:
-            self._offer_selected(change, plain)
+    def offer(self, change: Change, plain: bytes) -> bool:
+        """Take a change if it is selected; `plain` is its line for those who select everything.
 
-    def _offer_selected(self, change: Change, plain: bytes) -> None:
+        True when the stream sleeps and this is the first line that waits for it: it is to be woken.
+        """
+        if change.revision <= self.after or self.closed:
+            return False
+        if self.selection.everything and self.render is None:
+            return self._put(plain)
+        return self._offer_selected(change, plain)
+
+    def _offer_selected(self, change: Change, plain: bytes) -> bool:
         matches = self.selection.matches
         before = change.old is not None and matches(change.old)
         after = not change.deleted and matches(change.item)
         if not before and not after:
-            return
+            return False
         if change.deleted or (before and after):
             event_type, item = change.type, change.item
         elif after:
@@ -68,17 +71,17 @@ class Watcher:
             assert change.old is not None
             event_type, item = DELETED, change.old.at(change.revision)
         if self.render is not None:
-            self._put(self.render(event_type, item.data))
-        else:
-            self._put(plain if item is change.item and event_type == change.type else line(event_type, item.data))
+            return self._put(self.render(event_type, item.data))
+        return self._put(plain if item is change.item and event_type == change.type else line(event_type, item.data))
 
-    def _put(self, text: bytes) -> None:
-        self._lines.append(text)
+    def _put(self, text: bytes) -> bool:
+        lines = self._lines
+        lines.append(text)
         self._bytes += len(text)
-        if len(self._lines) > self._events_max or self._bytes > self._bytes_max:
+        if len(lines) > self._events_max or self._bytes > self._bytes_max:
             self.fail(errors.expired(_SLOW))
-        elif self._waiter is not None:
-            self.wake()
+            return False
+        return self._waiter is not None and len(lines) == 1
 
     def push(self, text: bytes) -> None:
         """Add a line that is no change: a bookmark."""
@@ -131,6 +134,7 @@ class Watchers:
         self._by_namespace: dict[str, _Group] = {}
         self._by_name: dict[tuple[str, str], _Group] = {}
         self._by_node: dict[str, _Group] = {}
+        self._fanout = Fanout()
         self.count = 0
 
     def __iter__(self) -> Iterator[Watcher]:
@@ -182,9 +186,11 @@ class Watchers:
         if not groups:
             return
         plain = change.line()
+        rouse = self._fanout.add
         for group in groups:
             for watcher in group.values():
-                watcher.offer(change, plain)
+                if watcher.offer(change, plain):
+                    rouse(watcher)
 
 
 def _named(index: dict[tuple[str, str], _Group], item: Item) -> Iterator[_Group]:
