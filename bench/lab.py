@@ -117,7 +117,7 @@ def app_seconds(made: Lab) -> float:
     made.kubectl("apply", "-f", str(HELLO))
     address = made.kubectl("get", "service", "hello", "-o", "jsonpath={.spec.clusterIP}")
     while time.monotonic() - began < 60:
-        with suppress(OSError), urllib.request.urlopen(f"http://{address}/", timeout=1):
+        with suppress(OSError), urllib.request.urlopen(f"http://{address}:8080/", timeout=1):
             return time.monotonic() - began
         time.sleep(0.01)
     raise RuntimeError("the sample app does not answer")

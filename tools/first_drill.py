@@ -53,7 +53,9 @@ async def launch(folder: Folder) -> str:
                     if clock.monotonic() > deadline:
                         raise
                     await clock.sleep(0.1)
-            address = (made.get("spec") or {}).get("clusterIP", address)
+            spec = made.get("spec") or {}
+            if "clusterIP" in spec:
+                address = f"{spec['clusterIP']}:{spec['ports'][0]['port']}"
         return address
 
 

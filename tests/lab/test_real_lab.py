@@ -171,7 +171,7 @@ def test_a_cut_node_is_marked_and_healed_and_its_traffic_goes_elsewhere(lab: Lab
     assert report["passed"], report
     address = lab.kubectl("get", "service", "hello", "-o", "jsonpath={.spec.clusterIP}")
     port = lab.kubectl("get", "service", "hello", "-o", "jsonpath={.spec.ports[0].nodePort}")
-    for url in (f"http://{address}/", f"http://127.0.0.1:{port}/"):
+    for url in (f"http://{address}:8080/", f"http://127.0.0.1:{port}/"):
         with urllib.request.urlopen(url, timeout=10) as answer:
             assert answer.read().startswith(b"hello from ")
     unknown = lab.run("node", "cut", "worker-9", ok=False)
