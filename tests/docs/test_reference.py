@@ -7,9 +7,9 @@ from pathlib import Path
 
 import click
 import pytest
+from tools import reference
 
 from homeostat.cli.main import homeostat
-from tools import reference
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")]
