@@ -7,6 +7,7 @@ from typing import TypeAlias
 
 from homeostat.api.kinds import Kind
 from homeostat.api.types import Obj
+from homeostat.kit import clock
 from homeostat.loop.objects import ObjectIndex
 
 # Group and kind: the same for all versions of a resource.
@@ -62,3 +63,17 @@ class CacheWorld:
             return self._indexes[(kind.group, kind.kind)]
         except KeyError:
             raise UnwatchedKind(f"{kind.kind} is read but not watched: add a Watch for it to the loop") from None
+
+
+class PresentWorld(CacheWorld):
+    """A world whose `now` is the clock: for what maps changes to keys, which happens all the time and seldom asks."""
+
+    __slots__ = ()
+
+    def __init__(self, indexes: Mapping[GroupKind, ObjectIndex]) -> None:
+        super().__init__(indexes, 0.0)
+
+    @property
+    def now(self) -> float:
+        """Seconds since the epoch, at this moment."""
+        return clock.wall()

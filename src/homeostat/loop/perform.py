@@ -39,7 +39,8 @@ from homeostat.loop.recorder import EventRecorder
 from homeostat.wire.cause import Seen, WriteCause
 
 _NOT_FOUND = 404
-_BATCH_MAX = 64
+# The client bounds how many requests are under way; a batch only ends before anything else happens.
+_BATCH_MAX = 512
 _Write: TypeAlias = Create | Update | Patch | Delete | DeleteCollection
 # apimachinery, names.SimpleNameGenerator: the base is cut so that the name fits a label.
 _GENERATED_BASE_MAX = 58

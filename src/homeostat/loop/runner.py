@@ -8,7 +8,7 @@ anything else backs off per key.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -17,7 +17,7 @@ from homeostat.api.types import Obj
 from homeostat.client.contract import Client, Unreachable
 from homeostat.kit import clock, tasks
 from homeostat.kit.log import logger
-from homeostat.loop.cache import CacheWorld, GroupKind
+from homeostat.loop.cache import CacheWorld, GroupKind, PresentWorld
 from homeostat.loop.catchup import Catchup
 from homeostat.loop.contract import Key, Loop, Watch
 from homeostat.loop.informer import Informer
@@ -63,6 +63,7 @@ class LoopRunner:
         self.counters = Counters()
         self._informers = {group_kind(watch.kind): informers[group_kind(watch.kind)] for watch in loop.watches}
         self._indexes = {kind: informer.objects for kind, informer in self._informers.items()}
+        self._present = PresentWorld(self._indexes)
         self.queue = WorkQueue()
         self.performer = Performer(client, self.name, recorder=recorder, informers=self._informers)
         self.catchup = Catchup(self._informers, self.queue.done)
@@ -112,6 +113,8 @@ class LoopRunner:
             self.counters.mistakes += 1
             _log.exception("%s: mapping %s %s to keys", self.name, watch.kind.kind, obj["metadata"].get("name"))
             return
+        if not keys:
+            return
         metadata = obj["metadata"]
         about = (watch.kind.kind, metadata.get("namespace", ""), metadata["name"])
         revision = revision_of(obj)
@@ -119,10 +122,10 @@ class LoopRunner:
             self._remember(key, about, revision)
             self.queue.add(key)
 
-    def _keys(self, watch: Watch, old: Obj | None, new: Obj | None) -> Iterable[Key]:
+    def _keys(self, watch: Watch, old: Obj | None, new: Obj | None) -> Sequence[Key]:
         if watch.keys is None:
             return (own_key(new if new is not None else old or {}),)
-        return list(watch.keys(old, new, CacheWorld(self._indexes, clock.wall())))
+        return tuple(watch.keys(old, new, self._present))
 
     def _remember(self, key: Key, about: tuple[str, str, str], revision: int) -> None:
         triggers = self._triggers.setdefault(key, {})
