@@ -17,6 +17,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.kubectl import kubectl_path
+
 ROOT = Path(__file__).resolve().parents[2]
 GUIDE = ROOT / "docs" / "guide.md"
 SECONDS_MAX = 180
@@ -76,7 +78,10 @@ def workshop(tmp_path: Path) -> Iterator[dict[str, str]]:
     for name in ("examples", ".venv"):
         (tmp_path / name).symlink_to(ROOT / name)
     own = {"XDG_STATE_HOME": str(tmp_path / "state"), "KUBECONFIG": str(tmp_path / "kube"), "PWD": str(tmp_path)}
-    environment = {**os.environ, **own, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+    tools = tmp_path / "bin"
+    tools.mkdir()
+    (tools / "kubectl").symlink_to(kubectl_path())
+    environment = {**os.environ, **own, "PATH": f"{tools}:{Path(sys.executable).parent}:{os.environ['PATH']}"}
     yield environment
     subprocess.run(["homeostat", "down", "--name", "guide", "--purge"], env=environment, timeout=90, check=True)
 
@@ -84,7 +89,7 @@ def workshop(tmp_path: Path) -> Iterator[dict[str, str]]:
 @pytest.mark.real
 @pytest.mark.slow
 def test_the_guide_works_as_written(workshop: dict[str, str], tmp_path: Path) -> None:
-    for tool in ("kubectl", "curl", "ss"):
+    for tool in ("curl", "ss"):
         assert shutil.which(tool, path=workshop["PATH"]), f"the guide needs {tool}"
     todo = steps(GUIDE.read_text())
     log = tmp_path / "output"
