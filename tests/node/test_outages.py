@@ -28,6 +28,25 @@ def test_a_new_agent_adopts_what_runs_without_touching_it(play: Play) -> None:
     play(story)
 
 
+def test_a_new_agent_ends_orphans_once_its_broken_runtime_works_again(play: Play) -> None:
+    """kubelet's housekeeping tries again every two seconds. Found by the simulation, seed 54."""
+
+    async def story(stage: Stage) -> None:
+        await stage.pod()
+        await stage.ready()
+        await stage.agent.stop()
+        stage.runtime.break_down("down for a while")
+        await stage.api.delete(POD, "web", "default", options={"gracePeriodSeconds": 0})
+        await stage.restart_agent()
+        await clock.sleep(20)
+        assert len(await stage.running()) == 1
+        stage.runtime.break_down("")
+        await clock.sleep(5)
+        assert await stage.runtime.sandboxes() == []
+
+    play(story)
+
+
 def test_a_new_agent_notices_what_ended_meanwhile(play: Play) -> None:
     async def story(stage: Stage) -> None:
         await stage.pod()

@@ -36,6 +36,8 @@ from homeostat.node.worker import PodWorker
 from homeostat.runtime.contract import Runtime, RuntimeFault
 
 _log = logger("kubelet")
+# How often the kubelet's housekeeping looks for pods that nobody asks for.
+_ORPHANS_RETRY_SECONDS = 2.0
 
 
 @dataclass(slots=True)
@@ -145,13 +147,27 @@ class NodeAgent:
         for pod in by_age(self._caches.pods.objects.list()):
             self._pod_changed(None, pod)
         self._mirrors.look()
-        for sandbox in await self.runtime.sandboxes():
-            if sandbox.spec.pod_uid not in self._workers:
-                _log.info("%s: pod %s/%s is gone", self.config.name, sandbox.spec.namespace, sandbox.spec.name)
-                try:
-                    await self.runtime.remove_sandbox(sandbox.id)
-                except RuntimeFault as fault:
-                    _log.warning("%s: sandbox %s: %s", self.config.name, sandbox.id, fault)
+        while not await self._end_orphans():
+            await clock.sleep(_ORPHANS_RETRY_SECONDS)
+
+    async def _end_orphans(self) -> bool:
+        """Remove what no pod of this node asks for; whether the runtime let all of it go."""
+        done = True
+        try:
+            sandboxes = await self.runtime.sandboxes()
+        except RuntimeFault as fault:
+            _log.warning("%s: %s", self.config.name, fault)
+            return False
+        for sandbox in sandboxes:
+            if sandbox.spec.pod_uid in self._workers:
+                continue
+            _log.info("%s: pod %s/%s is gone", self.config.name, sandbox.spec.namespace, sandbox.spec.name)
+            try:
+                await self.runtime.remove_sandbox(sandbox.id)
+            except RuntimeFault as fault:
+                _log.warning("%s: sandbox %s: %s", self.config.name, sandbox.id, fault)
+                done = False
+        return done
 
     def _pod_changed(self, old: Obj | None, new: Obj | None) -> None:
         pod = new or old

@@ -20,6 +20,7 @@ from homeostat.sim.links import CALM, QUIET, Link, Noise
 from homeostat.sim.processes import Candidate, Roads, Worker
 from homeostat.sim.safety import Safety
 from homeostat.sim.servers import ServerSlot
+from homeostat.sim.store import Disk, TroubledStore
 from homeostat.sim.traffic import SimulatedApplier, Traffic
 from homeostat.sim.transcript import Level, Transcript
 from homeostat.sim.user import Wanted
@@ -61,10 +62,12 @@ class SimCluster:
         self.shape = shape = shape or Shape()
         self.transcript = Transcript(keep=shape.keep)
         self.state = MemoryState()
+        self.disk = Disk()
         self.ledger = Ledger(self.state, self.transcript)
         masters = [f"master-{number + 1}" for number in range(shape.masters)]
         self.servers = [
-            ServerSlot(name, f"10.0.0.{number + 1}", self.state, shape.settings) for number, name in enumerate(masters)
+            ServerSlot(name, f"10.0.0.{number + 1}", lambda: TroubledStore(self.state, self.disk), shape.settings)
+            for number, name in enumerate(masters)
         ]
         self.roads = Roads(self.servers, shape.noise, shape.settings)
         self.candidates = {
@@ -77,6 +80,9 @@ class SimCluster:
         self.user = self._client("kubernetes-admin", "system:masters")
         self.wanted = Wanted()
         self.safety = Safety(self)
+        for candidate in (candidate for some in self.candidates.values() for candidate in some):
+            candidate.sent = self.safety.sent
+            candidate.cached = self.safety.cached
         self._proxy_link = Link("proxy", shape.noise)
         self._proxy = ServiceProxy(
             self.roads.client(self._proxy_link, "system:kube-proxy"),
@@ -95,6 +101,7 @@ class SimCluster:
     def set_noise(self, noise: Noise) -> None:
         """How rough every way is from now on."""
         self.roads.noise = noise
+        self.disk.commit_seconds, self.disk.lag_seconds = noise.commit_seconds, noise.lag_seconds
         for link in self.links():
             link.noise = noise
 

@@ -117,8 +117,32 @@ class DeleteNode(Fault):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AbandonNode(Fault):
+    """A node's agent dies, the user force-deletes the node's pods, and a new agent comes after `seconds`."""
+
+    worker: int
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoreAway(Fault):
+    """The store does not answer any API server for `seconds`."""
+
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Compact(Fault):
+    """The store forgets its history, and one API server dies and comes back fresh after `seconds`: watches that want
+    to go on from before have to list again."""
+
+    server: int
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Roughen(Fault):
-    """For `seconds` every way to the API is slow and unreliable (`links.ROUGH`)."""
+    """For `seconds` every way to the API, and the store, are slow and unreliable (`links.ROUGH`)."""
 
     seconds: float
 

@@ -26,6 +26,8 @@ from homeostat.wire.cause import WriteCause
 
 _CAUSE = WriteCause("user/kubectl")
 _EVICTING_SECONDS_MAX = 60.0
+# What may leave a controller in doubt about its own writes, or with a stale view of those of another.
+_DISTURBING = (faults.KillApiServer, faults.Compact, faults.StoreAway, faults.LoseLeader, faults.Roughen)
 
 _Order = Callable[[], Awaitable[None]]
 
@@ -55,6 +57,14 @@ class Injector:
 
     async def happen(self, fault: Fault) -> None:
         """One fault, until it is undone."""
+        disturbs = isinstance(fault, _DISTURBING)
+        if disturbs:
+            self._cluster.safety.disturbances += 1
+        await self._happen(fault)
+        if disturbs:
+            self._cluster.safety.calmed()
+
+    async def _happen(self, fault: Fault) -> None:
         match fault:
             case faults.KillContainer(pick=pick):
                 await self._kill_container(pick)
@@ -71,6 +81,17 @@ class Injector:
             case faults.Reboot(worker=number, seconds=seconds):
                 worker = self._worker(number)
                 await self._down(worker.name, worker.crash, worker.start, seconds)
+            case faults.AbandonNode(worker=number, seconds=seconds):
+                await self._abandon(self._worker(number), seconds)
+            case faults.StoreAway(seconds=seconds):
+                await self._store_away(seconds)
+            case faults.Compact(server=server, seconds=seconds):
+                slot = self._cluster.servers[server]
+                await slot.kill()
+                await clock.sleep(seconds)
+                self._cluster.state.compact(self._cluster.state.revision)
+                self._cluster.transcript.say("back", slot.name)
+                await slot.start()
             case faults.CutNode(worker=number, seconds=seconds):
                 await self._cut(self._worker(number), seconds)
             case faults.BreakRuntime(worker=number, seconds=seconds):
@@ -148,6 +169,20 @@ class Injector:
         self._cluster.transcript.say("back", f"runtime of {worker.name}")
         worker.runtime.break_down("")
 
+    async def _abandon(self, worker: Worker, seconds: float) -> None:
+        await worker.kill()
+        self._orders.put_nowait(lambda: self._force_delete_all(worker.name))
+        await clock.sleep(seconds)
+        self._cluster.transcript.say("back", f"agent of {worker.name}")
+        await worker.start()
+
+    async def _store_away(self, seconds: float) -> None:
+        disk = self._cluster.disk
+        disk.away = True
+        await clock.sleep(seconds)
+        self._cluster.transcript.say("back", "the store")
+        disk.away = False
+
     async def _roughen(self, seconds: float) -> None:
         self._rough += 1
         self._cluster.set_noise(ROUGH)
@@ -213,11 +248,18 @@ class Injector:
         pods = self._cluster.ledger.all("Pod")
         if not pods:
             return
-        pod = pods[fault.pick % len(pods)]
+        await self._delete_one(pods[fault.pick % len(pods)], fault.grace_seconds)
+
+    async def _force_delete_all(self, node: str) -> None:
+        for pod in self._cluster.ledger.all("Pod"):
+            if meta.pod_node(pod) == node:
+                await self._delete_one(pod, 0)
+
+    async def _delete_one(self, pod: Obj, grace_seconds: int) -> None:
         self._cluster.transcript.say("user", f"deletes pod {meta.key(pod)}")
         options: Obj = {"preconditions": {"uid": meta.uid(pod)}}
-        if fault.grace_seconds >= 0:
-            options["gracePeriodSeconds"] = fault.grace_seconds
+        if grace_seconds >= 0:
+            options["gracePeriodSeconds"] = grace_seconds
         name, namespace = meta.name(pod), meta.namespace(pod)
 
         async def attempt() -> None:

@@ -8,7 +8,8 @@ was carried out, writes conflict, and watch streams are late, repeat themselves 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections import deque
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from dataclasses import dataclass
 
 import orjson
@@ -22,13 +23,20 @@ CONNECT_SECONDS = 2.0
 ANSWER_SECONDS = 10.0
 STREAM_SECONDS = 90.0
 
+# How far back a stream goes that repeats itself, as one does that is resumed from an older version.
+_REPEATED_CHUNKS_MAX = 5
+
 # Nobody but the component's own retries tells a DELETE's or a POST's conflict from a real one, so these never get one.
 _CONFLICTING = ("PUT", "PATCH")
 
 
 @dataclass(frozen=True, slots=True)
 class Noise:
-    """Chances from 0 to 1, a request or a chunk each; delays in seconds, drawn evenly between 0 and the given one."""
+    """Chances from 0 to 1, a request or a chunk each; delays in seconds, drawn evenly between 0 and the given one.
+
+    `latency_seconds` is that of a request, before it reaches the server; `commit_seconds` and `lag_seconds` are the
+    store's (`store.Disk`).
+    """
 
     latency_seconds: float = 0.002
     refused: float = 0.0
@@ -38,10 +46,12 @@ class Noise:
     late_seconds: float = 2.0
     repeated: float = 0.0
     dropped: float = 0.0
+    commit_seconds: float = 0.0
+    lag_seconds: float = 0.0
 
 
 QUIET = Noise(latency_seconds=0.0)
-CALM = Noise()
+CALM = Noise(late=0.2, late_seconds=0.05)
 ROUGH = Noise(
     latency_seconds=0.02,
     refused=0.02,
@@ -51,14 +61,20 @@ ROUGH = Noise(
     late_seconds=2.0,
     repeated=0.1,
     dropped=0.02,
+    commit_seconds=0.005,
+    lag_seconds=0.05,
 )
 
 
 class Link:
     """One component's way to the API servers; `noise` may be changed at any time."""
 
-    def __init__(self, name: str, noise: Noise = CALM) -> None:
+    def __init__(
+        self, name: str, noise: Noise = CALM, *, sent: Callable[[Request], None] = lambda request: None
+    ) -> None:
+        """`sent` is told of each request as it leaves."""
         self.name = name
+        self._sent = sent
         self.noise = noise
         self.dead = False
         self._open = asyncio.Event()
@@ -94,7 +110,9 @@ class Link:
         noise = self.noise
         if self.dead:
             raise ConnectionRefusedError(f"{self.name} is not running")
-        await _delay(noise)
+        self._sent(request)
+        if noise.latency_seconds:
+            await clock.sleep(chance.uniform(0, noise.latency_seconds))
         if not await self._passes(CONNECT_SECONDS):
             raise ConnectionRefusedError(f"no connection within {CONNECT_SECONDS:g} s")
         if _happens(noise.refused):
@@ -102,7 +120,6 @@ class Link:
         if request.method in _CONFLICTING and _happens(noise.conflict):
             return _conflict(request)
         response = await handler(request)
-        await _delay(noise)
         if not await self._passes(ANSWER_SECONDS):
             raise ConnectionResetError(f"no answer within {ANSWER_SECONDS:g} s")
         if _happens(noise.broken):
@@ -126,6 +143,7 @@ class Link:
     async def _stream(self, chunks: AsyncIterator[bytes]) -> AsyncGenerator[bytes, None]:
         """The stream with the link's troubles. Raises ConnectionResetError where it breaks."""
         heard = clock.monotonic()
+        past: deque[bytes] = deque(maxlen=_REPEATED_CHUNKS_MAX)
         try:
             async for chunk in chunks:
                 noise = self.noise
@@ -138,8 +156,10 @@ class Link:
                     yield chunk[: chance.below(len(chunk) + 1)]
                     raise ConnectionResetError("the stream broke")
                 yield chunk
+                past.append(chunk)
                 if _happens(noise.repeated):
-                    yield chunk
+                    for old in list(past)[-1 - chance.below(len(past)) :]:
+                        yield old
         finally:
             if isinstance(chunks, AsyncGenerator):
                 await chunks.aclose()
@@ -149,11 +169,6 @@ async def close(response: Response) -> None:
     """Let go of a response that nobody reads."""
     if isinstance(response.body, AsyncGenerator):
         await response.body.aclose()
-
-
-async def _delay(noise: Noise) -> None:
-    if noise.latency_seconds:
-        await clock.sleep(chance.uniform(0, noise.latency_seconds))
 
 
 def _happens(probability: float) -> bool:

@@ -19,10 +19,10 @@ NAMESPACE = "team"
 class Bounds:
     """How long and how hard: faults begin within `seconds`, and last at most `longest_seconds`."""
 
-    seconds: float = 90.0
-    faults_min: int = 6
-    faults_max: int = 18
-    longest_seconds: float = 45.0
+    seconds: float = 45.0
+    faults_min: int = 8
+    faults_max: int = 22
+    longest_seconds: float = 30.0
     masters: int = 3
     workers: int = 3
 
@@ -105,6 +105,18 @@ def _break_runtime(bounds: Bounds, at: float) -> Fault:
     return faults.BreakRuntime(at_seconds=at, worker=_worker(bounds), seconds=_seconds(bounds))
 
 
+def _abandon_node(bounds: Bounds, at: float) -> Fault:
+    return faults.AbandonNode(at_seconds=at, worker=_worker(bounds), seconds=_seconds(bounds))
+
+
+def _store_away(bounds: Bounds, at: float) -> Fault:
+    return faults.StoreAway(at_seconds=at, seconds=_seconds(bounds))
+
+
+def _compact(bounds: Bounds, at: float) -> Fault:
+    return faults.Compact(at_seconds=at, server=chance.below(bounds.masters), seconds=_seconds(bounds))
+
+
 def _drain(bounds: Bounds, at: float) -> Fault:
     return faults.Drain(at_seconds=at, worker=_worker(bounds), seconds=_seconds(bounds))
 
@@ -160,6 +172,9 @@ _MAKERS: tuple[tuple[_Make, int], ...] = (
     (_reboot, 2),
     (_cut_node, 4),
     (_break_runtime, 1),
+    (_abandon_node, 2),
+    (_store_away, 1),
+    (_compact, 2),
     (_drain, 2),
     (_delete_node, 1),
     (_roughen, 3),

@@ -9,9 +9,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from homeostat.api.flags import Settings
+from homeostat.api.kinds import Kind
+from homeostat.api.types import Obj
 from homeostat.client.api_client import ApiClient
 from homeostat.client.contract import Client
 from homeostat.client.in_process import InProcessTransport
@@ -26,7 +29,7 @@ from homeostat.runtime.simulated import SimulatedRuntime
 from homeostat.scheduler.scheduler import Scheduler
 from homeostat.sim.links import Link, Noise
 from homeostat.sim.servers import ServerSlot
-from homeostat.wire.message import User
+from homeostat.wire.message import Request, User
 
 _NOWHERE = Path("/nonexistent")
 
@@ -58,7 +61,10 @@ class Work:
 
 
 class Candidate:
-    """One process of a component of which one leads. `component` is controller-manager or scheduler."""
+    """One process of a component of which one leads. `component` is controller-manager or scheduler.
+
+    `sent` is told of each request that it sends, `cached` of each change in the caches of one of its processes.
+    """
 
     def __init__(self, component: str, host: str, roads: Roads) -> None:
         self.component = component
@@ -66,7 +72,8 @@ class Candidate:
         self.host = host
         self.link = Link(self.name, roads.noise)
         self.election: Election | None = None
-        self.manager: Manager | None = None
+        self.sent: Callable[[Candidate, Request], None] = lambda candidate, request: None
+        self.cached: Callable[[str, Kind, Obj | None, Obj | None], None] = lambda name, kind, old, new: None
         self._roads = roads
         self._work: Work | None = None
         self._task: asyncio.Task[None] | None = None
@@ -84,7 +91,7 @@ class Candidate:
     async def start(self) -> None:
         """A new process: it fills its caches and takes part in the election."""
         roads = self._roads
-        self.link = Link(self.name, roads.noise)
+        self.link = Link(self.name, roads.noise, sent=lambda request: self.sent(self, request))
         client = roads.client(self.link, f"system:kube-{self.component}")
         self._work = work = self._make(client)
         await work.warm()
@@ -121,14 +128,17 @@ class Candidate:
         await tasks.stop(task)
         if self._work is not None:
             await self._work.stop()
-        self.election = self.manager = self._work = None
+        self.election = self._work = None
 
     def _make(self, client: Client) -> Work:
         settings = self._roads.settings
         if self.component == "scheduler":
             scheduler = Scheduler(client, settings, host=self.host)
             return Work(scheduler.warm, scheduler.start, scheduler.stop_deciding, scheduler.stop)
-        manager = self.manager = Manager(client, all_loops(settings), self.component, host=self.host)
+        manager = Manager(client, all_loops(settings), self.component, host=self.host)
+        process = f"{self.name}/{chance.name_suffix()}"
+        for informer in manager.informers.values():
+            informer.listen(partial(self.cached, process, informer.kind))
         return Work(manager.warm, manager.start, manager.stop_loops, manager.stop)
 
 

@@ -1,4 +1,4 @@
-"""What must hold at every moment of a run, faults or not: checked at each commit and once a second.
+"""What must hold at every moment of a run, faults or not: checked at each commit, each request and once a second.
 
 Only what is true in Kubernetes stands here; what faults may break for a while is for `checkers`, at the end.
 """
@@ -9,23 +9,34 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from homeostat.api import meta
+from homeostat.api.kinds import Kind
 from homeostat.api.types import Obj
 from homeostat.kit import clock, tasks
+from homeostat.sim.bounds import PodBounds
 from homeostat.sim.ledger import Commit
+from homeostat.sim.processes import Candidate
+from homeostat.wire.message import Request
 
 if TYPE_CHECKING:
     from homeostat.sim.cluster import SimCluster
 
 _PERIOD_SECONDS = 1.0
 _FAULTS_MAX = 20
+# How long after a disturbance a controller may still act on a stale view or on doubts about its own writes.
+_AFTERMATH_SECONDS = 15.0
 
 
 class Safety:
-    """Collects `faults`: each a line saying when and what."""
+    """Collects `faults`: each a line saying when and what. `disturbances` counts the faults under way that may leave
+    controllers in doubt; the bounds on pods are not checked then."""
 
     def __init__(self, cluster: SimCluster) -> None:
         self.faults: list[str] = []
+        self.disturbances = 0
+        self._calm_since = 0.0
         self._cluster = cluster
+        self._bounds = PodBounds(cluster.ledger)
+        self._cached: dict[tuple[str, str, str], int] = {}
         self._task: asyncio.Task[None] | None = None
         self._said: dict[str, None] = {}
         cluster.ledger.checks.append(self._commit)
@@ -38,17 +49,44 @@ class Safety:
         """End."""
         await tasks.stop(self._task)
 
+    def calmed(self) -> None:
+        """A disturbance is over."""
+        self.disturbances -= 1
+        self._calm_since = clock.monotonic() + _AFTERMATH_SECONDS
+
     def _fault(self, text: str) -> None:
         if text not in self._said and len(self.faults) < _FAULTS_MAX:
             self._said[text] = None
             self.faults.append(f"at {clock.monotonic():.3f}: {text}")
             self._cluster.transcript.say("UNSAFE", text)
 
-    # -- at each commit --------------------------------------------------------------------------------------------
+    # -- at each commit, request and change of a cache -------------------------------------------------------------
 
     def _commit(self, commit: Commit) -> None:
         for text in commit_faults(commit):
             self._fault(text)
+        calm = not self.disturbances and clock.monotonic() >= self._calm_since
+        for text in self._bounds.faults(commit, clock.monotonic()):
+            if calm:
+                self._fault(text)
+
+    def sent(self, candidate: Candidate, request: Request) -> None:
+        """Who does not lead does not write while another leads; events may still tell of what was."""
+        if request.method == "GET" or candidate.leading or "/leases" in request.path or "/events" in request.path:
+            return
+        for other in self._cluster.candidates[candidate.component]:
+            if other.leading:
+                self._fault(f"{candidate.name} sends {request.method} {request.path} while {other.name} leads")
+
+    def cached(self, process: str, kind: Kind, old: Obj | None, new: Obj | None) -> None:
+        """What a cache shows of an object never goes back to an older revision."""
+        obj = new if new is not None else old
+        assert obj is not None
+        place = (process, kind.kind, meta.key(obj))
+        before, now = self._cached.get(place, 0), meta.resource_version(obj)
+        if now < before or (now == before and new is not None):
+            self._fault(f"{process} shows {kind.kind} {meta.key(obj)} at revision {now} after {before}")
+        self._cached[place] = now
 
     # -- once a second ---------------------------------------------------------------------------------------------
 

@@ -1,22 +1,23 @@
-"""One API server's place: it can be killed with what it had under way, and started fresh over the same state."""
+"""One API server's place: it can be killed with what it had under way, and started fresh over the same store."""
 
 from __future__ import annotations
 
 import asyncio
 import functools
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from homeostat.api.flags import Settings
 from homeostat.apiserver.edge import EdgeConfig, build_edge
 from homeostat.apiserver.server import ApiServer
-from homeostat.kit import tasks
-from homeostat.store.memory import MemoryState, MemoryStore
+from homeostat.kit import clock, tasks
+from homeostat.store.contract import Store, Unavailable
 from homeostat.wire import pki
 from homeostat.wire.message import Request, Response
 
 PORT = 6443
+_RESTART_SECONDS = 1.0
 _REVISION = b'"resourceVersion":"'
 
 
@@ -30,11 +31,11 @@ class ServerSlot:
     """An API server that comes and goes. Requests are tasks of the server: they outlive a client that leaves, and die
     with the server."""
 
-    def __init__(self, name: str, address: str, state: MemoryState, settings: Settings) -> None:
+    def __init__(self, name: str, address: str, store: Callable[[], Store], settings: Settings) -> None:
         self.name = name
         self.address = address
-        self._state = state
-        self._store = MemoryStore(state)
+        self._open = store
+        self._store: Store | None = None
         self._config = EdgeConfig(
             _key(),
             advertise_host=address,
@@ -45,6 +46,8 @@ class ServerSlot:
             ),
         )
         self._server: ApiServer | None = None
+        # Whether it should run: it may be on its way up.
+        self._wanted = False
         self._pending: dict[int, asyncio.Task[Response]] = {}
         self._count = 0
         self.order_faults: list[str] = []
@@ -55,23 +58,34 @@ class ServerSlot:
         return self._server is not None
 
     async def start(self) -> None:
-        """Start fresh: nothing but the store's state is kept."""
-        if self._server is not None:
+        """Start fresh, as soon as the store answers; nothing but its state is kept."""
+        if self._wanted:
             return
-        self._store = MemoryStore(self._state)
-        await self._store.start()
-        server = ApiServer(self._store, parts=build_edge(self._config))
-        await server.start()
-        self._server = server
+        self._wanted = True
+        while self._wanted:
+            store = self._open()
+            await store.start()
+            server = ApiServer(store, parts=build_edge(self._config))
+            try:
+                await server.start()
+            except Unavailable:
+                # The process ends, and is started again by whoever looks after it.
+                await store.close()
+                await clock.sleep(_RESTART_SECONDS)
+                continue
+            self._store, self._server = store, server
+            return
 
     async def kill(self) -> None:
         """End at once: requests under way break wherever they are, streams with them."""
-        server, self._server = self._server, None
-        if server is None:
+        self._wanted = False
+        server, store = self._server, self._store
+        self._server = self._store = None
+        if server is None or store is None:
             return
         await tasks.stop(*self._pending.values())
         await server.stop()
-        await self._store.close()
+        await store.close()
 
     async def handle(self, request: Request) -> Response:
         """Answer. Raises ConnectionRefusedError when it does not run, ConnectionResetError when it dies meanwhile."""
