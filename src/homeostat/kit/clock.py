@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from datetime import UTC, datetime
+from functools import lru_cache
 
 from homeostat.kit import world
 
@@ -25,7 +26,13 @@ async def sleep(seconds: float) -> None:
 
 def rfc3339(epoch_seconds: float) -> str:
     """metav1.Time: whole seconds, UTC, `2026-01-02T03:04:05Z`."""
-    return datetime.fromtimestamp(int(epoch_seconds), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return _whole_seconds(int(epoch_seconds))
+
+
+# Most times that are written are those of the same second.
+@lru_cache(maxsize=64)
+def _whole_seconds(epoch_seconds: int) -> str:
+    return datetime.fromtimestamp(epoch_seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def rfc3339_micro(epoch_seconds: float) -> str:

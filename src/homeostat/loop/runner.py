@@ -18,7 +18,7 @@ from homeostat.client.contract import Client, Unreachable
 from homeostat.kit import clock, tasks
 from homeostat.kit.log import logger
 from homeostat.loop.cache import CacheWorld, GroupKind, PresentWorld
-from homeostat.loop.catchup import Catchup
+from homeostat.loop.catchup import Catchup, Wait
 from homeostat.loop.contract import Key, Loop, Watch
 from homeostat.loop.informer import Informer
 from homeostat.loop.objects import revision_of
@@ -31,6 +31,11 @@ _UNREACHABLE_RETRY_SECONDS_MAX = 1.0
 # How many objects that triggered a key are remembered, and how many of them a write names as its cause.
 _TRIGGERS_MAX = 8
 _SEEN_MAX = 4
+# A decision that took long (over thousands of Pods, say) is not made again at once: its key rests for some multiple of
+# that time, while changes gather. The first change is always answered at once, and the simulation never gets here.
+_LONG_SECONDS = 0.01
+_REST_FACTOR = 4.0
+_REST_SECONDS_MAX = 0.5
 
 _log = logger("loop")
 
@@ -70,6 +75,7 @@ class LoopRunner:
         self._triggers: dict[Key, dict[tuple[str, str, str], int]] = {}
         self._failures: dict[Key, str] = {}
         self._ends: list[Callable[[], None]] = []
+        self._resting: dict[Key, asyncio.TimerHandle] = {}
         self._workers: list[asyncio.Task[None]] = []
 
     @property
@@ -98,6 +104,9 @@ class LoopRunner:
         await tasks.stop(*workers)
         while self._ends:
             self._ends.pop()()
+        for timer in self._resting.values():
+            timer.cancel()
+        self._resting.clear()
         self.catchup.stop()
         self.queue.close()
         self._triggers.clear()
@@ -137,25 +146,36 @@ class LoopRunner:
     async def _work(self) -> None:
         while True:
             key = await self.queue.get()
-            outcome = await self._attempt(key)
-            self.catchup.hold(key, outcome.waits)
+            outcome, rest_seconds = await self._attempt(key)
+            if rest_seconds:
+                later = asyncio.get_running_loop().call_later(rest_seconds, self._rested, key, outcome.waits)
+                self._resting[key] = later
+            else:
+                self.catchup.hold(key, outcome.waits)
 
-    async def _attempt(self, key: Key) -> Outcome:
-        """Decide and perform once, and arrange what follows from a failure."""
+    def _rested(self, key: Key, waits: list[Wait]) -> None:
+        del self._resting[key]
+        self.catchup.hold(key, waits)
+
+    async def _attempt(self, key: Key) -> tuple[Outcome, float]:
+        """Decide and perform once, and arrange what follows from a failure; the outcome, and how long the key rests."""
         triggers = self._triggers.pop(key, {})
         newest = list(reversed(triggers.items()))[:_SEEN_MAX]
         seen = tuple(Seen(*about, revision) for about, revision in newest)
         self.counters.decisions += 1
+        rest_seconds = 0.0
         try:
             world = CacheWorld(self._indexes, clock.wall(), self._failures.get(key, ""))
+            began = clock.monotonic()
             actions = self.loop.decide(key, world)
+            rest_seconds = rest_after(clock.monotonic() - began)
             outcome = await self.performer.perform(key, actions, seen)
         except Exception as error:  # noqa: BLE001 - a mistake in the loop; the other keys must go on
             self.counters.mistakes += 1
             _log.exception("%s: working on %s", self.name, key)
             self.queue.retry(key)
             self._failures[key] = f"{type(error).__name__}: {error}"
-            return Outcome()
+            return Outcome(), rest_seconds
         if outcome.error is None:
             self.queue.forget(key)
             self._failures.pop(key, None)
@@ -165,7 +185,7 @@ class LoopRunner:
             self._triggers[key] = triggers | self._triggers.get(key, {})
         if outcome.later_seconds is not None:
             self.queue.add_after(key, outcome.later_seconds)
-        return outcome
+        return outcome, rest_seconds
 
     def _failed(self, key: Key, error: ApiError) -> None:
         if isinstance(error, Unreachable):
@@ -178,6 +198,13 @@ class LoopRunner:
         else:
             self.counters.errors += 1
             _log.info("%s: %s: %s (again in %.3f s)", self.name, key, error, pause)
+
+
+def rest_after(decision_seconds: float) -> float:
+    """How long a key rests after a decision that took so long; 0 for one that was quick."""
+    if decision_seconds < _LONG_SECONDS:
+        return 0.0
+    return min(decision_seconds * _REST_FACTOR, _REST_SECONDS_MAX)
 
 
 def own_key(obj: Obj) -> Key:
