@@ -20,6 +20,7 @@ down:
 	@if [ -x $(BIN)/homeostat ]; then $(BIN)/homeostat down; fi
 
 test: setup check
+	@sh tools/setup-tests.sh
 	$(BIN)/pytest -n $(PYTEST_WORKERS)
 
 check: setup

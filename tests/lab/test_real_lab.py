@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from homeostat.kit import clock
+from tests.support.kubectl import kubectl_path
 
 pytestmark = pytest.mark.real
 COMMAND = str(Path(sys.executable).parent / "homeostat")
@@ -41,7 +42,7 @@ class Lab:
 
     def kubectl(self, *words: str, given: str = "") -> str:
         done = subprocess.run(
-            ["kubectl", *words], env=self.env, capture_output=True, text=True, timeout=60, input=given, check=False
+            [kubectl_path(), *words], env=self.env, capture_output=True, text=True, timeout=60, input=given, check=False
         )
         assert done.returncode == 0, f"kubectl {words}: {done.stdout}{done.stderr}"
         return done.stdout

@@ -44,7 +44,8 @@ class Performer:
         self._runtime = context.runtime
         self._uid = uid
         self._pod: Obj = {}
-        self._prober = Prober(context.runtime, changed, self._on_unhealthy)
+        self._prober = Prober(context.runtime, self._on_verdict, self._on_unhealthy)
+        self._changed = changed
         self._stopper = Stopper(context)
         self._troubles: dict[str, Trouble] = {}
         self._holds: dict[str, float] = {}
@@ -303,6 +304,10 @@ class Performer:
 
     def _event(self, reason: str, message: str, event_type: str = "Normal") -> None:
         self._context.recorder.record(self._pod, reason, message, event_type)
+
+    def _on_verdict(self, note: str) -> None:
+        self.note = note
+        self._changed()
 
     def _on_unhealthy(self, container: Obj, message: str) -> None:
         self.note = f"container {container['name']}: {message}"

@@ -33,10 +33,10 @@ class _Watched:
 
 
 class Prober:
-    """Probes the containers of one pod. `changed` is called after each change of what is established, `unhealthy` with
-    the container and a message for each failure."""
+    """Probes the containers of one pod. `changed` is called after each change of what is established, with a few words
+    on it, `unhealthy` with the container and a message for each failure."""
 
-    def __init__(self, runtime: Runtime, changed: Callable[[], None], unhealthy: Callable[[Obj, str], None]) -> None:
+    def __init__(self, runtime: Runtime, changed: Callable[[str], None], unhealthy: Callable[[Obj, str], None]) -> None:
         self._runtime = runtime
         self._changed = changed
         self._unhealthy = unhealthy
@@ -126,16 +126,17 @@ class Prober:
         if kind == "readiness":
             if watched.ready is not (tally.verdict is True):
                 watched.ready = tally.verdict is True
-                self._changed()
+                verdict = "succeeds" if watched.ready else "fails"
+                self._changed(f"container {target.container['name']}: readiness probe {verdict}")
             return False
         if tally.verdict is False:
             name = target.container["name"]
             watched.condemned = f"Container {name} failed {kind} probe, will be restarted"
             watched.grace = rule.grace
-            self._changed()
+            self._changed(watched.condemned)
             return True
         if kind == "startup" and tally.verdict is True:
             watched.started.set()
-            self._changed()
+            self._changed(f"container {target.container['name']}: startup probe succeeds")
             return True
         return False
