@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import urllib.request
@@ -155,6 +156,19 @@ def test_clusters_run_side_by_side_and_a_second_up_is_refused(lab: Lab) -> None:
     assert lab.kubectl("config", "get-contexts", "-o", "name").split() == ["homeostat"]
     assert lab.status()["healthy"]
     assert not (lab.home / "state" / "homeostat" / "other").exists()
+
+
+def test_an_up_that_cannot_succeed_says_what_is_in_the_way_and_leaves_nothing(lab: Lab) -> None:
+    lab.run("up", "--control-planes", "1", "--workers", "0")
+    cluster = json.loads((lab.home / "state" / "homeostat" / "homeostat" / "cluster.json").read_text())
+    lab.run("down")
+    with socket.create_server((f"127.{10 + 2 * cluster['index']}.0.11", 10250)):
+        done = lab.run("up", ok=False)
+    assert done.returncode == 1
+    assert "network kept ending (OSError: [Errno 98] cannot listen on 127." in done.stderr
+    assert "Traceback" not in done.stderr
+    assert lab.processes() == []
+    lab.run("up")
 
 
 def test_a_cut_node_is_marked_and_healed_and_its_traffic_goes_elsewhere(lab: Lab) -> None:

@@ -6,6 +6,7 @@ import asyncio
 import os
 import socket
 from contextlib import suppress
+from pathlib import Path
 
 import click
 
@@ -15,9 +16,10 @@ from homeostat.api.kinds import NODE
 from homeostat.cli.connect import administering
 from homeostat.cli.progress import Progress, progress
 from homeostat.client.contract import Client
-from homeostat.kit import clock
+from homeostat.kit import clock, tasks
 from homeostat.lab import boot as lab
 from homeostat.lab import kubeconfig
+from homeostat.lab.control import ask_async
 from homeostat.lab.state import Folder, LabError
 from homeostat.lab.supervisor import Rooms
 from homeostat.lab.topology import Cluster
@@ -25,6 +27,9 @@ from homeostat.wire.message import Request
 
 _UP_SECONDS = 120.0
 _LOOK_SECONDS = 0.02
+_GUARD_SECONDS = 0.5
+# A child that was launched so often during a start will not stay up.
+_LAUNCHES_MAX = 5
 
 
 def boot(wish: lab.Wish) -> None:
@@ -59,29 +64,39 @@ def _load(sockets: dict[str, socket.socket]) -> Rooms:
 
 
 async def _come_up(folder: Folder, cluster: Cluster, supervisor: int, shown: Progress, began: float) -> None:
-    """Return when every node is Ready. Raises LabError when the supervisor ends or the time is over."""
+    """Return when every node is Ready. Raises LabError when something keeps ending or the time is over."""
+    guard = tasks.spawn(_guard(supervisor, folder), name="up/guard")
+    watch = tasks.spawn(_watch(folder, cluster, shown, began), name="up/watch")
     try:
-        async with asyncio.timeout(_UP_SECONDS), administering(folder) as client:
-            await _api_answers(client, supervisor, folder)
-            shown.reached("API", f"answers on https://{lab.API_HOST}:{cluster.api_port}", clock.monotonic() - began)
-            waiting = {node.name for node in cluster.nodes()}
-            while waiting:
-                for name in sorted(waiting & await _ready_nodes(client)):
-                    waiting.discard(name)
-                    shown.reached(f"node {name}", "Ready", clock.monotonic() - began)
-                _still_alive(supervisor, folder)
-                await clock.sleep(_LOOK_SECONDS)
+        async with asyncio.timeout(_UP_SECONDS):
+            await asyncio.wait((guard, watch), return_when=asyncio.FIRST_COMPLETED)
     except TimeoutError:
         text = f"the cluster was not ready within {_UP_SECONDS:.0f} s; see {folder.log} and `homeostat status`"
         raise LabError(text) from None
+    finally:
+        await tasks.stop(*(task for task in (guard, watch) if not task.done()))
+    if guard.done() and not guard.cancelled():
+        raise LabError(guard.result())
+    watch.result()
 
 
-async def _api_answers(client: Client, supervisor: int, folder: Folder) -> None:
+async def _watch(folder: Folder, cluster: Cluster, shown: Progress, began: float) -> None:
+    async with administering(folder) as client:
+        await _api_answers(client)
+        shown.reached("API", f"answers on https://{lab.API_HOST}:{cluster.api_port}", clock.monotonic() - began)
+        waiting = {node.name for node in cluster.nodes()}
+        while waiting:
+            for name in sorted(waiting & await _ready_nodes(client)):
+                waiting.discard(name)
+                shown.reached(f"node {name}", "Ready", clock.monotonic() - began)
+            await clock.sleep(_LOOK_SECONDS)
+
+
+async def _api_answers(client: Client) -> None:
     while True:
         with suppress(ApiError):
             if (await client.raw(Request("GET", "/readyz"))).status == 200:
                 return
-        _still_alive(supervisor, folder)
         await clock.sleep(_LOOK_SECONDS)
 
 
@@ -93,11 +108,23 @@ async def _ready_nodes(client: Client) -> set[str]:
     return {meta.name(node) for node in nodes if meta.condition_true(node, "Ready")}
 
 
-def _still_alive(supervisor: int, folder: Folder) -> None:
-    pid, status = os.waitpid(supervisor, os.WNOHANG)
-    if pid:
-        log = folder.log / "supervisor.log"
-        last = log.read_text().strip().rpartition("\n")[2]
-        raise LabError(
-            f"the supervisor ended with status {os.waitstatus_to_exitcode(status)} ({last}); its log is {log}"
-        )
+async def _guard(supervisor: int, folder: Folder) -> str:
+    """Returns only when the cluster cannot come up: says what keeps ending."""
+    log = folder.log / "supervisor.log"
+    while True:
+        await clock.sleep(_GUARD_SECONDS)
+        pid, status = os.waitpid(supervisor, os.WNOHANG)  # noqa: ASYNC222 - it never waits
+        if pid:
+            code = os.waitstatus_to_exitcode(status)
+            return f"the supervisor ended with status {code} ({_last_error(log)}); its log is {log}"
+        with suppress(LabError):
+            children = (await ask_async(folder.supervisor_socket, {"do": "status"}, timeout_seconds=5))["children"]
+            if ending := [child["name"] for child in children if child["launches"] >= _LAUNCHES_MAX]:
+                return f"{' and '.join(ending)} kept ending ({_last_error(log)}); the log is {log}"
+
+
+def _last_error(log: Path) -> str:
+    """The last line of the log that an exception left, or its last line."""
+    lines = log.read_text(errors="replace").strip().splitlines() or ["nothing was logged"]
+    errors = [line for line in lines if "Error" in line.partition(":")[0] and not line.startswith(" ")]
+    return (errors or lines)[-1]

@@ -108,9 +108,9 @@ def bound(host: str, port: int) -> socket.socket:
     try:
         sock.bind((host, port))
         sock.setblocking(False)
-    except OSError:
+    except OSError as error:
         sock.close()
-        raise
+        raise OSError(error.errno, f"cannot listen on {host}:{port}: {error.strerror}") from error
     return sock
 
 
