@@ -54,7 +54,7 @@ class SqliteStore:
 
     async def revision(self) -> int:
         """See the contract."""
-        return self._open().follower.newest()
+        return await self._open().revision()
 
     async def get(self, key: str) -> Entry | None:
         """See the contract."""
@@ -122,6 +122,8 @@ class _Parts:
         # Writes of this tick of the loop, handed over together at its end; and all that are not answered yet.
         self._tick: list[Write] = []
         self._unanswered: set[Write] = set()
+        # Who asked in this tick for the newest revision.
+        self._asked: list[asyncio.Future[int]] = []
         self._writer_ended: asyncio.Future[None] = self._loop.create_future()
         self._checkpointer_ended: asyncio.Future[None] = self._loop.create_future()
         self._opened = AsyncExitStack()
@@ -183,6 +185,26 @@ class _Parts:
             self._writer.put(self._tick)
             self._tick = []
 
+    async def revision(self) -> int:
+        """See the contract. The file is asked once, at the end of the tick, for all who ask in it: a question costs
+        system calls for locks, a third of what a read of one object costs in all."""
+        answer: asyncio.Future[int] = self._loop.create_future()
+        self._asked.append(answer)
+        if len(self._asked) == 1:
+            self._loop.call_soon(self._tell_revision)
+        return await answer
+
+    def _tell_revision(self) -> None:
+        asked, self._asked = self._asked, []
+        try:
+            newest = self.follower.newest()
+        except Unavailable as error:
+            _fail(asked, error)
+            return
+        for answer in asked:
+            if not answer.done():
+                answer.set_result(newest)
+
     async def compact(self, revision: int) -> None:
         """See `SqliteStore.compact`."""
         done: asyncio.Future[StoreError | None] = self._loop.create_future()
@@ -213,7 +235,7 @@ class _Parts:
     def _answer(self, report: Report) -> None:
         self._unanswered.difference_update(report.writes)
         if report.error is not None:
-            _fail(report.writes, report.error)
+            _fail([write.done for write in report.writes], report.error)
             return
         group = report.group
         if group.events:
@@ -230,17 +252,20 @@ class _Parts:
         late = self._writer.expire(seconds_max=TURN_SECONDS_MAX)
         if late:
             self._unanswered.difference_update(late)
-            _fail(late, Unavailable(f"store {self._path}: another process has held its lock for too long"))
+            _fail(
+                [write.done for write in late],
+                Unavailable(f"store {self._path}: another process has held its lock for too long"),
+            )
 
     def _writer_has_ended(self) -> None:
         self._writer_ended.set_result(None)
-        _fail(list(self._unanswered), Unavailable(f"store {self._path}: its writer has ended"))
+        _fail([write.done for write in self._unanswered], Unavailable(f"store {self._path}: its writer has ended"))
         self._unanswered.clear()
 
 
-def _fail(writes: list[Write], error: Unavailable) -> None:
-    for write in writes:
-        if not write.done.done():
-            write.done.set_exception(Unavailable(*error.args))
+def _fail(answers: list[asyncio.Future[int]], error: Unavailable) -> None:
+    for answer in answers:
+        if not answer.done():
+            answer.set_exception(Unavailable(*error.args))
             # A caller that has gone away is no error of its own.
-            write.done.exception()
+            answer.exception()
