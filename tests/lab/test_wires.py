@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -51,6 +52,11 @@ async def ask(port: int, *, seconds: float = 5.0) -> str:
             return (await reader.readline()).decode().strip()
         finally:
             writer.close()
+
+
+def open_files() -> int:
+    """How many descriptors this process has."""
+    return len(os.listdir("/proc/self/fd"))
 
 
 @asynccontextmanager
@@ -120,6 +126,24 @@ def test_a_cut_holds_what_is_open_and_what_is_new_and_healing_lets_both_go_on(tm
             assert await asyncio.wait_for(reader.readline(), 5)
             assert await new in ("m1", "m2")
             writer.close()
+
+    asyncio.run(story())
+
+
+def test_clients_that_give_up_during_a_cut_leave_nothing_behind(tmp_path: Path) -> None:
+    async def story() -> None:
+        async with relayed(tmp_path, origin="w1") as (uplinks, port, servers, _):
+            uplinks.cut("w1", seconds=60)
+            before = open_files()
+            for _ in range(50):
+                with pytest.raises(TimeoutError):
+                    await ask(port, seconds=0.01)
+            async with asyncio.timeout(5):
+                while open_files() > before:
+                    await asyncio.sleep(0.01)
+            uplinks.heal("w1")
+            assert await ask(port) in ("m1", "m2")
+            assert sum(server.came for server in servers) == 1
 
     asyncio.run(story())
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import resource
 import signal
 import socket
 import sys
@@ -192,6 +193,9 @@ def _redirect(file: Path) -> None:
 def _supervise(folder: Folder, planned: Plan, load: Load, *, lock: int, api: socket.socket) -> None:
     log.configure()
     set_title("homeostat")
+    # A relay of a whole cluster, and a server of many watches, have more connections than the usual 1,024.
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     control_socket = control.bind(folder.supervisor_socket)
     own = f"--state={folder.path}"
     children = [Child("network", ["homeostat-network", own])]

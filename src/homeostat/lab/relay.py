@@ -74,7 +74,8 @@ class Relay:
         self._uplinks.abort(label=backend)
 
     def _accepted(self, client: Side) -> None:
-        tasks.spawn(self._connect(client), name="relay")
+        # A client that leaves before it has a backend is waited for no longer.
+        client.on_lost = tasks.spawn(self._connect(client), name="relay").cancel
 
     async def _connect(self, client: Side) -> None:
         own = frozenset({self._origin} - {""})

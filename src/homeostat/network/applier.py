@@ -97,7 +97,8 @@ class Applier:
                 await self._on_trouble(front, rule, text)
 
     def _accepted(self, front: Front, client: Side) -> None:
-        tasks.spawn(self._connect(front, client), name=f"service {front.address}:{front.port}")
+        # A client that leaves before it has a backend is waited for no longer.
+        client.on_lost = tasks.spawn(self._connect(front, client), name=f"service {front.address}:{front.port}").cancel
 
     async def _connect(self, front: Front, client: Side) -> None:
         balancer = self._balancers.get(front)

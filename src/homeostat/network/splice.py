@@ -9,9 +9,13 @@ import asyncio
 from collections.abc import Callable
 from typing import cast
 
+# What a client may say before its backend is there.
+_EARLY_BYTES_MAX = 64 * 1024
+
 
 class Side(asyncio.Protocol):
-    """One end of a splice. Reads wait until the other end is there."""
+    """One end of a splice. Until the other end is there it keeps what comes, up to a bound, and hears a client leave:
+    one that gives up while its connection waits must not be kept."""
 
     def __init__(self, on_connect: Callable[[Side], None] | None = None) -> None:
         self.transport: asyncio.Transport | None = None
@@ -19,18 +23,16 @@ class Side(asyncio.Protocol):
         self.shut = False
         self.lost = False
         self._choked = False
-        # Bytes that came before the other end was there, or behind a valve that has just been shut: a loop may still
-        # deliver what it has read when it is told to pause.
+        # Bytes that came before the other end was there, or when a valve had just been shut: a loop may still deliver
+        # what it has read when it is told to pause.
         self._early = bytearray()
         self._on_connect = on_connect
-        self.on_lost: Callable[[], None] | None = None
+        self.on_lost: Callable[[], object] | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """The socket is open; nothing is read from it yet."""
+        """The socket is open."""
         # uvloop's transports are not subclasses of asyncio's.
-        transport = cast("asyncio.Transport", transport)
-        self.transport = transport
-        transport.pause_reading()
+        self.transport = cast("asyncio.Transport", transport)
         if self._on_connect:
             self._on_connect(self)
 
@@ -38,11 +40,14 @@ class Side(asyncio.Protocol):
         """Pass bytes on."""
         if self.other is None or self.other.transport is None or self.shut:
             self._early += data
+            if len(self._early) > _EARLY_BYTES_MAX and self.transport is not None:
+                self.transport.pause_reading()
         else:
             self.other.transport.write(data)
 
     def eof_received(self) -> bool:
-        """Pass a half close on; the own direction stays open."""
+        """Pass a half close on; the own direction stays open. Before the other end is there it means that the client
+        has left."""
         other = self.other.transport if self.other else None
         if other is not None and not self.shut and not other.is_closing() and other.can_write_eof():
             other.write_eof()
