@@ -11,6 +11,7 @@ from homeostat.api import errors, fields, kinds
 from homeostat.api.kinds import Kind
 from homeostat.api.types import Obj
 from homeostat.apiserver import protobuf, yamljson
+from homeostat.apiserver.numbers import integer
 from homeostat.wire.message import Request
 
 JSON_TYPES = ("application/json", "")
@@ -146,8 +147,8 @@ def delete_options(request: Request) -> Obj:
         options = {key: query[key] for key in ("propagationPolicy",) if query.get(key)}
         if query.get("dryRun"):
             options["dryRun"] = [query["dryRun"]]
-        if query.get("gracePeriodSeconds"):
-            options["gracePeriodSeconds"] = _integer(query["gracePeriodSeconds"])
+        if (seconds := integer(query, "gracePeriodSeconds")) is not None:
+            options["gracePeriodSeconds"] = seconds
         if query.get("orphanDependents"):
             options["orphanDependents"] = query["orphanDependents"] in ("true", "1", "True")
     grace = options.get("gracePeriodSeconds")
@@ -157,13 +158,6 @@ def delete_options(request: Request) -> Obj:
     if not isinstance(dry_run, list) or any(value != "All" for value in dry_run):
         raise errors.invalid("DeleteOptions", "meta.k8s.io", "", [_unsupported("dryRun", str(dry_run), ("All",))])
     return options
-
-
-def _integer(text: str) -> int:
-    try:
-        return int(text)
-    except ValueError:
-        raise errors.bad_request(f'strconv.ParseInt: parsing "{text}": invalid syntax') from None
 
 
 def _unsupported(field: str, value: str, known: tuple[str, ...]) -> errors.Cause:

@@ -18,6 +18,7 @@ from homeostat.apiserver.feed import Feed, too_large_revision
 from homeostat.apiserver.forms import Forms, list_body
 from homeostat.apiserver.hub import Hub, View
 from homeostat.apiserver.items import Item, maker
+from homeostat.apiserver.numbers import integer
 from homeostat.apiserver.selection import Selection
 from homeostat.store.contract import Compacted, FutureRevision, Store
 from homeostat.wire.message import Request, Response
@@ -28,12 +29,7 @@ JSON = {"content-type": "application/json"}
 
 def revision_param(request: Request) -> int | None:
     """resourceVersion as a number, None when absent. Raises 400."""
-    text = request.query.get("resourceVersion", "")
-    if not text:
-        return None
-    if not (text.isascii() and text.isdecimal()):
-        raise errors.bad_request(f'Invalid value: "{text}": strconv.ParseUint: parsing "{text}": invalid syntax')
-    return int(text)
+    return integer(request.query, "resourceVersion", unsigned=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +46,7 @@ def _options(request: Request) -> _Options:
     query = request.query
     revision = revision_param(request)
     match = query.get("resourceVersionMatch", "")
-    limit = int(query["limit"]) if query.get("limit", "").isdecimal() else 0
+    limit = max(integer(query, "limit") or 0, 0)
     token = pages.parse(query["continue"]) if query.get("continue") else None
     causes: list[errors.Cause] = []
 

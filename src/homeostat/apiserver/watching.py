@@ -21,6 +21,7 @@ from homeostat.apiserver.feed import Feed
 from homeostat.apiserver.forms import Form, Forms
 from homeostat.apiserver.hub import Hub
 from homeostat.apiserver.items import Item
+from homeostat.apiserver.numbers import integer
 from homeostat.apiserver.reading import JSON, NOT_OLDER_THAN, revision_param
 from homeostat.apiserver.routing import truth
 from homeostat.apiserver.settings import Settings
@@ -31,6 +32,8 @@ from homeostat.store.contract import Store
 from homeostat.wire.message import Request, Response
 
 _CHUNK_BYTES = 256 * 1024
+# What a client may ask for at most: what is longer no timer can hold.
+_TIMEOUT_SECONDS_MAX = 365 * 86_400
 _INITIAL_END = {"k8s.io/initial-events-end": "true"}
 
 
@@ -102,9 +105,9 @@ class Watches:
         )
 
     def _timeout(self, request: Request) -> float:
-        text = request.query.get("timeoutSeconds", "")
-        if text.isdecimal() and int(text) > 0:
-            return float(text)
+        asked = integer(request.query, "timeoutSeconds") or 0
+        if asked > 0:
+            return float(min(asked, _TIMEOUT_SECONDS_MAX))
         shortest = self._settings.min_request_timeout_seconds
         return chance.uniform(shortest, 2 * shortest)
 

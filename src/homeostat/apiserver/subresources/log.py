@@ -12,6 +12,7 @@ from urllib.parse import quote
 from homeostat.api import errors, kinds
 from homeostat.api.types import Obj
 from homeostat.apiserver.contract import Call
+from homeostat.apiserver.numbers import integer
 from homeostat.wire.message import Handler, Request, Response
 
 # Takes a Node object, gives the handler that performs requests on that node's kubelet.
@@ -81,14 +82,8 @@ def _check(query: Mapping[str, str], name: str) -> None:
     """PodLogOptions' rules."""
     wrong: list[errors.Cause] = []
     for field, least in _COUNTS.items():
-        text = query.get(field)
-        if text is None or text == "":
-            continue
-        try:
-            value = int(text)
-        except ValueError as error:
-            raise errors.bad_request(f"{field}: {text!r} is not an integer") from error
-        if value < least:
+        value = integer(query, field)
+        if value is not None and value < least:
             why = "must be greater than 0" if least else "must be greater than or equal to 0"
             wrong.append(errors.Cause("FieldValueInvalid", field, f"Invalid value: {value}: {why}"))
     if query.get("sinceSeconds") and query.get("sinceTime"):
