@@ -276,7 +276,6 @@ def test_watchers_that_do_not_read_cost_no_memory_without_bound(server: SoloServ
         b"BREW /api/v1/pods HTTP/1.1\r\n\r\n",
         b"GET / HTTP/9.9\r\n\r\n",
         b"\r\n" * 100 + b"\0\r\n\r\n",
-        b"GET  /\r\n\r\n",
     ],
 )
 def test_what_is_no_http_is_refused_and_hung_up_on(server: SoloServer, sent: bytes) -> None:

@@ -114,7 +114,9 @@ def test_describe_tells_the_whole_story_of_an_object(web: Lab) -> None:
     deployment = web.out("describe", "deploy", "web")
     assert "2 desired | 2 updated | 2 total | 2 available | 0 unavailable" in deployment
     assert re.search(r"Available\s+True\s+MinimumReplicasAvailable", deployment)
-    assert re.search(r"ScalingReplicaSet\s+\S+\s+\S+\s+Scaled up replica set web-\S+ from 0 to 2", deployment)
+    assert re.search(
+        r"ScalingReplicaSet\s+\S+\s+deployment-controller\s+Scaled up replica set web-\S+ from 0 to 2", deployment
+    )
 
     pod = web.out("describe", "pod", "-l", "app=web")
     for word in ("Controlled By:  ReplicaSet/web-", "State:          Running", "QoS Class:", "BestEffort"):

@@ -74,6 +74,8 @@ class Performer:
         self._client = client
         self._name = name
         self._recorder = recorder
+        # What `kubectl describe` shows as an event's source, in Kubernetes' manner.
+        self._reporter = f"{name.rpartition('/')[2]}-controller"
         self._informers = informers
 
     async def perform(self, key: Key, actions: Sequence[Action], seen: tuple[Seen, ...]) -> Outcome:
@@ -191,7 +193,7 @@ class Performer:
 
     def _record(self, record: Record, placeholder: str = "", value: str = "") -> None:
         message = record.message.replace(placeholder, value) if placeholder else record.message
-        self._recorder.record(record.about, record.reason, message, record.event_type)
+        self._recorder.record(record.about, record.reason, message, record.event_type, component=self._reporter)
 
 
 async def absent_is_done(request: Coroutine[Any, Any, Obj]) -> Obj | None:

@@ -118,8 +118,11 @@ class EventRecorder:
                 _log.debug("%s: %d events were not written", self._component, self._queue.qsize())
             await tasks.stop(writer)
 
-    def record(self, about: Obj, reason: str, message: str, event_type: str = "Normal") -> None:
-        """Note that `reason` happened to `about`, a whole object. Returns at once."""
+    def record(self, about: Obj, reason: str, message: str, event_type: str = "Normal", *, component: str = "") -> None:
+        """Note that `reason` happened to `about`, a whole object. Returns at once.
+
+        `component` is the part of this component that says so, such as `deployment-controller`.
+        """
         involved = reference(about)
         if not self._allowed(involved):
             self.dropped += 1
@@ -129,7 +132,8 @@ class EventRecorder:
         namespace = involved.get("namespace") or "default"
         # Kubernetes names events by the nanosecond; moments can be equal here, so chance fills the last six digits.
         moment = int(clock.wall() * 1e3) * 1_000_000 + chance.below(1_000_000)
-        source = {"component": self._component} | ({"host": self._host} if self._host else {})
+        component = component or self._component
+        source = {"component": component} | ({"host": self._host} if self._host else {})
         event: Obj = {
             "apiVersion": "v1",
             "kind": "Event",
@@ -139,7 +143,7 @@ class EventRecorder:
             "message": message,
             "type": event_type,
             "source": source,
-            "reportingComponent": self._component,
+            "reportingComponent": component,
             "reportingInstance": self._host,
             "firstTimestamp": now,
             "lastTimestamp": now,
