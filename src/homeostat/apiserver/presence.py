@@ -7,7 +7,8 @@ kube-apiserver's identity leases (KEP-1965) and its endpoint reconciler "lease".
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from functools import partial
 
 from homeostat.api import kinds, meta
 from homeostat.api.errors import ApiError
@@ -26,6 +27,9 @@ _LABEL = "apiserver.kubernetes.io/identity"
 _ENDPOINT = "homeostat.dev/endpoint"
 LEASE_SECONDS = 15
 RENEW_SECONDS = 5.0
+# How long a server waits to see its own renewal, and how often it looks.
+_SEE_SECONDS_MAX = 2.0
+_SEE_PAUSE_SECONDS = 0.01
 
 
 class Presence:
@@ -47,14 +51,14 @@ class Presence:
         await self._bootstrap.done.wait()
         while True:
             try:
-                await self.renew()
+                await self._see(await self.renew())
                 await self.reconcile()
             except ApiError as error:
                 _log.warning("presence of this API server could not be told: %s", error)
             await clock.sleep(RENEW_SECONDS)
 
-    async def renew(self) -> None:
-        """Write the Lease anew. Raises ApiError."""
+    async def renew(self) -> Obj:
+        """Write the Lease anew; returns it. Raises ApiError."""
         now = clock.now_rfc3339_micro()
         host, port = self._address
         spec = {"holderIdentity": self._identity, "leaseDurationSeconds": LEASE_SECONDS, "renewTime": now}
@@ -72,22 +76,39 @@ class Presence:
                     "spec": {**spec, "acquireTime": acquired}}  # fmt: skip
 
         try:
-            await self._writer.change(kinds.LEASE, _NAMESPACE, self.lease_name, take, user=SERVER)
+            return await self._writer.change(kinds.LEASE, _NAMESPACE, self.lease_name, take, user=SERVER)
         except ApiError as error:
             if error.reason != "NotFound":
                 raise
             head: Obj = {"apiVersion": kinds.LEASE.api_version, "kind": "Lease", "metadata": metadata}
-            await self._writer.create(kinds.LEASE, {**head, "spec": {**spec, "acquireTime": now}}, user=SERVER)
+            lease = {**head, "spec": {**spec, "acquireTime": now}}
+            return await self._writer.create(kinds.LEASE, lease, user=SERVER)
+
+    async def _see(self, lease: Obj) -> None:
+        """Wait until this server's own view holds its renewal, and with it those that came before: else it would take
+        out of the endpoints who has just come back, itself first."""
+        written, end = meta.resource_version(lease), clock.monotonic() + _SEE_SECONDS_MAX
+        while clock.monotonic() < end:
+            seen = self._reader.get(kinds.LEASE, _NAMESPACE, self.lease_name)
+            if seen is not None and meta.resource_version(seen) >= written:
+                return
+            await clock.sleep(_SEE_PAUSE_SECONDS)
 
     async def reconcile(self) -> None:
         """Make the Service and its endpoints those of the living servers. Raises ApiError."""
-        addresses = self._living()
-        await self._ensure(bootstrap_objects.api_service(self._cluster_ip, self._address[1]), fields=())
-        await self._ensure(bootstrap_objects.api_endpoints(addresses), fields=("subsets",))
-        slices = bootstrap_objects.api_endpoint_slices(addresses)
+        service = bootstrap_objects.api_service(self._cluster_ip, self._address[1])
+        await self._ensure(service, lambda: service, fields=())
+        endpoints = bootstrap_objects.api_endpoints(self._living())
+        await self._ensure(endpoints, lambda: bootstrap_objects.api_endpoints(self._living()), fields=("subsets",))
+        slices = bootstrap_objects.api_endpoint_slices(self._living())
         for wanted in slices:
-            await self._ensure(wanted, fields=("endpoints", "ports"))
+            await self._ensure(wanted, partial(self._slice, wanted), fields=("endpoints", "ports"))
         await self._remove_slices(keep={meta.name(wanted) for wanted in slices})
+
+    def _slice(self, known: Obj) -> Obj:
+        """What the slice has to be by now; as it was when its port has no server any more."""
+        slices = bootstrap_objects.api_endpoint_slices(self._living())
+        return next((piece for piece in slices if meta.name(piece) == meta.name(known)), known)
 
     def _living(self) -> list[tuple[str, int]]:
         now = clock.wall()
@@ -101,8 +122,9 @@ class Presence:
                 found.append((host, int(port)))
         return found
 
-    async def _ensure(self, wanted: Obj, *, fields: Iterable[str]) -> None:
-        """Create `wanted`, or make `fields` of the stored one what they are in it."""
+    async def _ensure(self, wanted: Obj, newest: Callable[[], Obj], *, fields: Iterable[str]) -> None:
+        """Create `wanted`, or make `fields` of the stored one what they are in `newest()`: servers that come at once
+        must not write over each other what they saw before."""
         kind = _kind_of(wanted)
         namespace, name = meta.namespace(wanted), meta.name(wanted)
         stored = self._reader.get(kind, namespace, name)
@@ -110,7 +132,8 @@ class Presence:
             return
 
         def put(current: Obj) -> Obj:
-            changed = {**current, **{field: wanted[field] for field in fields}}
+            now = newest()
+            changed = {**current, **{field: now[field] for field in fields}}
             return {**changed, "metadata": {**current["metadata"], "resourceVersion": ""}}
 
         try:

@@ -53,10 +53,15 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         self._now += timeout
 
 
-def run(main: Callable[[], Coroutine[Any, Any, T]], *, seed: int) -> T:
+def run(
+    main: Callable[[], Coroutine[Any, Any, T]],
+    *,
+    seed: int,
+    world_of: Callable[..., world.World] = world.SeededWorld,
+) -> T:
     """Run `main()` to its end under virtual time, chance drawn from `seed`; leftover tasks are cancelled.
 
-    Raises Deadlock when nothing can happen any more, and what `main` raises.
+    `world_of(seed=seed)` makes the world. Raises Deadlock when nothing can happen any more, and what `main` raises.
     """
-    with world.use(world.SeededWorld(seed=seed)), asyncio.Runner(loop_factory=VirtualLoop) as runner:
+    with world.use(world_of(seed=seed)), asyncio.Runner(loop_factory=VirtualLoop) as runner:
         return runner.run(main())

@@ -73,6 +73,21 @@ class SeededWorld:
         return asyncio.get_running_loop().time()
 
 
+class _Middle(random.Random):
+    """Draws names and choices as usual, but of a range always the middle."""
+
+    def uniform(self, a: float, b: float) -> float:
+        return (a + b) / 2
+
+
+class EvenWorld(SeededWorld):
+    """A seeded world without jitter: pauses do not depend on who drew before, so a story keeps its times."""
+
+    def __init__(self, *, seed: int, epoch: float = 1_800_000_000.0) -> None:
+        super().__init__(seed=seed, epoch=epoch)
+        self._random = _Middle(seed)
+
+
 _current: World = RealWorld()
 
 

@@ -75,10 +75,11 @@ class SimCluster:
         }
         names = [f"worker-{number + 1}" for number in range(shape.workers)]
         self.workers = {name: Worker(name, number, self.roads) for number, name in enumerate(names)}
-        self.rules = SimulatedApplier()
+        self.rules = SimulatedApplier(self._ruled)
         self.traffic = Traffic(self.rules, self.workers, period_seconds=shape.request_period_seconds, failed=self._lost)
         self.user = self._client("kubernetes-admin", "system:masters")
         self.wanted = Wanted()
+        self.on_rules: list[Callable[[str, list[str]], None]] = []
         self.safety = Safety(self)
         for candidate in (candidate for some in self.candidates.values() for candidate in some):
             candidate.sent = self.safety.sent
@@ -138,15 +139,12 @@ class SimCluster:
             name: NodeView(await worker.runtime.sandboxes(), await worker.runtime.containers())
             for name, worker in self.workers.items()
         }
-        rules: dict[str, frozenset[tuple[str, int]]] = {}
-        for balancer in self.rules.plan.values():
-            rules[balancer.rule.service] = frozenset((b.address, b.port) for b in balancer.rule.backends)
         leaders = {
             component: [candidate.name for candidate in candidates if candidate.leading]
             for component, candidates in self.candidates.items()
         }
         servers = frozenset(server.address for server in self.servers if server.running)
-        return View(objects, nodes, rules, leaders, servers, self.wanted)
+        return View(objects, nodes, self.rules.backends(), leaders, servers, self.wanted)
 
     async def until(self, check: Callable[[], bool], *, seconds: float, step: float = 0.1) -> bool:
         """Let time pass until `check()` is true; whether it was within `seconds`."""
@@ -173,6 +171,11 @@ class SimCluster:
                 if not again or clock.monotonic() >= end:
                     raise
             await clock.sleep(0.5)
+
+    def _ruled(self, service: str, addresses: list[str]) -> None:
+        self.transcript.say("rules", f"{service} leads to {' '.join(addresses) or 'nobody'}", Level.WRITE)
+        for told in self.on_rules:
+            told(service, addresses)
 
     def _lost(self, service: str, how: str) -> None:
         self.transcript.say("request", f"{service}: {how}", Level.WRITE)

@@ -21,15 +21,30 @@ _DIAL_SECONDS = 0.3
 
 
 class SimulatedApplier:
-    """The service plan as it stands: which backends get new connections."""
+    """The service plan as it stands: which backends get new connections. `changed` is told each Service whose
+    backends have changed, with their addresses."""
 
-    def __init__(self) -> None:
+    def __init__(self, changed: Callable[[str, list[str]], None] = lambda service, addresses: None) -> None:
         self.plan: dict[Front, Balancer] = {}
         self.trouble: Mapping[Front, str] = {}
+        self._changed = changed
 
     async def apply(self, plan: Plan) -> None:
         """Make `plan` the rules from now on."""
+        before = self.backends()
         self.plan = {front: self._balancer(front, plan) for front in plan}
+        after = self.backends()
+        for service in sorted(before.keys() | after.keys()):
+            if before.get(service) != after.get(service):
+                self._changed(service, sorted({address for address, _ in after.get(service, ())}))
+
+    def backends(self) -> dict[str, frozenset[tuple[str, int]]]:
+        """By Service, the addresses and ports that get its new connections."""
+        found: dict[str, frozenset[tuple[str, int]]] = {}
+        for balancer in self.plan.values():
+            ends = frozenset((backend.address, backend.port) for backend in balancer.rule.backends)
+            found[balancer.rule.service] = found.get(balancer.rule.service, frozenset()) | ends
+        return found
 
     async def close(self) -> None:
         """Nothing listens."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from homeostat.api.errors import ApiError
-from homeostat.api.kinds import DAEMONSET, DEPLOYMENT, NAMESPACE, SERVICE, Kind
+from homeostat.api.kinds import DAEMONSET, DEPLOYMENT, NAMESPACE, POD, SERVICE, Kind
 from homeostat.api.types import Obj
 from homeostat.sim import workload
 from homeostat.sim.workload import App, Daemon
@@ -93,6 +93,11 @@ class User:
         daemon = self._cluster.wanted.daemons.pop(key, None)
         if daemon is not None:
             await self._delete(DAEMONSET, daemon.name, daemon.namespace)
+
+    async def delete_pod(self, key: str) -> None:
+        """Delete a pod, with its own grace."""
+        namespace, _, name = key.partition("/")
+        await self._delete(POD, name, namespace)
 
     async def _make(self, kind: Kind, obj: Obj) -> None:
         """Create; when one of that name is on its way out, wait until it has gone."""
