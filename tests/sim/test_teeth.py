@@ -1,0 +1,85 @@
+"""The simulation finds what it is for: each of these mistakes, put in on purpose, fails some seed and is named."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+import pytest
+
+from homeostat.controllers import endpointslice
+from homeostat.loop.catchup import Catchup, Wait
+from homeostat.loop.contract import Action, Key, Loop, World
+from homeostat.loop.informer import Informer
+from homeostat.network.proxy import ServiceProxy
+from homeostat.node.agent import NodeAgent
+from homeostat.sim.run import Outcome, run_seed
+
+_SEEDS = range(1, 13)
+
+
+def first_failure(seeds: Iterable[int] = _SEEDS) -> Outcome:
+    for seed in seeds:
+        outcome = run_seed(seed)
+        if not outcome.passed:
+            return outcome
+    raise AssertionError("no seed found it")
+
+
+def test_a_runner_that_does_not_wait_for_its_own_writes(monkeypatch: pytest.MonkeyPatch) -> None:
+    def hold(self: Catchup, key: Key, waits: Iterable[Wait]) -> None:
+        self._release(key)
+
+    monkeypatch.setattr(Catchup, "hold", hold)
+    text = "\n".join(first_failure().failures)
+    assert "pods, and wants" in text or "pods for worker" in text
+
+
+def test_a_cache_that_takes_repeated_events_for_new_ones(monkeypatch: pytest.MonkeyPatch) -> None:
+    apply = Informer._apply
+
+    def forgetful(self: Informer, event: object) -> None:
+        self.revision = 0
+        apply(self, event)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(Informer, "_apply", forgetful)
+    assert "at revision" in "\n".join(first_failure().failures)
+
+
+def test_an_agent_that_leaves_orphans(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def end_orphans(self: NodeAgent) -> bool:
+        return True
+
+    monkeypatch.setattr(NodeAgent, "_end_orphans", end_orphans)
+    assert "keeps a sandbox of pod" in "\n".join(first_failure().failures)
+
+
+def test_a_proxy_that_misses_changes_of_endpoints(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ServiceProxy, "_slice_changed", lambda self, old, new: None)
+    assert "rules of" in "\n".join(first_failure().failures)
+
+
+def test_a_watch_that_skips_what_happened_while_it_was_away(monkeypatch: pytest.MonkeyPatch) -> None:
+    """After a break, an informer that goes on from now instead of from what it has seen."""
+    watch = Informer._watch
+
+    async def careless(self: Informer) -> None:
+        self.revision += 5
+        await watch(self)
+
+    monkeypatch.setattr(Informer, "_watch", careless)
+    assert first_failure().failures
+
+
+def test_a_loop_that_raises_is_told_as_such(monkeypatch: pytest.MonkeyPatch) -> None:
+    original = endpointslice.loop
+
+    def broken(key: Key, view: World) -> list[Action]:
+        raise ZeroDivisionError("a mistake")
+
+    def loop(*, endpoints_per_slice_max: int, parallel: int) -> Loop:
+        whole = original(endpoints_per_slice_max=endpoints_per_slice_max, parallel=parallel)
+        return replace(whole, decide=broken)
+
+    monkeypatch.setattr(endpointslice, "loop", loop)
+    assert any(text.startswith("log: ") and "a mistake" in text for text in first_failure([1]).failures)
