@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from typing import Any
@@ -114,6 +115,46 @@ def test_a_shut_valve_passes_neither_bytes_nor_the_end_until_it_opens(run: Any) 
             splice.valve(shut=False)
             assert await reader.read(-1) == b"also lost"
             assert await server_reader.readexactly(17) == b"lost in the cable"
+
+    run(story())
+
+
+def test_connections_that_have_ended_on_both_sides_keep_no_descriptor(run: Any) -> None:
+    async def story() -> None:
+        async with joined() as (state, connect):
+            state.gate.set()
+            before = len(os.listdir("/proc/self/fd"))
+            for first_to_close in ("client", "server") * 10:
+                reader, writer = await connect()
+                server_reader, server_writer = await state.served.get()
+                ends = [(writer, server_reader), (server_writer, reader)]
+                for own, others in ends if first_to_close == "client" else reversed(ends):
+                    own.write(b"last words")
+                    own.close()
+                    assert await others.read(-1) in (b"last words", b"")
+            async with asyncio.timeout(5):
+                while len(os.listdir("/proc/self/fd")) > before:
+                    await asyncio.sleep(0.01)
+
+    run(story())
+
+
+def test_a_valve_that_opens_after_both_sides_ended_closes_them(run: Any) -> None:
+    async def story() -> None:
+        async with joined() as (state, connect):
+            state.gate.set()
+            reader, writer = await connect()
+            _, server_writer = await state.served.get()
+            splice = await state.splices.get()
+            splice.valve(shut=True)
+            writer.write_eof()
+            server_writer.write_eof()
+            await asyncio.sleep(QUIET_SECONDS)
+            splice.valve(shut=False)
+            assert await asyncio.wait_for(reader.read(-1), 5) == b""
+            async with asyncio.timeout(5):
+                while not splice.over:
+                    await asyncio.sleep(0.01)
 
     run(story())
 

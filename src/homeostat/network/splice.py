@@ -22,6 +22,7 @@ class Side(asyncio.Protocol):
         self.other: Side | None = None
         self.shut = False
         self.lost = False
+        self.ended = False
         self._choked = False
         # Bytes that came before the other end was there, or when a valve had just been shut: a loop may still deliver
         # what it has read when it is told to pause.
@@ -46,13 +47,18 @@ class Side(asyncio.Protocol):
             self.other.transport.write(data)
 
     def eof_received(self) -> bool:
-        """Pass a half close on; the own direction stays open. Before the other end is there it means that the client
-        has left."""
-        other = self.other.transport if self.other else None
-        if other is not None and not self.shut and not other.is_closing() and other.can_write_eof():
-            other.write_eof()
+        """Pass a half close on; the own direction stays open, until the other side has ended too. Before the other end
+        is there it means that the client has left."""
+        self.ended = True
+        other = self.other
+        if self.shut:
             return True
-        return self.shut
+        if other is None or other.transport is None or other.ended or other.lost:
+            # False: the transport closes, and takes the other with it.
+            return False
+        if not other.transport.is_closing() and other.transport.can_write_eof():
+            other.transport.write_eof()
+        return True
 
     def pause_writing(self) -> None:
         """This side is full: the other one must wait."""
@@ -123,8 +129,13 @@ class Splice:
         for side in (self.client, self.backend):
             side.shut = shut
             side.flow()
-        if not shut and self.client.lost != self.backend.lost:
+        if shut:
+            return
+        if self.client.lost != self.backend.lost:
             (self.backend if self.client.lost else self.client).close()
+        elif self.client.ended and self.backend.ended:
+            self.client.close()
+            self.backend.close()
 
     def abort(self) -> None:
         """Reset both sides."""
