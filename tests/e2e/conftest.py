@@ -22,6 +22,7 @@ from tests.support.patience import eventually
 
 ROOT = Path(__file__).parents[2]
 HOMEOSTAT = [str(Path(sys.executable).with_name("homeostat"))]
+SMALL = ("--control-planes", "1", "--workers", "2")
 _COMMAND_SECONDS = 60
 
 Done = subprocess.CompletedProcess[str]
@@ -92,29 +93,28 @@ def _run(command: list[str], *, input: str | None, check: bool, env: dict[str, s
     return done
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
 
 
 @pytest.fixture(scope="session")
-def boot_lab() -> Iterator[Callable[..., Lab]]:
-    """Boots labs of the wished size; all of them are taken down at the end, even when the tests are killed."""
+def new_lab() -> Iterator[Callable[[], Lab]]:
+    """Makes labs that are not up yet; all of them are taken down at the end, even when the tests are killed."""
     keepers: list[subprocess.Popen[bytes]] = []
     # Short: a Unix socket's path has 107 bytes at most, and the lab's are deep in its state folder.
     home = Path(tempfile.mkdtemp(prefix="e2e-"))
     labs = itertools.count(1)
 
-    def boot(*options: str) -> Lab:
+    def make() -> Lab:
         name = f"e2e-{os.getpid()}-{next(labs)}"
         env = {**os.environ, "XDG_STATE_HOME": str(home), "KUBECONFIG": str(home / f"{name}.kubeconfig")}
         lab = Lab(name, env)
         keepers.append(_keeper(lab))
-        lab.homeostat("up", "--api-port", str(_free_port()), *options)
         return lab
 
-    yield boot
+    yield make
     for keeper in keepers:
         keeper.stdin.close()
     for keeper in keepers:
@@ -139,9 +139,10 @@ def _keeper(lab: Lab) -> subprocess.Popen[bytes]:
 
 
 @pytest.fixture(scope="session")
-def cluster(boot_lab: Callable[..., Lab]) -> Lab:
+def cluster(new_lab: Callable[[], Lab]) -> Lab:
     """One master and two workers, shared by all tests of this process."""
-    lab = boot_lab("--control-planes", "1", "--workers", "2")
+    lab = new_lab()
+    lab.homeostat("up", *SMALL, "--api-port", str(free_port()))
     eventually(lambda: "default" in lab.out("get", "serviceaccounts", "-o", "name"), seconds=20)
     return lab
 

@@ -36,9 +36,10 @@ pytestmark = [pytest.mark.real]
         ),
     ],
 )
-def test_a_wrong_manifest(lab: Lab, manifest: str, words: str) -> None:
-    assert words in lab.refused("apply", "-f", "-", input=manifest)
-    assert lab.out("get", "cm,pods,svc", "-o", "name").split() == ["configmap/kube-root-ca.crt"]
+def test_a_wrong_manifest(cluster: Lab, manifest: str, words: str) -> None:
+    assert words in cluster.refused("apply", "-f", "-", input=manifest)
+    there = cluster.out("get", "cm,pods,svc", "-o", "name").split()
+    assert there == ["configmap/kube-root-ca.crt", "service/kubernetes"]
 
 
 def test_unknown_fields_are_refused_dropped_or_warned_of_as_asked(lab: Lab) -> None:

@@ -189,6 +189,28 @@ def test_events_are_listed_by_object_and_type(web: Lab) -> None:
     assert status
 
 
+def test_pods_that_fail_say_how(lab: Lab) -> None:
+    config = {"name": "a", "image": "none", "command": ["true"], "volumeMounts": [{"name": "c", "mountPath": "/c"}]}
+    volume = {"name": "c", "configMap": {"name": "nowhere"}}
+    unmounted = json.dumps({"spec": {"containers": [config], "volumes": [volume]}})
+    lab.kubectl("run", "crash", "--image=none", "--command", "--", "false")
+    lab.kubectl("run", "done", "--image=none", "--restart=Never", "--command", "--", "true")
+    lab.kubectl("run", "missing", "--image=none", "--command", "--", "/no/such/program")
+    lab.kubectl("run", "unmounted", "--image=none", "--overrides", unmounted)
+    expected = {"crash": "CrashLoopBackOff", "done": "Completed", "unmounted": "ContainerCreating"}
+
+    def shown() -> dict[str, str]:
+        return {row[0]: row[2] for row in rows(lab.out("get", "pods"))[1:]}
+
+    eventually(lambda: expected.items() <= shown().items(), seconds=20)
+    why = 'MountVolume.SetUp failed for volume "c" : configmap "nowhere" not found'
+    eventually(lambda: why in lab.out("events", "--for", "pod/unmounted", "--types=Warning"), seconds=20)
+    told = eventually(lambda: "/no/such/program" in lab.out("describe", "pod", "missing") and shown()["missing"])
+    assert told in ("RunContainerError", "CrashLoopBackOff", "StartError"), told
+    lab.kubectl("create", "configmap", "nowhere")
+    eventually(lambda: shown()["unmounted"] in ("Completed", "CrashLoopBackOff"), seconds=30)
+
+
 def _events(lab: Lab) -> str:
     return lab.out("events", "--for", "pod/imageless", "--types=Warning")
 

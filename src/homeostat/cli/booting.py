@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
 import socket
 from contextlib import suppress
 from pathlib import Path
@@ -43,17 +44,28 @@ def boot(wish: lab.Wish) -> None:
             lab.prepare(folder, cluster)
             supervisor = lab.daemonize(folder, planned, _load, lock=lock, api=api)
     shown = progress(["API", *(f"node {node.name}" for node in cluster.nodes())])
+    # An `up` that is told to end leaves nothing behind, by whatever signal.
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.default_int_handler)
     try:
         asyncio.run(_come_up(folder, cluster, supervisor, shown, began))
     except (LabError, KeyboardInterrupt):
         shown.close()
-        with suppress(LabError):
-            lab.stop(folder)
+        _give_up(folder, supervisor)
         raise
     shown.close()
     kubeconfig.merge(kubeconfig.load(folder.kubeconfig), kubeconfig.user_file())
     took = clock.monotonic() - began
     click.echo(f"cluster {cluster.name!r} is up after {took:.1f} s; kubectl uses the context {cluster.context!r}")
+
+
+def _give_up(folder: Folder, supervisor: int) -> None:
+    try:
+        lab.stop(folder)
+    except LabError:
+        # It does not take orders yet (or any more).
+        with suppress(ProcessLookupError):
+            os.kill(supervisor, signal.SIGTERM)
 
 
 def _load(sockets: dict[str, socket.socket]) -> Rooms:
