@@ -28,7 +28,7 @@ PHASES = ("create", "get", "list", "listall", "update", "patch", "watch", "delet
 
 
 def pod(index: int) -> bytes:
-    """The pod that is created, that of the Go load generator: 3.8 KB with kube-apiserver, whose managedFields come along."""
+    """The pod that is created: 2.2 KB as stored, and 3.8 KB in kube-apiserver, which adds managedFields."""
     probes = {
         "readinessProbe": {"httpGet": {"path": "/ready", "port": 8080}},
         "livenessProbe": {"httpGet": {"path": "/live", "port": 8080}},

@@ -277,3 +277,22 @@ def test_a_server_that_starts_later_serves_what_is_there(story):
         await read_it(api)
 
     story(both, state=state)
+
+
+def test_lists_of_one_state_that_differ_in_anything_are_not_taken_for_each_other(story):
+    async def scenario(api):
+        await fill(api, 4)
+        asked = (
+            {},
+            {"limit": "2"},
+            {"limit": "3"},
+            {"fieldSelector": "metadata.name=c01"},
+            {"labelSelector": "no=one"},
+        )
+        for _ in range(2):
+            lists = [names(await api.get(MAPS, **query)) for query in asked]
+            assert [len(found) for found in lists] == [4, 2, 3, 1, 0]
+            assert names(await api.get("/api/v1/namespaces/other/configmaps")) == []
+            assert names(await api.get("/api/v1/namespaces/default/secrets")) == []
+
+    story(scenario)

@@ -15,9 +15,10 @@ from homeostat.api.types import Obj
 from homeostat.apiserver import history, pages, selection
 from homeostat.apiserver.contract import Negotiator, RequestInfo
 from homeostat.apiserver.feed import Feed, too_large_revision
-from homeostat.apiserver.forms import Forms, list_body
+from homeostat.apiserver.forms import Form, Forms, list_body
 from homeostat.apiserver.hub import Hub, View
 from homeostat.apiserver.items import Item, maker
+from homeostat.apiserver.lastlists import Key, LastLists
 from homeostat.apiserver.numbers import integer
 from homeostat.apiserver.selection import Selection
 from homeostat.store.contract import Compacted, FutureRevision, Store
@@ -25,6 +26,7 @@ from homeostat.wire.message import Request, Response
 
 EXACT, NOT_OLDER_THAN = "Exact", "NotOlderThan"
 JSON = {"content-type": "application/json"}
+_LAST_LISTS_BYTES = 8 * 1024 * 1024
 
 
 def revision_param(request: Request) -> int | None:
@@ -40,6 +42,18 @@ class _Options:
     match: str
     limit: int
     token: pages.Token | None
+
+    @property
+    def exact(self) -> int:
+        """The one past revision that is asked for; 0: the state as it is now."""
+        if self.token is not None and self.token.rv > 0:
+            return self.token.rv
+        return (self.revision or 0) if self.match == EXACT else 0
+
+    @property
+    def after(self) -> str:
+        """The key after which the page begins."""
+        return self.token.after if self.token else ""
 
 
 def _options(request: Request) -> _Options:
@@ -87,6 +101,7 @@ class Reads:
         self._store = store
         self._feed = feed
         self._forms = Forms(negotiator)
+        self._last_lists = LastLists(bytes_max=_LAST_LISTS_BYTES)
 
     async def get(self, request: Request, info: RequestInfo) -> Response:
         """One object. Raises 404, and 504 for a resourceVersion from the future."""
@@ -113,16 +128,22 @@ class Reads:
         selected = selection.parse(kind, info.namespace if kind.namespaced else "", request.query)
         form = self._forms.of(request, kind)
         hub = self._feed.hub(stored_as(kind).prefix)
-        part = await self._part(hub, selected, options)
-        meta: Obj = {"resourceVersion": str(part.revision)}
-        if part.after:
-            meta["continue"] = pages.token(part.revision, part.after).text()
-            if part.remaining is not None:
-                meta["remainingItemCount"] = part.remaining
-        if form is not None:
-            body = form.many(part.items, meta)
+        if options.exact:
+            await self._feed.reach(options.exact)
+            part = await self._past(hub, selected, options)
+            return Response(200, _body(kind, part, form), dict(JSON))
+        if options.revision is None:
+            await self._feed.catch_up()
         else:
-            body = list_body(kind, meta, [item.data for item in part.items])
+            await self._feed.reach(options.revision)
+        applied, query = self._feed.applied, request.query
+        selectors = query.get("labelSelector", ""), query.get("fieldSelector", "")
+        key: Key = (hub.prefix, selected.namespace, *selectors, options.limit, options.after)
+        body = self._last_lists.get(applied, key) if form is None else None
+        if body is None:
+            body = _body(kind, _page(hub.now(), selected, applied, options.limit, options.after), form)
+            if form is None:
+                self._last_lists.keep(applied, key, body)
         return Response(200, body, dict(JSON))
 
     @property
@@ -136,25 +157,13 @@ class Reads:
         await self._feed.catch_up()
         return _page(self._feed.hub(stored_as(kind).prefix).now(), selected, self.applied, 0, "").items
 
-    async def _part(self, hub: Hub, selected: Selection, options: _Options) -> _Part:
-        token = options.token
-        exact = 0
-        if token is not None and token.rv > 0:
-            exact = token.rv
-        elif options.match == EXACT:
-            exact = options.revision or 0
-        after = token.after if token else ""
-        if not exact:
-            if options.revision is None:
-                await self._feed.catch_up()
-            else:
-                await self._feed.reach(options.revision)
-            return _page(hub.now(), selected, self._feed.applied, options.limit, after)
-        await self._feed.reach(exact)
-        view = hub.at(exact)
+    async def _past(self, hub: Hub, selected: Selection, options: _Options) -> _Part:
+        """A page of the state at one revision, which the feed has reached."""
+        revision, limit, after = options.exact, options.limit, options.after
+        view = hub.at(revision)
         if view is not None:
-            return _page(view, selected, exact, options.limit, after)
-        return await self._from_history(hub, selected, exact, options.limit, after)
+            return _page(view, selected, revision, limit, after)
+        return await self._from_history(hub, selected, revision, limit, after)
 
     async def _from_history(self, hub: Hub, selected: Selection, revision: int, limit: int, after: str) -> _Part:
         """A page of a past state that the hub no longer knows."""
@@ -180,6 +189,18 @@ class Reads:
             raise (pages.expired(after) if after else history.too_old(revision, error.oldest)) from error
         except FutureRevision as error:
             raise too_large_revision(revision, self._feed.applied) from error
+
+
+def _body(kind: Kind, part: _Part, form: Form | None) -> bytes:
+    """A list's body, in the form that was asked for."""
+    meta: Obj = {"resourceVersion": str(part.revision)}
+    if part.after:
+        meta["continue"] = pages.token(part.revision, part.after).text()
+        if part.remaining is not None:
+            meta["remainingItemCount"] = part.remaining
+    if form is not None:
+        return form.many(part.items, meta)
+    return list_body(kind, meta, [item.data for item in part.items])
 
 
 def _page(view: View, selected: Selection, revision: int, limit: int, after: str) -> _Part:
