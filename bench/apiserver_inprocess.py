@@ -22,6 +22,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from bench.load import pod
 from homeostat.apiserver.edge import EdgeConfig, build_edge
 from homeostat.apiserver.server import ApiServer
+from homeostat.kit import collector
 from homeostat.store.contract import Store
 from homeostat.store.memory import MemoryStore
 from homeostat.wire.message import Request, User
@@ -155,6 +156,7 @@ async def main() -> None:
         parts = build_edge(EdgeConfig(service_account_key=_key())) if arguments.edge else None
         server = ApiServer(store, parts=parts)
         await server.start()
+        collector.settle()
         print(f"ready after {(time.perf_counter() - started) * 1e3:.1f} ms")
         await Bench(server, arguments.count, arguments.profile).run()
         await server.stop()

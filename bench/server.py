@@ -8,7 +8,6 @@ It prints `ready` once it answers, and ends on SIGTERM.
 from __future__ import annotations
 
 import asyncio
-import gc
 import signal
 import sys
 from pathlib import Path
@@ -17,6 +16,7 @@ import uvloop
 
 from homeostat.apiserver.edge import EdgeConfig, build_edge
 from homeostat.apiserver.server import ApiServer
+from homeostat.kit import collector
 from homeostat.store.sqlite import SqliteStore
 from homeostat.wire import pki
 from homeostat.wire.message import User
@@ -40,8 +40,7 @@ async def run(folder: Path, port: int, token: str) -> None:
     await server.start()
     stop = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
-    gc.collect()
-    gc.freeze()
+    collector.settle()
     tls = server_context(folder / "server.crt", folder / "server.key")
     edge = await serve(server.handle, port=port, tls=tls)
     print("ready", flush=True)

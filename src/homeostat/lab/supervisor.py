@@ -8,7 +8,6 @@ itself, the kernel ends its children (PR_SET_PDEATHSIG): nothing outlives it.
 
 from __future__ import annotations
 
-import gc
 import os
 import selectors
 import signal
@@ -20,14 +19,13 @@ from typing import Any
 
 import orjson
 
-from homeostat.kit import clock
+from homeostat.kit import clock, collector
 from homeostat.kit.backoff import Backoff
 from homeostat.kit.log import logger
 from homeostat.lab.forking import fork_component, fork_shim
 from homeostat.lab.manifests import COMPONENTS
 
 _log = logger("supervisor")
-_COLLECT_AFTER = (50_000, 20, 100)
 # A component that keeps ending is relaunched at once, then ever more slowly; ten quiet seconds forgive it.
 _RELAUNCH = Backoff(first_seconds=0.05, ceiling_seconds=5.0)
 _FORGIVEN_AFTER_SECONDS = 10.0
@@ -131,9 +129,7 @@ class Supervisor:
         """Import a component's rooms before the first fork that needs them, and keep the collector off them."""
         if component not in self._loaded and component in self._rooms.names:
             self._rooms.preload(component)
-            gc.freeze()
-            # A component allocates mostly what lives on in its caches: the default makes decoding twice as dear.
-            gc.set_threshold(*_COLLECT_AFTER)
+            collector.settle()
             self._loaded.add(component)
 
     def _own_descriptors(self) -> list[int]:
