@@ -55,6 +55,16 @@ def _can_install() -> bool:
     """Whether this is root on a Debian whose package is new enough."""
     if os.geteuid() != 0 or shutil.which("apt-cache") is None:
         return False
+    found = _candidate()
+    if found is None:
+        # A machine that has never looked has no list of packages.
+        subprocess.run(["apt-get", "update", "-qq"], capture_output=True, timeout=600)
+        found = _candidate()
+    return found is not None and found >= OLDEST
+
+
+def _candidate() -> tuple[int, int] | None:
+    """The version that apt-get would install, None where it knows none."""
     told = subprocess.run(["apt-cache", "policy", _PACKAGE], capture_output=True, text=True, timeout=60).stdout
-    candidate = re.search(r"Candidate: (?:\d+:)?(\d+)\.(\d+)", told)
-    return candidate is not None and (int(candidate[1]), int(candidate[2])) >= OLDEST
+    found = re.search(r"Candidate: (?:\d+:)?(\d+)\.(\d+)", told)
+    return (int(found[1]), int(found[2])) if found else None
