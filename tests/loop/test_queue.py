@@ -67,6 +67,32 @@ def test_retries_double_from_5_ms_to_1000_s_and_start_anew_after_success():
     run(story)
 
 
+def test_failures_that_were_cut_short_do_not_lengthen_later_pauses():
+    """After minutes of an API that was away, one conflict must not cost a quarter of an hour."""
+
+    async def story(queue):
+        for _ in range(600):
+            queue.retry("a", seconds_max=1.0)
+        assert queue.retry("a") < 2
+
+    run(story)
+
+
+def test_a_closed_queue_forgets_what_was_in_work():
+    """Else a key in whose midst the leader lost its lease would never be worked on again by this process."""
+
+    async def story(queue):
+        queue.add("a")
+        await queue.get()
+        queue.add("a")
+        queue.close()
+        assert queue.idle
+        queue.add("a")
+        assert await queue.get() == "a"
+
+    run(story)
+
+
 def test_a_cancelled_worker_loses_no_key():
     async def story(queue):
         worker = tasks.spawn(queue.get(), name="w")

@@ -339,6 +339,24 @@ def test_stopped_loops_write_nothing_and_start_again_from_warm_caches(api, pod, 
     run_loops(api, [replicas_loop(pod, replicaset)], story)
 
 
+def test_loops_stopped_in_the_midst_of_a_key_work_on_it_when_they_start_again(api, pod, replicaset):
+    """A leader that lost its lease and takes it again. Found by the simulation."""
+
+    async def story(manager):
+        api.watch_delay = 2.0
+        api.put(replicaset, "web", spec={"replicas": 1})
+        await clock.sleep(3)
+        assert len(api.names(pod)) == 1  # written, and held until the cache has it
+        await manager.stop_loops()
+        await clock.sleep(5)
+        api.put(replicaset, "web", spec={"replicas": 3})
+        await manager.start()
+        await clock.sleep(10)
+        assert len(api.names(pod)) == 3
+
+    run_loops(api, [replicas_loop(pod, replicaset)], story)
+
+
 def test_shared_caches_trim_only_when_all_watchers_agree(api, pod):
     def trim(obj):
         return {"metadata": obj["metadata"]}

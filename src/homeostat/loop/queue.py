@@ -60,10 +60,12 @@ class WorkQueue:
         self._timers[key] = (moment, handle)
 
     def retry(self, key: Key, *, seconds_max: float = float("inf")) -> float:
-        """Work on `key` again after its backoff, at most `seconds_max`; returns the pause in seconds."""
+        """Work on `key` again after its backoff, at most `seconds_max`; returns the pause in seconds. Failures that
+        were cut short by `seconds_max` do not count: they must not lengthen the pause after another kind of failure."""
         failures = self._failures.get(key, 0)
-        self._failures[key] = failures + 1
         seconds = min(self._retry.delay(failures), seconds_max)
+        if seconds < seconds_max:
+            self._failures[key] = failures + 1
         self.add_after(key, seconds)
         return seconds
 
@@ -85,11 +87,13 @@ class WorkQueue:
             self._ready.put_nowait(key)
 
     def close(self) -> None:
-        """Forget all that waits and all timers."""
+        """Forget everything: what waits, what was in work (its workers have ended), and all timers."""
         for _, handle in self._timers.values():
             handle.cancel()
         self._timers.clear()
+        self._failures.clear()
         self._dirty.clear()
+        self._busy.clear()
         while not self._ready.empty():
             self._ready.get_nowait()
 

@@ -28,6 +28,8 @@ from homeostat.loop.recorder import EventRecorder
 from homeostat.wire.cause import Seen
 
 _UNREACHABLE_RETRY_SECONDS_MAX = 1.0
+# An API server that says that it, or its store, cannot answer now; that says nothing about the key.
+_CANNOT_NOW = (429, 503, 504)
 # How many objects that triggered a key are remembered, and how many of them a write names as its cause.
 _TRIGGERS_MAX = 8
 _SEEN_MAX = 4
@@ -188,7 +190,7 @@ class LoopRunner:
         return outcome, rest_seconds
 
     def _failed(self, key: Key, error: ApiError) -> None:
-        if isinstance(error, Unreachable):
+        if isinstance(error, Unreachable) or error.code in _CANNOT_NOW:
             self.counters.unreachable += 1
             self.queue.retry(key, seconds_max=_UNREACHABLE_RETRY_SECONDS_MAX)
             return
