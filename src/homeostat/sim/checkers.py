@@ -219,6 +219,23 @@ def leaders(view: View) -> Iterable[str]:
                 yield f"{name} leads, but the lease names {holder or 'nobody'}"
 
 
+def budgets(view: View) -> Iterable[str]:
+    """Every PodDisruptionBudget counts its pods right, and names none as disrupted."""
+    for budget in view.all("PodDisruptionBudget"):
+        name, status = f"PodDisruptionBudget {meta.key(budget)}", budget.get("status") or {}
+        labels = budget["spec"]["selector"]["matchLabels"].items()
+        pods = [
+            pod
+            for pod in view.all("Pod")
+            if meta.namespace(pod) == meta.namespace(budget) and labels <= meta.labels(pod).items()
+        ]
+        ready = sum(1 for pod in pods if meta.pod_ready(pod))
+        yield from _differ(f"{name} currentHealthy", status.get("currentHealthy"), ready)
+        yield from _differ(f"{name} observedGeneration", status.get("observedGeneration"), meta.generation(budget))
+        allowed = max(0, ready - budget["spec"]["minAvailable"])
+        yield from _differ(f"{name} disruptionsAllowed", status.get("disruptionsAllowed"), allowed)
+
+
 def addresses(view: View) -> Iterable[str]:
     """No two Services share a cluster address."""
     taken = Counter(service["spec"].get("clusterIP") for service in view.all("Service"))
@@ -242,6 +259,7 @@ CHECKERS: tuple[Checker, ...] = (
     owners,
     namespaces,
     leaders,
+    budgets,
     addresses,
 )
 

@@ -9,9 +9,18 @@ from typing import TypeAlias
 from homeostat.kit import chance
 from homeostat.sim import faults
 from homeostat.sim.faults import Fault
+from homeostat.sim.workload import App
 
-APPS = ("default/web", "default/api", "team/shop")
+# What runs when the faults begin. `heavy` has room twice on a node: without one of three nodes some of it waits.
+START = (
+    App("web", 3, budget=1),
+    App("api", 3, spread=True),
+    App("heavy", 4, cpu="1500m"),
+    App("shop", 3, namespace="team"),
+)
+APPS = tuple(app.key for app in START)
 DAEMONS = ("default/logs",)
+_REPLICAS_MAX = {"default/heavy": 5}
 NAMESPACE = "team"
 
 
@@ -86,7 +95,9 @@ def _lose_leader(bounds: Bounds, at: float) -> Fault:
     component = chance.choice(("controller-manager", "controller-manager", "scheduler"))
     ways: tuple[faults.Way, ...] = ("kill", "stop", "cut")
     way = chance.choice(ways)
-    return faults.LoseLeader(at_seconds=at, component=component, way=way, seconds=_seconds(bounds))
+    # A cut of more than ten seconds costs the lease; the same process may take it again later.
+    seconds = round(chance.uniform(2, 25), 1) if way == "cut" else _seconds(bounds)
+    return faults.LoseLeader(at_seconds=at, component=component, way=way, seconds=seconds)
 
 
 def _kill_agent(bounds: Bounds, at: float) -> Fault:
@@ -130,7 +141,8 @@ def _roughen(bounds: Bounds, at: float) -> Fault:
 
 
 def _scale(bounds: Bounds, at: float) -> Fault:
-    return faults.Scale(at_seconds=at, app=chance.choice(APPS), replicas=chance.below(8))
+    app = chance.choice(APPS)
+    return faults.Scale(at_seconds=at, app=app, replicas=chance.below(_REPLICAS_MAX.get(app, 8)))
 
 
 def _rollout(bounds: Bounds, at: float) -> Fault:
@@ -144,7 +156,8 @@ def _rollout_daemon(bounds: Bounds, at: float) -> Fault:
 def _create_app(bounds: Bounds, at: float) -> Fault:
     strategy = chance.choice(("RollingUpdate", "RollingUpdate", "Recreate"))
     app = chance.choice((*APPS, "default/extra"))
-    return faults.CreateApp(at_seconds=at, app=app, replicas=1 + chance.below(5), strategy=strategy)
+    replicas = 1 + chance.below(_REPLICAS_MAX.get(app, 6) - 1)
+    return faults.CreateApp(at_seconds=at, app=app, replicas=replicas, strategy=strategy)
 
 
 def _delete_app(bounds: Bounds, at: float) -> Fault:

@@ -12,9 +12,9 @@ from homeostat.sim import checkers
 from homeostat.sim.cluster import HASTY, Shape, SimCluster
 from homeostat.sim.faults import Fault
 from homeostat.sim.inject import Injector
-from homeostat.sim.plan import APPS, DAEMONS, NAMESPACE, Bounds, random_schedule
+from homeostat.sim.plan import DAEMONS, NAMESPACE, START, Bounds, random_schedule
 from homeostat.sim.transcript import Level, Transcript
-from homeostat.sim.workload import App, Daemon
+from homeostat.sim.workload import Daemon
 
 _UP_SECONDS = 60.0
 # The longest that something may take after the last fault: a crash backoff of minutes, then a rollout.
@@ -93,9 +93,8 @@ async def _play(cluster: SimCluster, found: _Run) -> None:
     await cluster.start()
     injector = Injector(cluster)
     await injector.user.create_namespace(NAMESPACE)
-    for key in APPS:
-        namespace, _, name = key.partition("/")
-        await injector.user.create_app(App(name, 3, namespace=namespace))
+    for app in START:
+        await injector.user.create_app(app)
     for key in DAEMONS:
         namespace, _, name = key.partition("/")
         await injector.user.create_daemon(Daemon(name, namespace=namespace))

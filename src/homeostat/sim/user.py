@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from homeostat.api.errors import ApiError
-from homeostat.api.kinds import DAEMONSET, DEPLOYMENT, NAMESPACE, POD, SERVICE, Kind
+from homeostat.api.kinds import DAEMONSET, DEPLOYMENT, NAMESPACE, PDB, POD, SERVICE, Kind
 from homeostat.api.types import Obj
 from homeostat.sim import workload
 from homeostat.sim.workload import App, Daemon
@@ -51,10 +51,12 @@ class User:
         await self._delete(NAMESPACE, name, "")
 
     async def create_app(self, app: App) -> None:
-        """Create an app's Deployment and Service."""
+        """Create an app's Deployment and Service, and its budget."""
         self._cluster.wanted.apps[app.key] = app
         await self._make(DEPLOYMENT, workload.deployment(app))
         await self._make(SERVICE, workload.service(app))
+        if app.budget >= 0:
+            await self._make(PDB, workload.budget(app))
         self._cluster.traffic.watch(app.key)
 
     async def change_app(self, app: App) -> None:
@@ -74,6 +76,8 @@ class User:
         self._cluster.traffic.unwatch(key)
         await self._delete(DEPLOYMENT, app.name, app.namespace, propagation)
         await self._delete(SERVICE, app.name, app.namespace)
+        if app.budget >= 0:
+            await self._delete(PDB, app.name, app.namespace)
 
     async def create_daemon(self, daemon: Daemon) -> None:
         """Create a DaemonSet."""

@@ -11,13 +11,19 @@ PORT = 8080
 
 @dataclass(frozen=True, slots=True)
 class App:
-    """A Deployment with a Service of the same name. Times in seconds, of the simulated containers."""
+    """A Deployment with a Service of the same name, and a disruption budget. Times in seconds, of the simulated
+    containers."""
 
     name: str
     replicas: int = 3
     version: int = 1
     namespace: str = "default"
     strategy: str = "RollingUpdate"
+    cpu: str = "100m"
+    # At least this many stay available under evictions; below 0: no budget.
+    budget: int = -1
+    # No node has more than one pod above any other.
+    spread: bool = False
     start_seconds: float = 0.2
     ready_seconds: float = 0.5
     stop_seconds: float = 0.3
@@ -53,9 +59,14 @@ def deployment(app: App) -> Obj:
         "name": "main",
         "image": image(app.name, app.version),
         "ports": [{"containerPort": PORT}],
-        "resources": {"requests": {"cpu": "100m", "memory": "64Mi"}},
+        "resources": {"requests": {"cpu": app.cpu, "memory": "64Mi"}},
         "readinessProbe": {"tcpSocket": {"port": PORT}, "periodSeconds": 2},
+        "livenessProbe": {"tcpSocket": {"port": PORT}, "initialDelaySeconds": 10, "periodSeconds": 5},
     }
+    pod: Obj = {"containers": [container], "terminationGracePeriodSeconds": 10}
+    if app.spread:
+        constraint = {"maxSkew": 1, "topologyKey": "kubernetes.io/hostname", "whenUnsatisfiable": "DoNotSchedule"}
+        pod["topologySpreadConstraints"] = [constraint | {"labelSelector": {"matchLabels": {"app": app.name}}}]
     annotations = {
         "simulated.homeostat/start-seconds": str(app.start_seconds),
         "simulated.homeostat/ready-seconds": str(app.ready_seconds),
@@ -71,9 +82,19 @@ def deployment(app: App) -> Obj:
             "strategy": {"type": app.strategy},
             "template": {
                 "metadata": {"labels": {"app": app.name}, "annotations": annotations},
-                "spec": {"containers": [container], "terminationGracePeriodSeconds": 10},
+                "spec": pod,
             },
         },
+    }
+
+
+def budget(app: App) -> Obj:
+    """The PodDisruptionBudget of an app."""
+    return {
+        "apiVersion": "policy/v1",
+        "kind": "PodDisruptionBudget",
+        "metadata": {"name": app.name, "namespace": app.namespace},
+        "spec": {"minAvailable": app.budget, "selector": {"matchLabels": {"app": app.name}}},
     }
 
 
