@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from homeostat.api import errors, patch
 from homeostat.api.convert import convert
 from homeostat.api.kinds import Kind, stored_as
@@ -21,7 +23,12 @@ from homeostat.wire.message import Request, Response, User
 def cause_of(request: Request, user: User, note: str) -> bytes:
     """The cause that a write is stored with: what the client says, or else who it is and what it does."""
     said = cause.decode(request.headers.get(cause.HEADER, ""))
-    return (said or cause.WriteCause(f"user/{user.name}", note=note)).encode()
+    return said.encode() if said else _cause_of_user(user.name, note)
+
+
+@lru_cache(maxsize=1024)
+def _cause_of_user(name: str, note: str) -> bytes:
+    return cause.WriteCause(f"user/{name}", note=note).encode()
 
 
 class Verbs:

@@ -15,6 +15,7 @@ from homeostat.api.errors import Cause
 from homeostat.api.kinds import Kind, stored_as
 from homeostat.api.types import Obj
 from homeostat.apiserver import codec, lifecycle, rules
+from homeostat.apiserver.admission.plugin import Plugin
 from homeostat.apiserver.contract import Admission, Attributes
 from homeostat.apiserver.feed import Feed
 from homeostat.apiserver.items import Item, maker
@@ -64,11 +65,14 @@ class Writes:
         self._store = store
         self._feed = feed
         self._measure = measure
-        self._admission: Sequence[Admission] = ()
+        self._mutating: Sequence[Admission] = ()
+        self._validating: Sequence[Admission] = ()
 
     def admit(self, admission: Sequence[Admission]) -> None:
         """The plugins to ask from now on; they are made after this object, since they may write."""
-        self._admission = admission
+        # Most plugins have only one of the two to do.
+        self._mutating = [plugin for plugin in admission if type(plugin).mutate is not Plugin.mutate]
+        self._validating = [plugin for plugin in admission if type(plugin).validate is not Plugin.validate]
 
     # Create
 
@@ -92,7 +96,7 @@ class Writes:
         attributes = Attributes(kind, "CREATE", write.namespace, write.name, write.user, obj,
                                 dry_run=write.dry_run, options=write.options, warnings=write.warnings)  # fmt: skip
         if first:
-            if self._admission:
+            if self._mutating or self._validating:
                 # Plugins read through the hubs: a Namespace made on another server a moment ago must be there.
                 await self._feed.catch_up()
             lifecycle.born(obj, uid=chance.uuid4(), now=clock.now_rfc3339())
@@ -208,9 +212,9 @@ class Writes:
         await self._validate(attributes)
 
     async def _mutate(self, attributes: Attributes) -> None:
-        for plugin in self._admission:
+        for plugin in self._mutating:
             await plugin.mutate(attributes)
 
     async def _validate(self, attributes: Attributes) -> None:
-        for plugin in self._admission:
+        for plugin in self._validating:
             await plugin.validate(attributes)

@@ -39,7 +39,7 @@ class Edge:
         self.closing = False
         self.empty = asyncio.Event()
         self.now = clock.monotonic()
-        self.date = ""
+        self.date = b""
 
 
 class Connection(asyncio.Protocol):
@@ -108,6 +108,8 @@ class Connection(asyncio.Protocol):
             if len(ready) >= self._edge.limits.pipelined_max and not self._unread:
                 self._unread = True
                 self._transport.pause_reading()
+            if not self._busy:
+                return  # the worker takes it up within this tick, and sets the deadline
         elif reader.wants_continue and not self._busy:
             self._continue()
         self._set_deadline()

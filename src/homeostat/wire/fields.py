@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from http import HTTPStatus
 from typing import Any
 from urllib.parse import quote, unquote, unquote_plus
@@ -68,29 +69,32 @@ def field_name(raw: bytes) -> str:
     return name
 
 
-def response_head(response: Response, *, date: str, length: int | None, keep_alive: bool, version_1_0: bool) -> bytes:
+def response_head(response: Response, *, date: bytes, length: int | None, keep_alive: bool, version_1_0: bool) -> bytes:
     """The status line and headers. `length` is the body's, None for a streamed body.
 
     Raises ValueError when a header would break out of its line.
     """
-    status = response.status
+    head = _fixed_head(response.status, tuple(response.headers.items()), keep_alive, version_1_0)
+    if length is None:
+        return head + (b"%b\r\n" if version_1_0 else b"transfer-encoding: chunked\r\n%b\r\n") % date
+    if response.status in _BODILESS:
+        return b"%b%b\r\n" % (head, date)
+    return b"%bcontent-length: %d\r\n%b\r\n" % (head, length, date)
+
+
+# Most answers have one of a few heads, but for their length and date. (lru_cache takes positions faster.)
+@lru_cache(maxsize=256)
+def _fixed_head(status: int, headers: tuple[tuple[str, str], ...], keep_alive: bool, version_1_0: bool) -> bytes:  # noqa: FBT001
     lines = [_STATUS_LINES.get(status) or f"HTTP/1.1 {status} Status\r\n"]
-    for name, value in response.headers.items():
-        lines.append(f"{name}: {value}\r\n")
-    if length is not None:
-        if status not in _BODILESS:
-            lines.append(f"content-length: {length}\r\n")
-    elif not version_1_0:
-        lines.append("transfer-encoding: chunked\r\n")
+    lines += [f"{name}: {value}\r\n" for name, value in headers]
     if not keep_alive:
         lines.append("connection: close\r\n")
     elif version_1_0:
         lines.append("connection: keep-alive\r\n")
-    lines.append(date)
     text = "".join(lines)
     if text.count("\n") != len(lines) or text.count("\r") != len(lines):
         raise ValueError("a response header contains a line break")
-    return (text + "\r\n").encode("latin-1", "replace")
+    return text.encode("latin-1", "replace")
 
 
 def is_stream(request: Request) -> bool:

@@ -58,7 +58,7 @@ class Server:
         """Look at all deadlines, and note the time."""
         edge = self._edge
         edge.now = clock.monotonic()
-        edge.date = f"date: {formatdate(clock.wall(), usegmt=True)}\r\n"
+        edge.date = f"date: {formatdate(clock.wall(), usegmt=True)}\r\n".encode()
         for connection in list(edge.connections):
             connection.drop_if_overdue()
         self._timer = asyncio.get_running_loop().call_later(edge.limits.sweep_seconds, self._sweep)
