@@ -16,7 +16,7 @@ from homeostat.client.contract import Client
 from homeostat.kit import clock
 from homeostat.network.proxy import ServiceProxy
 from homeostat.sim.ledger import Ledger
-from homeostat.sim.links import CALM, QUIET, Link, Noise
+from homeostat.sim.links import CALM, QUIET, ROUGH, Link, Noise
 from homeostat.sim.processes import Candidate, Roads, Worker
 from homeostat.sim.safety import Safety
 from homeostat.sim.servers import ServerSlot
@@ -45,23 +45,24 @@ HASTY = parse_settings(
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """How big the cluster is and how it behaves without faults."""
+    """How big the cluster is, how its ways are without faults (`noise`) and while they are rough."""
 
     masters: int = 3
     workers: int = 3
     noise: Noise = CALM
+    rough: Noise = ROUGH
     settings: Settings = field(default_factory=Settings)
     request_period_seconds: float = 0.2
     keep: Level = Level.WRITE
 
 
 class SimCluster:
-    """See the module. `start` brings everything up; `stop` ends it in good order."""
+    """See the module. `start` brings everything up; `stop` ends it in good order. It begins with what `state` holds."""
 
-    def __init__(self, shape: Shape | None = None) -> None:
+    def __init__(self, shape: Shape | None = None, state: MemoryState | None = None) -> None:
         self.shape = shape = shape or Shape()
         self.transcript = Transcript(keep=shape.keep)
-        self.state = MemoryState()
+        self.state = state or MemoryState()
         self.disk = Disk()
         self.ledger = Ledger(self.state, self.transcript)
         masters = [f"master-{number + 1}" for number in range(shape.masters)]

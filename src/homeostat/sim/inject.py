@@ -18,7 +18,6 @@ from homeostat.runtime.simulated import SimulatedRuntime
 from homeostat.sim import faults
 from homeostat.sim.cluster import SimCluster
 from homeostat.sim.faults import Fault
-from homeostat.sim.links import ROUGH
 from homeostat.sim.processes import Worker
 from homeostat.sim.user import User
 from homeostat.sim.workload import App, Daemon
@@ -185,7 +184,7 @@ class Injector:
 
     async def _roughen(self, seconds: float) -> None:
         self._rough += 1
-        self._cluster.set_noise(ROUGH)
+        self._cluster.set_noise(self._cluster.shape.rough)
         await clock.sleep(seconds)
         self._rough -= 1
         if not self._rough:

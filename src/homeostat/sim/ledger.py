@@ -44,9 +44,8 @@ class Commit:
 
 
 class Ledger(Feed):
-    """Hangs on the store's state from its making on. `objects` maps a kind's name to its objects by `namespace/name`.
-
-    `check` is called with every commit.
+    """Hangs on the store's state, which may hold objects already. `objects` maps a kind's name to its objects, these by
+    `namespace/name`; each of `checks` is called with every commit.
     """
 
     def __init__(self, state: MemoryState, transcript: Transcript) -> None:
@@ -57,6 +56,8 @@ class Ledger(Feed):
         self.last = ""
         self.checks: list[Callable[[Commit], None]] = []
         self._transcript = transcript
+        for entry in state.live.values():
+            self._commit(Event(entry.key, entry.value, entry.revision, deleted=False))
         state.feeds.append(self)
 
     def publish(self, events: Batch) -> None:

@@ -64,6 +64,18 @@ ROUGH = Noise(
     commit_seconds=0.005,
     lag_seconds=0.05,
 )
+HARSH = Noise(
+    latency_seconds=0.1,
+    refused=0.1,
+    broken=0.12,
+    conflict=0.12,
+    late=0.25,
+    late_seconds=4.0,
+    repeated=0.2,
+    dropped=0.08,
+    commit_seconds=0.05,
+    lag_seconds=0.3,
+)
 
 
 class Link:

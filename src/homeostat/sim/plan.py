@@ -9,14 +9,15 @@ from typing import TypeAlias
 from homeostat.kit import chance
 from homeostat.sim import faults
 from homeostat.sim.faults import Fault
+from homeostat.sim.links import HARSH, ROUGH, Noise
 from homeostat.sim.workload import App
 
 # What runs when the faults begin. `heavy` has room twice on a node: without one of three nodes some of it waits.
 START = (
     App("web", 3, budget=1),
     App("api", 3, spread=True),
-    App("heavy", 4, cpu="1500m"),
-    App("shop", 3, namespace="team"),
+    App("heavy", 3, cpu="1500m"),
+    App("shop", 2, namespace="team"),
 )
 APPS = tuple(app.key for app in START)
 DAEMONS = ("default/logs",)
@@ -26,15 +27,20 @@ NAMESPACE = "team"
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
-    """How long and how hard: faults begin within `seconds`, and last at most `longest_seconds`."""
+    """How long and how hard: faults begin within `seconds`, and last at most `longest_seconds`; `rough` is what ways
+    are like while they are rough."""
 
-    seconds: float = 45.0
-    faults_min: int = 8
-    faults_max: int = 22
+    seconds: float = 40.0
+    faults_min: int = 6
+    faults_max: int = 18
     longest_seconds: float = 30.0
     masters: int = 3
     workers: int = 3
+    rough: Noise = ROUGH
 
+
+# For a hunt: more of everything at once than any cluster sees.
+HARD = Bounds(seconds=60.0, faults_min=25, faults_max=45, longest_seconds=40.0, rough=HARSH)
 
 _Make: TypeAlias = Callable[[Bounds, float], Fault]
 

@@ -31,7 +31,8 @@ class ServerSlot:
     """An API server that comes and goes. Requests are tasks of the server: they outlive a client that leaves, and die
     with the server."""
 
-    def __init__(self, name: str, address: str, store: Callable[[], Store], settings: Settings) -> None:
+    def __init__(self, name: str, address: str, store: Callable[[], Store], settings: Settings | None = None) -> None:
+        settings = settings or Settings()
         self.name = name
         self.address = address
         self._open = store
