@@ -7,13 +7,17 @@ from dataclasses import replace
 
 import pytest
 
+from homeostat.api.errors import ApiError
 from homeostat.controllers import endpointslice
 from homeostat.loop.catchup import Catchup, Wait
 from homeostat.loop.contract import Action, Key, Loop, World
 from homeostat.loop.informer import Informer
 from homeostat.network.proxy import ServiceProxy
 from homeostat.node.agent import NodeAgent
+from homeostat.sim.faults import Scale
 from homeostat.sim.run import Outcome, run_seed
+from homeostat.sim.user import User
+from homeostat.sim.workload import App
 
 _SEEDS = range(1, 13)
 
@@ -83,3 +87,14 @@ def test_a_loop_that_raises_is_told_as_such(monkeypatch: pytest.MonkeyPatch) -> 
 
     monkeypatch.setattr(endpointslice, "loop", loop)
     assert any(text.startswith("log: ") and "a mistake" in text for text in first_failure([1]).failures)
+
+
+def test_a_user_who_cannot_get_what_it_asked_fails_the_seed_instead_of_waiting_for_ever(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def refused(self: User, app: App) -> None:
+        raise ApiError(429, "TooManyRequests", "a mistake")
+
+    monkeypatch.setattr(User, "change_app", refused)
+    seed = next(seed for seed in _SEEDS if any(isinstance(fault, Scale) for fault in run_seed(seed).schedule))
+    assert any("the run ended by ApiError: a mistake" in text for text in run_seed(seed).failures)

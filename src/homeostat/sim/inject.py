@@ -37,7 +37,8 @@ class Injector:
     def __init__(self, cluster: SimCluster) -> None:
         self._cluster = cluster
         self.user = User(cluster)
-        self._orders: asyncio.Queue[_Order] = asyncio.Queue()
+        # None is the last one.
+        self._orders: asyncio.Queue[_Order | None] = asyncio.Queue()
         self._rough = 0
 
     async def run(self, schedule: Sequence[Fault]) -> None:
@@ -50,8 +51,8 @@ class Injector:
             self._cluster.transcript.say("fault", fault.text())
             under_way.append(tasks.spawn(self.happen(fault), name=f"fault/{fault.text()}"))
         await asyncio.gather(*under_way)
-        await self._orders.join()
-        await tasks.stop(ordering)
+        self._orders.put_nowait(None)
+        await ordering
         self._cluster.transcript.say("calm", "all faults are over")
 
     async def happen(self, fault: Fault) -> None:
@@ -194,10 +195,8 @@ class Injector:
     # -- what the user does ----------------------------------------------------------------------------------------
 
     async def _obey(self) -> None:
-        while True:
-            order = await self._orders.get()
+        while order := await self._orders.get():
             await order()
-            self._orders.task_done()
 
     async def _drain(self, worker: Worker, seconds: float) -> None:
         self._orders.put_nowait(lambda: self._cordon(worker.name, unschedulable=True))
@@ -277,7 +276,7 @@ class Injector:
         await self._insist(lambda: self._cluster.user.patch(NODE, node, "", patch, cause=_CAUSE))
 
     async def _evict_all(self, node: str) -> None:
-        """What kubectl drain does, daemons' pods left alone; it gives up after a while."""
+        """What kubectl drain does, daemons' pods left alone; as with --timeout, it gives up on what a budget keeps."""
         end = clock.monotonic() + _EVICTING_SECONDS_MAX
         for pod in self._cluster.ledger.all("Pod"):
             owner = meta.controller_of(pod) or {}
@@ -297,4 +296,9 @@ class Injector:
                 if error.reason != "Conflict":
                     raise
 
-        await self._cluster.insist(attempt, seconds=seconds)
+        try:
+            await self._cluster.insist(attempt, seconds=seconds)
+        except ApiError as error:
+            if error.reason != "TooManyRequests":
+                raise
+            self._cluster.transcript.say("user", f"gives up on {meta.key(pod)}: {error.message}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import logging
 from collections.abc import Callable, Iterator, Sequence
@@ -23,6 +24,8 @@ _UP_SECONDS = 60.0
 _SETTLE_SECONDS = 600.0
 _QUIET_SECONDS = 20.0
 _LOOK_SECONDS = 2.0
+# No seed takes this long. What waits for ever fails, and says so.
+_RUN_SECONDS = 3600.0
 _ERRORS_MAX = 10
 
 
@@ -82,7 +85,8 @@ def run_seed(
         found.schedule = choose(random_schedule(bounds))
         cluster = SimCluster(shape, state)
         transcripts.append(cluster.transcript)
-        await _play(cluster, found)
+        async with asyncio.timeout(_RUN_SECONDS):
+            await _play(cluster, found)
 
     with _errors() as errors, _patient_collector():
         try:

@@ -1,0 +1,30 @@
+"""How a run of the whole suite tells what went wrong: a failure's story is printed when it happens.
+
+With `-n` pytest keeps failures for the end, and a run that is stopped from outside would show a lone `F`. A test that
+hangs ends its process with every thread's stack printed (`faulthandler_timeout` in pyproject.toml); xdist then names
+the test, and the run goes on.
+"""
+
+from __future__ import annotations
+
+import pytest
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_configure(config: pytest.Config) -> None:
+    reporter = config.pluginmanager.get_plugin("terminalreporter")
+    in_worker = hasattr(config, "workerinput")
+    if reporter is not None and not in_worker:
+        config.pluginmanager.register(_FailuresAtOnce(reporter), "failures-at-once")
+
+
+class _FailuresAtOnce:
+    def __init__(self, reporter: pytest.TerminalReporter) -> None:
+        self._reporter = reporter
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        if report.failed:
+            self._reporter.ensure_newline()
+            self._reporter.write_line(f"FAILED {report.nodeid} ({report.when})")
+            self._reporter.write_line(report.longreprtext)
