@@ -88,7 +88,7 @@ def after(folder: Folder, address: str) -> str:
     home = str(COMMAND)
     kubectl = "kubectl get pods -A -o wide -w"
     if shutil.which("kubectl") is None:
-        kubectl = "kubectl ...                      (not installed here; any kubectl from 1.30 on will do)"
+        kubectl = "kubectl ...                      (not installed here; any kubectl from 1.32 on will do)"
     return f"""
 The cluster runs on. kubectl's context is {context!r}. Try:
 

@@ -9,8 +9,9 @@ import shutil
 import subprocess
 from functools import cache
 
-OLDEST = (1, 30)
-_PACKAGE = "kubernetes-client"
+OLDEST = (1, 32)
+# Kubernetes' own package, where the machine knows a source of it, and Debian's.
+_PACKAGES = ("kubectl", "kubernetes-client")
 _WANTED = ".".join(map(str, OLDEST))
 
 
@@ -22,13 +23,13 @@ class NoKubectl(Exception):
 def kubectl_path() -> str:
     """The kubectl to test with. Raises NoKubectl."""
     found = _usable()
-    if found is None and _can_install():
-        subprocess.run(["apt-get", "install", "-y", "-qq", _PACKAGE], check=True, capture_output=True, timeout=600)
+    if found is None and (package := _installable()) is not None:
+        subprocess.run(["apt-get", "install", "-y", "-qq", package], check=True, capture_output=True, timeout=600)
         found = _usable()
     if found is None:
         raise NoKubectl(
             f"these tests drive the cluster with kubectl {_WANTED} or newer, and this machine has none (KUBECTL may "
-            f"name one; Debian 13's package {_PACKAGE} is new enough, Debian 12's is not; "
+            "name one; Debian 13's package kubernetes-client is new enough, Debian 12's is not; "
             "https://kubernetes.io/docs/tasks/tools/ has all others)"
         )
     return found
@@ -51,20 +52,18 @@ def client_version(path: str) -> tuple[int, int] | None:
     return int(told["major"]), int(re.sub(r"\D.*", "", told["minor"]))
 
 
-def _can_install() -> bool:
-    """Whether this is root on a Debian whose package is new enough."""
+def _installable() -> str | None:
+    """The package to install as root on a Debian: one that is new enough, or None."""
     if os.geteuid() != 0 or shutil.which("apt-cache") is None:
-        return False
-    found = _candidate()
-    if found is None:
+        return None
+    if not any(map(_candidate, _PACKAGES)):
         # A machine that has never looked has no list of packages.
         subprocess.run(["apt-get", "update", "-qq"], capture_output=True, timeout=600)
-        found = _candidate()
-    return found is not None and found >= OLDEST
+    return next((package for package in _PACKAGES if (found := _candidate(package)) and found >= OLDEST), None)
 
 
-def _candidate() -> tuple[int, int] | None:
+def _candidate(package: str) -> tuple[int, int] | None:
     """The version that apt-get would install, None where it knows none."""
-    told = subprocess.run(["apt-cache", "policy", _PACKAGE], capture_output=True, text=True, timeout=60).stdout
+    told = subprocess.run(["apt-cache", "policy", package], capture_output=True, text=True, timeout=60).stdout
     found = re.search(r"Candidate: (?:\d+:)?(\d+)\.(\d+)", told)
     return (int(found[1]), int(found[2])) if found else None
