@@ -358,6 +358,10 @@ def test_kinds_without_a_loop_warn_and_others_do_not(story):
         assert response.headers["warning"].startswith('299 - "NetworkPolicy objects are stored and served, but')
         response = await api.send("POST", DEPLOYMENTS, deployment())
         assert "warning" not in response.headers
+        # Admission acts on these, though no loop does.
+        limits = {"metadata": {"name": "a"}, "spec": {"limits": [{"type": "Container", "max": {"cpu": "2"}}]}}
+        response = await api.send("POST", "/api/v1/namespaces/default/limitranges", limits)
+        assert response.status == 201 and "warning" not in response.headers
 
     story(scenario)
 
