@@ -326,7 +326,7 @@ def test_volume_names_are_distinct():
             ["spec.terminationGracePeriodSeconds: Invalid value: -1: must be greater than or equal to 0"],
         ),
         (
-            {"dnsPolicy": "None"},
+            {"dnsPolicy": "None", "dnsConfig": {}},
             [
                 "spec.dnsConfig.nameservers: Required value: "
                 "must provide at least one DNS nameserver when `dnsPolicy` is None"

@@ -32,16 +32,16 @@ class Kind:
     short_names: tuple[str, ...] = field(default=(), hash=False)
     categories: tuple[str, ...] = field(default=(), hash=False)
     virtual: bool = field(default=False, hash=False)
+    # Where the store keeps objects of this resource: the same for all versions of it.
+    prefix: str = field(init=False, hash=False, compare=False, repr=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "prefix", f"/registry/{self.group or 'core'}/{self.plural}/")
 
     @property
     def api_version(self) -> str:
         """`apps/v1`, or `v1` in the core group."""
         return f"{self.group}/{self.version}" if self.group else self.version
-
-    @property
-    def prefix(self) -> str:
-        """Where the store keeps objects of this resource: the same for all versions of it."""
-        return f"/registry/{self.group or 'core'}/{self.plural}/"
 
     def key(self, namespace: str, name: str) -> str:
         """The store key of one object."""

@@ -15,6 +15,7 @@ from homeostat.api import scalars
 from homeostat.api.duplicates import duplicate_fields
 from homeostat.api.errors import ApiError, Cause, bad_request
 from homeostat.api.kinds import Kind
+from homeostat.api.remembered import Remembered, text_of
 from homeostat.api.required import may_be_empty, needed_fields
 from homeostat.api.schema import BYTE, DATE_TIME, Schema, schema_of
 from homeostat.api.types import Obj
@@ -24,13 +25,19 @@ Check: TypeAlias = Callable[[Any, Any, Any, "_Notes"], None]
 # Of one field: the exact type that needs no more than `check`, that check, whether an empty value is dropped, schema.
 _Entry: TypeAlias = tuple[type | None, Check | None, bool, Schema]
 
+# The type of which the same value comes again and again: once for each Pod of a template.
+_REPEATED = "io.k8s.api.core.v1.PodSpec"
 _PYTHON_TYPES: dict[str, type] = {"object": dict, "array": list, "string": str, "integer": int, "boolean": bool}
 
 
 @dataclass(slots=True)
 class _Notes:
-    """What a walk finds: the containers stand for their paths, which are only worked out when somebody needs them."""
+    """What a walk finds: the containers stand for their paths, which are only worked out when somebody needs them.
 
+    `is_json` says that what is walked was decoded from JSON, so that its text tells all of it.
+    """
+
+    is_json: bool = False
     unknown: list[tuple[Any, str]] = field(default_factory=list)
     missing: list[tuple[Any, str]] = field(default_factory=list)
 
@@ -51,14 +58,17 @@ class _Mismatch(Exception):
         self.box, self.key, self.value = box, key, value
 
 
-def conform(kind: Kind, obj: Obj, *, field_validation: str = "Ignore", body: bytes = b"") -> Findings:
+def conform(
+    kind: Kind, obj: Obj, *, field_validation: str = "Ignore", body: bytes = b"", is_json: bool = False
+) -> Findings:
     """Bring `obj` into its kind's shape, in place.
 
-    `field_validation` is Ignore, Warn or Strict. `body` is the JSON that `obj` was decoded from, for duplicate fields.
+    `field_validation` is Ignore, Warn or Strict. `body` is the JSON that `obj` was decoded from, for duplicate fields;
+    `is_json` says that it came from JSON where there is no one body.
     Raises ApiError 400 on a value of the wrong type and, in Strict, on unknown and duplicate fields.
     """
     schema = schema_of(kind)
-    notes = _Notes()
+    notes = _Notes(is_json=is_json or bool(body))
     strict = field_validation in ("Warn", "Strict")
     doubled = duplicate_fields(body, obj) if strict else []
     try:
@@ -120,13 +130,30 @@ def _object_check(schema: Schema) -> Check:
         if needed and not needed <= value.keys():
             notes.missing += [(value, name) for name in sorted(needed - value.keys())]
 
-    _OBJECT_CHECKS[schema.definition] = check  # before the fields: a type may hold itself (JSONSchemaProps)
+    # Before the fields: a type may hold itself (JSONSchemaProps).
+    _OBJECT_CHECKS[schema.definition] = _once(check) if schema.definition == _REPEATED else check
     for name, place in schema.properties.items():
         exact, inner = _compile(place)
         if name in needed and exact is str and inner is None:
             inner = _check_filled
         drop_empty = exact is list or place.values is not None
         entries[name] = (exact, inner, drop_empty and not may_be_empty(schema, name), place)
+    return _OBJECT_CHECKS[schema.definition]
+
+
+def _once(walk: Check) -> Check:
+    """The same walk, which passes over values that it once left as they were."""
+    good = Remembered()
+
+    def check(value: Any, box: Any, key: Any, notes: _Notes) -> None:
+        text = text_of(value) if notes.is_json else b""
+        if text in good:
+            return
+        found = len(notes.unknown) + len(notes.missing)
+        walk(value, box, key, notes)
+        if text and found == len(notes.unknown) + len(notes.missing) and text_of(value) == text:
+            good.add(text)
+
     return check
 
 

@@ -32,9 +32,13 @@ def check_configmap(obj: Obj, out: Causes) -> None:
         total_bytes += len(value) if value.isascii() else len(value.encode())
     for key, value in binary.items():
         out += [invalid(f"binaryData[{key}]", key, why) for why in names.config_key(key)]
-        total_bytes += len(value) * 3 // 4
+        total_bytes += _decoded_bytes(value)
     if total_bytes > _BYTES_MAX:
         out.append(too_long("", _BYTES_MAX))
+
+
+def _decoded_bytes(base64_text: str) -> int:
+    return len(base64_text) * 3 // 4 - base64_text[-2:].count("=")
 
 
 def check_configmap_update(new: Obj, old: Obj, out: Causes) -> None:
@@ -57,7 +61,7 @@ def check_secret(obj: Obj, out: Causes) -> None:
     total_bytes = 0
     for key, value in data.items():
         out += [invalid(f"data[{key}]", key, why) for why in names.config_key(key)]
-        total_bytes += len(value) * 3 // 4
+        total_bytes += _decoded_bytes(value)
     if total_bytes > _BYTES_MAX:
         out.append(too_long("data", _BYTES_MAX))
     kind = obj.get("type") or "Opaque"
@@ -66,10 +70,10 @@ def check_secret(obj: Obj, out: Causes) -> None:
             out.append(required(f"metadata.annotations[{_ACCOUNT}]"))
     elif kind in _DOCKER:
         _check_docker(obj, _DOCKER[kind], out)
-    elif kind == "kubernetes.io/basic-auth" and not data.get("username") and not data.get("password"):
+    elif kind == "kubernetes.io/basic-auth" and "username" not in data and "password" not in data:
         out += [required("data[username]"), required("data[password]")]
     for key in _NEEDED.get(kind, ()):
-        if key not in data:
+        if key not in data or (kind == "kubernetes.io/ssh-auth" and not data[key]):
             out.append(required(f"data[{key}]"))
 
 

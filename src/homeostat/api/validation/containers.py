@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import posixpath
 import re
 from collections.abc import Collection
 
@@ -11,7 +10,9 @@ from homeostat.api.fields import Causes, duplicate, forbidden, invalid, not_foun
 from homeostat.api.types import Obj
 from homeostat.api.validation.common import check_enum, check_name, check_optional_name, check_port, present
 from homeostat.api.validation.handlers import check_lifecycle, check_probes
+from homeostat.api.validation.paths import check_relative
 from homeostat.api.validation.resources import check_resources
+from homeostat.api.validation.security import check_container_security
 
 _ENUMS = (
     ("imagePullPolicy", ("Always", "IfNotPresent", "Never")),
@@ -39,6 +40,8 @@ def check_containers(spec: Obj, path: str, out: Causes) -> None:
     for group in ("containers", "initContainers"):
         host_ports: set[str] = set()
         for position, container in enumerate(spec.get(group) or ()):
+            if group == "initContainers":
+                host_ports = set()  # they run one after the other
             where = f"{path}.{group}[{position}]"
             name = container.get("name")
             check_name(name, f"{where}.name", names.dns1123_label, out)
@@ -69,10 +72,11 @@ def _check_container(container: Obj, path: str, volumes: Collection[str | None],
         _check_env_from(env_from, f"{path}.envFrom", out)
     if mounts := container.get("volumeMounts"):
         _check_mounts(mounts, f"{path}.volumeMounts", volumes, out)
+        _check_propagation(container, mounts, f"{path}.volumeMounts", out)
     if resources := container.get("resources"):
         check_resources(resources, f"{path}.resources", out)
     if context := container.get("securityContext"):
-        _check_security(context, f"{path}.securityContext", out)
+        check_container_security(context, f"{path}.securityContext", out)
 
 
 def _check_hooks(container: Obj, path: str, out: Causes, *, init: bool) -> None:
@@ -209,19 +213,12 @@ def _check_mounts(mounts: list[Obj], path: str, volumes: Collection[str | None],
                 check_relative(mount[field], f"{where}.{field}", out)
 
 
-def check_relative(text: str, path: str, out: Causes) -> None:
-    """A path inside a volume: relative, without a step up."""
-    if posixpath.isabs(text):
-        out.append(invalid(path, text, "must be a relative path"))
-    if ".." in text.split("/"):
-        out.append(invalid(path, text, "must not contain '..'"))
-
-
-def _check_security(context: Obj, path: str, out: Causes) -> None:
-    for field in ("runAsUser", "runAsGroup"):
-        value = context.get(field)
-        if value is not None and not 0 <= value <= 0xFFFFFFFF:
-            out.append(invalid(f"{path}.{field}", value, "must be between 0 and 4294967295, inclusive"))
-    if context.get("privileged") and context.get("allowPrivilegeEscalation") is False:
-        why = "cannot set `allowPrivilegeEscalation` to false and `privileged` to true"
-        out.append(invalid(path, context, why))
+def _check_propagation(container: Obj, mounts: list[Obj], path: str, out: Causes) -> None:
+    """Only a privileged container may hand its own mounts on to the host."""
+    privileged = (container.get("securityContext") or {}).get("privileged")
+    for position, mount in enumerate(mounts):
+        where, mode = f"{path}[{position}].mountPropagation", mount.get("mountPropagation")
+        check_enum(mode, where, ("Bidirectional", "HostToContainer", "None"), out)
+        if mode == "Bidirectional" and not privileged:
+            why = "Bidirectional mount propagation is available only to privileged containers"
+            out.append(forbidden(where, why))

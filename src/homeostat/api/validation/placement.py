@@ -5,14 +5,16 @@ from __future__ import annotations
 import re
 
 from homeostat.api import names
-from homeostat.api.fields import Causes, duplicate, invalid, not_supported, required
+from homeostat.api.fields import Causes, duplicate, forbidden, invalid, not_supported, required
 from homeostat.api.types import Obj
-from homeostat.api.validation.common import check_needed_enum, check_selector
+from homeostat.api.validation.common import check_enum, check_selector
 
 _EFFECTS = ("NoSchedule", "PreferNoSchedule", "NoExecute")
 _NODE_OPERATORS = ("In", "NotIn", "Exists", "DoesNotExist", "Gt", "Lt")
 _PREFERRED = "preferredDuringSchedulingIgnoredDuringExecution"
 _REQUIRED = "requiredDuringSchedulingIgnoredDuringExecution"
+_ACTIONS = ("DoNotSchedule", "ScheduleAnyway")
+_ONLY_ADDED = "only additions are allowed (no mutations or deletions)"
 _ALL_KEYS = 'operator must be Exists when `key` is empty, which means "match all values and all keys"'
 
 
@@ -110,11 +112,14 @@ def _check_pod_term(term: Obj, path: str, out: Causes) -> None:
     check_selector(term.get("namespaceSelector"), f"{path}.namespaceSelector", out)
     for position, namespace in enumerate(term.get("namespaces") or ()):
         out += [invalid(f"{path}.namespace[{position}]", namespace, why) for why in names.dns1123_label(namespace)]
-    key = term.get("topologyKey")
+    _check_topology_key(term.get("topologyKey"), f"{path}.topologyKey", out)
+
+
+def _check_topology_key(key: str | None, path: str, out: Causes) -> None:
     if not key:
-        out.append(required(f"{path}.topologyKey", "can not be empty"))
+        out.append(required(path, "can not be empty"))
     else:
-        out += [invalid(f"{path}.topologyKey", key, why) for why in names.qualified_name(key)]
+        out += [invalid(path, key, why) for why in names.qualified_name(key)]
 
 
 def check_spread(constraints: list[Obj], path: str, out: Causes) -> None:
@@ -125,9 +130,9 @@ def check_spread(constraints: list[Obj], path: str, out: Causes) -> None:
         key, action = constraint.get("topologyKey") or "", constraint.get("whenUnsatisfiable") or ""
         if (constraint.get("maxSkew") or 0) <= 0:
             out.append(invalid(f"{where}.maxSkew", constraint.get("maxSkew") or 0, "must be greater than zero"))
-        if not key:
-            out.append(required(f"{where}.topologyKey", "can not be empty"))
-        check_needed_enum(action, f"{where}.whenUnsatisfiable", ("DoNotSchedule", "ScheduleAnyway"), out)
+        _check_topology_key(key, f"{where}.topologyKey", out)
+        if action not in _ACTIONS:
+            out.append(not_supported(f"{where}.whenUnsatisfiable", action, _ACTIONS))
         if (key, action) in seen:
             out.append(duplicate(f"{where}.{{topologyKey, whenUnsatisfiable}}", f"{{{key}, {action}}}"))
         seen.add((key, action))
@@ -137,4 +142,37 @@ def check_spread(constraints: list[Obj], path: str, out: Causes) -> None:
         if domains is not None and action != "DoNotSchedule":
             why = "can only use minDomains if whenUnsatisfiable=DoNotSchedule, not ScheduleAnyway"
             out.append(invalid(f"{where}.minDomains", domains, why))
+        for field in ("nodeAffinityPolicy", "nodeTaintsPolicy"):
+            check_enum(constraint.get(field), f"{where}.{field}", ("Honor", "Ignore"), out)
+        if constraint.get("matchLabelKeys") and constraint.get("labelSelector") is None:
+            out.append(forbidden(f"{where}.matchLabelKeys", "must not be set when labelSelector is not set"))
         check_selector(constraint.get("labelSelector"), f"{where}.labelSelector", out)
+
+
+def check_gated_placement(new: Obj, old: Obj, out: Causes) -> None:
+    """What a change of a Pod with scheduling gates may do to where it may go: narrow it, never widen it."""
+    before, now = old.get("nodeSelector") or {}, new.get("nodeSelector") or {}
+    if any(now.get(key) != value for key, value in before.items()):
+        why = "only additions to spec.nodeSelector are allowed (no mutations or deletions)"
+        out.append(invalid("spec.nodeSelector", now, why))
+    terms, changed = _required_terms(old), _required_terms(new)
+    path = f"spec.affinity.nodeAffinity.{_REQUIRED}.nodeSelectorTerms"
+    if terms and len(terms) != len(changed):
+        why = "no additions/deletions to non-empty NodeSelectorTerms list are allowed"
+        out.append(invalid(path, changed, why))
+        return
+    for position, (term, other) in enumerate(zip(terms, changed, strict=False)):
+        # An empty term matches nothing and stays so.
+        if term != other and not (any(term.values()) and _has_all(other, term)):
+            out.append(invalid(f"{path}[{position}]", other, _ONLY_ADDED))
+
+
+def _required_terms(spec: Obj) -> list[Obj]:
+    affinity = (spec.get("affinity") or {}).get("nodeAffinity") or {}
+    return (affinity.get(_REQUIRED) or {}).get("nodeSelectorTerms") or []
+
+
+def _has_all(term: Obj, before: Obj) -> bool:
+    """Whether a term begins with all requirements of the former one."""
+    fields = ("matchExpressions", "matchFields")
+    return all((term.get(field) or [])[: len(before.get(field) or ())] == (before.get(field) or []) for field in fields)

@@ -7,11 +7,19 @@ from __future__ import annotations
 
 from homeostat.api import names
 from homeostat.api.fields import Causes, forbidden, invalid, required
+from homeostat.api.remembered import Remembered, text_of
 from homeostat.api.types import Obj
 from homeostat.api.validation.common import check_enum, check_name
 from homeostat.api.validation.containers import check_containers
 from homeostat.api.validation.objectmeta import check_annotations, check_labels
-from homeostat.api.validation.placement import check_affinity, check_spread, check_tolerations
+from homeostat.api.validation.placement import (
+    check_affinity,
+    check_gated_placement,
+    check_spread,
+    check_tolerations,
+)
+from homeostat.api.validation.resolution import check_dns, check_host_aliases
+from homeostat.api.validation.security import check_pod_security
 from homeostat.api.validation.volumes import check_volumes
 
 _RESTART = ("Always", "OnFailure", "Never")
@@ -26,12 +34,12 @@ _NAMES = (
     ("schedulerName", names.qualified_name),
 )
 _INT32_MAX = 2**31 - 1
+_GOOD = Remembered()
 _UPDATABLE = (
     "pod updates may not change fields other than `spec.containers[*].image`,`spec.initContainers[*].image`,"
     "`spec.activeDeadlineSeconds`,`spec.tolerations` (only additions to existing tolerations),"
     "`spec.terminationGracePeriodSeconds` (allow it to be set to 1 if it was previously negative)"
 )
-_GATED_FIELDS = ("nodeSelector", "affinity")
 
 
 def check_pod(pod: Obj, out: Causes) -> None:
@@ -62,7 +70,17 @@ def check_template(template: Obj | None, path: str, out: Causes) -> None:
 
 
 def check_pod_spec(spec: Obj, path: str, out: Causes) -> None:
-    """A PodSpec, of a Pod or in a template."""
+    """A PodSpec, of a Pod or in a template. One that was good is known when it comes again."""
+    text = text_of(spec)
+    if text in _GOOD:
+        return
+    found = len(out)
+    _judge_pod_spec(spec, path, out)
+    if len(out) == found:
+        _GOOD.add(text)
+
+
+def _judge_pod_spec(spec: Obj, path: str, out: Causes) -> None:
     if volumes := spec.get("volumes"):
         check_volumes(volumes, f"{path}.volumes", out)
     check_containers(spec, path, out)
@@ -89,9 +107,10 @@ def check_pod_spec(spec: Obj, path: str, out: Causes) -> None:
         ]
     for position, gate in enumerate(spec.get("schedulingGates") or ()):
         check_name(gate.get("name"), f"{path}.schedulingGates[{position}].name", names.qualified_name, out)
-    if spec.get("dnsPolicy") == "None" and not (spec.get("dnsConfig") or {}).get("nameservers"):
-        why = "must provide at least one DNS nameserver when `dnsPolicy` is None"
-        out.append(required(f"{path}.dnsConfig.nameservers", why))
+    check_pod_security(spec, path, out)
+    check_dns(spec, path, out)
+    if aliases := spec.get("hostAliases"):
+        check_host_aliases(aliases, f"{path}.hostAliases", out)
 
 
 def _check_times(spec: Obj, path: str, out: Causes) -> None:
@@ -116,6 +135,12 @@ def check_pod_update(new: Obj, old: Obj, out: Causes) -> None:
     _check_deadline(ours.get("activeDeadlineSeconds"), theirs.get("activeDeadlineSeconds"), out)
     _check_more_tolerations(ours.get("tolerations") or [], theirs.get("tolerations") or [], out)
     gated = bool(theirs.get("schedulingGates"))
+    for gate in ours.get("schedulingGates") or ():
+        if gate not in (theirs.get("schedulingGates") or ()):
+            why = f"only deletion is allowed, but found new scheduling gate '{gate.get('name')}'"
+            out.append(forbidden("spec.schedulingGates", why))
+    if gated:
+        check_gated_placement(ours, theirs, out)
     changed = sorted(
         field
         for field in {*ours, *theirs}
@@ -130,15 +155,19 @@ def check_pod_update(new: Obj, old: Obj, out: Causes) -> None:
 def _may_change(field: str, ours: Obj, theirs: Obj, *, gated: bool) -> bool:
     new, old = ours.get(field), theirs.get(field)
     match field:
-        case "activeDeadlineSeconds" | "tolerations":
+        case "activeDeadlineSeconds" | "tolerations" | "schedulingGates":
             return True  # checked on their own
         case "terminationGracePeriodSeconds":
             return new == 1 and old is not None and old < 0
         case "containers" | "initContainers":
             return _without_images(new) == _without_images(old)
-        case "schedulingGates":
-            return all(gate in (old or ()) for gate in new or ())
-    return gated and field in _GATED_FIELDS
+    if field == "affinity":
+        return gated and _but_for_nodes(new) == _but_for_nodes(old)
+    return gated and field == "nodeSelector"
+
+
+def _but_for_nodes(affinity: Obj | None) -> Obj:
+    return {field: value for field, value in (affinity or {}).items() if field != "nodeAffinity"}
 
 
 def _without_images(containers: list[Obj] | None) -> list[Obj]:

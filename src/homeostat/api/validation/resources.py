@@ -5,11 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 from homeostat.api import names, quantity
-from homeostat.api.fields import Causes, invalid, required
+from homeostat.api.fields import Causes, forbidden, invalid, required
 from homeostat.api.types import Obj
 
-_STANDARD = frozenset(("cpu", "memory", "ephemeral-storage", "storage"))
-# These may be asked for in larger amounts than their limit is not allowed to be below: all but none.
+_OF_CONTAINERS = frozenset(("cpu", "memory", "ephemeral-storage"))
+# Names that quotas know, so that they are only wrong here.
+_STANDARD = frozenset(
+    ("storage", "requests.cpu", "requests.memory", "limits.cpu", "limits.memory", "pods", "services", "secrets")
+) | frozenset(("replicationcontrollers", "resourcequotas", "configmaps", "persistentvolumeclaims"))
 _HUGEPAGES = "hugepages-"
 
 
@@ -27,12 +30,13 @@ def check_amount(value: Any, path: str, out: Causes) -> quantity.Quantity | None
 
 def check_resource_name(name: str, path: str, out: Causes) -> None:
     """A standard resource of containers, or an extended one with a domain."""
-    if name in _STANDARD or name.startswith(_HUGEPAGES):
+    if name in _OF_CONTAINERS or name.startswith(_HUGEPAGES):
         return
     problems = names.qualified_name(name)
     out += [invalid(path, name, why) for why in problems]
     if not problems and "/" not in name:
-        out.append(invalid(path, name, "must be a standard resource type or fully qualified"))
+        if name not in _STANDARD:
+            out.append(invalid(path, name, "must be a standard resource type or fully qualified"))
         out.append(invalid(path, name, "must be a standard resource for containers"))
 
 
@@ -45,22 +49,32 @@ def check_resources(resources: Obj | None, path: str, out: Causes) -> None:
     for name, asked in requests.items():
         limit = limits.get(name)
         where = f"{path}.requests"
-        if limit is not None and asked.nanos > limit.nanos:
-            out.append(invalid(where, str(asked), f"must be less than or equal to {name} limit of {limit}"))
-        elif "/" in name and limit is None:
-            out.append(required(f"{path}.limits", "Limit must be set for non overcommitable resources"))
-        elif "/" in name and limit is not None and asked.nanos != limit.nanos:
+        exact = _is_extended(name) or name.startswith(_HUGEPAGES)
+        if limit is None:
+            if exact:
+                out.append(required(f"{path}.limits", "Limit must be set for non overcommitable resources"))
+        elif exact and asked.nanos != limit.nanos:
             out.append(invalid(where, str(asked), f"must be equal to {name} limit of {limit}"))
+        elif asked.nanos > limit.nanos:
+            out.append(invalid(where, str(asked), f"must be less than or equal to {name} limit of {limit}"))
+    given = {*limits, *requests}
+    if any(name.startswith(_HUGEPAGES) for name in given) and not given & {"cpu", "memory"}:
+        out.append(forbidden(path, "HugePages require cpu or memory"))
+
+
+def _is_extended(name: str) -> bool:
+    """Whether a resource is somebody's own, which nodes cannot promise twice."""
+    return "/" in name and "kubernetes.io/" not in name
 
 
 def _check_list(amounts: Obj | None, path: str, out: Causes) -> dict[str, quantity.Quantity]:
     found: dict[str, quantity.Quantity] = {}
     for name, value in (amounts or {}).items():
-        if name not in _STANDARD:
+        if name not in _OF_CONTAINERS:
             check_resource_name(name, f"{path}[{name}]", out)
         amount = check_amount(value, f"{path}[{name}]", out)
         if amount is not None:
             found[name] = amount
-            if "/" in name and amount.nanos % quantity.NANO:
+            if _is_extended(name) and amount.nanos % quantity.NANO:
                 out.append(invalid(f"{path}[{name}]", str(amount), "must be an integer"))
     return found

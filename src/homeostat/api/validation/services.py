@@ -6,8 +6,6 @@ endpoints: the process runtime gives Pods addresses on loopback.
 
 from __future__ import annotations
 
-import ipaddress
-
 from homeostat.api import names
 from homeostat.api.fields import Causes, duplicate, forbidden, invalid, required, too_many
 from homeostat.api.service_values import service_type
@@ -20,28 +18,14 @@ from homeostat.api.validation.common import (
     check_port_or_name,
 )
 from homeostat.api.validation.objectmeta import check_labels
+from homeostat.api.validation.resolution import check_ip, is_ip
 
 _PROTOCOLS = ("SCTP", "TCP", "UDP")
 _TYPES = ("ClusterIP", "ExternalName", "LoadBalancer", "NodePort")
 _AFFINITY_SECONDS_MAX = 86400
-_BAD_IP = "must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)"
 _ENDPOINTS_MAX = 1000
 _ADDRESSES_MAX = 100
 _SLICE_PORTS_MAX = 20_000
-
-
-def is_ip(text: str) -> bool:
-    """Whether the text is an IPv4 or IPv6 address."""
-    try:
-        ipaddress.ip_address(text)
-    except ValueError:
-        return False
-    return True
-
-
-def _check_ip(text: str | None, path: str, out: Causes) -> None:
-    if not is_ip(text or ""):
-        out.append(invalid(path, text or "", _BAD_IP))
 
 
 def check_service(obj: Obj, out: Causes) -> None:
@@ -60,9 +44,9 @@ def check_service(obj: Obj, out: Causes) -> None:
     check_labels(spec.get("selector"), "spec.selector", out)
     _check_affinity(spec, out)
     if spec.get("clusterIP") not in (None, "", "None"):
-        _check_ip(spec["clusterIP"], "spec.clusterIPs[0]", out)
+        check_ip(spec["clusterIP"], "spec.clusterIPs[0]", out)
     for position, address in enumerate(spec.get("externalIPs") or ()):
-        _check_ip(address, f"spec.externalIPs[{position}]", out)
+        check_ip(address, f"spec.externalIPs[{position}]", out)
     check_enum(spec.get("externalTrafficPolicy"), "spec.externalTrafficPolicy", ("Cluster", "Local"), out)
     check_enum(spec.get("internalTrafficPolicy"), "spec.internalTrafficPolicy", ("Cluster", "Local"), out)
     _check_service_ports(ports, kind, out)
@@ -148,7 +132,7 @@ def check_endpoints(obj: Obj, out: Causes) -> None:
             out.append(required(path, "must specify `addresses` or `notReadyAddresses`"))
         for field, addresses in (("addresses", ready), ("notReadyAddresses", waiting)):
             for place, address in enumerate(addresses):
-                _check_ip(address.get("ip"), f"{path}.{field}[{place}].ip", out)
+                check_ip(address.get("ip"), f"{path}.{field}[{place}].ip", out)
         ports = subset.get("ports") or []
         seen: set[str] = set()
         for place, port in enumerate(ports):

@@ -7,8 +7,9 @@ from collections.abc import Callable
 from homeostat.api import names
 from homeostat.api.fields import Causes, duplicate, forbidden, invalid, required
 from homeostat.api.types import Obj
-from homeostat.api.validation.common import check_name
-from homeostat.api.validation.containers import check_field_path, check_relative, check_resource_field
+from homeostat.api.validation.common import check_enum, check_name
+from homeostat.api.validation.containers import check_field_path, check_resource_field
+from homeostat.api.validation.paths import check_relative
 from homeostat.api.validation.resources import check_amount
 
 _DOWNWARD_FIELDS = frozenset(
@@ -16,6 +17,7 @@ _DOWNWARD_FIELDS = frozenset(
 )
 _PROJECTED = ("secret", "configMap", "downwardAPI", "serviceAccountToken", "clusterTrustBundle", "podCertificate")
 _TOKEN_SECONDS_MIN = 600
+_HOST_TYPES = ("BlockDevice", "CharDevice", "Directory", "DirectoryOrCreate", "File", "FileOrCreate", "Socket")
 _MODE = "must be a number between 0 and 0777 (octal), both inclusive"
 
 
@@ -134,6 +136,7 @@ def _check_host_path(source: Obj, path: str, out: Causes) -> None:
         out.append(required(f"{path}.path"))
     elif ".." in text.split("/"):
         out.append(invalid(f"{path}.path", text, "must not contain '..'"))
+    check_enum(source.get("type"), f"{path}.type", _HOST_TYPES, out)
 
 
 def _check_claim(source: Obj, path: str, out: Causes) -> None:
