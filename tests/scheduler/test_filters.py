@@ -33,8 +33,8 @@ def test_a_pod_that_fits_nowhere_hears_for_each_node_the_first_reason() -> None:
     placement = place(cluster, info("big", cpu="2"), 0)
     assert placement.node == ""
     assert placement.message == (
-        "0/3 nodes are available: 1 Insufficient cpu, 1 node(s) had untolerated taint "
-        "{node-role.kubernetes.io/control-plane: }, 1 node(s) were unschedulable. "
+        "0/3 nodes are available: 1 Insufficient cpu, 1 node(s) had untolerated taint(s), "
+        "1 node(s) were unschedulable. "
         "preemption: 0/3 nodes are available: 3 Preemption is not helpful for scheduling."
     )
 

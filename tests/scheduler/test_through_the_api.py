@@ -8,7 +8,7 @@ from typing import Any
 from homeostat.api import meta
 from homeostat.api.errors import ApiError, conflict
 from homeostat.api.flags import Settings
-from homeostat.api.kinds import EVENT, NAMESPACE, NODE, POD, SERVICEACCOUNT
+from homeostat.api.kinds import EVENT, NAMESPACE, NODE, PDB, POD, SERVICEACCOUNT
 from homeostat.api.types import Obj
 from homeostat.apiserver.server import ApiServer
 from homeostat.client.api_client import ApiClient
@@ -322,5 +322,28 @@ def test_a_pod_whose_node_went_away_no_longer_counts() -> None:
         await cluster.node("new", pods="1")
         await clock.sleep(3)
         assert await cluster.place_of("next") == "new"
+
+    story(tell)
+
+
+def test_preemption_spares_pods_that_a_budget_protects_as_long_as_it_stands() -> None:
+    async def tell(cluster: Cluster) -> None:
+        await cluster.node("a", cpu="1")
+        await cluster.node("b", cpu="1")
+        await cluster.pod("db", cpu="1", labels={"app": "db"}, nodeSelector={"kubernetes.io/hostname": "a"})
+        await cluster.pod("web", cpu="1", labels={"app": "web"}, nodeSelector={"kubernetes.io/hostname": "b"})
+        spec = {"minAvailable": 1, "selector": {"matchLabels": {"app": "db"}}}
+        await cluster.client.create(PDB, {"metadata": {"name": "db", "namespace": "default"}, "spec": spec})
+        await clock.sleep(2)
+        await cluster.pod("vital", cpu="1", priorityClassName="system-node-critical")
+        await clock.sleep(1)
+        assert (await cluster.get("vital"))["status"]["nominatedNodeName"] == "b"
+        assert meta.deleting(await cluster.get("web"))
+        assert not meta.deleting(await cluster.get("db"))
+        await cluster.client.delete(PDB, "db", "default")
+        await clock.sleep(1)
+        await cluster.pod("second", cpu="1", priorityClassName="system-node-critical")
+        await clock.sleep(1)
+        assert meta.deleting(await cluster.get("db"))
 
     story(tell)

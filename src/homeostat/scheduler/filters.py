@@ -58,8 +58,18 @@ def examined(snapshot: Snapshot, pod: PodInfo) -> Examined:
     for by_nodes in _BY_NODES:
         _take_off(result, by_nodes(snapshot, pod.needs))
     for by_pods in _BY_PODS:
-        _take_off(result, by_pods(snapshot, pod))
+        failures = by_pods(snapshot, pod)
+        _take_off(result, failures if by_pods is _resources else _first_of_each(failures))
     return result
+
+
+def _first_of_each(failures: Failures) -> Failures:
+    """Each row with its first failure alone: only the filter of resources names all that a node lacks."""
+    said: Mask | None = None
+    for failure in failures:
+        rows = failure.rows if said is None else failure.rows & ~said
+        said = failure.rows if said is None else said | failure.rows
+        yield Failure(rows, failure.reason, failure.helpable)
 
 
 def _take_off(result: Examined, failures: Failures) -> None:
@@ -119,10 +129,8 @@ def _unschedulable(snapshot: Snapshot, needs: Needs) -> Failures:
 
 def _taints(snapshot: Snapshot, needs: Needs) -> Failures:
     for number, taints in enumerate(snapshot.taint_lists):
-        if taints and (missing := untolerated(taints, needs.tolerations, HARD_TAINTS)):
-            taint = missing[0]
-            text = f"node(s) had untolerated taint {{{taint.get('key')}: {taint.get('value') or ''}}}"
-            yield Failure(snapshot.taints == number, text)
+        if taints and untolerated(taints, needs.tolerations, HARD_TAINTS):
+            yield Failure(snapshot.taints == number, "node(s) had untolerated taint(s)")
 
 
 def node_affinity_mask(snapshot: Snapshot, needs: Needs) -> Mask:

@@ -12,7 +12,7 @@ from collections.abc import Coroutine
 from homeostat.api import meta
 from homeostat.api.errors import ApiError
 from homeostat.api.flags import Settings
-from homeostat.api.kinds import NAMESPACE, NODE, POD
+from homeostat.api.kinds import NAMESPACE, NODE, PDB, POD
 from homeostat.api.types import Obj
 from homeostat.client.contract import Client
 from homeostat.kit import chance, clock, tasks
@@ -20,6 +20,7 @@ from homeostat.kit.backoff import Backoff
 from homeostat.kit.log import logger
 from homeostat.loop.informer import Informer
 from homeostat.scheduler.backlog import Backlog, Waiting
+from homeostat.scheduler.budgets import budget_of
 from homeostat.scheduler.cycle import Placement, Promise, place
 from homeostat.scheduler.podinfo import DEFAULT_SCHEDULER, PodInfo, pod_info
 from homeostat.scheduler.snapshot import Snapshot
@@ -36,8 +37,8 @@ class Scheduler:
     """See the module. `warm` fills the caches; `start` begins to decide; `stop_deciding` keeps the caches."""
 
     def __init__(self, client: Client, settings: Settings, *, host: str = "") -> None:
-        self._informers = [Informer(client, kind) for kind in (NODE, POD, NAMESPACE)]
-        self._nodes, self._pods, self._namespaces = self._informers
+        self._informers = [Informer(client, kind) for kind in (NODE, POD, NAMESPACE, PDB)]
+        self._nodes, self._pods, self._namespaces, self._budgets = self._informers
         self._snapshot = Snapshot()
         first = settings.integer(COMPONENT, "pod-initial-backoff-seconds")
         ceiling = settings.integer(COMPONENT, "pod-max-backoff-seconds")
@@ -60,6 +61,7 @@ class Scheduler:
         self._nodes.listen(self._node_changed)
         self._pods.listen(self._pod_changed)
         self._namespaces.listen(self._namespace_changed)
+        self._budgets.listen(self._budget_changed)
         for informer in self._informers:
             self._caching.append(tasks.spawn(informer.run(), name=f"scheduler/{informer.kind.plural}"))
 
@@ -102,6 +104,13 @@ class Scheduler:
         namespace = meta.name(new or old or {})
         if self._snapshot.set_namespace(namespace, None if new is None else dict(meta.labels(new))):
             self._pods_moved()
+
+    def _budget_changed(self, old: Obj | None, new: Obj | None) -> None:
+        """Budgets are weighed when somebody has to go; they let nobody in."""
+        if new is None:
+            self._snapshot.budgets.pop(meta.key(old or {}), None)
+        else:
+            self._snapshot.budgets[meta.key(new)] = budget_of(new)
 
     def _pod_changed(self, old: Obj | None, new: Obj | None) -> None:
         pod = new or old or {}

@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 from homeostat.api import meta
 from homeostat.api.types import Obj
+from homeostat.scheduler.budgets import Budget
 from homeostat.scheduler.podinfo import Needs, PodInfo, amount_of
 from homeostat.scheduler.podterms import Labels, PodTerm
 
@@ -68,6 +69,8 @@ class Snapshot:
         self.anti_terms: Carried = {}
         self.attracting: Carried = {}
         self.namespaces: dict[str, Labels] = {}
+        # PodDisruptionBudgets by key; preemption weighs them.
+        self.budgets: dict[str, Budget] = {}
         # How many placed pods have each priority: without a lower one nothing can be preempted.
         self.priorities: Counter[int] = Counter()
         self._standing: dict[Needs, Standing] = {}
