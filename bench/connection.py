@@ -1,6 +1,7 @@
-"""A load generator's HTTP/1.1 connection: so little Python a request that the server is what is measured.
+"""A load generator's HTTP/1.1 connection: so little work a request that the server is what is measured.
 
-It writes prepared bytes, finds `Content-Length` by a search, and counts the lines of a stream without reading them.
+It writes prepared bytes, reads into a buffer that it keeps, finds `Content-Length` by a search, and counts the events
+of a stream without looking at them.
 """
 
 from __future__ import annotations
@@ -9,16 +10,23 @@ import asyncio
 import ssl
 from typing import cast
 
+_BUFFER_BYTES = 64 * 1024
 
-class Connection(asyncio.Protocol):
-    """One kept-alive connection, one request at a time; or, after `stream`, a counter of lines."""
+
+class Connection(asyncio.BufferedProtocol):
+    """One kept-alive connection, one request at a time; or, after `stream`, a counter of events in `lines`."""
 
     def __init__(self) -> None:
         self._transport: asyncio.Transport | None = None
-        self._buffer = bytearray()
-        self._want = 0
-        self._answer: asyncio.Future[tuple[int, bytes]] | None = None
-        self.streaming = False
+        self._store = bytearray(_BUFFER_BYTES)
+        self._view = memoryview(self._store)
+        # Of the answer that is on its way: the bytes that are here, its body's place, and its status.
+        self._filled = 0
+        self._start = 0
+        self._end = 0
+        self._status = 0
+        self._answer: asyncio.Future[tuple[int, memoryview]] | None = None
+        self._streaming = False
         self._brace = False
         self.lines = 0
         self.bytes = 0
@@ -33,56 +41,58 @@ class Connection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Keep the transport."""
         # uvloop's transports are not subclasses of asyncio's.
-        transport = cast("asyncio.Transport", transport)
-        self._transport = transport
+        self._transport = cast("asyncio.Transport", transport)
 
-    def request(self, head_and_body: bytes) -> asyncio.Future[tuple[int, bytes]]:
-        """Send a request; the future gives the status and the body."""
+    def request(self, head_and_body: bytes) -> asyncio.Future[tuple[int, memoryview]]:
+        """Send a request; the future gives the status, and the body as it stands in the buffer until the next one."""
         assert self._transport is not None
         self._answer = asyncio.get_running_loop().create_future()
         self._transport.write(head_and_body)
         return self._answer
 
     def stream(self, head: bytes) -> None:
-        """Send a watch request; from now on only lines are counted."""
+        """Send a watch request; from now on only events are counted."""
         assert self._transport is not None
-        self.streaming = True
+        self._streaming = True
         self._transport.write(head)
 
-    def data_received(self, data: bytes) -> None:
+    def get_buffer(self, sizehint: int) -> memoryview:
+        """Where the next bytes go."""
+        return self._view[self._filled :]
+
+    def buffer_updated(self, nbytes: int) -> None:
         """Count, or complete the answer that is waited for."""
-        self.bytes += len(data)
-        if self.streaming:
-            # Every event is one chunk `{...}\n`: a line feed that no carriage return precedes ends an event.
-            self.lines += data.count(b"}\n") + (self._brace and data[:1] == b"\n")
-            self._brace = data[-1:] == b"}"
+        self.bytes += nbytes
+        store = self._store
+        if self._streaming:
+            # Every event is one line `{...}` inside a chunk: a line feed that no brace precedes is the chunk's.
+            self.lines += store.count(b"}\n", 0, nbytes) + (self._brace and store[0] == 0x0A)
+            self._brace = store[nbytes - 1] == 0x7D
             return
-        if not self._buffer and not self._want:
-            self._head(data)
-        else:
-            self._buffer += data
-            if not self._want:
-                whole, self._buffer = bytes(self._buffer), bytearray()
-                self._head(whole)
-        if self._want and len(self._buffer) >= self._want:
+        self._filled += nbytes
+        if not self._end:
+            self._read_head()
+        if 0 < self._end <= self._filled:
             self._complete()
 
-    def _head(self, data: bytes) -> None:
-        end = data.find(b"\r\n\r\n")
+    def _read_head(self) -> None:
+        end = self._store.find(b"\r\n\r\n", 0, self._filled)
         if end < 0:
-            self._buffer += data
             return
-        at = data.lower().find(b"content-length:", 0, end)
-        length = int(data[at + 15 : data.index(b"\r", at)])
-        self._status = int(data[9:12])
+        head = bytes(self._view[:end]).lower() + b"\r\n"
+        at = head.index(b"content-length:") + 15
+        self._status = int(head[9:12])
         self._start = end + 4
-        self._want = self._start + length
-        self._buffer += data
+        self._end = self._start + int(head[at : head.index(b"\r", at)])
+        if self._end >= len(self._store):
+            # The buffer is never full: there is always room to read into.
+            larger = bytearray(self._end + _BUFFER_BYTES)
+            larger[: self._filled] = self._view[: self._filled]
+            self._store, self._view = larger, memoryview(larger)
 
     def _complete(self) -> None:
-        body = bytes(self._buffer[self._start : self._want])
-        self._buffer.clear()
-        self._want = 0
+        body = self._view[self._start : self._end]
+        self._filled = self._end = 0
         answer, self._answer = self._answer, None
         if answer is not None and not answer.done():
             answer.set_result((self._status, body))

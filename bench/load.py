@@ -167,12 +167,12 @@ class Load:
             else:
                 tally.bad += 1
 
-    async def _ask(self, connection: Connection, tally: Tally, request: bytes, *want: int) -> bytes | None:
+    async def _ask(self, connection: Connection, tally: Tally, request: bytes, *want: int) -> memoryview | None:
         status, body = await connection.request(request)
         tally.bytes += len(body)
         if status in want:
             return body
-        tally.first_error = tally.first_error or f"{status} {body[:300].decode(errors='replace')}"
+        tally.first_error = tally.first_error or f"{status} {bytes(body[:300]).decode(errors='replace')}"
         return None
 
     def _path(self, number: int) -> str:
