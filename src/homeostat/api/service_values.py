@@ -6,6 +6,8 @@ up those that the new type does not have (dropTypeDependentFields).
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from homeostat.api.types import Obj
 
 _WITH_ADDRESS = frozenset(("ClusterIP", "NodePort", "LoadBalancer"))
@@ -30,6 +32,33 @@ def keep_allocated(new: Obj, old: Obj) -> None:
         _keep_node_ports(ours, theirs)
     elif before in _WITH_NODE_PORTS:
         _drop_node_ports(ours, theirs)
+    for field, has in _TYPE_DEPENDENT:
+        if has(theirs) and not has(ours) and ours.get(field) == theirs.get(field):
+            ours.pop(field, None)
+
+
+def reached_from_outside(spec: Obj) -> bool:
+    """Whether traffic from outside the cluster comes to addresses or ports of the Service's own."""
+    kind = service_type(spec)
+    return kind in _WITH_NODE_PORTS or (kind == "ClusterIP" and bool(spec.get("externalIPs")))
+
+
+def has_health_port(spec: Obj) -> bool:
+    """Whether a load balancer asks nodes for their health."""
+    return _is_balanced(spec) and spec.get("externalTrafficPolicy") == "Local"
+
+
+def _is_balanced(spec: Obj) -> bool:
+    return service_type(spec) == "LoadBalancer"
+
+
+# Fields that go with the type that had them, when a client leaves them as they were; health first: it needs the policy.
+_TYPE_DEPENDENT: tuple[tuple[str, Callable[[Obj], bool]], ...] = (
+    ("healthCheckNodePort", has_health_port),
+    ("externalTrafficPolicy", reached_from_outside),
+    ("allocateLoadBalancerNodePorts", _is_balanced),
+    ("loadBalancerClass", _is_balanced),
+)
 
 
 def _keep_address(ours: Obj, theirs: Obj) -> None:
@@ -58,7 +87,7 @@ def _keep_node_ports(ours: Obj, theirs: Obj) -> None:
         allocated = before.get(_port_key(port))
         if not port.get("nodePort") and allocated and allocated not in taken:
             port["nodePort"] = allocated
-    if not ours.get("healthCheckNodePort") and theirs.get("healthCheckNodePort"):
+    if has_health_port(ours) and not ours.get("healthCheckNodePort") and theirs.get("healthCheckNodePort"):
         ours["healthCheckNodePort"] = theirs["healthCheckNodePort"]
 
 

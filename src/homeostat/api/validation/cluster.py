@@ -6,8 +6,10 @@ Rules: pkg/apis/core, coordination, scheduling and policy validation.
 from __future__ import annotations
 
 from homeostat.api import names
+from homeostat.api.errors import Cause
 from homeostat.api.fields import Causes, duplicate, forbidden, invalid, not_supported, required
 from homeostat.api.types import Obj
+from homeostat.api.validation.balancing import check_range
 from homeostat.api.validation.common import (
     check_at_most_all,
     check_enum,
@@ -28,15 +30,31 @@ def check_node(obj: Obj, out: Causes) -> None:
     """A Node's taints: known effects, each key and effect once."""
     seen: set[tuple[str, str]] = set()
     for position, taint in enumerate((obj.get("spec") or {}).get("taints") or ()):
-        path = f"spec.taints[{position}]"
+        path = f"metadata.taints[{position}]"  # where kube-apiserver says that they are
         key, effect = taint.get("key") or "", taint.get("effect") or ""
         out += [invalid(f"{path}.key", key, why) for why in names.qualified_name(key)]
         value = taint.get("value") or ""
-        out += [invalid(f"{path}.value", value, why) for why in names.label_value(value)]
+        if problems := names.label_value(value):
+            out.append(invalid(f"{path}.value", value, ";".join(problems)))
         check_needed_enum(effect, f"{path}.effect", _EFFECTS, out)
         if (key, effect) in seen:
-            out.append(duplicate(path, taint))
+            cause = duplicate(path, taint)
+            out.append(Cause(cause.reason, path, f"{cause.message}: taints must be unique by key and effect pair"))
         seen.add((key, effect))
+    _check_pod_ranges((obj.get("spec") or {}).get("podCIDRs") or [], out)
+
+
+def _check_pod_ranges(ranges: list[str], out: Causes) -> None:
+    """A Node's ranges of Pod addresses: one of each family at most."""
+    families = []
+    for position, text in enumerate(ranges):
+        check_range(text, f"spec.podCIDRs[{position}]", out)
+        families.append(":" in text)
+    if len(families) != len(set(families)):
+        out.append(invalid("spec.podCIDRs", ranges, "may specify no more than one CIDR for each IP family"))
+    for position, text in enumerate(ranges):
+        if text in ranges[:position]:
+            out.append(duplicate(f"spec.podCIDRs[{position}]", text))
 
 
 def check_node_update(new: Obj, old: Obj, out: Causes) -> None:
@@ -55,6 +73,10 @@ def check_lease(obj: Obj, out: Causes) -> None:
         out.append(invalid("spec.leaseDurationSeconds", seconds, "must be greater than 0"))
     if transitions is not None and transitions < 0:
         out.append(invalid("spec.leaseTransitions", transitions, "must be greater than or equal to 0"))
+    if spec.get("strategy"):
+        out += [invalid("spec.strategy", spec["strategy"], why) for why in names.qualified_name(spec["strategy"])]
+    elif spec.get("preferredHolder"):
+        out.append(forbidden("spec.preferredHolder", "may only be specified when `strategy` is defined"))
 
 
 def check_priority_class(obj: Obj, out: Causes) -> None:

@@ -6,10 +6,13 @@ endpoints: the process runtime gives Pods addresses on loopback.
 
 from __future__ import annotations
 
+import ipaddress
+
 from homeostat.api import names
 from homeostat.api.fields import Causes, duplicate, forbidden, invalid, required, too_many
 from homeostat.api.service_values import service_type
 from homeostat.api.types import Obj
+from homeostat.api.validation.balancing import check_balancer, check_balancer_update, check_traffic
 from homeostat.api.validation.common import (
     check_enum,
     check_immutable,
@@ -23,6 +26,7 @@ from homeostat.api.validation.resolution import check_ip, is_ip
 _PROTOCOLS = ("SCTP", "TCP", "UDP")
 _TYPES = ("ClusterIP", "ExternalName", "LoadBalancer", "NodePort")
 _AFFINITY_SECONDS_MAX = 86400
+_LOCAL_MULTICAST = (ipaddress.ip_network("224.0.0.0/24"), ipaddress.ip_network("ff02::/16"))
 _ENDPOINTS_MAX = 1000
 _ADDRESSES_MAX = 100
 _SLICE_PORTS_MAX = 20_000
@@ -46,20 +50,42 @@ def check_service(obj: Obj, out: Causes) -> None:
     if spec.get("clusterIP") not in (None, "", "None"):
         check_ip(spec["clusterIP"], "spec.clusterIPs[0]", out)
     for position, address in enumerate(spec.get("externalIPs") or ()):
-        check_ip(address, f"spec.externalIPs[{position}]", out)
-    check_enum(spec.get("externalTrafficPolicy"), "spec.externalTrafficPolicy", ("Cluster", "Local"), out)
-    check_enum(spec.get("internalTrafficPolicy"), "spec.internalTrafficPolicy", ("Cluster", "Local"), out)
+        _check_outside_ip(address, f"spec.externalIPs[{position}]", out)
     _check_service_ports(ports, kind, out)
+    check_balancer(spec, out)
+    check_traffic(spec, out)
 
 
 def _check_external_name(spec: Obj, out: Causes) -> None:
     if spec.get("clusterIP") or spec.get("clusterIPs"):
         out.append(forbidden("spec.clusterIPs", "may not be set for ExternalName services"))
+    for field in ("ipFamilies", "ipFamilyPolicy"):
+        if spec.get(field):
+            out.append(forbidden(f"spec.{field}", "may not be set for ExternalName services"))
     name = (spec.get("externalName") or "").removesuffix(".")
     if not name:
         out.append(required("spec.externalName"))
     else:
         out += [invalid("spec.externalName", name, why) for why in names.dns1123_subdomain(name)]
+
+
+def _check_outside_ip(text: str, path: str, out: Causes) -> None:
+    """An address that traffic from outside can have (ValidateNonSpecialIP)."""
+    if not is_ip(text):
+        check_ip(text, path, out)
+        return
+    address = ipaddress.ip_address(text)
+    why = ""
+    if address.is_unspecified:
+        why = f"may not be unspecified ({text})"
+    elif address.is_loopback:
+        why = "may not be in the loopback range (127.0.0.0/8, ::1/128)"
+    elif address.is_link_local:
+        why = "may not be in the link-local range (169.254.0.0/16, fe80::/10)"
+    elif any(address in block for block in _LOCAL_MULTICAST):
+        why = "may not be in the link-local multicast range (224.0.0.0/24, ff02::/10)"
+    if why:
+        out.append(invalid(path, text, why))
 
 
 def _check_affinity(spec: Obj, out: Causes) -> None:
@@ -89,16 +115,17 @@ def _check_service_ports(ports: list[Obj], kind: str, out: Causes) -> None:
         check_enum(protocol, f"{path}.protocol", _PROTOCOLS, out)
         if port.get("targetPort") is not None:
             check_port_or_name(port["targetPort"], f"{path}.targetPort", out)
+        check_optional_name(port.get("appProtocol"), f"{path}.appProtocol", names.qualified_name, out)
         if (protocol, number) in seen_ports:
             out.append(duplicate(path, {"port": number, "protocol": protocol}))
         seen_ports.add((protocol, number))
         node_port = port.get("nodePort")
         if not node_port:
             continue
-        if kind not in ("NodePort", "LoadBalancer"):
-            out.append(forbidden(f"{path}.nodePort", f"may not be used when `type` is '{kind}'"))
-        elif (protocol, node_port) in seen_node_ports:
-            out.append(duplicate(path, {"nodePort": node_port, "protocol": protocol}))
+        if kind == "ClusterIP":
+            out.append(forbidden(f"{path}.nodePort", "may not be used when `type` is 'ClusterIP'"))
+        if (protocol, node_port) in seen_node_ports:
+            out.append(duplicate(f"{path}.nodePort", node_port))
         seen_node_ports.add((protocol, node_port))
 
 
@@ -116,11 +143,12 @@ def _check_port_name(name: str | None, path: str, seen: set[str], out: Causes, *
 def check_service_update(new: Obj, old: Obj, out: Causes) -> None:
     """The cluster address of a Service stays, unless it becomes or was an ExternalName."""
     ours, theirs = new.get("spec") or {}, old.get("spec") or {}
+    check_balancer_update(ours, theirs, out)
     if "ExternalName" in (service_type(ours), service_type(theirs)):
         return
     before = theirs.get("clusterIP")
     if before and ours.get("clusterIP") != before:
-        out.append(invalid("spec.clusterIPs[0]", ours.get("clusterIP"), "may not change once set"))
+        out.append(invalid("spec.clusterIPs[0]", [ours.get("clusterIP") or ""], "may not change once set"))
 
 
 def check_endpoints(obj: Obj, out: Causes) -> None:
