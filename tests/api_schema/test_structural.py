@@ -207,3 +207,30 @@ def test_decoding_twice_changes_nothing_more():
     once = copy.deepcopy(obj)
     conform(DEPLOYMENT, obj)
     assert obj == once
+
+
+def test_a_spec_that_comes_again_is_known_and_a_mistake_is_told_of_each_time():
+    def pod(container, **spec):
+        obj = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "a"}}
+        obj |= {"spec": {"containers": [container], **spec}}
+        return obj, orjson.dumps(obj)
+
+    good = {"name": "c", "image": "i"}
+    for _ in range(2):
+        obj, body = pod(good, hostNetwrk=True)
+        found = conform(POD, obj, field_validation="Warn", body=body)
+        assert found.problems == ['unknown field "spec.hostNetwrk"']
+        assert "hostNetwrk" not in obj["spec"]
+        obj, body = pod(good | {"resources": {"limits": {"cpu": "1000m"}}})
+        conform(POD, obj, body=body)
+        assert obj["spec"]["containers"][0]["resources"]["limits"]["cpu"] == "1"
+        obj, body = pod({"image": "i"})
+        assert [cause.field for cause in conform(POD, obj, body=body).missing] == ["spec.containers[0].name"]
+        with pytest.raises(ApiError):
+            conform(POD, *pod("none")[:1], body=b"{}")
+        obj, body = pod(good)
+        conform(POD, obj, body=body)
+        # Not from JSON: its text would not tell this list from no list.
+        obj, _ = pod(good, tolerations=float("nan"))
+        with pytest.raises(ApiError):
+            conform(POD, obj)

@@ -110,8 +110,11 @@ class Writer(Protocol):
 
     async def change(
         self, kind: Kind, namespace: str, name: str, change: Callable[[Obj], Obj], *, user: User, **options: Any
-    ) -> Obj:
-        """Read, change and commit, again on conflict; `change` gets a private copy and returns the new object."""
+    ) -> bytes:
+        """Read, change and commit, again on conflict; `change` gets a private copy and returns the new object.
+
+        Returns the stored object's JSON: most callers do not look at it.
+        """
         ...
 
     async def delete(self, kind: Kind, namespace: str, name: str, *, user: User, options: Obj | None = None) -> Obj:

@@ -14,7 +14,7 @@ from homeostat.api import kinds, meta
 from homeostat.api.errors import ApiError
 from homeostat.api.kinds import Kind
 from homeostat.api.types import Obj
-from homeostat.apiserver import bootstrap_objects
+from homeostat.apiserver import bootstrap_objects, codec
 from homeostat.apiserver.allocation import SERVER
 from homeostat.apiserver.bootstrap import Bootstrap
 from homeostat.apiserver.contract import Reader, Writer
@@ -76,7 +76,7 @@ class Presence:
                     "spec": {**spec, "acquireTime": acquired}}  # fmt: skip
 
         try:
-            return await self._writer.change(kinds.LEASE, _NAMESPACE, self.lease_name, take, user=SERVER)
+            return codec.decode(await self._writer.change(kinds.LEASE, _NAMESPACE, self.lease_name, take, user=SERVER))
         except ApiError as error:
             if error.reason != "NotFound":
                 raise

@@ -12,12 +12,14 @@ from homeostat.api.types import Obj
 from homeostat.kit import chance
 
 
-def accept(kind: Kind, obj: Obj, *, field_validation: str = "Ignore", body: bytes = b"") -> structural.Findings:
+def accept(
+    kind: Kind, obj: Obj, *, field_validation: str = "Ignore", body: bytes = b"", is_json: bool = False
+) -> structural.Findings:
     """Bring a client's object into its kind's shape and fill in defaults, in place. Raises 400.
 
     Returns what to warn of, and the required fields that are missing.
     """
-    found = structural.conform(kind, obj, field_validation=field_validation, body=body)
+    found = structural.conform(kind, obj, field_validation=field_validation, body=body, is_json=is_json)
     defaults.apply_defaults(kind, obj)
     return found
 

@@ -66,6 +66,8 @@ class Verbs:
         write = self._write(request, info, kind)
         obj = self._accept(write, bodies.parse_object(request, kind), bodies.json_text(request))
         bodies.place(obj, kind, write.namespace, "")
+        if obj["metadata"].get("resourceVersion"):
+            raise errors.ApiError(500, "", "resourceVersion should not be set on objects to be created")
         if errors.qualified(kind.plural, kind.group) in self._unattended:
             write.warnings.append(f"{kind.kind} objects are stored and served, but no loop acts on them yet")
         data = await self._writes.create(write, obj)
@@ -77,7 +79,7 @@ class Verbs:
         new = self._accept(write, bodies.parse_object(request, kind), bodies.json_text(request))
         bodies.place(new, kind, write.namespace, write.name)
         lifecycle.check_conditional(kind, new)
-        data = await self._writes.change(write, lambda _: new)
+        data = await self._writes.change(write, lambda _: new, is_read_only=True)
         return self._answer(200, request, write, data)
 
     async def patch(self, request: Request, info: RequestInfo, kind: Kind) -> Response:
@@ -92,7 +94,7 @@ class Verbs:
         def change(old: Obj) -> Obj:
             write.warnings.clear()
             new = bodies.identify(patch.apply(media_type, convert(old, kind), value, schema), kind)
-            new = self._accept(write, new, b"")
+            new = self._accept(write, new, b"", is_json=True)
             bodies.place(new, kind, write.namespace, write.name)
             return new
 
@@ -130,9 +132,10 @@ class Verbs:
         body = list_body(kind, meta, [item.data for item in found]) if form is None else form.many(found, meta)
         return Response(200, body, _headers(warnings))
 
-    def _accept(self, write: Write, obj: Obj, body: bytes) -> Obj:
+    def _accept(self, write: Write, obj: Obj, body: bytes, *, is_json: bool = False) -> Obj:
         """The client's object in the shape and version that is stored."""
-        found = rules.accept(write.kind, obj, field_validation=write.field_validation, body=body)
+        how = write.field_validation
+        found = rules.accept(write.kind, obj, field_validation=how, body=body, is_json=is_json)
         write.warnings.extend(found.problems)
         write.missing = found.missing
         if obj.get("metadata") is None:

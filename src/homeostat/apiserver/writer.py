@@ -15,7 +15,8 @@ from homeostat.wire.message import User
 
 
 class ServerWriter:
-    """See the module. Options: `cause` (a WriteCause), `dry_run`, `subresource`, `preconditions`."""
+    """See the module. Options: `cause` (a WriteCause), `dry_run`, `subresource`, and of a change `preconditions` and
+    `is_read_only` (see `Writes.change`)."""
 
     def __init__(self, writes: Writes) -> None:
         self._writes = writes
@@ -33,12 +34,13 @@ class ServerWriter:
 
     async def change(
         self, kind: Kind, namespace: str, name: str, change: Callable[[Obj], Obj], *, user: User, **options: Any
-    ) -> Obj:
+    ) -> bytes:
         """Read, change and commit, again on conflict. Raises ApiError."""
         write = _write(kind, namespace, name, user, options=options, note="update")
         write.subresource = options.get("subresource", "")
-        data = await self._writes.change(write, change, preconditions=options.get("preconditions"))
-        return codec.decode(data)
+        is_read_only = bool(options.get("is_read_only"))
+        wanted = options.get("preconditions")
+        return await self._writes.change(write, change, preconditions=wanted, is_read_only=is_read_only)
 
     async def delete(self, kind: Kind, namespace: str, name: str, *, user: User, options: Obj | None = None) -> Obj:
         """Delete by the kind's rules; the object or a Status. Raises ApiError."""

@@ -43,11 +43,11 @@ class Write:
     warnings: list[str] = field(default_factory=list)
     # Required fields that the client's object lacks; told together with what validation finds.
     missing: list[Cause] = field(default_factory=list)
+    # The kind that the store keeps.
+    home: Kind = field(init=False)
 
-    @property
-    def home(self) -> Kind:
-        """The kind that the store keeps."""
-        return stored_as(self.kind)
+    def __post_init__(self) -> None:
+        self.home = stored_as(self.kind)
 
     def not_found(self) -> errors.ApiError:
         """404 for this object."""
@@ -118,10 +118,18 @@ class Writes:
     # Change
 
     async def change(
-        self, write: Write, make: Callable[[Obj], Obj], *, preconditions: Obj | None = None, base: Item | None = None
+        self,
+        write: Write,
+        make: Callable[[Obj], Obj],
+        *,
+        preconditions: Obj | None = None,
+        base: Item | None = None,
+        is_read_only: bool = False,
     ) -> bytes:
         """Replace the object by what `make` gives for a private copy of it; returns it as clients get it.
 
+        With `is_read_only` there is no copy: `make` leaves what it gets as it is, and what it gives may share all of it
+        but the metadata.
         A resourceVersion in what `make` returns is a precondition; without one the change is made again on top of
         whatever came in between. Raises ApiError 404, 409 and what the rules say.
         """
@@ -130,7 +138,7 @@ class Writes:
             if item is None:
                 raise write.not_found()
             old = codec.decode(item.data)
-            new = make(codec.decode(item.data))
+            new = make(old if is_read_only else codec.decode(item.data))
             wanted = new["metadata"].get("resourceVersion") or ""
             failed = lifecycle.check_preconditions(old, preconditions or {"uid": new["metadata"].get("uid")})
             if failed or (wanted and wanted != old["metadata"]["resourceVersion"]):
@@ -200,6 +208,10 @@ class Writes:
         finally:
             self._measure("delete" if delete else "update" if expected else "create", clock.monotonic() - started)
         self._feed.applied_own(Event(key, value, revision, delete))
+        item = None if delete else self._hub_item(write)
+        if item is not None and item.revision == revision:
+            # The same bytes once, not twice.
+            return item.data
         return codec.stamp(body, revision)
 
     async def replace(self, write: Write, item: Item, new: Obj, *, delete: bool = False) -> bytes:

@@ -36,8 +36,14 @@ def uuid4() -> str:
 
 def name_suffix(length: int = 5) -> str:
     """The random tail of a generated name, in Kubernetes' alphabet."""
-    draw = world.current().random
-    return "".join(draw.choice(_NAME_ALPHABET) for _ in range(length))
+    # One draw for all: the operating system is asked once.
+    letters = len(_NAME_ALPHABET)
+    number = world.current().random.randrange(letters**length)
+    text = ""
+    for _ in range(length):
+        number, at = divmod(number, letters)
+        text += _NAME_ALPHABET[at]
+    return text
 
 
 def token_hex(length_bytes: int) -> str:

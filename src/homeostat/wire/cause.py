@@ -6,16 +6,12 @@ from any object back to what began it.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import msgspec
-import orjson
 
 HEADER = "homeostat-cause"
 
 
-@dataclass(frozen=True, slots=True)
-class Seen:
+class Seen(msgspec.Struct, frozen=True):
     """An object at a revision that the loop read before it decided."""
 
     kind: str
@@ -24,8 +20,7 @@ class Seen:
     revision: int
 
 
-@dataclass(frozen=True, slots=True)
-class WriteCause:
+class WriteCause(msgspec.Struct, frozen=True):
     """`loop` is the component and loop (`controller-manager/replicaset`, `kubelet/worker-1`, `user/kubectl`); `key`
     what it worked on (`namespace/name`); `note` says what it saw in a few words; `seen` the newest objects it
     reacted to, the most telling first."""
@@ -37,9 +32,10 @@ class WriteCause:
 
     def encode(self) -> bytes:
         """JSON in one line, as it stands in the header and in the store."""
-        return orjson.dumps(self)
+        return _encoder.encode(self)
 
 
+_encoder = msgspec.json.Encoder()
 _decoder = msgspec.json.Decoder(WriteCause)
 
 

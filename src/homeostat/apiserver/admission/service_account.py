@@ -1,20 +1,25 @@
 """ServiceAccount: every Pod runs as an account that exists, and finds its token under the well-known path.
 
-The token, the cluster's certificate and the namespace come as one projected volume `kube-api-access-xxxxx`.
+The token, the cluster's certificate and the namespace come as one projected volume `kube-api-access-xxxxx`. Its name is
+made of the account's, where Kubernetes draws one for each Pod: so the specs of a template's Pods stay the same text,
+and what is known of one is known of all (`api.remembered`).
 Rule: plugin/pkg/admission/serviceaccount.
 """
 
 from __future__ import annotations
 
+from zlib import crc32
+
 from homeostat.api import kinds
 from homeostat.api.types import Obj
 from homeostat.apiserver.admission.plugin import CREATE, Plugin, is_write_of, refuse
 from homeostat.apiserver.contract import Attributes, Reader
-from homeostat.kit import chance, clock
+from homeostat.kit import clock
 
 MOUNT_PATH = "/var/run/secrets/kubernetes.io/serviceaccount"
 MIRROR = "kubernetes.io/config.mirror"
 _VOLUME_PREFIX = "kube-api-access-"
+_SUFFIX_ALPHABET = "bcdfghjklmnpqrstvwxz2456789"
 _DEFAULT = "default"
 
 # A token lives an hour and a bit, so that a refresh at 80 % of its life never collides with a full hour.
@@ -33,6 +38,8 @@ class ServiceAccount(Plugin):
 
     def __init__(self, reader: Reader) -> None:
         self._reader = reader
+        self._accounts: dict[tuple[str, str], Obj] = {}
+        self._revision: int | None = None
 
     async def mutate(self, attributes: Attributes) -> None:
         """Set the account, its pull secrets and its volume. Raises 403 when the account does not exist."""
@@ -49,9 +56,9 @@ class ServiceAccount(Plugin):
             why = f'error looking up service account {attributes.namespace}/{name}: serviceaccount "{name}" not found'
             raise refuse(attributes, why)
         if not spec.get("imagePullSecrets") and account.get("imagePullSecrets"):
-            spec["imagePullSecrets"] = account["imagePullSecrets"]
+            spec["imagePullSecrets"] = [dict(secret) for secret in account["imagePullSecrets"]]
         if _automounts(spec, account):
-            _mount_token(spec)
+            _mount_token(spec, account)
 
     async def validate(self, attributes: Attributes) -> None:
         """A mirror Pod may use neither an account nor a secret. Raises 403."""
@@ -71,15 +78,27 @@ class ServiceAccount(Plugin):
                 raise refuse(attributes, "a mirror pod may not use ServiceAccountToken volume projections")
 
     async def _account(self, namespace: str, name: str) -> Obj | None:
-        account = self._reader.get(kinds.SERVICEACCOUNT, namespace, name)
+        account = self._known(namespace, name)
         if account is not None:
             return account
         patience = _DEFAULT_ACCOUNT_SECONDS if name == _DEFAULT else _OTHER_ACCOUNT_SECONDS
         deadline = clock.monotonic() + patience
         while account is None and clock.monotonic() < deadline:
             await clock.sleep(_POLL_SECONDS)
-            account = self._reader.get(kinds.SERVICEACCOUNT, namespace, name)
+            account = self._known(namespace, name)
         return account
+
+    def _known(self, namespace: str, name: str) -> Obj | None:
+        """The account, decoded once while no account changes; read-only."""
+        revision = self._reader.revision(kinds.SERVICEACCOUNT)
+        if revision != self._revision:
+            self._revision, self._accounts = revision, {}
+        found = self._accounts.get((namespace, name))
+        if found is None:
+            found = self._reader.get(kinds.SERVICEACCOUNT, namespace, name)
+            if found is not None:
+                self._accounts[(namespace, name)] = found
+        return found
 
 
 def _automounts(spec: Obj, account: Obj) -> bool:
@@ -89,13 +108,14 @@ def _automounts(spec: Obj, account: Obj) -> bool:
     return True
 
 
-def _mount_token(spec: Obj) -> None:
+def _mount_token(spec: Obj, account: Obj) -> None:
     """Mount the token into every container that has nothing at its path; one volume for all."""
     names = {volume.get("name", "") for volume in spec.get("volumes") or ()}
     volume = next((name for name in sorted(names) if name.startswith(_VOLUME_PREFIX)), "")
     fresh = not volume
-    while not volume or (fresh and volume in names):
-        volume = _VOLUME_PREFIX + chance.name_suffix()
+    if fresh:
+        # No other volume begins like this: the name is free.
+        volume = _VOLUME_PREFIX + _suffix(account["metadata"])
     needed = False
     for container in (*(spec.get("initContainers") or ()), *(spec.get("containers") or ())):
         mounts = container.get("volumeMounts") or []
@@ -105,6 +125,16 @@ def _mount_token(spec: Obj) -> None:
         needed = True
     if needed and fresh:
         spec["volumes"] = [*(spec.get("volumes") or ()), token_volume(volume)]
+
+
+def _suffix(metadata: Obj) -> str:
+    """Five characters such as Kubernetes draws, made of the account's namespace and name."""
+    number = crc32(f"{metadata['namespace']}/{metadata['name']}".encode())
+    text = ""
+    for _ in range(5):
+        number, at = divmod(number, len(_SUFFIX_ALPHABET))
+        text += _SUFFIX_ALPHABET[at]
+    return text
 
 
 def token_volume(name: str) -> Obj:

@@ -33,13 +33,14 @@ async def bind(call: Call) -> Response:
             raise _conflict(name, why)
         return assigned(pod, node, metadata.get("annotations") or {})
 
-    options = {**write_options(call), "subresource": "binding"}
+    options = {**write_options(call), "subresource": "binding", "is_read_only": True}
     await call.writer.change(kinds.POD, call.info.namespace, name, assign, user=call.user, **options)
     return success()
 
 
 def assigned(pod: Obj, node: str, annotations: Obj) -> Obj:
-    """The Pod on its node. Raises 409 when it has one, is going, or is gated."""
+    """The Pod on its node: a new object, which shares with `pod` what stays. Raises 409 when it has one, is going, or
+    is gated."""
     name = pod["metadata"]["name"]
     spec = pod["spec"]
     if pod["metadata"].get("deletionTimestamp"):
@@ -49,11 +50,10 @@ def assigned(pod: Obj, node: str, annotations: Obj) -> Obj:
     if spec.get("schedulingGates"):
         raise _conflict(name, f"pod {name} has non-empty .spec.schedulingGates")
     # A version left in would forbid the write on top of a status update that came in between.
-    pod["metadata"]["resourceVersion"] = ""
-    spec["nodeName"] = node
+    metadata = {**pod["metadata"], "resourceVersion": ""}
     if annotations:
-        pod["metadata"]["annotations"] = {**(pod["metadata"].get("annotations") or {}), **annotations}
-    status = pod.setdefault("status", {})
+        metadata["annotations"] = {**(metadata.get("annotations") or {}), **annotations}
+    status = dict(pod.get("status") or {})
     # What was promised is kept now (ClearingNominatedNodeNameAfterBinding).
     status.pop("nominatedNodeName", None)
     others = [found for found in status.get("conditions") or () if found.get("type") != "PodScheduled"]
@@ -64,7 +64,7 @@ def assigned(pod: Obj, node: str, annotations: Obj) -> Obj:
         "lastTransitionTime": clock.now_rfc3339(),
     }
     status["conditions"] = [*others, scheduled]
-    return pod
+    return {**pod, "metadata": metadata, "spec": {**spec, "nodeName": node}, "status": status}
 
 
 def _wrong(target: Obj, node: str) -> list[Cause]:

@@ -10,6 +10,7 @@ import orjson
 from homeostat.api import errors, patch, selectors
 from homeostat.api.errors import Cause
 from homeostat.api.types import Obj
+from homeostat.apiserver import codec
 from homeostat.apiserver.contract import Call
 from homeostat.apiserver.documents import json_response
 from homeostat.apiserver.subresources.exchange import body_of, write_options
@@ -41,7 +42,7 @@ async def scale(call: Call) -> Response:
         return _resized(obj, asked, version)
 
     changed = await call.writer.change(kind, info.namespace, info.name, resize, user=call.user, **write_options(call))
-    return json_response(scale_of(changed))
+    return json_response(scale_of(codec.decode(changed)))
 
 
 def scale_of(obj: Obj) -> Obj:
