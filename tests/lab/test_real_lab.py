@@ -136,6 +136,52 @@ def test_nothing_outlives_a_supervisor_that_is_killed(lab: Lab) -> None:
     lab.kubectl("rollout", "status", "deployment/hello", "--timeout=60s")
 
 
+STRAYING = """
+apiVersion: v1
+kind: Pod
+metadata: {name: straying}
+spec:
+  terminationGracePeriodSeconds: 1
+  containers:
+  - {name: main, image: none, command: [sh, -c, "(setsid sleep 1000 &); exec sleep 1000"]}
+"""
+
+
+def test_when_the_shim_is_killed_nothing_of_its_containers_is_left_and_all_are_started_again(lab: Lab) -> None:
+    lab.run("up", "--control-planes", "1", "--workers", "1")
+    lab.kubectl("apply", "-f", "-", given=STRAYING)
+    lab.kubectl("wait", "--for=condition=Ready", "pod/straying", "--timeout=60s")
+    children = lab.order("homeostat", {"do": "status"})["children"]
+    shim = next(child["pid"] for child in children if child["name"] == "shim")
+    before = set(lab.processes()) - {lab.supervisor(), *(child["pid"] for child in children)}
+    # Three of the control plane, the container's own, and its stray.
+    assert len(before) == 5
+    os.kill(shim, signal.SIGKILL)
+    until(lambda: not before & set(lab.processes()), seconds=20)
+    again = "jsonpath={.status.containerStatuses[0].restartCount}"
+    until(lambda: lab.run("status", ok=False).returncode == 0, seconds=60)
+    until(lambda: lab.kubectl("get", "pod", "straying", "-o", again) == "1", seconds=30)
+    lab.kubectl("wait", "--for=condition=Ready", "pod/straying", "--timeout=60s")
+    lab.run("down")
+    assert lab.processes() == []
+
+
+def test_containers_outlive_a_killed_kubelet_and_end_with_their_node(lab: Lab) -> None:
+    lab.run("up", "--control-planes", "1", "--workers", "1")
+    lab.kubectl("apply", "-f", "-", given=STRAYING)
+    lab.kubectl("wait", "--for=condition=Ready", "pod/straying", "--timeout=60s")
+    children = lab.order("homeostat", {"do": "status"})["children"]
+    kubelet = next(child["pid"] for child in children if child["node"] == "worker-1")
+    containers = set(lab.processes()) - {lab.supervisor(), *(child["pid"] for child in children)}
+    os.kill(kubelet, signal.SIGKILL)
+    until(lambda: kubelet not in lab.processes(), seconds=10)
+    assert containers <= set(lab.processes())
+    lab.run("node", "stop", "worker-1")
+    until(lambda: len(containers & set(lab.processes())) == 3, seconds=10)
+    lab.run("node", "start", "worker-1")
+    until(lambda: lab.run("status", ok=False).returncode == 0, seconds=60)
+
+
 def test_clusters_run_side_by_side_and_a_second_up_is_refused(lab: Lab) -> None:
     small = ("--control-planes", "1", "--workers", "1")
     lab.run("up", *small)

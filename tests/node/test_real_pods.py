@@ -103,7 +103,10 @@ def play(tmp_path: Path, story: Callable[[Real], Awaitable[None]]) -> None:
             pids = real.pids()
             await real.agent.stop(stop_containers=True)
             await real.server.stop()
-        assert [entry for entry in pids if start_ticks(entry["pid"]) or start_ticks(entry["shim"])] == []
+        assert [entry for entry in pids if start_ticks(entry["pid"])] == []
+        async with asyncio.timeout(5):
+            while any(start_ticks(entry["shim"]) for entry in pids):
+                await asyncio.sleep(0.005)
 
     uvloop.run(main())
 

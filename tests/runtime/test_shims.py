@@ -1,9 +1,11 @@
-"""The shim by itself: commands that run in a fork of a warm parent, one shim a container, and parents that die."""
+"""The shim by itself: commands in a fork of a warm parent, many containers in one shim, and what they leave behind."""
 
 from __future__ import annotations
 
 import json
 import os
+import re
+import shutil
 import signal
 import sys
 import time
@@ -56,6 +58,20 @@ def until(check: Callable[[], Any]) -> Any:
             return found
         time.sleep(0.002)
     raise AssertionError("never so")
+
+
+def children_of(pid: int) -> list[int]:
+    """Its living children: by their parent's ID, as not every kernel lists them."""
+    found = []
+    for entry in os.listdir("/proc"):
+        if entry.isdigit():
+            try:
+                fields = Path(f"/proc/{entry}/stat").read_text().rpartition(")")[2].split()
+            except OSError:
+                continue
+            if int(fields[1]) == pid and fields[0] != "Z":
+                found.append(int(entry))
+    return found
 
 
 def read(path: Path) -> dict[str, Any] | None:
@@ -117,25 +133,79 @@ def test_a_shim_told_to_end_asks_first_and_then_kills(tmp_path: Path) -> None:
     assert (read(place / "exit.json") or {})["code"] == 137
 
 
-def test_when_the_parent_dies_the_shim_ends_its_container(tmp_path: Path) -> None:
-    place = folder(tmp_path, "sleep", "100", die_with_parent=True)
-
-    def parent() -> int:
-        forked(lambda: shim.run(place))
-        time.sleep(100)
-        return 0
-
-    pid = forked(parent)
-    pids = until(lambda: read(place / "pid.json"))
-    os.kill(pid, signal.SIGKILL)
-    os.waitpid(pid, 0)
-    until(lambda: not start_ticks(pids["pid"]) and not start_ticks(pids["shim"]))
-    assert (read(place / "exit.json") or {})["code"] in (137, 143)
-
-
 def test_the_shim_loads_no_more_than_it_needs() -> None:
     heavy = ("asyncio", "subprocess", "msgspec", "logging")
     code = f"import sys, homeostat.runtime.shim; print([name for name in {heavy} if name in sys.modules])"
     root = str(Path(shim.__file__).parents[2])
     with os.popen(f'PYTHONPATH="{root}" {sys.executable} -S -c "{code}"') as answer:
         assert answer.read().strip() == "[]"
+
+
+def test_one_shim_has_many_containers_and_what_one_leaves_behind_ends_with_it_alone(tmp_path: Path) -> None:
+    places = []
+    for name, script in (
+        ("first", "setsid sleep 100 & exec sleep 100"),
+        ("second", "exec sleep 100"),
+        ("third", "exit 5"),
+    ):
+        (tmp_path / name).mkdir()
+        places.append(folder(tmp_path / name, "sh", "-c", script))
+
+    def keep() -> int:
+        kept = shim.Shim()
+        for number, place in enumerate(places):
+            # Their folders carry the containers' IDs.
+            assert kept.take(place.rename(place.with_name(f"c{number}")))
+        kept.serve(lambda: kept.told_to_end and not kept.folders)
+        return 0
+
+    pid = forked(keep)
+    first, second, third = (place.with_name(f"c{number}") for number, place in enumerate(places))
+    assert (until(lambda: read(third / "exit.json")) or {})["code"] == 5
+    one, two = (until(lambda place=place: read(place / "pid.json"))["pid"] for place in (first, second))
+    stray = until(lambda: children_of(one))[0]
+    os.kill(one, signal.SIGKILL)
+    assert (until(lambda: read(first / "exit.json")) or {})["code"] == 137
+    assert not start_ticks(stray)
+    assert start_ticks(two)
+    assert not (second / "exit.json").exists()
+    os.kill(pid, signal.SIGTERM)
+    os.waitpid(pid, 0)
+    assert (read(second / "exit.json") or {})["code"] == 143
+    assert not start_ticks(two)
+
+
+def test_a_daemon_of_a_container_belongs_to_its_first_process(tmp_path: Path) -> None:
+    script = "(setsid sh -c 'echo $$; exec sleep 100' &); sleep 100 & wait; wait"
+    place = folder(tmp_path, "sh", "-c", script)
+    pid = forked(lambda: shim.run(place))
+    root = until(lambda: read(place / "pid.json"))["pid"]
+    daemon = int(until(lambda: re.search(r"stdout F (\d+)", (tmp_path / "log").read_text()))[1])
+    until(lambda: daemon in children_of(root))
+    os.kill(pid, signal.SIGTERM)
+    os.waitpid(pid, 0)
+    assert not start_ticks(daemon)
+
+
+def test_a_container_that_ends_while_its_folder_is_gone_takes_no_other_with_it(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+    lost, kept = (folder(tmp_path / name, "sleep", "100") for name in ("a", "b"))
+    lost, kept = (place.rename(place.with_name(name)) for place, name in ((lost, "c0"), (kept, "c1")))
+
+    def keep() -> int:
+        shim_ = shim.Shim()
+        for place in (lost, kept):
+            shim_.take(place)
+        shim_.serve(lambda: shim_.told_to_end and not shim_.folders)
+        return 0
+
+    pid = forked(keep)
+    root, other = (until(lambda place=place: read(place / "pid.json"))["pid"] for place in (lost, kept))
+    shutil.rmtree(lost)
+    os.kill(root, signal.SIGKILL)
+    until(lambda: not start_ticks(root))
+    os.kill(other, signal.SIGTERM)
+    assert (until(lambda: read(kept / "exit.json")) or {})["code"] == 143
+    os.kill(pid, signal.SIGTERM)
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0

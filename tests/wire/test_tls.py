@@ -11,7 +11,7 @@ from cryptography import x509
 from homeostat.kit import virtual
 from homeostat.wire import pki
 from homeostat.wire.message import Response, User
-from homeostat.wire.tls import client_context, peer_user, server_context
+from homeostat.wire.tls import client_context, peer_user, rehearse, server_context
 
 
 @pytest.fixture
@@ -104,3 +104,12 @@ def test_no_certificate_is_nobody():
     assert peer_user(None) is None
     assert peer_user({}) is None
     assert peer_user({"subject": ((("organizationName", "o"),),)}) is None
+
+
+def test_a_rehearsal_shakes_hands_in_memory_and_fails_as_a_real_handshake_would(files):
+    server = server_context(files / "server.crt", files / "server.key", client_ca=files / "ca.crt")
+    rehearse(server, client_tls(files, "client"), "127.0.0.1")
+    with pytest.raises(ssl.SSLCertVerificationError, match="not valid for"):
+        rehearse(server, client_tls(files, "client"), "127.0.0.9")
+    with pytest.raises(ssl.SSLError):
+        rehearse(server, client_tls(files, "stranger"), "127.0.0.1")

@@ -21,8 +21,8 @@ from homeostat.kit import clock, tasks
 from homeostat.lab import boot as lab
 from homeostat.lab import kubeconfig
 from homeostat.lab.control import ask_async
+from homeostat.lab.forking import Rooms
 from homeostat.lab.state import Folder, LabError
-from homeostat.lab.supervisor import Rooms
 from homeostat.lab.topology import Cluster
 from homeostat.wire.message import Request
 

@@ -52,12 +52,11 @@ def _runtime(place: Place) -> Runtime:
     options = ProcessOptions(
         log_bytes_max=place.settings.integer("kubelet", "container-log-max-size"),
         log_files_max=place.settings.integer("kubelet", "container-log-max-files"),
-        die_with_parent=True,
     )
     return ProcessRuntime(
         place.folder.runtime(node.name),
         pod_cidr=node.pod_cidr,
         node_address=node.address,
-        launcher=WarmLauncher(place.folder.supervisor_socket),
+        launcher=WarmLauncher(place.folder.shim_socket),
         options=options,
     )

@@ -16,9 +16,10 @@ from pathlib import Path
 
 from homeostat.kit import clock, log
 from homeostat.lab import certificates, control, kubeconfig, manifests
-from homeostat.lab.forking import set_title
+from homeostat.lab.containers import Containers
+from homeostat.lab.forking import Rooms, set_title
 from homeostat.lab.state import Folder, LabError, free_indexes, replace_file
-from homeostat.lab.supervisor import Child, Rooms, Supervisor
+from homeostat.lab.supervisor import Child, Supervisor
 from homeostat.lab.topology import (
     API_PORT,
     CLUSTERS_MAX,
@@ -193,23 +194,25 @@ def _redirect(file: Path) -> None:
 def _supervise(folder: Folder, planned: Plan, load: Load, *, lock: int, api: socket.socket) -> None:
     log.configure()
     set_title("homeostat")
+    certificates.rehearse(folder.pki, planned.cluster)
     # A relay of a whole cluster, and a server of many watches, have more connections than the usual 1,024.
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     control_socket = control.bind(folder.supervisor_socket)
+    shim_socket = control.bind(folder.shim_socket)
+    rooms = load({"api": api})
     own = f"--state={folder.path}"
-    children = [Child("network", ["homeostat-network", own])]
+    containers = Containers(shim_socket, rooms, inherited=[api.fileno(), planned.claim.fileno(), lock])
+    shim = Child("shim", ["homeostat-shim"], work=containers.run)
+    children = [shim, Child("network", ["homeostat-network", own])]
     for node in planned.cluster.nodes():
         children.append(Child(f"kubelet on {node.name}", ["kubelet", own, f"--node={node.name}"], node=node.name))
     supervisor = Supervisor(
-        children=children,
-        control=control_socket,
-        rooms=load({"api": api}),
-        inherited=[api.fileno(), planned.claim.fileno(), lock],
+        children=children, shim=shim, shim_socket=folder.shim_socket, control=control_socket, rooms=rooms
     )
     supervisor.run()
-    folder.supervisor_socket.unlink(missing_ok=True)
-    folder.network_socket.unlink(missing_ok=True)
+    for path in (folder.supervisor_socket, folder.shim_socket, folder.network_socket):
+        path.unlink(missing_ok=True)
 
 
 def stop(folder: Folder, *, purge: bool = False) -> bool:

@@ -118,6 +118,12 @@ def client_context(folder: Path, identity: Identity) -> ssl.SSLContext:
     return tls.client_context(folder / "ca.crt", certificate=certificate, key=key)
 
 
+def rehearse(folder: Path, cluster: Cluster) -> None:
+    """One handshake before the components fork, so that they share what it sets up."""
+    server = cluster.masters()[0]
+    tls.rehearse(server_context(folder, f"apiserver-{server.name}"), client_context(folder, ADMIN), server.address)
+
+
 def ca_pem(folder: Path) -> str:
     """The authority's certificate, by which Pods know the API server."""
     return (folder / "ca.crt").read_text()

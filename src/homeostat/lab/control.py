@@ -1,21 +1,27 @@
-"""Orders to the supervisor and to the network process: one JSON line over a Unix socket, one line back."""
+"""Orders to the processes of a lab: one JSON line over a Unix socket, one line back."""
 
 from __future__ import annotations
 
 import asyncio
 import os
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import orjson
 
+from homeostat.kit.log import logger
 from homeostat.lab.state import LabError
+from homeostat.runtime.descriptors import Descriptors
 
 Answer = dict[str, Any]
+# Hears of an order, and answers it now or later.
+Obey = Callable[[Answer, Callable[[Answer], None]], None]
 _PATH_BYTES_MAX = 100
+_LINE_BYTES_MAX = 65536
+_log = logger("orders")
 
 
 @contextmanager
@@ -40,6 +46,57 @@ def bind(path: Path) -> socket.socket:
     path.chmod(0o600)
     sock.listen(64)
     return sock
+
+
+class Orders:
+    """Takes orders on a listening socket in a process without an event loop; `obey` is called with each, and with what
+    takes its answer."""
+
+    def __init__(self, listener: socket.socket, descriptors: Descriptors, obey: Obey) -> None:
+        self._listener = listener
+        self._descriptors = descriptors
+        self._obey = obey
+        listener.setblocking(False)
+        descriptors.watch(listener.fileno(), self._accept)
+
+    def _accept(self) -> None:
+        try:
+            connection, _ = self._listener.accept()
+        except BlockingIOError:
+            return
+        connection.setblocking(False)
+        pending = bytearray()
+        self._descriptors.watch(connection.fileno(), lambda: self._read(connection, pending))
+
+    def _read(self, connection: socket.socket, pending: bytearray) -> None:
+        try:
+            received = connection.recv(_LINE_BYTES_MAX)
+        except OSError:
+            received = b""
+        if not received or len(pending) > _LINE_BYTES_MAX:
+            self._descriptors.forget(connection.fileno())
+            connection.close()
+            return
+        *lines, rest = bytes(pending + received).split(b"\n")
+        pending[:] = rest
+        for line in lines:
+            self._take(line, lambda answer: _send(connection, answer))
+
+    def _take(self, line: bytes, answer: Callable[[Answer], None]) -> None:
+        try:
+            order = orjson.loads(line)
+            order["do"], order.get("node")
+        except (orjson.JSONDecodeError, KeyError, TypeError, AttributeError):
+            answer({"error": "an order is a JSON object with a field `do`"})
+        else:
+            self._obey(order, answer)
+
+
+def _send(connection: socket.socket, answer: Answer) -> None:
+    try:
+        connection.sendall(orjson.dumps(answer) + b"\n")
+    except OSError:
+        _log.info("the sender of an order left before its answer")
 
 
 def ask(path: Path, order: Answer, *, timeout_seconds: float = 30.0) -> Answer:

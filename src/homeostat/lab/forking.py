@@ -1,4 +1,4 @@
-"""Forking a component or a container's shim from the warm parent: what the child must forget first."""
+"""Forking a component from the warm parent: what must be imported before, and what the child must forget first."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ import signal
 import sys
 import traceback
 from collections.abc import Callable, Collection, Iterable
-from pathlib import Path
+from dataclasses import dataclass, field
 
-from homeostat.runtime import shim
+from homeostat.kit import collector
 
 _PR_SET_PDEATHSIG = 1
 _PR_SET_NAME = 15
@@ -19,23 +19,29 @@ _libc = ctypes.CDLL(None, use_errno=True)
 Component = Callable[[list[str]], int]
 
 
-def fork_component(argv: list[str], run: Component, *, close: Iterable[int]) -> int:
-    """Fork a child that runs `run(argv)` and dies with this process; returns its process ID.
+@dataclass(frozen=True, slots=True)
+class Rooms:
+    """What components are made of: `run` runs a command line in a forked child and returns its exit code, `preload`
+    imports all that a component of `names` needs."""
+
+    names: Collection[str]
+    preload: Callable[[str], object]
+    run: Component
+    _loaded: set[str] = field(default_factory=set)
+
+    def load(self, component: str) -> None:
+        """Import a component's rooms before the first fork that needs them, and keep the collector off them."""
+        if component not in self._loaded and component in self.names:
+            self.preload(component)
+            collector.settle()
+            self._loaded.add(component)
+
+
+def fork_component(argv: list[str], run: Component, *, death_signal: int, close: Iterable[int]) -> int:
+    """Fork a child that runs `run(argv)` and gets `death_signal` when this process dies; returns its process ID.
 
     `close` are this process's own descriptors, which the child must not keep.
     """
-    return _fork(lambda: run(argv), title=argv[0], death_signal=signal.SIGKILL, close=close)
-
-
-def fork_shim(folder: Path, run: Component, *, names: Collection[str], close: Iterable[int]) -> int:
-    """Fork the shim of the container in `folder`; it ends its container when this process dies.
-
-    A command whose first word is in `names` runs as `run(argv)` in a fork of the shim, without a new interpreter.
-    """
-    return _fork(lambda: shim.run(folder, run, names=names), title="shim", death_signal=signal.SIGTERM, close=close)
-
-
-def _fork(work: Callable[[], int], *, title: str, death_signal: int, close: Iterable[int]) -> int:
     parent = os.getpid()
     descriptors = list(close)
     pid = os.fork()
@@ -47,8 +53,8 @@ def _fork(work: Callable[[], int], *, title: str, death_signal: int, close: Iter
         if os.getppid() != parent:
             os._exit(0)
         _forget(descriptors)
-        set_title(title)
-        code = work()
+        set_title(argv[0])
+        code = run(argv)
     except SystemExit as leaving:
         code = leaving.code if isinstance(leaving.code, int) else 1
     except BaseException:  # noqa: BLE001 - the child of a fork must never return into the parent's loop, whatever went wrong

@@ -1,19 +1,23 @@
-"""The lab's way to launch a container's shim: ask the supervisor, the warm parent, to fork it."""
+"""The lab's way to launch a container: tell the shim of the lab, which was forked from the warm parent."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 from homeostat.lab.control import ask_async
+from homeostat.lab.state import LabError
 
 
 class WarmLauncher:
-    """A `runtime.launcher.Launcher` over the supervisor's control socket."""
+    """A `runtime.launcher.Launcher` over the shim's socket."""
 
-    def __init__(self, supervisor_socket: Path) -> None:
-        self._socket = supervisor_socket
+    def __init__(self, shim_socket: Path) -> None:
+        self._socket = shim_socket
 
     async def launch(self, container_dir: Path) -> int:
-        """Fork the shim of the container in `container_dir`; returns its process ID. Raises LabError."""
-        answer = await ask_async(self._socket, {"do": "launch", "dir": str(container_dir)})
+        """Have the container in `container_dir` started; the shim's process ID. Raises OSError."""
+        try:
+            answer = await ask_async(self._socket, {"do": "launch", "dir": str(container_dir)})
+        except LabError as error:
+            raise OSError(str(error)) from error
         return int(answer["pid"])

@@ -1,7 +1,7 @@
 """The state folder of one cluster, under the XDG state folder: everything a cluster leaves on the machine.
 
 `cluster.json` is the plan; `pki/` the certificates; `store.db` the objects; `nodes/NAME/` a node's manifests and
-containers; `log/` what the processes write; `supervisor.sock` and `network.sock` the two control sockets.
+containers; `log/` what the processes write; `supervisor.sock`, `shim.sock` and `network.sock` the control sockets.
 """
 
 from __future__ import annotations
@@ -74,6 +74,11 @@ class Folder:
     def supervisor_socket(self) -> Path:
         """Where the supervisor takes orders."""
         return self.path / "supervisor.sock"
+
+    @property
+    def shim_socket(self) -> Path:
+        """Where the shim takes orders."""
+        return self.path / "shim.sock"
 
     @property
     def network_socket(self) -> Path:

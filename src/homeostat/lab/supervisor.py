@@ -1,55 +1,48 @@
 """The supervisor: the warm parent of a cluster's processes, and the one process that must live.
 
-It has imported everything, runs no event loop and no thread, and so may fork at any time: node agents, the network
-process, and (when an agent asks) the shim of a container. It relaunches its own children when they end, obeys orders
-on a Unix socket (one JSON object a line, answered by one line), and ends everything when it is told to. When it dies
-itself, the kernel ends its children (PR_SET_PDEATHSIG): nothing outlives it.
+It has imported everything, runs no event loop and no thread, and so may fork at any time: the shim of all containers,
+node agents, the network process. It relaunches its own children when they end, obeys orders on a Unix socket (one JSON
+object a line, answered by one line), and ends everything when it is told to. When it dies itself, the kernel ends its
+children (PR_SET_PDEATHSIG): nothing outlives it.
 """
 
 from __future__ import annotations
 
 import os
-import selectors
 import signal
 import socket
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import orjson
 
-from homeostat.kit import clock, collector
+from homeostat.kit import clock
 from homeostat.kit.backoff import Backoff
 from homeostat.kit.log import logger
-from homeostat.lab.forking import fork_component, fork_shim
-from homeostat.lab.manifests import COMPONENTS
+from homeostat.lab.control import Answer, Orders, short_path
+from homeostat.lab.forking import Component, Rooms, fork_component
+from homeostat.runtime.descriptors import Descriptors
+from homeostat.runtime.forked import adopt_orphans
+from homeostat.runtime.processes import children as children_of_this
+from homeostat.runtime.processes import kill, reap
 
 _log = logger("supervisor")
 # A component that keeps ending is relaunched at once, then ever more slowly; ten quiet seconds forgive it.
 _RELAUNCH = Backoff(first_seconds=0.05, ceiling_seconds=5.0)
 _FORGIVEN_AFTER_SECONDS = 10.0
 _STOP_GRACE_SECONDS = 4.0
-_LINE_BYTES_MAX = 65536
-
-
-@dataclass(frozen=True, slots=True)
-class Rooms:
-    """What components are made of: `run` runs a command line in a forked child and returns its exit code, `preload`
-    imports all that a component of `names` needs."""
-
-    names: Collection[str]
-    preload: Callable[[str], object]
-    run: Callable[[list[str]], int]
 
 
 @dataclass(slots=True)
 class Child:
-    """A process that the supervisor keeps running while it is `wanted`."""
+    """A process that the supervisor keeps running while it is `wanted`: a component, or `work` of its own, which ends
+    in good order when the supervisor dies."""
 
     name: str
     argv: list[str]
     node: str = ""
+    work: Component | None = None
     pid: int = 0
     wanted: bool = True
     launches: int = 0
@@ -67,47 +60,35 @@ class _Stopping:
     then: Callable[[], None]
 
 
-@dataclass(slots=True)
-class _Peer:
-    """A connection on the control socket."""
-
-    connection: socket.socket
-    pending: bytes = b""
-
-
 class Supervisor:
-    """See the module.
+    """See the module. `shim` is among the children and takes orders on `shim_socket`."""
 
-    `inherited` are descriptors that the supervisor holds for its own children and no container may have.
-    """
-
-    def __init__(self, *, children: list[Child], control: socket.socket, rooms: Rooms, inherited: list[int]) -> None:
+    def __init__(
+        self, *, children: list[Child], shim: Child, shim_socket: Path, control: socket.socket, rooms: Rooms
+    ) -> None:
         self._children = {child.name: child for child in children}
+        self._shim = shim
+        self._shim_socket = shim_socket
         self._rooms = rooms
-        self._loaded: set[str] = set()
-        self._inherited = inherited
         self._control = control
-        self._shims: dict[int, Path] = {}
         self._stopping: list[_Stopping] = []
         self._done = False
-        self._selector = selectors.EpollSelector()
-        self._wake, wake_write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
-        self._wake_write = wake_write
+        self._descriptors = Descriptors()
+        self._wake, self._wake_write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
 
     def run(self) -> None:
         """Launch the children and serve until told to end."""
+        adopt_orphans()
         signal.signal(signal.SIGCHLD, lambda *_: None)
         signal.signal(signal.SIGTERM, lambda *_: self._order_down(lambda: None))
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         signal.set_wakeup_fd(self._wake_write, warn_on_full_buffer=False)
-        self._selector.register(self._wake, selectors.EVENT_READ, self._on_signal)
-        self._control.setblocking(False)
-        self._selector.register(self._control, selectors.EVENT_READ, self._on_connection)
+        self._descriptors.watch(self._wake, self._on_signal)
+        Orders(self._control, self._descriptors, self._obey)
         for child in self._children.values():
             self._launch(child)
         while not self._done:
-            for key, _ in self._selector.select(self._next_wait()):
-                key.data()
+            self._descriptors.serve(self._next_wait())
             self._reap()
             self._tend()
 
@@ -119,37 +100,30 @@ class Supervisor:
     # -- children --------------------------------------------------------------------------------------------------
 
     def _launch(self, child: Child) -> None:
-        self._preload(child.argv[0])
-        child.pid = fork_component(child.argv, self._rooms.run, close=self._own_descriptors())
+        self._rooms.load(child.argv[0])
+        own = [*self._descriptors.all(), self._wake_write]
+        work, death_signal = child.work or self._rooms.run, signal.SIGTERM if child.work else signal.SIGKILL
+        child.pid = fork_component(child.argv, work, death_signal=death_signal, close=own)
         child.launches += 1
         child.started_at = clock.monotonic()
         _log.info("launched %s as process %d", child.name, child.pid)
 
-    def _preload(self, component: str) -> None:
-        """Import a component's rooms before the first fork that needs them, and keep the collector off them."""
-        if component not in self._loaded and component in self._rooms.names:
-            self._rooms.preload(component)
-            collector.settle()
-            self._loaded.add(component)
-
-    def _own_descriptors(self) -> list[int]:
-        peers = [key.fd for key in self._selector.get_map().values()]
-        return [*peers, self._wake_write, self._selector.fileno()]
-
     def _reap(self) -> None:
-        while True:
-            try:
-                pid, status = os.waitpid(-1, os.WNOHANG)
-            except ChildProcessError:
-                return
-            if not pid:
-                return
-            self._shims.pop(pid, None)
-            for child in self._children.values():
-                if child.pid == pid:
-                    self._ended(child, status)
+        strays = False
+        for pid, status in reap():
+            ended = [child for child in self._children.values() if child.pid == pid]
+            for child in ended:
+                self._ended(child, status)
             for stopping in self._stopping:
                 stopping.pids.discard(pid)
+            strays = strays or not ended or self._shim in ended
+        if strays:
+            for pid in self._strays():
+                kill(pid)
+
+    def _strays(self) -> set[int]:
+        """What a shim that was killed has left behind."""
+        return set(children_of_this()) - {child.pid for child in self._children.values()}
 
     def _ended(self, child: Child, status: int) -> None:
         child.pid = 0
@@ -177,40 +151,12 @@ class Supervisor:
     def _on_signal(self) -> None:
         os.read(self._wake, 4096)
 
-    def _on_connection(self) -> None:
-        connection, _ = self._control.accept()
-        connection.setblocking(False)
-        peer = _Peer(connection)
-        self._selector.register(connection, selectors.EVENT_READ, lambda: self._on_bytes(peer))
-
-    def _on_bytes(self, peer: _Peer) -> None:
-        try:
-            received = peer.connection.recv(_LINE_BYTES_MAX)
-        except OSError:
-            received = b""
-        if not received or len(peer.pending) > _LINE_BYTES_MAX:
-            self._selector.unregister(peer.connection)
-            peer.connection.close()
-            return
-        *lines, peer.pending = (peer.pending + received).split(b"\n")
-        for line in lines:
-            self._obey(line, lambda answer: _answer(peer.connection, answer))
-
-    def _obey(self, line: bytes, answer: Callable[[dict[str, Any]], None]) -> None:
-        try:
-            order = orjson.loads(line)
-            what, node = str(order["do"]), str(order.get("node", ""))
-        except (orjson.JSONDecodeError, KeyError, TypeError, AttributeError):
-            answer({"error": "an order is a JSON object with a field `do`"})
-            return
-        if what == "launch":
-            answer({"pid": self._fork_shim(Path(str(order.get("dir", ""))))})
-        elif what == "status":
+    def _obey(self, order: Answer, answer: Callable[[Answer], None]) -> None:
+        what, node = order["do"], str(order.get("node", ""))
+        if what == "status":
             answer(self._status())
         elif what == "stop-node":
-            # A machine that loses its power ends nothing in good order.
-            number = signal.SIGKILL if order.get("power") else signal.SIGTERM
-            self._order_stop(node, number, lambda: answer({"stopped": node}))
+            self._order_stop(node, lambda: answer({"stopped": node}), power=bool(order.get("power")))
         elif what == "start-node":
             answer(self._order_start(node))
         elif what == "down":
@@ -218,28 +164,42 @@ class Supervisor:
         else:
             answer({"error": f"unknown order {what!r}"})
 
-    def _fork_shim(self, folder: Path) -> int:
-        self._preload(_command(folder))
-        close = [*self._own_descriptors(), *self._inherited]
-        pid = fork_shim(folder, self._rooms.run, names=COMPONENTS, close=close)
-        self._shims[pid] = folder
-        return pid
-
-    def _status(self) -> dict[str, Any]:
+    def _status(self) -> Answer:
         children = [
             {"name": c.name, "node": c.node, "pid": c.pid, "wanted": c.wanted, "launches": c.launches}
             for c in self._children.values()
         ]
-        return {"pid": os.getpid(), "children": children, "containers": len(self._shims)}
+        return {"pid": os.getpid(), "children": children}
 
-    def _order_stop(self, node: str, number: signal.Signals, then: Callable[[], None]) -> None:
+    def _order_stop(self, node: str, then: Callable[[], None], *, power: bool) -> None:
         agents = [c for c in self._children.values() if c.node == node]
         for child in agents:
             child.wanted = False
-        # The agent first: it would start again what is taken from it.
-        self._stop({c.pid for c in agents if c.pid}, number, lambda: self._stop(self._shims_of(node), number, then))
+        # A machine that loses its power ends nothing in good order. The agent first: it would start again what is
+        # taken from it.
+        number = signal.SIGKILL if power else signal.SIGTERM
+        self._stop({c.pid for c in agents if c.pid}, number, lambda: self._end_containers(node, then, power=power))
 
-    def _order_start(self, node: str) -> dict[str, Any]:
+    def _end_containers(self, node: str, then: Callable[[], None], *, power: bool) -> None:
+        """Tell the shim to end those of a node; `then` when it has, or is gone."""
+        connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        try:
+            with short_path(self._shim_socket) as name:
+                connection.connect(name)
+            connection.sendall(orjson.dumps({"do": "end", "node": node, "power": power}) + b"\n")
+        except OSError:
+            connection.close()
+            then()
+            return
+
+        def ended() -> None:
+            self._descriptors.forget(connection.fileno())
+            connection.close()
+            then()
+
+        self._descriptors.watch(connection.fileno(), ended)
+
+    def _order_start(self, node: str) -> Answer:
         agents = [c for c in self._children.values() if c.node == node]
         for child in agents:
             child.wanted = True
@@ -251,27 +211,19 @@ class Supervisor:
             child.wanted = False
 
         def finish() -> None:
+            if strays := self._strays():
+                self._stop(strays, signal.SIGKILL, finish)
+                return
             self._done = True
             then()
 
-        agents = {c.pid for c in self._children.values() if c.pid}
+        agents = {c.pid for c in self._children.values() if c.pid and c is not self._shim}
         term = signal.SIGTERM
-        self._stop(agents, term, lambda: self._stop(set(self._shims), term, finish))
-
-    def _shims_of(self, node: str) -> set[int]:
-        return {pid for pid, folder in self._shims.items() if node in folder.parts}
+        self._stop(agents, term, lambda: self._stop({self._shim.pid} - {0}, term, finish))
 
     def _stop(self, pids: set[int], number: signal.Signals, then: Callable[[], None]) -> None:
         _signal_all(pids, number)
         self._stopping.append(_Stopping(set(pids), clock.monotonic() + _STOP_GRACE_SECONDS, then))
-
-
-def _command(folder: Path) -> str:
-    """The first word of the command that a container's folder is about; empty when it cannot be read."""
-    try:
-        return str(orjson.loads((folder / "spec.json").read_bytes())["argv"][0])
-    except (OSError, orjson.JSONDecodeError, KeyError, IndexError, TypeError):
-        return ""
 
 
 def _signal_all(pids: set[int], number: signal.Signals) -> None:
@@ -280,13 +232,6 @@ def _signal_all(pids: set[int], number: signal.Signals) -> None:
             os.kill(pid, number)
         except ProcessLookupError:
             pass
-
-
-def _answer(connection: socket.socket, answer: dict[str, Any]) -> None:
-    try:
-        connection.sendall(orjson.dumps(answer) + b"\n")
-    except OSError:
-        _log.info("the sender of an order left before its answer")
 
 
 def _how(status: int) -> str:

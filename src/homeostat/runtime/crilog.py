@@ -61,6 +61,8 @@ class CriLog:
         for start in range(0, len(lines), 256):
             block = b"".join(lines[start : start + 256])
             try:
+                if self._descriptor < 0:
+                    self._open()
                 if self._size + len(block) > self._bytes_max and self._size:
                     self._rotate()
                 self._size += os.write(self._descriptor, block)
@@ -74,4 +76,5 @@ class CriLog:
             if os.path.exists(older):
                 os.replace(older, f"{self._path}.{number}")
         os.close(self._descriptor)
+        self._descriptor = -1
         self._open()

@@ -5,6 +5,7 @@ ROOT/containers/ID/container.json   what the agent asked for
 ROOT/containers/ID/spec.json        what the shim is to run; locked by the shim while it lives
 ROOT/containers/ID/pid.json         who runs (written by the shim)
 ROOT/containers/ID/exit.json        how it ended (written by the shim)
+ROOT/containers/ID/alive            a pipe that the shim holds open while it lives
 ROOT/containers/ID/root/            the container's own folder, its working folder
 """
 

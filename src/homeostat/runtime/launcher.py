@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Protocol
 
 import homeostat
+from homeostat.runtime.watching import Exit
 
 
 class Launcher(Protocol):
@@ -27,7 +28,9 @@ class LocalLauncher:
 
     async def launch(self, container_dir: Path) -> int:
         """See Launcher. The shim's own complaints, if ever, are in `shim.log` of the folder."""
-        return self._spawn(container_dir)
+        pid = self._spawn(container_dir)
+        Exit(pid, lambda: None)  # reaps it
+        return pid
 
     def _spawn(self, container_dir: Path) -> int:
         with open(container_dir / "shim.log", "ab") as complaints:
@@ -40,6 +43,6 @@ class LocalLauncher:
                 cwd="/",
                 start_new_session=True,
             )
-        # The runtime reaps it, for it waits on its pidfd: `Popen` must not warn about a child it sees no end of.
+        # `Popen` must not warn about a child it sees no end of.
         process.returncode = 0
         return process.pid

@@ -54,12 +54,11 @@ LOST = "the container's shim ended without a report"
 
 @dataclass(frozen=True, slots=True)
 class ProcessOptions:
-    """How the process runtime runs containers. With `die_with_parent` they end when the launching process does, after
-    `orphan_grace_seconds`; else they outlive it and are adopted by the next."""
+    """How the process runtime runs containers; `orphan_grace_seconds` is what they get when their shim is told to
+    end."""
 
     log_bytes_max: int = SIZE_BYTES_MAX
     log_files_max: int = FILES_MAX
-    die_with_parent: bool = False
     orphan_grace_seconds: float = 1.0
 
 
@@ -88,7 +87,7 @@ class ProcessRuntime:
         self._sandboxes: dict[str, Sandbox] = {}
         self._containers: dict[str, Container] = {}
         self._pids: dict[str, int] = {}
-        self._exits: dict[str, watching.Exit] = {}
+        self._lives: dict[str, watching.Life] = {}
         self._events = EventStream()
         self.mounts_in_place = False
 
@@ -120,7 +119,8 @@ class ProcessRuntime:
             self._move(container.id, ContainerEvent.STARTED, started_at=pids.started_at)
             self._pids[container.id] = pids.pid
             if ended is None and start_ticks(pids.shim) == pids.shim_ticks:
-                self._watch(container.id, pids.shim)
+                life = watching.Life(self._folders.container(container.id))
+                self._watch(container.id, life, adopted=True)
                 return
             self._on_exit(container.id)
         else:
@@ -131,9 +131,9 @@ class ProcessRuntime:
         if stop_containers:
             for sandbox in list(self._sandboxes.values()):
                 await self.stop_sandbox(sandbox.id)
-        for watched in self._exits.values():
-            watched.close()
-        self._exits.clear()
+        for life in self._lives.values():
+            life.close()
+        self._lives.clear()
 
     async def status(self) -> str:
         """Empty: there is no daemon that could be down."""
@@ -249,7 +249,6 @@ class ProcessRuntime:
             "log_bytes_max": self._options.log_bytes_max,
             "log_files_max": self._options.log_files_max,
             "stop_signal": container.spec.stop_signal,
-            "die_with_parent": self._options.die_with_parent,
             "orphan_grace_seconds": self._options.orphan_grace_seconds,
         }
 
@@ -259,20 +258,22 @@ class ProcessRuntime:
         if container.state is not ContainerState.CREATED:
             return container
         folder = self._folders.container(container_id)
+        life = watching.Life(folder)
         try:
-            with watching.StartSignal(folder) as signal_:
-                shim = await self._launcher.launch(folder)
-                await signal_.wait(shim, timeout_seconds=_START_SECONDS_MAX)
+            shim = await self._launcher.launch(folder)
+            await life.started(shim, timeout_seconds=_START_SECONDS_MAX)
         except (OSError, TimeoutError) as error:
+            life.close()
             self._fail_start(container_id, str(error) or "the shim did not start in time")
             raise RuntimeFault("RunContainerError", self._get(container_id).message) from error
         pids = self._folders.read_pids(container_id)
         if pids is None:
+            life.close()
             failed = self._fail_start(container_id)
             raise RuntimeFault("RunContainerError", failed.message)
         self._pids[container_id] = pids.pid
         container = self._move(container_id, ContainerEvent.STARTED, started_at=pids.started_at)
-        self._watch(container_id, shim)
+        self._watch(container_id, life)
         return container
 
     def _fail_start(self, container_id: str, message: str = "") -> Container:
@@ -289,20 +290,18 @@ class ProcessRuntime:
 
     async def stop_container(self, container_id: str, *, timeout_seconds: float) -> None:
         """The stop signal to the process group, patience, then SIGKILL."""
-        exit_ = self._exits.get(container_id)
-        if exit_ is None:
+        life = self._lives.get(container_id)
+        if life is None:
             return
         pid, container = self._pids[container_id], self._get(container_id)
         if timeout_seconds > 0:
             number = getattr(signal, container.spec.stop_signal, signal.SIGTERM)
             kill_group(pid, number)
-            if await exit_.wait(timeout_seconds):
+            if await life.wait(timeout_seconds):
                 return
         kill_group(pid, signal.SIGKILL)
-        if not await exit_.wait(_KILL_SECONDS_MAX):
-            _log.warning("container %s outlived SIGKILL; ending its shim", container_id)
-            exit_.kill_shim()
-            await exit_.wait(_KILL_SECONDS_MAX)
+        if not await life.wait(_KILL_SECONDS_MAX):
+            _log.warning("container %s outlives SIGKILL", container_id)
 
     async def remove_container(self, container_id: str) -> None:
         """Forget it; its log stays."""
@@ -338,7 +337,7 @@ class ProcessRuntime:
     def read_log(self, container_id: str, span: LogSpan) -> AsyncIterator[LogLine]:
         """See Runtime."""
         path = self._get(container_id).spec.log_path
-        return crireader.read(path, span, lambda: container_id in self._exits)
+        return crireader.read(path, span, lambda: container_id in self._lives)
 
     def events(self) -> AsyncIterator[RuntimeEvent]:
         """See Runtime."""
@@ -352,12 +351,13 @@ class ProcessRuntime:
         except KeyError:
             raise RuntimeFault("NotFound", f"container {container_id} not found") from None
 
-    def _watch(self, container_id: str, shim: int) -> None:
-        self._exits[container_id] = watching.Exit(shim, lambda: self._on_exit(container_id))
+    def _watch(self, container_id: str, life: watching.Life, *, adopted: bool = False) -> None:
+        self._lives[container_id] = life
+        life.on_end(lambda: self._on_exit(container_id), adopted=adopted)
 
     def _on_exit(self, container_id: str) -> None:
-        """The shim has ended: take over its report, or make good for one that was killed."""
-        self._exits.pop(container_id, None)
+        """Its shim has let go of it: take over the report, or make good for a shim that was killed."""
+        self._lives.pop(container_id, None)
         ended = self._folders.read_exit(container_id)
         if ended is None:
             watching.end_leftovers(container_id)

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import os
 import signal
+from collections.abc import Iterator
+
+_MARK = b"HOMEOSTAT_CONTAINER="
 
 
 def start_ticks(pid: int) -> int:
@@ -31,21 +34,41 @@ def kill_group(pid: int, number: int) -> None:
         pass
 
 
-def end_all_children() -> None:
-    """Kill every child, and, as this is a subreaper, every descendant in turn, until none is left."""
+def kill(pid: int) -> None:
+    """SIGKILL to a process that may be gone."""
+    try:
+        os.kill(pid, signal.SIGKILL)
+    except ProcessLookupError:
+        pass
+
+
+def reap() -> Iterator[tuple[int, int]]:
+    """The children that have ended, with their wait statuses; never waits for one."""
     while True:
-        for pid in _children():
-            try:
-                os.kill(pid, signal.SIGKILL)
-            except ProcessLookupError:
-                pass
         try:
-            os.waitpid(-1, 0)
+            pid, status = os.waitpid(-1, os.WNOHANG)
         except ChildProcessError:
             return
+        if not pid:
+            return
+        yield pid, status
 
 
-def _children() -> list[int]:
+def mark_of(pid: int) -> str:
+    """The container that a process's environment names; empty when it names none or cannot be read."""
+    try:
+        with open(f"/proc/{pid}/environ", "rb") as file:
+            words = file.read().split(b"\0")
+    except OSError:
+        return ""
+    for word in words:
+        if word.startswith(_MARK):
+            return word[len(_MARK) :].decode(errors="replace")
+    return ""
+
+
+def children() -> list[int]:
+    """This process's children, those among them that nobody has reaped yet included."""
     me = str(os.getpid()).encode()
     try:
         with open(f"/proc/self/task/{os.getpid()}/children", "rb") as file:

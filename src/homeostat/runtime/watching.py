@@ -1,4 +1,4 @@
-"""Watching other processes end, by pidfd: it works on those that are nobody's children here (an adopted shim)."""
+"""Watching containers from an agent that may come and go: by the pipe that a container's shim holds open."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ import os
 import signal
 from collections.abc import Callable
 from pathlib import Path
-from types import TracebackType
+
+from homeostat.runtime.processes import mark_of
 
 
 class Exit:
-    """The end of one process; `ended` is called once, on the loop."""
+    """The end of one process, by its pidfd; `ended` is called once, on the loop. A child of this process is reaped."""
 
     def __init__(self, pid: int, ended: Callable[[], None]) -> None:
         self._pid = pid
         self._ended = ended
-        self._done = asyncio.Event()
         self._loop = asyncio.get_running_loop()
         try:
             self._descriptor = os.pidfd_open(pid)
@@ -33,21 +33,6 @@ class Exit:
         except ChildProcessError:
             pass  # somebody else's child: the lab's, or a former agent's
         self._ended()
-        self._done.set()
-
-    async def wait(self, timeout_seconds: float) -> bool:
-        """Whether it ended in time."""
-        try:
-            async with asyncio.timeout(timeout_seconds):
-                await self._done.wait()
-        except TimeoutError:
-            return False
-        return True
-
-    def kill_shim(self) -> None:
-        """SIGKILL to the watched process itself."""
-        if self._descriptor >= 0:
-            signal.pidfd_send_signal(self._descriptor, signal.SIGKILL)
 
     def close(self) -> None:
         """Watch no longer."""
@@ -57,45 +42,78 @@ class Exit:
             self._descriptor = -1
 
 
-class StartSignal:
-    """A pipe in a container's folder by which its shim says that `pid.json` or `exit.json` is written."""
+class Life:
+    """A container's life, by the pipe `alive` in its folder (`runtime.charge`): open one before its shim is told to
+    start it, or when a running container is adopted. Close it, or hear the end."""
 
     def __init__(self, folder: Path) -> None:
-        self._path = folder / "started"
-        self._descriptor = -1
-        self._said = asyncio.Event()
+        path = folder / "alive"
+        if not path.exists():
+            os.mkfifo(path)
+        self._descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        self._loop = asyncio.get_running_loop()
+        self._loop.add_reader(self._descriptor, self._read)
+        self._told = asyncio.Event()
+        self._ended = asyncio.Event()
+        self._then: Callable[[], None] | None = None
 
-    def __enter__(self) -> StartSignal:
-        if not self._path.exists():
-            os.mkfifo(self._path)
-        self._descriptor = os.open(self._path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-        asyncio.get_running_loop().add_reader(self._descriptor, self._said.set)
-        return self
+    def _read(self) -> None:
+        try:
+            line = os.read(self._descriptor, 16)
+        except BlockingIOError:
+            return
+        self._told.set()
+        if not line:
+            self.close()
+            self._ended.set()
+            if self._then is not None:
+                self._then()
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        asyncio.get_running_loop().remove_reader(self._descriptor)
-        os.close(self._descriptor)
-
-    async def wait(self, shim: int, *, timeout_seconds: float) -> None:
-        """Until the shim has spoken, or has ended. Raises TimeoutError."""
-        ended = Exit(shim, self._said.set)
+    async def started(self, shim: int, *, timeout_seconds: float) -> None:
+        """Until the shim has told how the start went, or has ended. Raises TimeoutError."""
+        watched = Exit(shim, self._told.set)
         try:
             async with asyncio.timeout(timeout_seconds):
-                await self._said.wait()
+                await self._told.wait()
         finally:
-            ended.close()
+            watched.close()
+
+    def on_end(self, then: Callable[[], None], *, adopted: bool = False) -> None:
+        """Call `then` once, on the loop, when the container has ended or its shim was killed; soon when that is so
+        already. For one that was `adopted`, a pipe that nobody holds open is the end."""
+        self._then = then
+        if self._ended.is_set():
+            self._loop.call_soon(then)
+        elif adopted:
+            self._loop.call_soon(self._read_if_open)
+
+    def _read_if_open(self) -> None:
+        if self._descriptor >= 0:
+            self._read()
+
+    async def wait(self, timeout_seconds: float) -> bool:
+        """Whether it ended in time."""
+        try:
+            async with asyncio.timeout(timeout_seconds):
+                await self._ended.wait()
+        except TimeoutError:
+            return False
+        return True
+
+    def close(self) -> None:
+        """Watch no longer."""
+        if self._descriptor >= 0:
+            self._loop.remove_reader(self._descriptor)
+            os.close(self._descriptor)
+            self._descriptor = -1
 
 
 def end_leftovers(container_id: str) -> None:
     """Kill every process that carries the container's mark in its environment: for when its shim was killed."""
-    mark = f"HOMEOSTAT_CONTAINER={container_id}".encode()
     for entry in os.listdir("/proc"):
-        if not entry.isdigit() or int(entry) == os.getpid():
+        if not entry.isdigit() or int(entry) == os.getpid() or mark_of(int(entry)) != container_id:
             continue
         try:
-            with open(f"/proc/{entry}/environ", "rb") as file:
-                marked = mark in file.read().split(b"\0")
-            if marked:
-                os.kill(int(entry), signal.SIGKILL)
+            os.kill(int(entry), signal.SIGKILL)
         except OSError:
-            continue  # gone meanwhile, or another user's: then not ours
+            continue  # gone meanwhile

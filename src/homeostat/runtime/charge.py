@@ -1,0 +1,267 @@
+"""One container in a shim's charge: its start, what it writes, the commands run inside it, and its end.
+
+It works on the container's folder (`runtime.folders`). `alive` there is a pipe that the shim holds open: a line in it
+says that `pid.json` or `exit.json` is written, its end that the container has ended or its shim was killed.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import signal
+import socket
+from pathlib import Path
+from typing import Any
+
+from homeostat.kit import machine
+from homeostat.runtime import forked
+from homeostat.runtime.crilog import CriLog
+from homeostat.runtime.descriptors import Descriptors
+from homeostat.runtime.processes import exit_code_of, kill_group, start_ticks
+
+_CHUNK_BYTES = 65536
+# A pipe holds at most so much (fs.pipe-max-size): more comes only from a process that could not be killed.
+_DRAINED_CHUNKS_MAX = 16
+
+
+def claim(folder: Path) -> int | None:
+    """Lock the container against other shims; the lock's descriptor, or None when it runs or has run already."""
+    lock = os.open(folder / "spec.json", os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(lock)
+        return None
+    if (folder / "exit.json").exists():
+        os.close(lock)
+        return None
+    return lock
+
+
+class Charge:
+    """See the module. `guests` are processes that commands run inside have left behind; the shim keeps the set."""
+
+    def __init__(self, folder: Path, lock: int, descriptors: Descriptors) -> None:
+        self.folder = folder
+        self.spec: dict[str, Any] = json.loads((folder / "spec.json").read_bytes())
+        self.pid = 0
+        self.guests: set[int] = set()
+        # When its grace is over; 0 while it is not told to end.
+        self.kill_at = 0.0
+        self._told_to_end = False
+        # When its own process has ended: the wait status, and the wall clock.
+        self.status: int | None = None
+        self._ended_at = 0
+        self._lock = lock
+        self._descriptors = descriptors
+        self._log = CriLog(
+            self.spec["log_path"], bytes_max=self.spec["log_bytes_max"], files_max=self.spec["log_files_max"]
+        )
+        self._streams: dict[int, str] = {}
+        # Commands run inside, with the connection that waits for each (none: its caller hung up).
+        self._execs: dict[int, socket.socket | None] = {}
+        self._said = -1
+        self._failure = b""
+        self._listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC)
+        try:
+            # For writing and reading: it opens whether or not an agent reads just now.
+            self._alive = os.open(folder / "alive", os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
+        except FileNotFoundError:
+            self._alive = -1  # nobody asked to be told
+
+    @property
+    def pids(self) -> set[int]:
+        """The shim's children that belong to it."""
+        return {*self._execs, *self.guests, *([self.pid] if self.status is None else [])}
+
+    # -- start -----------------------------------------------------------------------------------------------------
+
+    def start(self, builtin: forked.Builtin | None) -> None:
+        """Fork the command: a program, or `builtin` in the forked child."""
+        self._listen()
+        out_read, out_write = os.pipe2(os.O_CLOEXEC)
+        err_read, err_write = os.pipe2(os.O_CLOEXEC)
+        self._said, said_write = os.pipe2(os.O_CLOEXEC)
+        self.pid = forked.fork(
+            lambda: forked.become(
+                self.spec, list(self.spec["argv"]), out_write, err_write, said=said_write, builtin=builtin
+            ),
+            keep=(out_write, err_write, said_write),
+        )
+        for descriptor in (out_write, err_write, said_write):
+            os.close(descriptor)
+        self._streams = {out_read: "stdout", err_read: "stderr"}
+        for descriptor in self._streams:
+            self._watch_stream(descriptor)
+        os.set_blocking(self._said, False)
+        self._descriptors.watch(self._said, self._hear)
+
+    def _watch_stream(self, descriptor: int) -> None:
+        os.set_blocking(descriptor, False)
+        self._descriptors.watch(descriptor, lambda: self._pump(descriptor))
+
+    def _listen(self) -> None:
+        folder = os.open(self.folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            # Through the descriptor, for a socket's path may have 107 bytes only.
+            self._listener.bind(f"/proc/self/fd/{folder}/exec.sock")
+        finally:
+            os.close(folder)
+        self._listener.listen(16)
+        self._listener.setblocking(False)
+        self._descriptors.watch(self._listener.fileno(), self._accept)
+
+    def _hear(self) -> None:
+        """The child says why it cannot start, and closes the pipe; or only closes it: then the command runs."""
+        try:
+            part = os.read(self._said, _CHUNK_BYTES)
+        except BlockingIOError:
+            return
+        self._failure += part
+        if part:
+            return
+        self._descriptors.forget(self._said)
+        os.close(self._said)
+        self._said = -1
+        if not self._failure:
+            self._started()
+
+    def _started(self) -> None:
+        shim = os.getpid()
+        pids = {"shim": shim, "shim_ticks": start_ticks(shim), "pid": self.pid, "ticks": start_ticks(self.pid)}
+        try:
+            write_json(self.folder / "pid.json", {**pids, "started_at": machine.wall_nanoseconds() / 1e9})
+        except OSError as error:
+            self._failure = f"unable to write the container's state: {error.strerror}".encode()
+            self.end(now=True)
+        else:
+            self._tell()
+
+    def _tell(self) -> None:
+        if self._alive >= 0:
+            os.write(self._alive, b"\n")
+
+    # -- life ------------------------------------------------------------------------------------------------------
+
+    def _pump(self, descriptor: int) -> bool:
+        """Log what one pipe holds; False when it holds nothing now."""
+        try:
+            data = os.read(descriptor, _CHUNK_BYTES)
+        except BlockingIOError:
+            return False
+        if not data:
+            self._descriptors.forget(descriptor)
+            del self._streams[descriptor]
+            os.close(descriptor)
+            return False
+        self._log.write(self._streams[descriptor], data)
+        return True
+
+    def end(self, *, now: bool) -> None:
+        """Have it end: with its stop signal and a moment's grace, or `now` by force."""
+        if self.status is not None:
+            return
+        if now:
+            kill_group(self.pid, signal.SIGKILL)
+        elif not self._told_to_end:
+            self._told_to_end = True
+            kill_group(self.pid, getattr(signal, self.spec["stop_signal"], signal.SIGTERM))
+            self.kill_at = machine.monotonic() + self.spec["orphan_grace_seconds"]
+
+    def tend(self, now: float) -> None:
+        """Kill it when its grace is over."""
+        if self.kill_at and self.kill_at <= now:
+            self.kill_at = 0.0
+            self.end(now=True)
+
+    def reaped(self, pid: int, status: int) -> None:
+        """One of `pids` has ended."""
+        self.guests.discard(pid)
+        if pid == self.pid:
+            while self._said >= 0:
+                self._hear()
+            self.status, self._ended_at = status, machine.wall_nanoseconds()
+            self.kill_at = 0.0
+            for other in (*self._execs, *self.guests):
+                # It is there until this process reaps it.
+                os.kill(other, signal.SIGKILL)
+        elif pid in self._execs:
+            self._exec_ended(pid, status)
+
+    def finish(self) -> None:
+        """Its processes are gone: log the rest, write how it ended, let go of everything."""
+        for descriptor in list(self._streams):
+            for _ in range(_DRAINED_CHUNKS_MAX):
+                if not self._pump(descriptor):
+                    break
+        for descriptor in self._streams:
+            self._descriptors.forget(descriptor)
+            os.close(descriptor)
+        self._log.close()
+        self._descriptors.forget(self._listener.fileno())
+        self._listener.close()
+        code = forked.START_ERROR_CODE if self._failure else exit_code_of(self.status or 0)
+        end = {"code": code, "reason": "StartError" if self._failure else "", "message": self._failure.decode()}
+        try:
+            write_json(self.folder / "exit.json", {**end, "finished_at": self._ended_at / 1e9})
+            self._tell()
+        except OSError:
+            pass  # a full disk: the agent hears of the end, and finds no report
+        for descriptor in (self._alive, self._lock):
+            if descriptor >= 0:
+                os.close(descriptor)
+
+    # -- exec ------------------------------------------------------------------------------------------------------
+
+    def _accept(self) -> None:
+        """A command to run inside: a JSON line with its words, and the descriptor that takes its output."""
+        try:
+            connection, _ = self._listener.accept()
+        except BlockingIOError:
+            return
+        connection.settimeout(1.0)
+        try:
+            if self.status is not None:
+                raise ValueError("the container has ended")
+            data, descriptors, _, _ = socket.recv_fds(connection, _CHUNK_BYTES, 1)
+            argv, out = json.loads(data)["argv"], descriptors[0]
+        except (OSError, ValueError, KeyError, IndexError):
+            connection.close()
+            return
+        try:
+            pid = forked.fork(lambda: forked.become(self.spec, argv, out, out, inside=self.pid), keep=(out,))
+        except OSError:
+            connection.close()  # no process is to be had: who asked sees the command fail
+            return
+        finally:
+            os.close(out)
+        self._execs[pid] = connection
+        self._descriptors.watch(connection.fileno(), lambda: self._caller_left(pid))
+
+    def _exec_ended(self, pid: int, status: int) -> None:
+        connection = self._execs.pop(pid)
+        if connection is None:
+            return
+        try:
+            connection.sendall(json.dumps({"code": exit_code_of(status)}).encode())
+        except OSError:
+            pass  # who asked has left
+        self._descriptors.forget(connection.fileno())
+        connection.close()
+
+    def _caller_left(self, pid: int) -> None:
+        """Who asked for a command hung up before its end (a timeout): kill the command."""
+        connection = self._execs[pid]
+        if connection is not None:
+            self._descriptors.forget(connection.fileno())
+            connection.close()
+            self._execs[pid] = None
+        kill_group(pid, signal.SIGKILL)
+
+
+def write_json(path: Path, value: dict[str, Any]) -> None:
+    """Write a state file in one move: a reader sees all of it or nothing."""
+    temporary = path.with_name(path.name + ".new")
+    temporary.write_bytes(json.dumps(value).encode())
+    os.replace(temporary, path)
