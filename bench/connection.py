@@ -27,7 +27,6 @@ class Connection(asyncio.BufferedProtocol):
         self._status = 0
         self._answer: asyncio.Future[tuple[int, memoryview]] | None = None
         self._streaming = False
-        self._brace = False
         self.lines = 0
         self.bytes = 0
 
@@ -65,9 +64,8 @@ class Connection(asyncio.BufferedProtocol):
         self.bytes += nbytes
         store = self._store
         if self._streaming:
-            # Every event is one line `{...}` inside a chunk: a line feed that no brace precedes is the chunk's.
-            self.lines += store.count(b"}\n", 0, nbytes) + (self._brace and store[0] == 0x0A)
-            self._brace = store[nbytes - 1] == 0x7D
+            # Every event is one line that ends in a line feed; those of HTTP itself follow a carriage return.
+            self.lines += store.count(b"\n", 0, nbytes) - store.count(b"\r", 0, nbytes)
             return
         self._filled += nbytes
         if not self._end:

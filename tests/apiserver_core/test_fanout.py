@@ -41,7 +41,7 @@ def test_after_a_crowd_there_is_a_pause_in_which_changes_gather() -> None:
         fanout, crowd = Fanout(), [Sleeper() for _ in range(500)]
         for sleeper in crowd:
             fanout.add(sleeper)
-        await asyncio.sleep(0)
+        await asyncio.sleep(PAUSE_SECONDS_MIN / 2)
         assert all(len(sleeper.woken) == 1 for sleeper in crowd)
         for sleeper in crowd:
             fanout.add(sleeper)
@@ -49,6 +49,22 @@ def test_after_a_crowd_there_is_a_pause_in_which_changes_gather() -> None:
         assert all(len(sleeper.woken) == 1 for sleeper in crowd)
         await asyncio.sleep(PAUSE_SECONDS_MAX)
         assert all(len(sleeper.woken) == 2 for sleeper in crowd)
+
+    run(scenario)
+
+
+def test_while_a_crowd_is_woken_the_loop_has_turns_for_others() -> None:
+    async def scenario() -> None:
+        fanout, crowd = Fanout(), [Sleeper() for _ in range(500)]
+        for sleeper in crowd:
+            fanout.add(sleeper)
+        seen = []
+        while not seen or seen[-1] < len(crowd):
+            await asyncio.sleep(0)
+            seen.append(sum(len(sleeper.woken) for sleeper in crowd))
+        assert len(seen) > 5
+        # Who becomes due meanwhile has its turn in the next pass, and nobody is woken twice in this one.
+        assert all(len(sleeper.woken) == 1 for sleeper in crowd)
 
     run(scenario)
 

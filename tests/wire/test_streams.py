@@ -68,6 +68,87 @@ def test_what_happens_in_one_turn_of_the_loop_leaves_in_one_write(run):
     run(story, feed)
 
 
+class Live:
+    """A handler of one stream that first yields `first` and then only pushes, until `ended`."""
+
+    def __init__(self, first=b""):
+        self.first = first
+        self.push = None
+        self.ended = asyncio.Event()
+
+    async def __call__(self, request):
+        async def stream():
+            yield self.first
+            await self.ended.wait()
+            yield b"last"
+
+        def live(push):
+            self.push = push
+
+        return Response(200, stream(), {}, live)
+
+
+def test_pushed_chunks_go_between_those_of_the_iterator(run):
+    live = Live(b"first")
+
+    async def story(site):
+        caller = await site.call()
+        caller.send(WATCH)
+        await caller.head()
+        assert await caller.reader.readexactly(10) == b"5\r\nfirst\r\n"
+        chunk = b"pushed by its producer"
+        assert live.push(chunk) and live.push(chunk)
+        live.ended.set()
+        sent = b"16\r\n" + chunk + b"\r\n"
+        assert await caller.reader.readexactly(2 * len(sent)) == 2 * sent
+        assert await caller.reader.readexactly(14) == b"4\r\nlast\r\n0\r\n\r\n"
+        caller.send(WATCH)
+        await caller.head()
+
+    run(story, live)
+
+
+def test_a_push_is_not_taken_before_what_is_queued_nor_by_a_client_that_does_not_read(run):
+    live = Live(b"first")
+
+    async def story(site):
+        sock = small_receiver(site)
+        await asyncio.get_running_loop().sock_connect(sock, ("127.0.0.1", site.port))
+        _, writer = await asyncio.open_connection(sock=sock, limit=1024)
+        writer.write(WATCH.encode())
+        while live.push is None:
+            await asyncio.sleep(0)
+        # The head and the first chunk are still on their way.
+        assert not live.push(b"w")
+        await asyncio.sleep(0.01)
+        pushes = 0
+        while live.push(b"x" * 100_000):
+            pushes += 1
+            assert pushes < 1000
+            await asyncio.sleep(0)
+        assert not live.push(b"y")
+        writer.close()
+        live.ended.set()
+        await site.no_connections()
+        assert not live.push(b"z")
+
+    run(story, live)
+
+
+def test_http_1_0_is_not_pushed_to(run):
+    live = Live(b"first")
+    live.ended.set()
+
+    async def story(site):
+        caller = await site.call()
+        caller.send("GET /x?watch=true HTTP/1.0\r\n\r\n")
+        await caller.head()
+        assert await caller.closed() == b"firstlast"
+        assert live.push is None
+
+    run(story, live)
+
+
 def test_when_the_client_leaves_the_stream_is_closed(run):
     feed = Feed()
 

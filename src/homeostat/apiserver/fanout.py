@@ -14,7 +14,9 @@ from typing import Protocol
 PAUSE_SECONDS_A_WATCHER = 50e-6
 # Below the first there is no pause; none is longer than the second.
 PAUSE_SECONDS_MIN, PAUSE_SECONDS_MAX = 2e-3, 50e-3
-# How many turns of the loop it takes until those who were woken have written: their tasks, the edge's flush, the send.
+# How many are woken before the loop gets a turn.
+_WAKE_AT_ONCE = 64
+# How many turns of the loop it takes until those who only woke have written: their tasks, the edge's flush, the send.
 _TURNS_TO_WRITE = 3
 
 
@@ -42,8 +44,16 @@ class Fanout:
 
     def _pass(self) -> None:
         due, self._due = self._due, []
-        for sleeper in due:
+        self._wake(due, 0)
+
+    def _wake(self, due: list[Sleeper], start: int) -> None:
+        """Wake those from `start` on, some in each turn of the loop; then pause."""
+        end = start + _WAKE_AT_ONCE
+        for sleeper in due[start:end]:
             sleeper.wake()
+        if end < len(due):
+            asyncio.get_running_loop().call_soon(self._wake, due, end)
+            return
         pause = min(PAUSE_SECONDS_A_WATCHER * len(due), PAUSE_SECONDS_MAX)
         if pause >= PAUSE_SECONDS_MIN:
             self._rest(pause, _TURNS_TO_WRITE)

@@ -18,6 +18,7 @@ from homeostat.apiserver.fanout import Fanout
 from homeostat.apiserver.items import Item
 from homeostat.apiserver.selection import Selection
 from homeostat.apiserver.window import ADDED, DELETED, ERROR, MODIFIED, Change, line
+from homeostat.wire.message import Push
 
 # Renders one event in another form than the plain object (a Table): (type, object's bytes) -> line.
 Render: TypeAlias = Callable[[str, bytes], bytes]
@@ -25,11 +26,34 @@ Render: TypeAlias = Callable[[str, bytes], bytes]
 _SLOW = "too old resource version: the watch fell too far behind and was dropped; list again"
 
 
-class Watcher:
-    """One watch. The hub calls `offer`; the stream calls `take`; `wait` ends when `wake` was called."""
+class Joined:
+    """Joins lines to chunks: watchers that were sent the same lines share one chunk."""
 
-    __slots__ = ("_bytes", "_bytes_max", "_events_max", "_lines", "_waiter", "after", "broken", "closed", "render",
-                 "selection")  # fmt: skip
+    def __init__(self) -> None:
+        self._lines: list[bytes] = []
+        self._chunk = b""
+
+    def chunk(self, lines: list[bytes]) -> bytes:
+        """All of `lines`, which are not changed any more."""
+        if len(lines) == 1:
+            return lines[0]
+        if lines != self._lines:
+            self._lines, self._chunk = lines, b"".join(lines)
+        return self._chunk
+
+    def forget(self) -> None:
+        """Keep no chunk."""
+        self._lines, self._chunk = [], b""
+
+
+class Watcher:
+    """One watch. The hub calls `offer`, the fan-out `wake`; the stream calls `take`, and `wait` ends with `rouse`.
+
+    With a `push`, `wake` sends what waits and leaves the stream asleep; where that is not taken it rouses the stream.
+    """
+
+    __slots__ = ("_bytes", "_bytes_max", "_events_max", "_lines", "_plain", "_push", "_waiter", "after", "broken",
+                 "closed", "joined", "render", "selection")  # fmt: skip
 
     def __init__(
         self, selection: Selection, after: int, *, events_max: int, bytes_max: int, render: Render | None = None
@@ -37,6 +61,10 @@ class Watcher:
         self.selection = selection
         self.after = after
         self.render = render
+        self.joined = Joined()
+        # Takes every change in its plain form: there is nothing to decide.
+        self._plain = selection.everything and render is None
+        self._push: Push | None = None
         # No more events come: the stream ends after what waits. `broken` ends it as a lost connection would.
         self.closed = False
         self.broken = False
@@ -53,7 +81,7 @@ class Watcher:
         """
         if change.revision <= self.after or self.closed:
             return False
-        if self.selection.everything and self.render is None:
+        if self._plain:
             return self._put(plain)
         return self._offer_selected(change, plain)
 
@@ -98,9 +126,25 @@ class Watcher:
         """End the stream: after what waits, or at once as if the connection broke."""
         self.closed = True
         self.broken = self.broken or broken
-        self.wake()
+        self.rouse()
+
+    def push_by(self, push: Push) -> None:
+        """Send by `push` from now on whenever the stream sleeps."""
+        self._push = push
 
     def wake(self) -> None:
+        """Send what waits, or let the stream do it."""
+        waiter = self._waiter
+        if self._push is not None and waiter is not None and not waiter.done() and self._lines and not self.closed:
+            chunk = self.joined.chunk(self._lines)
+            self._lines = []
+            if self._push(chunk):
+                self._bytes = 0
+                return
+            self._lines.append(chunk)
+        self.rouse()
+
+    def rouse(self) -> None:
         """Let the stream go on."""
         waiter, self._waiter = self._waiter, None
         if waiter is not None and not waiter.done():
@@ -113,10 +157,10 @@ class Watcher:
             return b""
         self._lines = []
         self._bytes = 0
-        return lines[0] if len(lines) == 1 else b"".join(lines)
+        return self.joined.chunk(lines)
 
     async def wait(self) -> None:
-        """Return when something waits, the watch is closed, or `wake` was called."""
+        """Return when something waits, the watch is closed, or `rouse` was called."""
         if self._lines or self.closed:
             return
         self._waiter = asyncio.get_running_loop().create_future()
@@ -135,6 +179,7 @@ class Watchers:
         self._by_name: dict[tuple[str, str], _Group] = {}
         self._by_node: dict[str, _Group] = {}
         self._fanout = Fanout()
+        self._joined = Joined()
         self.count = 0
 
     def __iter__(self) -> Iterator[Watcher]:
@@ -154,6 +199,7 @@ class Watchers:
     def add(self, watcher: Watcher) -> None:
         """Send changes to `watcher` from now on."""
         self._group(watcher.selection)[id(watcher)] = watcher
+        watcher.joined = self._joined
         self.count += 1
 
     def remove(self, watcher: Watcher) -> None:
@@ -162,6 +208,8 @@ class Watchers:
         group = self._group(selection)
         del group[id(watcher)]
         self.count -= 1
+        if not self.count:
+            self._joined.forget()
         if group:
             return
         if selection.node is not None:

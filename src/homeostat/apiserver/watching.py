@@ -78,7 +78,7 @@ class Watches:
             plan.resume = max(revision, start)
             if revision < start:
                 plan.past = await history.changes(self._store, prefix, after=revision, until=start)
-        return Response(200, self._stream(plan), dict(JSON))
+        return Response(200, self._stream(plan), dict(JSON), plan.watcher.push_by)
 
     def _plan(self, request: Request, info: RequestInfo, kind: Kind) -> _Plan:
         namespace = info.namespace if kind.namespaced else ""
@@ -127,7 +127,7 @@ class Watches:
             if plan.end_marker:
                 yield _bookmark(plan, started_at, _INITIAL_END)
             due = min(deadline, loop.time() + self._bookmark_period(plan))
-            timer = loop.call_at(due, watcher.wake)
+            timer = loop.call_at(due, watcher.rouse)
             while True:
                 await watcher.wait()
                 if watcher.broken:
@@ -144,7 +144,7 @@ class Watches:
                     if due >= deadline:
                         return
                     due = min(deadline, loop.time() + self._bookmark_period(plan))
-                    timer = loop.call_at(due, watcher.wake)
+                    timer = loop.call_at(due, watcher.rouse)
         finally:
             hub.watchers.remove(watcher)
             if timer is not None:

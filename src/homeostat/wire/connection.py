@@ -23,6 +23,8 @@ from homeostat.wire.tls import peer_user
 
 # Bodies up to this many bytes leave in one write with their head, larger ones in slices of this size.
 _SLICE_BYTES = 64 * 1024
+# The longest chunk that is kept for the next connection it is sent to.
+_SHARED_BYTES_MAX = 1024 * 1024
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 _STREAM_END = b"0\r\n\r\n"
 
@@ -40,6 +42,16 @@ class Edge:
         self.empty = asyncio.Event()
         self.now = clock.monotonic()
         self.date = b""
+        self._chunk = self._frame = b""
+
+    def framed(self, chunk: bytes) -> bytes:
+        """A chunk as it goes over the wire; made once for all who are sent the same one after the other."""
+        if chunk is not self._chunk:
+            frame = b"%x\r\n%b\r\n" % (len(chunk), chunk)
+            if len(chunk) > _SHARED_BYTES_MAX:
+                return frame
+            self._chunk, self._frame = chunk, frame
+        return self._frame
 
 
 class Connection(asyncio.Protocol):
@@ -246,6 +258,8 @@ class Connection(asyncio.Protocol):
         self._watching = is_stream(incoming.request)
         try:
             if incoming.request.method != "HEAD" and not (self._watching and self._edge.closing):
+                if chunked and response.live is not None:
+                    response.live(self._push)
                 await self._pump(body, chunked=chunked)
         except asyncio.CancelledError:
             if not self._ending or (task := asyncio.current_task()) is None:
@@ -276,6 +290,13 @@ class Connection(asyncio.Protocol):
                 await clock.sleep(0)  # a body that never waits must not keep the loop
             if self._stuffed:
                 await self._drained()
+
+    def _push(self, chunk: bytes) -> bool:
+        """Write a chunk of the stream under way; not while the client does not keep up, or others are before it."""
+        if self._stuffed or self._out or self._finished:
+            return False
+        self._transport.write(self._edge.framed(chunk))
+        return True
 
     async def _drained(self) -> None:
         """Wait until the client has read enough of what was written."""

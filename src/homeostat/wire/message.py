@@ -35,13 +35,22 @@ class Request:
     remote: str = ""
 
 
+# Sends one chunk of a streamed body now. False: it was not taken, and must come through the iterator in its turn.
+Push: TypeAlias = Callable[[bytes], bool]
+
+
 @dataclass(slots=True)
 class Response:
-    """One response. A body that is an iterator is sent chunk by chunk; an empty chunk is skipped."""
+    """One response. A body that is an iterator is sent chunk by chunk; an empty chunk is skipped.
+
+    `live` belongs to an iterator that can also push: it is given a `Push`, to be called only while the iterator is
+    awaited, so that a chunk need not wake who awaits it. Nobody has to use it, and who replaces the body drops it.
+    """
 
     status: int
     body: bytes | AsyncIterator[bytes] = b""
     headers: dict[str, str] = field(default_factory=dict)
+    live: Callable[[Push], None] | None = None
 
 
 Handler: TypeAlias = Callable[[Request], Awaitable[Response]]
