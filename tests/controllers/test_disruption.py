@@ -6,7 +6,7 @@ from homeostat.api import meta
 from homeostat.api.kinds import PDB, POD
 from homeostat.controllers import disruption
 from homeostat.kit.clock import rfc3339
-from tests.support.controlling import Bench, obj, owner, pod, replica_set
+from tests.support.controlling import Bench, deployment, obj, owner, pod, replica_set
 
 
 def bench(replicas=4, ready=4, **spec):
@@ -68,12 +68,102 @@ def test_an_evicted_pod_does_not_count_and_is_given_up_after_two_minutes():
     assert "disruptedPods" not in status(world)
 
 
-def test_a_percentage_of_pods_without_controller_cannot_be_told():
-    world = Bench([disruption.loop()], [pod("alone", ready=True)])
+def test_pods_whose_controller_does_not_say_how_many_there_should_be_cannot_be_counted():
+    foreign = {"apiVersion": "example.com/v1", "kind": "Widget", "name": "w", "uid": "w", "controller": True}
+    world = Bench([disruption.loop()], [pod("odd", ready=True, metadata={"ownerReferences": [foreign]})])
     spec = {"selector": {"matchLabels": {"app": "web"}}, "minAvailable": "50%"}
     world.put(obj("policy/v1", "PodDisruptionBudget", "web", spec=spec))
     world.settle()
     condition = meta.condition(world.need(PDB, "web"), "DisruptionAllowed")
     assert (condition["status"], condition["reason"]) == ("False", "SyncFailed")
     assert status(world)["disruptionsAllowed"] == 0
-    assert world.reasons() == ["CalculateExpectedPodCountFailed"]
+    why = 'found no controllers for pod "odd"'
+    assert condition["message"] == why
+    text = f"Failed to calculate the number of expected pods: {why}"
+    assert world.events == [("CalculateExpectedPodCountFailed", text)]
+
+
+@pytest.mark.parametrize(
+    ("spec", "expected", "desired", "allowed"),
+    [
+        ({"minAvailable": 1}, 3, 1, 2),  # a number counts the Pods that are there
+        ({"minAvailable": "50%"}, 2, 1, 2),  # a share is one of the controllers' sizes
+        ({"maxUnavailable": 1}, 2, 1, 2),
+    ],
+)
+def test_pods_without_a_controller_add_nothing_to_the_size(spec, expected, desired, allowed):
+    world = Bench([disruption.loop()])
+    parent = world.put(replica_set(replicas=2))
+    for name in ("a", "b"):
+        world.put(pod(name, ready=True, metadata={"ownerReferences": [owner(parent)]}))
+    world.put(pod("bare", ready=True))
+    full = {"selector": {"matchLabels": {"app": "web"}}, **spec}
+    world.put(obj("policy/v1", "PodDisruptionBudget", "web", spec=full))
+    world.settle()
+    told = status(world)
+    assert (told["expectedPods"], told["desiredHealthy"], told["disruptionsAllowed"]) == (expected, desired, allowed)
+
+
+def test_the_size_of_a_rollout_is_that_of_its_deployment_counted_once():
+    world = Bench([disruption.loop()])
+    top = world.put(deployment(replicas=4))
+    for name, size in (("old", 3), ("new", 2)):
+        child = replica_set(name, replicas=size)
+        child["metadata"]["ownerReferences"] = [owner(top)]
+        parent = world.put(child)
+        for number in range(size):
+            world.put(pod(f"{name}-{number}", ready=True, metadata={"ownerReferences": [owner(parent)]}))
+    spec = {"selector": {"matchLabels": {"app": "web"}}, "maxUnavailable": "25%"}
+    world.put(obj("policy/v1", "PodDisruptionBudget", "web", spec=spec))
+    world.settle()
+    told = status(world)
+    assert (told["expectedPods"], told["currentHealthy"], told["desiredHealthy"]) == (4, 5, 3)
+    assert told["disruptionsAllowed"] == 2
+
+
+@pytest.mark.parametrize(
+    "phase",
+    ["Succeeded", "Failed"],
+)
+def test_ended_pods_are_neither_healthy_nor_expected(phase):
+    world = bench(minAvailable=2)
+    world.change(POD, "p0", "default", lambda p: p["status"].update(phase=phase))
+    world.settle()
+    assert (status(world)["currentHealthy"], status(world)["expectedPods"]) == (3, 3)
+
+
+def test_a_budget_over_nothing_allows_nothing():
+    world = Bench([disruption.loop()])
+    spec = {"selector": {"matchLabels": {"app": "web"}}, "maxUnavailable": 1}
+    world.put(obj("policy/v1", "PodDisruptionBudget", "web", spec=spec))
+    world.settle()
+    told = status(world)
+    assert (told["expectedPods"], told["disruptionsAllowed"]) == (0, 0)
+
+
+def test_a_budget_that_is_content_is_not_written_again():
+    world = bench(minAvailable=2)
+    written = list(world.writes)
+    world.change(PDB, "web", "default", lambda b: None)
+    world.change(POD, "p0", "default", lambda p: p["metadata"].update(annotations={"a": "b"}))
+    world.advance(600)
+    assert world.writes == written
+
+
+def test_pods_of_other_namespaces_and_labels_do_not_count():
+    world = bench(minAvailable=2)
+    world.put(pod("far", ready=True, metadata={"namespace": "elsewhere"}))
+    world.put(pod("other", app="db", ready=True))
+    world.settle()
+    assert status(world)["currentHealthy"] == 4
+
+
+def test_a_pod_that_changes_its_labels_changes_both_budgets():
+    world = bench(minAvailable=2)
+    spec = {"selector": {"matchLabels": {"app": "db"}}, "minAvailable": 0}
+    world.put(obj("policy/v1", "PodDisruptionBudget", "db", spec=spec))
+    world.settle()
+    world.change(POD, "p0", "default", lambda p: p["metadata"]["labels"].update(app="db"))
+    world.settle()
+    assert status(world)["currentHealthy"] == 3
+    assert world.need(PDB, "db")["status"]["currentHealthy"] == 1

@@ -10,13 +10,17 @@ from homeostat.client.contract import Client
 from homeostat.client.http import HttpTransport
 from homeostat.lab import certificates
 from homeostat.lab.boot import API_HOST
-from homeostat.lab.state import Folder
+from homeostat.lab.state import Folder, LabError
 
 
 def admin_client(folder: Folder) -> Client:
-    """A client; the caller closes it. Make it inside the event loop that uses it."""
+    """A client; the caller closes it. Make it inside the event loop that uses it. Raises LabError."""
     cluster = folder.load()
-    context = certificates.client_context(folder.pki, certificates.ADMIN)
+    try:
+        context = certificates.client_context(folder.pki, certificates.ADMIN)
+    except OSError as error:
+        text = f"the certificates in {folder.pki} cannot be used ({error.strerror or error}); "
+        raise LabError(text + f"`homeostat up --name {folder.name}` makes what is missing") from error
     transport = HttpTransport([f"https://{API_HOST}:{cluster.api_port}"], tls=context)
     return ApiClient(transport, user_agent="homeostat-cli")
 

@@ -61,12 +61,16 @@ def main() -> None:
     from homeostat.lab.state import LabError
 
     try:
-        homeostat.main(standalone_mode=True)
+        code = homeostat.main(standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
     except LabError as error:
         click.echo(f"homeostat: {error}", err=True)
         sys.exit(1)
     except ApiError as error:
         click.echo(f"homeostat: the API server says: {error.message}", err=True)
         sys.exit(1)
-    except KeyboardInterrupt:
+    except (click.Abort, KeyboardInterrupt):
         sys.exit(130)
+    sys.exit(code if isinstance(code, int) else 0)

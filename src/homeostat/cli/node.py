@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 
 import click
 
@@ -50,8 +51,8 @@ def start_node(node: str, name: str) -> None:
 @click.option("--for", "seconds", type=float, default=3600.0, show_default=True, help="Heals by itself after SECONDS.")
 def cut_node(node: str, name: str, seconds: float) -> None:
     """Cut a node's uplink: nothing reaches it and it reaches nothing."""
-    if seconds <= 0:
-        raise click.BadParameter("a cut lasts more than 0 seconds", param_hint="--for")
+    if not 0 < seconds < math.inf:
+        raise click.BadParameter("a cut lasts a finite number of seconds, more than 0", param_hint="--for")
     _order(name, node, {"do": "cut", "node": node, "seconds": seconds}, network=True)
     click.echo(f"{node} is cut off; `homeostat node heal {node}` joins it again (at the latest in {seconds:g} s)")
 

@@ -21,26 +21,55 @@ from homeostat.controllers.writing import status_patch, without_zeros
 from homeostat.loop.contract import Action, Create, Delete, Key, Later, Loop, Record, Watch, World
 
 BURST = 250
+# A node may refuse a Pod again and again: the pauses between tries (failedPodsBackoff).
+FAILED_FIRST_SECONDS, FAILED_CEILING_SECONDS = 1.0, 15 * 60.0
+
+
+@dataclass(slots=True)
+class Failures:
+    """When a failed Pod was last deleted, by DaemonSet uid and node, and how long the next one stays."""
+
+    known: dict[tuple[str, str], tuple[float, float]] = field(default_factory=dict)
+
+    def wait(self, place: tuple[str, str], now: float) -> float:
+        """Seconds until the failed Pod of this place may go; 0 or less: now."""
+        since, pause = self.known.get(place, (now, 0.0))
+        return since + pause - now
+
+    def deleted(self, place: tuple[str, str], now: float) -> None:
+        """The failed Pod of this place goes: the next waits twice as long, unless this one came late."""
+        self.known = {
+            key: (at, pause) for key, (at, pause) in self.known.items() if now - at <= 2 * FAILED_CEILING_SECONDS
+        }
+        _, pause = self.known.get(place, (now, 0.0))
+        self.known[place] = now, min(pause * 2, FAILED_CEILING_SECONDS) or FAILED_FIRST_SECONDS
 
 
 @dataclass(slots=True)
 class _Steps:
-    """What a round does: nodes that get a Pod, Pods that go, and events about those that ended."""
+    """What a round does: nodes that get a Pod, Pods that go, and events about those that ended. `again_seconds` is when
+    the next failed Pod may go."""
 
     create: list[str] = field(default_factory=list)
     delete: list[Obj] = field(default_factory=list)
     events: list[Action] = field(default_factory=list)
+    again_seconds: list[float] = field(default_factory=list)
 
 
 def loop() -> Loop:
     """The loop `daemonset`."""
+    failures = Failures()
+
+    def decide_with_memory(key: Key, world: World) -> list[Action]:
+        return decide(key, world, failures)
+
     watches = (
         Watch(DAEMONSET),
         Watch(POD, owner_keys(DAEMONSET, selects)),
         Watch(NODE, _node_keys),
         Watch(CONTROLLERREVISION, owner_keys(DAEMONSET, selects)),
     )
-    return Loop("daemonset", watches, decide, parallel=2)
+    return Loop("daemonset", watches, decide_with_memory, parallel=2)
 
 
 def selects(daemon_set: Obj) -> Matcher:
@@ -60,7 +89,7 @@ def _node_keys(old: Obj | None, new: Obj | None, world: World) -> Iterable[Key]:
     return [meta.key(item) for item in world.list(DAEMONSET)]
 
 
-def decide(key: Key, world: World) -> list[Action]:
+def decide(key: Key, world: World, failures: Failures) -> list[Action]:
     """Put Pods where they belong, take the rollout on, and report."""
     daemon_set = world.get(DAEMONSET, *meta.split_key(key))
     if daemon_set is None:
@@ -74,14 +103,15 @@ def decide(key: Key, world: World) -> list[Action]:
     if not told.settled:
         return actions
     place = placement(daemon_set, claimed.children, world.list(NODE))
-    steps = _manage(daemon_set, place, told.revision_hash, world)
+    steps = _manage(daemon_set, place, told.revision_hash, world, failures)
+    waits: list[Action] = [Later(seconds) for seconds in steps.again_seconds]
     if not (steps.create or steps.delete) and _strategy(daemon_set) == "RollingUpdate":
         steps = _roll(daemon_set, place, told.revision_hash, world)
     report: list[Action] = [*status_patch(DAEMONSET, daemon_set, _status(daemon_set, place, told.revision_hash, world))]
     moves = [*steps.events, *_performed(daemon_set, steps, told.revision_hash)]
     # What fails again and again must not keep the status from saying so.
     ordered = [*report, *moves] if world.failure else [*moves, *report]
-    return [*actions, *ordered, *_until_available(daemon_set, claimed.children, world.now)]
+    return [*actions, *ordered, *waits, *_until_available(daemon_set, claimed.children, world.now)]
 
 
 def _strategy(daemon_set: Obj) -> str:
@@ -102,7 +132,7 @@ def _minimum(daemon_set: Obj) -> int:
     return int(daemon_set["spec"].get("minReadySeconds") or 0)
 
 
-def _manage(daemon_set: Obj, place: Placement, revision_hash: str, world: World) -> _Steps:
+def _manage(daemon_set: Obj, place: Placement, revision_hash: str, world: World, failures: Failures) -> _Steps:
     """A Pod on each wanted node, none elsewhere, one a node (two while a surge replaces one)."""
     steps = _Steps()
     surge, _ = _allowances(daemon_set, len(place.wanted))
@@ -113,7 +143,7 @@ def _manage(daemon_set: Obj, place: Placement, revision_hash: str, world: World)
         if node_name not in place.tolerated:
             steps.delete += [pod for pod in pods if not meta.deleting(pod)]
             continue
-        running = _running(daemon_set, node_name, pods, steps)
+        running = _running(daemon_set, node_name, pods, steps, _Clock(failures, world.now))
         if surge:
             steps.delete += _surplus_in_surge(daemon_set, running, revision_hash, world.now)
         else:
@@ -121,14 +151,25 @@ def _manage(daemon_set: Obj, place: Placement, revision_hash: str, world: World)
     return steps
 
 
-def _running(daemon_set: Obj, node_name: str, pods: list[Obj], steps: _Steps) -> list[Obj]:
-    """The Pods that count on a node; those that have ended are deleted, to be made again."""
+@dataclass(frozen=True, slots=True)
+class _Clock:
+    failures: Failures
+    now: float
+
+
+def _running(daemon_set: Obj, node_name: str, pods: list[Obj], steps: _Steps, clock: _Clock) -> list[Obj]:
+    """The Pods that count on a node; those that have ended are deleted, to be made again: failed ones with pauses."""
     running = []
+    spot = meta.uid(daemon_set), node_name
     for pod in pods:
         phase = meta.pod_phase(pod)
         if meta.deleting(pod):
             continue
-        if phase in ("Failed", "Succeeded"):
+        if phase == "Failed" and (wait := clock.failures.wait(spot, clock.now)) > 0:
+            steps.again_seconds.append(wait)
+        elif phase in ("Failed", "Succeeded"):
+            if phase == "Failed":
+                clock.failures.deleted(spot, clock.now)
             text = f"Found {phase.lower()} daemon pod {meta.key(pod)} on node {node_name}, will try to "
             text += "kill it" if phase == "Failed" else "delete it"
             event_type = "Warning" if phase == "Failed" else "Normal"
@@ -164,7 +205,8 @@ def _roll(daemon_set: Obj, place: Placement, revision_hash: str, world: World) -
         new = [pod for pod in pods if is_current(pod, revision_hash)]
         old = [pod for pod in pods if not is_current(pod, revision_hash)]
         if new or not old:
-            busy += not (new and meta.pod_available(new[0], minimum, world.now))
+            # A surge is two Pods on one node: a new one by itself uses none of it.
+            busy += bool(old or not surge) and not (new and meta.pod_available(new[0], minimum, world.now))
             continue
         outdated[name] = old[0]
         (sound if meta.pod_available(old[0], minimum, world.now) else broken).append(name)

@@ -79,13 +79,11 @@ def _clean_up(daemon_set: Obj, revisions: list[Obj], current: Obj, pods: list[Ob
     given = daemon_set["spec"].get("revisionHistoryLimit")
     limit = 10 if given is None else int(given)
     live = {meta.labels(pod).get(HASH_LABEL) for pod in pods}
-    old = [
-        item
-        for item in sorted(revisions, key=lambda item: int(item.get("revision") or 0))
-        if meta.uid(item) != meta.uid(current) and meta.labels(item).get(HASH_LABEL) not in live
-    ]
+    old = sorted((item for item in revisions if item is not current), key=lambda item: int(item.get("revision") or 0))
+    # Those in use count, but stay.
+    unused = [item for item in old if meta.labels(item).get(HASH_LABEL) not in live]
     note = f"revisionHistoryLimit is {limit}"
     return [
         Delete(CONTROLLERREVISION, meta.namespace(item), meta.name(item), uid=meta.uid(item), note=note)
-        for item in old[: max(0, len(old) - limit)]
+        for item in unused[: max(0, len(old) - limit)]
     ]

@@ -22,7 +22,7 @@ class _Facts:
     worth: tuple[bool, int, bool, int, int]
     ready: bool
     ready_since: float
-    restarts: int
+    restarts: tuple[int, int]
     created_at: float
     uid: str
 
@@ -31,6 +31,18 @@ def _cost(pod: Obj) -> int:
     text = meta.annotations(pod).get(DELETION_COST, "")
     digits = text[1:] if text[:1] in ("-", "+") else text
     return int(text) if digits.isascii() and digits.isdecimal() else 0
+
+
+def _restarts(pod: Obj) -> tuple[int, int]:
+    """The most restarts of any one app container, and of any one sidecar."""
+    status = pod.get("status") or {}
+    sidecars = {
+        item["name"] for item in pod["spec"].get("initContainers") or () if item.get("restartPolicy") == "Always"
+    }
+    regular = (int(item.get("restartCount") or 0) for item in status.get("containerStatuses") or ())
+    inits = status.get("initContainerStatuses") or ()
+    beside = (int(item.get("restartCount") or 0) for item in inits if item.get("name") in sidecars)
+    return max(regular, default=0), max(beside, default=0)
 
 
 def _facts(pod: Obj, neighbours: int) -> _Facts:
@@ -42,7 +54,7 @@ def _facts(pod: Obj, neighbours: int) -> _Facts:
         worth=(bool(meta.pod_node(pod)), _PHASE_ORDER.get(meta.pod_phase(pod), 0), is_ready, _cost(pod), -neighbours),
         ready=is_ready,
         ready_since=meta.time_of(ready.get("lastTransitionTime")) if is_ready else 0.0,
-        restarts=meta.pod_restarts(pod),
+        restarts=_restarts(pod),
         created_at=meta.created_at(pod),
         uid=meta.uid(pod),
     )
@@ -71,7 +83,7 @@ def _compare(one: _Facts, other: _Facts, now: float) -> int:
     if one.ready and one.ready_since != other.ready_since:
         return _by_age(one.ready_since, other.ready_since, now) or _by_uid(one, other)
     if one.restarts != other.restarts:
-        return other.restarts - one.restarts
+        return -1 if one.restarts > other.restarts else 1
     if one.created_at != other.created_at:
         return _by_age(one.created_at, other.created_at, now) or _by_uid(one, other)
     return _by_uid(one, other)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from homeostat.api import meta
 from homeostat.api.kinds import DEPLOYMENT
 from homeostat.api.types import Obj
-from homeostat.controllers.deployment_plan import Plan, count, replicas, total_count
+from homeostat.controllers.deployment_plan import Plan, count, replicas, total_count, total_replicas
 from homeostat.controllers.fenceposts import max_unavailable
 from homeostat.controllers.writing import status_patch, without_zeros
 from homeostat.kit.clock import rfc3339
@@ -72,7 +72,7 @@ def counted(plan: Plan) -> Obj:
         "updatedReplicas": count(plan.news, "replicas") if plan.news is not None else 0,
         "readyReplicas": total_count(everyone, "readyReplicas"),
         "availableReplicas": available,
-        "unavailableReplicas": max(0, total - available),
+        "unavailableReplicas": max(0, total_replicas(everyone) - available),
         "terminatingReplicas": total_count(everyone, "terminatingReplicas"),
     }
     status = without_zeros(numbers)

@@ -19,7 +19,7 @@ from homeostat.loop.contract import Action, Key, Later, Loop, Record, Update, Wa
 
 # How long an evicted Pod may take to be marked as going before the budget gets its disruption back.
 DELETION_SECONDS = 120.0
-_SCALED = {kind.kind: kind for kind in (REPLICASET, STATEFULSET, REPLICATIONCONTROLLER)}
+_SIZED = {kind.kind: kind for kind in (REPLICASET, STATEFULSET, REPLICATIONCONTROLLER)}
 
 
 class _Unknown(Exception):
@@ -69,7 +69,8 @@ def decide(key: Key, world: World) -> list[Action]:
         expected, desired = _wanted(budget, pods, world)
     except _Unknown as problem:
         failed = _written(budget, {"disruptionsAllowed": 0}, ("False", "SyncFailed", str(problem)), world.now)
-        return [Record(budget, "CalculateExpectedPodCountFailed", str(problem), "Warning"), *failed] if failed else []
+        text = f"Failed to calculate the number of expected pods: {problem}"
+        return [Record(budget, "CalculateExpectedPodCountFailed", text, "Warning"), *failed] if failed else []
     disrupted, wait = _still_disrupted(budget, pods, world.now)
     healthy = sum(
         1 for pod in pods if meta.pod_ready(pod) and not meta.deleting(pod) and meta.name(pod) not in disrupted
@@ -101,28 +102,29 @@ def _wanted(budget: Obj, pods: list[Obj], world: World) -> tuple[int, int]:
 
 
 def _expected(pods: list[Obj], world: World) -> int:
-    """The sizes of the Pods' controllers, each counted once."""
-    sizes: dict[str, int] = {}
+    """The sizes of the Pods' controllers, each counted once. Pods without a controller do not count."""
+    scaled = {}
     for pod in pods:
         reference = meta.controller_of(pod)
-        if reference is None:
-            raise _Unknown(f'found no controller ref for pod "{meta.name(pod)}"')
-        if reference["uid"] not in sizes:
-            sizes[reference["uid"]] = _size(reference, meta.namespace(pod), world)
-    return sum(sizes.values())
+        if reference is not None:
+            owner = _scaled(reference, pod, world)
+            scaled[meta.uid(owner)] = owner
+    sizes = (owner["spec"].get("replicas") for owner in scaled.values())
+    return sum(1 if size is None else int(size) for size in sizes)
 
 
-def _size(reference: Obj, namespace: str, world: World) -> int:
-    kind = _SCALED.get(str(reference.get("kind")))
+def _scaled(reference: Obj, pod: Obj, world: World) -> Obj:
+    """What says how many Pods there should be: the Pod's controller, or the Deployment above it. Raises _Unknown."""
+    namespace = meta.namespace(pod)
+    kind = _SIZED.get(str(reference.get("kind")))
     owner = world.get(kind, namespace, reference["name"]) if kind is not None else None
     if owner is None:
-        raise _Unknown(f"{reference.get('kind')} {reference.get('name')} does not say how many Pods there should be")
+        raise _Unknown(f'found no controllers for pod "{meta.name(pod)}"')
     above = meta.controller_of(owner)
     if above is not None and above.get("kind") == "Deployment":
         deployment = world.get(DEPLOYMENT, namespace, above["name"])
         owner = deployment if deployment is not None else owner
-    wanted = owner["spec"].get("replicas")
-    return 1 if wanted is None else int(wanted)
+    return owner
 
 
 def _still_disrupted(budget: Obj, pods: list[Obj], now: float) -> tuple[dict[str, str], float | None]:

@@ -10,7 +10,6 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
 from homeostat.api import meta
-from homeostat.api.errors import qualified
 from homeostat.api.kinds import EVENT, NAMESPACE, POD, Kind
 from homeostat.api.types import Obj
 from homeostat.controllers.garbagecollector import KINDS, PATIENCE_SECONDS, trim
@@ -95,7 +94,7 @@ def _finalize(namespace: Obj) -> Update:
 def _report(namespace: Obj, left: Mapping[Kind, Sequence[Obj]], world: World) -> list[Patch]:
     """The conditions, and the phase Terminating."""
     bad: dict[str, tuple[str, str]] = {}
-    counts = {qualified(kind.plural, kind.group): len(items) for kind, items in left.items()}
+    counts = {f"{kind.plural}.{kind.group}": len(items) for kind, items in left.items()}
     if counts:
         listed = ", ".join(f"{name} has {count} resource instances" for name, count in sorted(counts.items()))
         bad["NamespaceContentRemaining"] = ("SomeResourcesRemain", f"Some resources are remaining: {listed}")

@@ -17,7 +17,7 @@ from homeostat.node.downward import ConfigError, Surroundings, field_value, reso
 
 # (ConfigMap or Secret, name) in the pod's namespace; None where there is no such object.
 Sources: TypeAlias = Mapping[tuple[str, str], Obj | None]
-_REFERENCE = re.compile(r"\$\$|\$\(([^()]*)\)")
+_REFERENCE = re.compile(r"\$\$|\$\(([^)]*)\)")
 
 
 def references(container: Obj) -> Iterator[tuple[str, str]]:
@@ -58,6 +58,14 @@ def expand(text: str, values: Mapping[str, str]) -> str:
         return "$" if name is None else values.get(name, match[0])
 
     return _REFERENCE.sub(replace, text)
+
+
+def expand_all(text: str, values: Mapping[str, str]) -> str:
+    """`expand` where each name must have a value that is not empty, as in `subPathExpr`. Raises ConfigError."""
+    names = {match[1] for match in _REFERENCE.finditer(text) if match[1] is not None}
+    if missing := sorted(name for name in names if not values.get(name)):
+        raise ConfigError(f"missing value for {', '.join(missing)}")
+    return expand(text, values)
 
 
 def data_of(kind: str, obj: Obj) -> dict[str, bytes]:

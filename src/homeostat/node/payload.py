@@ -70,7 +70,7 @@ def files(
     pod: Obj, volume: Obj, sources: Sources, tokens: Mapping[TokenWish, str], around: Surroundings
 ) -> dict[str, File]:
     """All files of a volume by their path in it. Raises ConfigError."""
-    mode = (volume.get(volume_type(volume)) or {}).get("defaultMode") or MODE_DEFAULT
+    mode = _mode(volume.get(volume_type(volume)) or {}, "defaultMode", MODE_DEFAULT)
     result: dict[str, File] = {}
     for wish in token_wishes(volume):
         result[wish.path] = File(tokens[wish].encode(), 0o600 if mode == MODE_DEFAULT else mode)
@@ -79,11 +79,17 @@ def files(
             if field in source:
                 result |= _from_object(kind, source[field], sources, mode)
         for item in (source.get("downwardAPI") or {}).get("items") or []:
-            result[item["path"]] = File(_downward(pod, item, around).encode(), item.get("mode") or mode)
+            result[item["path"]] = File(_downward(pod, item, around).encode(), _mode(item, "mode", mode))
         unknown = set(source) - {"configMap", "secret", "downwardAPI", "serviceAccountToken"}
         if unknown:
             raise ConfigError(f"projected source {sorted(unknown)[0]} is not supported by this node")
     return result
+
+
+def _mode(source: Obj, field: str, default: int) -> int:
+    """A mode that is given, though it be 0; else the default."""
+    given = source.get(field)
+    return default if given is None else int(given)
 
 
 def _downward(pod: Obj, item: Obj, around: Surroundings) -> str:
@@ -105,7 +111,7 @@ def _from_object(kind: str, source: Obj, sources: Sources, mode: int) -> dict[st
     result = {}
     for item in source["items"]:
         if item["key"] in data:
-            result[item["path"]] = File(data[item["key"]], item.get("mode") or mode)
+            result[item["path"]] = File(data[item["key"]], _mode(item, "mode", mode))
         elif not optional:
             raise ConfigError(f"references non-existent {_WORDS[kind]} key: {item['key']}")
     return result

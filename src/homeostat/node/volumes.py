@@ -67,7 +67,7 @@ class PodFiles:
             if volume is None:
                 raise ConfigError(f'volume "{mount["name"]}" not found')
             base = (volume.get("hostPath") or {}).get("path") or str(self._volume(mount["name"]))
-            inside = mount.get("subPath") or env.expand(mount.get("subPathExpr") or "", variables)
+            inside = mount.get("subPath") or env.expand_all(mount.get("subPathExpr") or "", variables)
             if ".." in inside.split("/") or inside.startswith("/"):
                 raise ConfigError(f"invalid subPath {inside!r}: must be relative and must not contain '..'")
             host_path = os.path.join(base, inside) if inside else base
