@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from homeostat.lab import boot, kubeconfig
+from homeostat.lab import boot, certificates, kubeconfig
 from homeostat.lab.state import Folder, LabError, free_indexes
 from homeostat.lab.topology import Cluster
 
@@ -84,6 +84,19 @@ def test_a_damaged_state_folder_is_named_with_the_way_out() -> None:
     (folder.path / "cluster.json").write_text("{")
     with pytest.raises(LabError, match="--purge"):
         folder.load()
+
+
+@pytest.mark.parametrize("damage", [b"", b"no key", None])
+def test_a_damaged_certificate_is_made_anew_and_the_others_stay(tmp_path: Path, damage: bytes | None) -> None:
+    cluster = Cluster("demo", 0, control_planes=1, workers=1)
+    certificates.prepare(tmp_path, cluster)
+    before = {file.name: file.read_bytes() for file in tmp_path.iterdir()}
+    # None: the key of another certificate, as after a power cut between the two files.
+    (tmp_path / "admin.key").write_bytes(before["scheduler.key"] if damage is None else damage)
+    certificates.prepare(tmp_path, cluster)
+    changed = {name for name, content in before.items() if (tmp_path / name).read_bytes() != content}
+    assert changed == {"admin.key", "admin.crt"}
+    certificates.client_context(tmp_path, certificates.ADMIN)
 
 
 def test_only_one_process_may_hold_a_cluster() -> None:

@@ -1,6 +1,7 @@
 """The lab's certificates: one authority, and for every component a certificate with Kubernetes' standard identity.
 
-They are files in the state folder's `pki/`, made once and made anew when they would expire within a month.
+They are files in the state folder's `pki/`, made once, and made anew when they would expire within a month or are
+damaged; all but the authority and the key of the service accounts, which must survive.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from typing import Any
 
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from homeostat.kit import clock
 from homeostat.lab import kubeconfig
@@ -70,7 +72,7 @@ def _api_names(cluster: Cluster) -> list[str]:
 
 def _authority(folder: Path, cluster: Cluster) -> pki.KeyPair:
     if not (folder / "ca.crt").exists():
-        _write(folder, "ca", pki.make_authority(f"homeostat-{cluster.name}"))
+        _write(folder, "ca", pki.make_authority(f"homeostat-{cluster.name}"), durable=True)
     try:
         pair = pki.KeyPair((folder / "ca.crt").read_bytes(), (folder / "ca.key").read_bytes())
         x509.load_pem_x509_certificate(pair.certificate)
@@ -92,19 +94,21 @@ def _server(folder: Path, authority: pki.KeyPair, file: str, names: list[str]) -
 
 
 def _good(file: Path) -> bool:
-    """Whether the certificate is there and lives for a while."""
+    """Whether the certificate is there with its key, and lives for a while."""
     try:
         certificate = x509.load_pem_x509_certificate(file.read_bytes())
+        key = load_pem_private_key(file.with_suffix(".key").read_bytes(), None)
     except (OSError, ValueError):
+        return False
+    if key.public_key() != certificate.public_key():
         return False
     renew_at = datetime.fromtimestamp(clock.wall(), UTC) + timedelta(days=_RENEW_DAYS)
     return certificate.not_valid_after_utc > renew_at
 
 
-def _write(folder: Path, name: str, pair: pki.KeyPair) -> None:
-    # The key first: a certificate that is there always has its key.
-    replace_file(folder / f"{name}.key", pair.key)
-    replace_file(folder / f"{name}.crt", pair.certificate, mode=0o644)
+def _write(folder: Path, name: str, pair: pki.KeyPair, *, durable: bool = False) -> None:
+    replace_file(folder / f"{name}.key", pair.key, durable=durable)
+    replace_file(folder / f"{name}.crt", pair.certificate, mode=0o644, durable=durable)
 
 
 def server_context(folder: Path, file: str) -> ssl.SSLContext:

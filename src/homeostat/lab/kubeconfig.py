@@ -70,13 +70,13 @@ def load(file: Path) -> Config:
 
 def dump(config: Config) -> bytes:
     """As YAML."""
-    return yaml.safe_dump(config, sort_keys=False).encode()
+    return yaml.dump(config, Dumper=yaml.CSafeDumper, sort_keys=False).encode()
 
 
 def _read(file: Path) -> Config:
     empty: Config = {"apiVersion": "v1", "kind": "Config", "preferences": {}}
     try:
-        config = yaml.safe_load(file.read_bytes())
+        config = yaml.load(file.read_bytes(), Loader=yaml.CSafeLoader)
     except FileNotFoundError:
         return empty
     except (OSError, yaml.YAMLError) as error:

@@ -48,5 +48,5 @@ def write(state: Path, node: Node, folder: Path) -> None:
     """Write a master's manifests; the API server's first, since everything waits for it."""
     folder.mkdir(parents=True, exist_ok=True)
     for component in COMPONENTS:
-        text = yaml.safe_dump(static_pod(state, node, component), sort_keys=False)
-        replace_file(folder / f"{component}.yaml", text.encode())
+        text = yaml.dump(static_pod(state, node, component), Dumper=yaml.CSafeDumper, sort_keys=False)
+        replace_file(folder / f"{component}.yaml", text.encode(), durable=False)

@@ -155,11 +155,15 @@ def free_indexes() -> list[int]:
     return [index for index in range(CLUSTERS_MAX) if index not in taken]
 
 
-def replace_file(path: Path, content: bytes, *, mode: int = 0o600) -> None:
-    """Write a file so that a reader sees the old content or the new, never a part."""
+def replace_file(path: Path, content: bytes, *, mode: int = 0o600, durable: bool = True) -> None:
+    """Write a file so that a reader sees the old content or the new, never a part.
+
+    One that is not `durable`, as it can be made anew, may be empty after the machine lost its power.
+    """
     scratch = path.with_name(f".{path.name}.{os.getpid()}")
     with os.fdopen(os.open(scratch, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode), "wb") as file:
         file.write(content)
         file.flush()
-        os.fsync(file.fileno())
+        if durable:
+            os.fsync(file.fileno())
     scratch.replace(path)
