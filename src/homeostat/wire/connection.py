@@ -26,6 +26,9 @@ _SLICE_BYTES = 64 * 1024
 # The longest chunk that is kept for the next connection it is sent to.
 _SHARED_BYTES_MAX = 1024 * 1024
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+_IDLE, _HEAD = Phase.IDLE, Phase.HEAD
+# The mark of a connection whose deadline must be set anew.
+_NO_MARK = (_IDLE, -1)
 _STREAM_END = b"0\r\n\r\n"
 
 _log = logger("http")
@@ -72,7 +75,7 @@ class Connection(asyncio.Protocol):
         self._unread = False  # reading is paused
         self._stuffed = False  # the transport asked to stop writing
         self._deadline = 0.0
-        self._mark: tuple[Phase, int] = (Phase.IDLE, 0)
+        self._mark: tuple[Phase, int] = (_IDLE, 0)
         self._out: list[bytes] = []
         self._out_bytes = 0
 
@@ -138,7 +141,7 @@ class Connection(asyncio.Protocol):
     def resume_writing(self) -> None:
         """The client has read on."""
         self._stuffed = False
-        self._mark = (Phase.IDLE, -1)
+        self._mark = _NO_MARK
         self._set_deadline()
         if self._drain is not None and not self._drain.done():
             self._drain.set_result(None)
@@ -176,13 +179,15 @@ class Connection(asyncio.Protocol):
                 await self._wakeup
             incoming = ready.popleft()
             self._busy = True
-            self._mark = (Phase.IDLE, -1)
+            self._mark = _NO_MARK
             self._set_deadline()
             response = incoming.refusal or await self._answer(incoming.request)
             # A streamed body that cannot be chunked ends with the connection.
             endless = incoming.version_1_0 and not isinstance(response.body, bytes)
             keep_alive = incoming.keep_alive and not endless and not self._edge.closing
-            if not await self._send(response, incoming, keep_alive=keep_alive):
+            if type(response.body) is bytes and len(response.body) <= _SLICE_BYTES and not self._stuffed:
+                self._send_whole(response, incoming, keep_alive=keep_alive)
+            elif not await self._send(response, incoming, keep_alive=keep_alive):
                 self._transport.abort()
                 return
             self._busy = False
@@ -190,6 +195,8 @@ class Connection(asyncio.Protocol):
                 self._finish(linger=incoming.refusal is not None)
                 return
             self._next()
+            if ready:
+                await clock.sleep(0)  # a client that sends far ahead must not keep the loop
 
     def _next(self) -> None:
         """Between two requests: read on."""
@@ -200,7 +207,7 @@ class Connection(asyncio.Protocol):
             self._transport.resume_reading()
         if self._reader.wants_continue:
             self._continue()
-        self._mark = (Phase.IDLE, -1)
+        self._mark = _NO_MARK
         self._set_deadline()
 
     async def _answer(self, request: Request) -> Response:
@@ -339,15 +346,13 @@ class Connection(asyncio.Protocol):
     def _set_deadline(self) -> None:
         """Set the deadline of a new phase; bytes that trickle in within one do not move it."""
         reader, edge = self._reader, self._edge
-        mark = (reader.phase, reader.begun)
+        phase = reader.phase
+        mark = (phase, reader.begun)
         if mark == self._mark or self._stuffed or self._finished:
             return
         self._mark = mark
-        match reader.phase:
-            case Phase.HEAD:
-                seconds = edge.limits.header_seconds
-            case Phase.BODY:
-                seconds = edge.limits.body_seconds
-            case Phase.IDLE:
-                seconds = 0.0 if self._busy or reader.ready else edge.limits.idle_seconds
-        self._deadline = edge.now + seconds if seconds else 0.0
+        if phase is _IDLE:
+            self._deadline = 0.0 if self._busy or reader.ready else edge.now + edge.limits.idle_seconds
+        else:
+            limits = edge.limits
+            self._deadline = edge.now + (limits.header_seconds if phase is _HEAD else limits.body_seconds)

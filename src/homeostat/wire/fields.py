@@ -38,12 +38,12 @@ def split_target(target: bytes) -> tuple[str, dict[str, str]]:
 
 
 def parse_query(text: str) -> dict[str, str]:
-    """The parameters of a query string; of a repeated one, the last value."""
+    """The parameters of a query string; of a repeated one, the first value (as Go's url.Values.Get)."""
     query = {}
     for field in text.split("&"):
         name, _, value = field.partition("=")
         if name:
-            query[_decoded(name)] = _decoded(value)
+            query.setdefault(_decoded(name), _decoded(value))
     return query
 
 

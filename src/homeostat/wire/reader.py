@@ -6,6 +6,7 @@ ends the reading: where the next request would begin is then unknown.
 
 from __future__ import annotations
 
+import re
 from collections import deque
 from dataclasses import dataclass
 from enum import Enum
@@ -19,6 +20,13 @@ from homeostat.wire.message import Request, Response, User
 
 # A header costs its bytes and this many more, so that many tiny ones count as well.
 _HEADER_OVERHEAD_BYTES = 32
+
+
+# A request line that needs no second look, up to its end; and headers that say more of a request than what it asks for.
+_PLAIN_GET = re.compile(rb"GET (/[A-Za-z0-9/._~%?&=,:!+-]*) HTTP/1\.1")
+_SPECIAL = frozenset(("connection", "content-length", "expect", "proxy-connection", "transfer-encoding", "upgrade"))
+# The longest request line and the longest header lines that are read as repeated.
+_LINE_BYTES_MAX, _REPEATED_BYTES_MAX = 1024, 4096
 
 
 class Phase(Enum):
@@ -39,6 +47,10 @@ class Incoming:
     refusal: Response | None = None
 
 
+# Looking a member up in its class costs more than the rest of a header's callback.
+_IDLE, _HEAD, _BODY = Phase.IDLE, Phase.HEAD, Phase.BODY
+
+
 class _Refused(Exception):
     """Stops the parser; `RequestReader.feed` turns it into an Incoming."""
 
@@ -52,7 +64,7 @@ class RequestReader:
 
     def __init__(self, limits: Limits, *, peer: User | None = None, remote: str = "") -> None:
         self.ready: deque[Incoming] = deque()
-        self.phase = Phase.IDLE
+        self.phase = _IDLE
         self.begun = 0
         self.wants_continue = False
         self.refused = False
@@ -67,11 +79,44 @@ class RequestReader:
         self._head_bytes = 0
         self._head_fed = 0
         self._head_fresh = False
+        # The last plain GET's header lines as they came, from the end of its request line, and what they said.
+        self._repeated = b""
+        self._repeated_headers: dict[str, str] = {}
 
     def feed(self, data: bytes) -> None:
         """Take in what came; ignored after a refusal."""
-        if self.refused:
+        if self.refused or (self._repeated and self._repeats(data)):
             return
+        whole = self.phase is _IDLE
+        self._parse(data)
+        if whole and self.phase is _IDLE:
+            self._remember(data)
+
+    def _repeats(self, data: bytes) -> bool:
+        """Read a GET whose header lines are those of the last one, byte for byte: most of what a client sends."""
+        end = len(data) - len(self._repeated)
+        if end > _LINE_BYTES_MAX or self.phase is not _IDLE or not data.endswith(self._repeated):
+            return False
+        line = _PLAIN_GET.fullmatch(data, 0, end)
+        if line is None:
+            return False
+        self.begun += 1
+        path, query = split_target(line[1])
+        headers = self._repeated_headers.copy()
+        self.ready.append(Incoming(Request("GET", path, query, headers, b"", None, self._peer, self._remote), True))
+        return True
+
+    def _remember(self, data: bytes) -> None:
+        """Keep the header lines when `data` was one plain GET and nothing else."""
+        line = _PLAIN_GET.match(data)
+        if line is None or len(data) > _REPEATED_BYTES_MAX or data.find(b"\r\n\r\n") != len(data) - 4:
+            return
+        near_limit = self._head_bytes + _LINE_BYTES_MAX > self._limits.header_bytes_max
+        if not near_limit and _SPECIAL.isdisjoint(self._headers):
+            self._repeated, self._repeated_headers = data[line.end() :], self._headers
+
+    def _parse(self, data: bytes) -> None:
+        """Let the parser have it, and turn what it minds into a refusal."""
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserUpgrade:
@@ -86,7 +131,7 @@ class RequestReader:
 
     def _bound_open_head(self, fed: int) -> None:
         """Count the bytes of a head that does not end: the parser reports a header only when it is complete."""
-        if self.phase is not Phase.HEAD:
+        if self.phase is not _HEAD:
             return
         if self._head_fresh:
             self._head_fresh = False
@@ -98,7 +143,7 @@ class RequestReader:
     def _refuse(self, response: Response) -> None:
         self.refused = True
         self.wants_continue = False
-        self.phase = Phase.IDLE
+        self.phase = _IDLE
         self._body.clear()
         self.ready.append(Incoming(Request("", ""), refusal=response))
 
@@ -106,7 +151,7 @@ class RequestReader:
 
     def on_message_begin(self) -> None:
         """A request's first byte."""
-        self.phase = Phase.HEAD
+        self.phase = _HEAD
         self.begun += 1
         self._target = b""
         self._headers = {}
@@ -125,17 +170,17 @@ class RequestReader:
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """A header, or a trailer (which is dropped)."""
-        if self.phase is not Phase.HEAD:
+        if self.phase is not _HEAD:
             return
         self._head_bytes += len(name) + len(value) + _HEADER_OVERHEAD_BYTES
         if self._head_bytes > self._limits.header_bytes_max:
             raise _Refused(_head_too_large())
-        headers, key, text = self._headers, field_name(name), value.decode("latin-1")
+        headers, key, text = self._headers, field_name(name), value.decode("latin-1").rstrip(" \t")
         headers[key] = f"{headers[key]}, {text}" if key in headers else text
 
     def on_headers_complete(self) -> None:
         """The end of the headers: what they say of the body is checked before any of it is read."""
-        self.phase = Phase.BODY
+        self.phase = _BODY
         headers = self._headers
         length = headers.get("content-length")
         if length is not None and int(length) > self._limits.body_bytes_max:
@@ -163,6 +208,8 @@ class RequestReader:
         except ValueError:
             raise _Refused(text_response(400, "400 Bad Request: the request target is not a path")) from None
         version = parser.get_http_version()
+        if version not in ("1.1", "1.0"):
+            raise _Refused(_wrong_version(version))
         request = Request(
             parser.get_method().decode("ascii"),
             path,
@@ -173,10 +220,17 @@ class RequestReader:
             remote=self._remote,
         )
         self.ready.append(Incoming(request, parser.should_keep_alive(), version == "1.0"))
-        self.phase = Phase.IDLE
+        self.phase = _IDLE
 
     def _body_too_large(self) -> Response:
         return error_response(errors.too_large(f"limit is {self._limits.body_bytes_max}"))
+
+
+def _wrong_version(version: str) -> Response:
+    """A request line without a version, or with one of another HTTP."""
+    if version < "1":
+        return text_response(400, "400 Bad Request: malformed HTTP version")
+    return text_response(505, "505 HTTP Version Not Supported")
 
 
 def _head_too_large() -> Response:
