@@ -203,7 +203,7 @@ def _unreachable_keys(old: Obj | None, new: Obj | None, world: World) -> Iterabl
 def _pod_keys(old: Obj | None, new: Obj | None, world: World) -> Iterable[Key]:
     """The node of a Pod that claims to be ready."""
     name = meta.pod_node(new) if new is not None else ""
-    return (name,) if name and new is not None and _unreachable(name, world) and meta.pod_ready(new) else ()
+    return (name,) if name and new is not None and meta.pod_ready(new) and _unreachable(name, world) else ()
 
 
 def _unreachable(name: str, world: World) -> bool:

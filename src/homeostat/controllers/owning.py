@@ -76,12 +76,23 @@ def controller_key(child: Obj, owner_kind: Kind) -> Key | None:
     return f"{meta.namespace(child)}/{reference.get('name')}"
 
 
+def _sole_owner(child: Obj) -> Obj | None:
+    """The child's controller, when it has no other owner."""
+    references: list[Obj] = child["metadata"].get("ownerReferences") or []
+    return references[0] if len(references) == 1 and references[0].get("controller") else None
+
+
 def owner_keys(
     owner_kind: Kind, selects: Callable[[Obj], Matcher]
 ) -> Callable[[Obj | None, Obj | None, World], Iterable[Key]]:
     """Which owners a changed child concerns: its controllers before and now; for an orphan all that select it."""
 
     def keys(old: Obj | None, new: Obj | None, world: World) -> Iterable[Key]:
+        owner = _sole_owner(new) if new is not None else None
+        if owner is not None and new is not None and (old is None or _sole_owner(old) == owner):
+            # Nearly always: it has one owner, the one that it had.
+            own = controller_key(new, owner_kind)
+            return (own,) if own else ()
         found = {key for child in (old, new) if child is not None and (key := controller_key(child, owner_kind))}
         if new is not None and not meta.deleting(new) and meta.controller_of(new) is None:
             labels = meta.labels(new)

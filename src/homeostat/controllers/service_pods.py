@@ -115,20 +115,17 @@ def _concerns(pod: Obj) -> tuple[object, ...]:
 
 def service_keys(old: Obj | None, new: Obj | None, world: World) -> Iterable[Key]:
     """The Services that a changed Pod concerns; none when nothing that they see has changed."""
-    if (
-        old is not None
-        and new is not None
-        and _concerns(old) == _concerns(new)
-        and meta.labels(old) == meta.labels(new)
-    ):
-        return ()
     some = new if new is not None else old
     if some is None:
         return ()
-    forms = [meta.labels(pod).items() for pod in (old, new) if pod is not None]
+    now = meta.labels(some)
+    before = meta.labels(old) if old is not None else now
+    forms = [now.items()] if before == now else [before.items(), now.items()]
     found = []
     for service in world.list(SERVICE, meta.namespace(some)):
         selector = (service["spec"].get("selector") or {}).items()
         if selector and any(selector <= labels for labels in forms):
             found.append(meta.key(service))
-    return found
+    # Most Pods stand behind few Services or none: what has changed is only asked where it matters.
+    same = found and old is not None and new is not None and before == now and _concerns(old) == _concerns(new)
+    return () if same else found

@@ -47,16 +47,17 @@ def place(snapshot: Snapshot, pod: PodInfo, draw: int, promises: Promises = _NO_
     own = promises[pod.key].node if pod.key in promises else ""
     others = [each for key, each in promises.items() if key != pod.key and each.pod.priority >= pod.priority]
     rows = fitting(snapshot, pod)
-    if others and rows.any():
+    number = int(np.count_nonzero(rows))
+    if others and number:
         # As if the others were there already; but they are not, so it must fit without them too.
         _stand_in(snapshot, others)
         rows &= fitting(snapshot, pod)
         _take_away(snapshot, others)
-    if not rows.any():
+        number = int(np.count_nonzero(rows))
+    if not number:
         return _nowhere(snapshot, pod, own, others)
     if own in snapshot.rows and rows[snapshot.rows[own]]:
         return Placement(own)
-    number = int(np.count_nonzero(rows))
     row = int(np.argmax(rows)) if number == 1 else best(score(snapshot, pod, rows), rows, draw)
     return Placement(snapshot.name_of(row))
 

@@ -44,9 +44,14 @@ class Examined:
 
 
 def fitting(snapshot: Snapshot, pod: PodInfo) -> Mask:
-    """The rows that pass every filter."""
-    mask = standing(snapshot, pod.needs).allowed.copy()
-    for check in _BY_PODS:
+    """The rows that pass every filter. Asked for every pod, so what each pod needs is done without reasons."""
+    needs = pod.needs
+    allocatable, requested = snapshot.columns_of(PODS)
+    mask: Mask = standing(snapshot, needs).allowed & (requested < allocatable)
+    for resource, amount in needs.requests.items():
+        allocatable, requested = snapshot.columns_of(resource)
+        mask &= requested + amount <= allocatable
+    for check in _BY_COMPANY:
         for failure in check(snapshot, pod):
             mask &= ~failure.rows
     return mask
@@ -193,9 +198,7 @@ def too_small(snapshot: Snapshot, pod: PodInfo) -> Mask:
 def domain_sums(snapshot: Snapshot, topology_key: str, counts: Ints) -> tuple[Ints, Floats]:
     """The topology's number of each row (0: none), and the sum of `counts` over each topology."""
     ids, number = snapshot.topology(topology_key)
-    sums: Floats = np.bincount(ids, weights=counts.astype(np.float64), minlength=number + 1).astype(
-        np.float64, copy=False
-    )
+    sums: Floats = np.asarray(np.bincount(ids, weights=counts, minlength=number + 1), dtype=np.float64)
     sums[0] = 0
     return ids, sums
 
@@ -273,3 +276,5 @@ def _spreading(snapshot: Snapshot, pod: PodInfo) -> Failures:
 
 _BY_NODES: tuple[Callable[[Snapshot, Needs], Failures], ...] = (_unschedulable, _taints, _node_affinity)
 _BY_PODS: tuple[Callable[[Snapshot, PodInfo], Failures], ...] = (_ports, _resources, _spreading, _affinity)
+# Those of which most pods ask nothing.
+_BY_COMPANY = (_ports, _spreading, _affinity)

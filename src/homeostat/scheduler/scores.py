@@ -29,14 +29,15 @@ def score(snapshot: Snapshot, pod: PodInfo, rows: Mask) -> Floats:
         total += 2 * _near_pods(snapshot, pod, rows)
     spreading = _spreading(snapshot, pod, rows)
     if spreading is not None:
-        total += 2 * spreading
+        spreading *= 2
+        total += spreading
     return total
 
 
 def best(scores: Floats, rows: Mask, draw: int) -> int:
     """The row with the highest score; `draw` (any non-negative integer) decides between equals."""
     masked = np.where(rows, scores, -np.inf)
-    top = np.flatnonzero(masked >= masked.max() - 1e-9)
+    top = (masked >= np.maximum.reduce(masked) - 1e-9).nonzero()[0]
     return int(top[draw % len(top)])
 
 
@@ -45,11 +46,12 @@ def _resources(snapshot: Snapshot, pod: PodInfo) -> Floats:
 
     With the used shares c and m the first is 100 - 50(c + m), the second 100 - 50|c - m|: together 200 - 100 max(c, m).
     """
-    cpu, memory = snapshot.allocatable[CPU], snapshot.allocatable[MEMORY]
-    used_cpu = (snapshot.nonzero_cpu + pod.needs.nonzero_cpu) / np.maximum(cpu, 1)
-    used_memory = (snapshot.nonzero_memory + pod.needs.nonzero_memory) / np.maximum(memory, 1)
-    used = np.maximum(used_cpu, used_memory)
-    return np.asarray(-_MAX * np.minimum(used, 1.0, out=used))
+    used = (snapshot.nonzero_cpu + pod.needs.nonzero_cpu) / snapshot.divisors[CPU]
+    memory = (snapshot.nonzero_memory + pod.needs.nonzero_memory) / snapshot.divisors[MEMORY]
+    np.maximum(used, memory, out=used)
+    np.minimum(used, 1.0, out=used)
+    used *= -_MAX
+    return np.asarray(used)
 
 
 def _scaled(values: Floats, rows: Mask, *, reverse: bool) -> Floats:
@@ -75,9 +77,9 @@ def _near_pods(snapshot: Snapshot, pod: PodInfo, rows: Mask) -> Floats:
 
 def _spreading(snapshot: Snapshot, pod: PodInfo, rows: Mask) -> Floats | None:
     """PodTopologySpread's score of the soft constraints, or of the default ones; None when all rows are equal."""
-    soft = [spread for spread in pod.needs.spreads if not spread.hard]
-    values = np.zeros(snapshot.size)
+    soft = [spread for spread in pod.needs.spreads if not spread.hard] if pod.needs.spreads else []
     if soft:
+        values = np.zeros(snapshot.size)
         for spread in soft:
             eligible = spread_rows(snapshot, pod, spread)
             counts = np.where(eligible, snapshot.spread_counts(spread.term), 0)
@@ -89,7 +91,7 @@ def _spreading(snapshot: Snapshot, pod: PodInfo, rows: Mask) -> Floats | None:
         return None
     owner = pod.owner
     counts = snapshot.counts(("owner", owner), lambda other: other.owner == owner and not other.deleting)
-    values += _spread_cost(snapshot, _HOSTNAME, counts, _DEFAULT_HOST_SKEW)
+    values = _spread_cost(snapshot, _HOSTNAME, counts, _DEFAULT_HOST_SKEW)
     values += _spread_cost(snapshot, _ZONE, counts, _DEFAULT_ZONE_SKEW)
     return _turned(values, rows)
 
@@ -97,11 +99,17 @@ def _spreading(snapshot: Snapshot, pod: PodInfo, rows: Mask) -> Floats | None:
 def _spread_cost(snapshot: Snapshot, topology_key: str, counts: Ints, max_skew: int) -> Floats:
     """What each row costs under one constraint: the fewer topologies, the less one more pod there weighs."""
     if topology_key == _HOSTNAME:
-        return np.asarray(counts * math.log(len(snapshot.rows) + 2) + (max_skew - 1))
+        return _cost(counts, len(snapshot.rows), max_skew)
     _, number = snapshot.topology(topology_key)
     if not number:
         return np.zeros(snapshot.size)
-    return np.asarray(row_sums(snapshot, topology_key, counts) * math.log(number + 2) + (max_skew - 1))
+    return _cost(row_sums(snapshot, topology_key, counts), number, max_skew)
+
+
+def _cost(counts: Ints | Floats, topologies: int, max_skew: int) -> Floats:
+    costs = np.asarray(counts * math.log(topologies + 2))
+    costs += max_skew - 1
+    return costs
 
 
 def _turned(values: Floats, rows: Mask) -> Floats:
@@ -109,5 +117,9 @@ def _turned(values: Floats, rows: Mask) -> Floats:
     costs = values[rows]
     if not len(costs):
         return np.zeros(len(values))
-    low, top = float(costs.min()), float(costs.max())
-    return np.asarray(_MAX * (top + low - values) / top) if top > 0 else np.full(len(values), _MAX)
+    low, top = float(np.minimum.reduce(costs)), float(np.maximum.reduce(costs))
+    if top <= 0:
+        return np.full(len(values), _MAX)
+    turned: Floats = (top + low) - values
+    turned *= _MAX / top
+    return turned

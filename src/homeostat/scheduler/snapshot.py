@@ -60,6 +60,7 @@ class Snapshot:
         self.nonzero_memory: Ints = np.zeros(_ROWS_FIRST, dtype=np.int64)
         self.allocatable: dict[str, Ints] = {}
         self.requested: dict[str, Ints] = {}
+        self._divisors: dict[str, Ints] = {}
         # Each distinct list of taints has a number, so that a pod is compared with lists and not with nodes.
         self.taint_lists: list[tuple[Obj, ...]] = [()]
         self._taint_ids: dict[str, int] = {"[]": 0}
@@ -88,6 +89,18 @@ class Snapshot:
             self.requested[resource] = np.zeros(self.size, dtype=np.int64)
         return self.allocatable[resource], self.requested[resource]
 
+    @property
+    def divisors(self) -> dict[str, Ints]:
+        """Allocatable cpu and memory to divide by: 1 where there is none."""
+        if not self._divisors:
+            self._divisors = {resource: np.maximum(self.allocatable[resource], 1) for resource in (CPU, MEMORY)}
+        return self._divisors
+
+    def _nodes_changed(self) -> None:
+        """Forget what was made of nodes alone."""
+        self._standing.clear()
+        self._divisors = {}
+
     # -- nodes -----------------------------------------------------------------------------------------------------
 
     def set_node(self, node: Obj) -> None:
@@ -108,7 +121,7 @@ class Snapshot:
             amounts[row] = amount_of(resource, allocatable.get(resource, "0"))
         for key, (ids, values) in self._topologies.items():
             ids[row] = _topology_id(node, key, values)
-        self._standing.clear()
+        self._nodes_changed()
 
     def remove_node(self, name: str) -> None:
         """Forget a node; its pods are forgotten by their own events."""
@@ -122,7 +135,7 @@ class Snapshot:
         for column in self.allocatable.values():
             column[row] = 0
         self._free.append(row)
-        self._standing.clear()
+        self._nodes_changed()
 
     def _new_row(self) -> int:
         if self._free:
