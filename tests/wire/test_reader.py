@@ -84,17 +84,27 @@ def test_every_request_counts_and_has_headers_of_its_own():
     assert "x" not in read(reader, get("/fourth"))[0][3]
 
 
-@pytest.mark.parametrize(
-    "header", ["Connection: keep-alive", "Proxy-Connection: close", "Upgrade: x", "Expect: 100-continue"]
-)
-def test_headers_that_steer_the_connection_are_never_taken_as_repeated(header):
-    data = get(headers=f"\r\nHost: a\r\n{header}\r\n\r\n")
-    fresh, used = RequestReader(Limits()), RequestReader(Limits())
-    first = read(fresh, data)
-    assert read(used, data) == first
-    if not used.refused:
-        assert read(used, data) == first
-        assert used.wants_continue == fresh.wants_continue
+def test_after_the_last_request_of_a_connection_nothing_is_read_as_repeated():
+    closing = get(headers=HEADERS[:-2] + "Connection: close\r\n\r\n")
+    assert read(warm(), closing, get("/late"))[-1][-1] == 400
+
+
+def test_a_body_to_come_is_waited_for_however_often_its_head_repeats():
+    data = get(headers="\r\nHost: a\r\nContent-Length: 2\r\n\r\n")
+    reader = RequestReader(Limits())
+    for _ in range(3):
+        assert read(reader, data) == []
+        assert reader.phase is Phase.BODY
+        assert [found[4] for found in read(reader, b"{}")] == [b"{}"]
+
+
+def test_an_expectation_is_met_every_time():
+    data = get(headers="\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\n")
+    reader = RequestReader(Limits())
+    for _ in range(3):
+        assert read(reader, data) == []
+        assert reader.wants_continue
+        assert len(read(reader, b"{}")) == 1
 
 
 def test_the_bound_on_a_head_holds_for_a_repeated_one():

@@ -8,7 +8,7 @@ one turn of the loop leaves in one write.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from typing import cast
 
 from homeostat.api import errors
@@ -35,7 +35,8 @@ _log = logger("http")
 
 
 class Edge:
-    """What the connections of one server share. `now` (monotonic) and `date` are as of the last sweep."""
+    """What the connections of one server share. `now` (monotonic) and `date` are as of the last sweep; `wake` is
+    called before the first connection of a server that has none, for then it does not sweep."""
 
     def __init__(self, handler: Handler, limits: Limits) -> None:
         self.handler = handler
@@ -45,6 +46,7 @@ class Edge:
         self.empty = asyncio.Event()
         self.now = clock.monotonic()
         self.date = b""
+        self.wake: Callable[[], None] = lambda: None
         self._chunk = self._frame = b""
 
     def framed(self, chunk: bytes) -> bytes:
@@ -88,6 +90,8 @@ class Connection(asyncio.Protocol):
         certificate, address = transport.get_extra_info("peercert"), transport.get_extra_info("peername")
         remote = str(address[0]) if isinstance(address, tuple) else ""
         self._reader = RequestReader(edge.limits, peer=peer_user(certificate), remote=remote)
+        if not edge.connections:
+            edge.wake()
         edge.connections.add(self)
         edge.empty.clear()
         self._deadline = edge.now + edge.limits.header_seconds

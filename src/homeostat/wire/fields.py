@@ -39,7 +39,7 @@ def split_target(target: bytes) -> tuple[str, dict[str, str]]:
 
 def parse_query(text: str) -> dict[str, str]:
     """The parameters of a query string; of a repeated one, the first value (as Go's url.Values.Get)."""
-    query = {}
+    query: dict[str, str] = {}
     for field in text.split("&"):
         name, _, value = field.partition("=")
         if name:

@@ -219,7 +219,10 @@ class RequestReader:
             peer=self._peer,
             remote=self._remote,
         )
-        self.ready.append(Incoming(request, parser.should_keep_alive(), version == "1.0"))
+        keep_alive = parser.should_keep_alive()
+        if not keep_alive:
+            self._repeated = b""  # what still comes is the parser's to refuse
+        self.ready.append(Incoming(request, keep_alive, version == "1.0"))
         self.phase = _IDLE
 
     def _body_too_large(self) -> Response:

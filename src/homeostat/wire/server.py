@@ -28,6 +28,7 @@ class Server:
         self._listeners = listeners
         self._timer: asyncio.TimerHandle | None = None
         self.port = int(listeners[0].sockets[0].getsockname()[1])
+        edge.wake = self._wake
         self._sweep()
 
     @property
@@ -54,14 +55,24 @@ class Server:
         if self._timer is not None:
             self._timer.cancel()
 
+    def _wake(self) -> None:
+        if self._timer is None and not self._edge.closing:
+            self._sweep()
+            self._timer = self._later()
+
     def _sweep(self) -> None:
-        """Look at all deadlines, and note the time."""
+        """Look at all deadlines, and note the time. Without connections it is not done again: an idle server sleeps."""
         edge = self._edge
         edge.now = clock.monotonic()
         edge.date = f"date: {formatdate(clock.wall(), usegmt=True)}\r\n".encode()
         for connection in list(edge.connections):
             connection.drop_if_overdue()
-        self._timer = asyncio.get_running_loop().call_later(edge.limits.sweep_seconds, self._sweep)
+        self._timer = None
+        if edge.connections:
+            self._timer = self._later()
+
+    def _later(self) -> asyncio.TimerHandle:
+        return asyncio.get_running_loop().call_later(self._edge.limits.sweep_seconds, self._sweep)
 
 
 async def serve(
