@@ -168,8 +168,8 @@ class Writer:
             cursor = self._usable().cursor()
             cursor.execute("BEGIN IMMEDIATE")
             keys = list(dict.fromkeys([write.key for write in writes]))
-            known = sqlite_group.look_up(cursor, keys)
-            group = sqlite_group.decide(writes, known, sqlite_group.head(cursor))
+            known, newest = sqlite_group.look_up(cursor, keys)
+            group = sqlite_group.decide(writes, known, newest)
             sqlite_group.perform(cursor, group)
             cursor.execute("COMMIT")
             report.group = group
