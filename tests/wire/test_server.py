@@ -1,6 +1,8 @@
 """The HTTP edge with a real socket: what it understands, what it refuses, and whom it drops."""
 
 import asyncio
+import time
+from email.utils import parsedate_to_datetime
 
 import orjson
 import pytest
@@ -194,6 +196,23 @@ def test_half_open_slow_and_idle_clients_are_dropped(run):
         assert server.connections == 0
 
     run(story, echo, limits=Limits(header_seconds=0.2, body_seconds=0.2, idle_seconds=0.2))
+
+
+def test_a_server_that_slept_without_clients_gives_each_its_full_time_and_still_drops_it(run):
+    async def story(server):
+        for _ in range(2):
+            await asyncio.sleep(0.6)  # longer than a client may take: it counts against nobody
+            caller = await server.call()
+            caller.send("GET / HTTP/1.1\r\n")
+            await asyncio.sleep(0.05)
+            caller.send("\r\n")
+            status, headers, _ = await caller.response()
+            assert status == 200
+            assert abs(parsedate_to_datetime(headers["date"]).timestamp() - time.time()) < 2
+            assert await caller.closed() == b""
+        assert server.connections == 0
+
+    run(story, echo, limits=Limits(header_seconds=0.5, idle_seconds=0.2))
 
 
 def test_bytes_that_trickle_in_do_not_extend_the_deadline(run):
