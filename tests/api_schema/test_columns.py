@@ -349,13 +349,9 @@ def test_a_table_is_whole():
         assert column["type"] in ("string", "integer", "boolean", "number", "date")
 
 
-@pytest.mark.parametrize(
-    "kind", [kind for kind in kinds.all_kinds() if "list" in kind.verbs], ids=lambda kind: kind.plural
-)
-def test_the_first_column_of_every_kind_is_its_name_and_cells_have_their_types(kind):
+@pytest.mark.parametrize("kind", [kind for kind in kinds.all_kinds() if "list" in kind.verbs], ids=lambda k: k.plural)
+def test_one_column_of_every_kind_is_its_name(kind):
+    """What `kubectl get -o name` and completion go by."""
     columns = definitions(kind)
     row = rows(kind, {"metadata": {"name": "x", "creationTimestamp": MADE}}, NOW)
-    named = [cell for column, cell in zip(columns, row, strict=True) if column["format"] == "name"]
-    assert named == ["x"]
-    for column, cell in zip(columns, row, strict=True):
-        assert isinstance(cell, int if column["type"] in ("integer", "boolean") else str), (column, cell)
+    assert [cell for column, cell in zip(columns, row, strict=True) if column["format"] == "name"] == ["x"]
