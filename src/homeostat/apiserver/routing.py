@@ -6,12 +6,15 @@ deprecated `/watch/` prefix and `/proxy` are not served: such a URL is no resour
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import lru_cache
 
-from homeostat.api import kinds
+from homeostat.api import fieldselectors, kinds
+from homeostat.api.errors import ApiError
 from homeostat.apiserver.contract import RequestInfo
 from homeostat.wire.message import Request
 
+_OF_COLLECTIONS = frozenset({"list", "watch", "deletecollection"})
 _VERBS = {"POST": "create", "PUT": "update", "PATCH": "patch"}
 # Subresources of a Namespace, which would else read as resources inside it.
 _NAMESPACE_SUBRESOURCES = frozenset({"status", "finalize"})
@@ -26,6 +29,21 @@ def resolve(request: Request) -> RequestInfo:
 def truth(text: str) -> bool:
     """A boolean query parameter as Go reads one: present and neither `false` nor `0`."""
     return text not in ("0", "false", "False", "FALSE", "f", "F")
+
+
+def named_by_selector(request: Request, info: RequestInfo) -> RequestInfo:
+    """The same, naming the object that a collection's field selector asks for alone.
+
+    So a rule with resourceNames lets its user list and watch just that object, as `kubectl get NAME --watch` does.
+    """
+    text = request.query.get("fieldSelector", "") if info.verb in _OF_COLLECTIONS else ""
+    if not text or info.kind is None:
+        return info
+    try:
+        name = fieldselectors.parse(text, info.kind).equal.get("metadata.name", "")
+    except ApiError:
+        return info
+    return replace(info, name=name)
 
 
 @lru_cache(maxsize=4096)
