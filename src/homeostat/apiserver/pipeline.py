@@ -13,7 +13,7 @@ import orjson
 from homeostat.api import errors
 from homeostat.api.errors import ApiError
 from homeostat.apiserver.contract import Authenticator, Authorizer, RequestInfo, Stage
-from homeostat.apiserver.routing import resolve
+from homeostat.apiserver.routing import named_by_selector, resolve
 from homeostat.kit.log import logger
 from homeostat.store.contract import Unavailable
 from homeostat.wire.message import Handler, Request, Response, User
@@ -88,6 +88,8 @@ def authorization(authorizer: Authorizer) -> Stage:
         assert user is not None
         info = resolve(request)
         allowed, _ = authorizer.allowed(user, info)
+        if not allowed and request.query and (named := named_by_selector(request, info)) is not info:
+            allowed, _ = authorizer.allowed(user, named)
         if not allowed:
             raise _forbidden(user, info)
         return await following(request)
