@@ -72,6 +72,7 @@ def _load(sockets: dict[str, socket.socket]) -> Rooms:
     """Only the supervisor and its forks need the rooms."""
     from homeostat import compose
 
+    compose.preload_shared()
     return Rooms(compose.COMPONENTS, compose.preload, lambda argv: compose.run_component(argv, sockets))
 
 

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import uvloop
 
+from homeostat.api import facts
 from homeostat.compose.place import Place
 from homeostat.kit import log
 from homeostat.lab.state import Folder
@@ -33,6 +34,17 @@ _MODULES = {
 
 
 COMPONENTS = tuple(_MODULES)
+
+
+# What nearly all components import, whichever room they are of.
+_SHARED = ("homeostat.api.validation", "homeostat.compose.place", "homeostat.loop.informer", "homeostat.wire.server")
+
+
+def preload_shared() -> None:
+    """Import and read what several components need: before the first fork, so that they share it."""
+    for module in _SHARED:
+        importlib.import_module(module)
+    facts.definitions()
 
 
 def preload(component: str) -> Work:

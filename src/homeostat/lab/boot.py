@@ -14,7 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from homeostat.kit import clock, log
+from homeostat.kit import clock, collector, log
 from homeostat.lab import certificates, control, kubeconfig, manifests
 from homeostat.lab.containers import Containers
 from homeostat.lab.forking import Rooms, set_title
@@ -194,13 +194,14 @@ def _redirect(file: Path) -> None:
 def _supervise(folder: Folder, planned: Plan, load: Load, *, lock: int, api: socket.socket) -> None:
     log.configure()
     set_title("homeostat")
-    certificates.rehearse(folder.pki, planned.cluster)
     # A relay of a whole cluster, and a server of many watches, have more connections than the usual 1,024.
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     control_socket = control.bind(folder.supervisor_socket)
     shim_socket = control.bind(folder.shim_socket)
     rooms = load({"api": api})
+    certificates.rehearse(folder.pki, planned.cluster)
+    collector.settle()
     own = f"--state={folder.path}"
     containers = Containers(shim_socket, rooms, inherited=[api.fileno(), planned.claim.fileno(), lock])
     shim = Child("shim", ["homeostat-shim"], work=containers.run)

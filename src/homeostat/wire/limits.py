@@ -32,4 +32,4 @@ class Limits:
         shortest = min(
             self.header_seconds, self.body_seconds, self.idle_seconds, self.stalled_seconds, self.linger_seconds
         )
-        return min(1.0, max(0.01, shortest / 4))
+        return min(1.0, max(0.01, shortest / 2))
