@@ -26,5 +26,3 @@ command -v "$python" >/dev/null || need python3 python3-venv
 echo "installing the locked dependencies into $venv"
 "$venv/bin/python" -m pip install -q --disable-pip-version-check --require-hashes -r requirements/dev.txt
 "$venv/bin/python" -m pip install -q --disable-pip-version-check --no-deps -e .
-# Compiled once here, so that the first start is as quick as the second.
-"$venv/bin/python" -m compileall -q src/homeostat
