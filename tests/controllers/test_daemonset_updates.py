@@ -146,7 +146,7 @@ def test_no_node_is_touched_while_another_pod_is_still_going():
 
 
 def fail(world, name, phase="Failed"):
-    world.change(POD, name, "default", lambda p: p["status"].update(phase=phase))
+    world.change(POD, name, "default", lambda p: p.setdefault("status", {}).update(phase=phase))
 
 
 def test_a_pod_that_fails_again_and_again_is_replaced_with_longer_pauses():

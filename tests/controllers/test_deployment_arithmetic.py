@@ -348,15 +348,15 @@ def test_a_replica_set_whose_labels_no_longer_match_is_let_go_and_another_is_mad
 
 def test_another_deployments_replica_set_is_left_alone():
     world = Bench([deployment.loop(), replicaset.loop()])
-    other = world.put(make("other"))
+    other = world.put(make("other", selector={"matchLabels": {"app": "web"}}, template=template("theirs")))
     theirs = replica_set("theirs", replicas=1)
     theirs["metadata"] |= {"labels": {"app": "web"}, "ownerReferences": [owner(other)]}
-    theirs["spec"]["template"] = template("web")
     world.put(theirs)
     world.put(make(replicas=1))
     world.settle()
-    held = world.need(REPLICASET, "theirs")
-    assert meta.controller_of(held)["name"] != "web"
+    assert meta.controller_of(world.need(REPLICASET, "theirs"))["name"] == "other"
+    owners = [meta.controller_of(item)["name"] for item in world.all(REPLICASET)]
+    assert sorted(owners) == ["other", "web"]
 
 
 def test_of_two_replica_sets_with_the_same_template_the_older_is_used():
