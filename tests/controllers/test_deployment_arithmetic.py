@@ -362,7 +362,7 @@ def test_another_deployments_replica_set_is_left_alone():
 def test_of_two_replica_sets_with_the_same_template_the_older_is_used():
     world = Rollout()
     for number, name in enumerate(("older", "younger")):
-        twin = replica_set(name, replicas=0)
+        twin = replica_set(name, replicas=0, selector={"matchLabels": {"app": "web"}}, template=template("web"))
         moment = f"2020-01-0{number + 1}T00:00:00Z"
         twin["metadata"] |= {"labels": {"app": "web"}, "creationTimestamp": moment}
         world.put(twin)
