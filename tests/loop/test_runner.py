@@ -20,7 +20,8 @@ from homeostat.loop.contract import (
     Watch,
 )
 from homeostat.loop.manager import Manager
-from homeostat.loop.perform import batches
+from homeostat.loop.perform import Performer, batches
+from homeostat.loop.recorder import EventRecorder
 
 
 def owner_keys(old, new, world):
@@ -120,6 +121,27 @@ def test_creates_start_slowly_and_stop_at_the_first_failure(api, pod, replicaset
         assert api.created == 50
 
     run_loops(api, [replicas_loop(pod, replicaset)], story)
+
+
+def test_a_key_whose_last_round_went_well_begins_with_more_at_once_and_a_failure_makes_it_slow_again(api, pod):
+    """Each batch waits for its slowest write: eight of them a round would cost a set of thousands many round trips."""
+    body = {"apiVersion": "v1", "kind": "Pod", "metadata": {"generateName": "web-", "namespace": "default"}}
+    creates = [Create(pod, body)] * 200
+    assert [len(batch) for batch in batches(creates, first=64)] == [64, 128, 8]
+
+    async def main():
+        performer = Performer(api.client(), "test/x", recorder=EventRecorder(api.client(), "x"), informers={})
+
+        async def round_trips(key="default/web"):
+            began = clock.monotonic()
+            await performer.perform(key, creates, ())
+            return round((clock.monotonic() - began) / 0.001)
+
+        assert [await round_trips(), await round_trips(), await round_trips("default/other")] == [8, 3, 8]
+        api.fail_next = [("POST", errors.forbidden("pods", "", "", "exceeded quota"))]
+        assert [await round_trips(), await round_trips(), await round_trips()] == [1, 8, 3]
+
+    virtual.run(main, seed=1)
 
 
 def test_other_errors_back_off_from_5_ms_doubling(api, pod, replicaset):

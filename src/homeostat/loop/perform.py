@@ -1,7 +1,8 @@
 """Performs the actions of one decision: the only place where a loop's wishes become requests.
 
 Actions run in their order; consecutive creates (and consecutive deletes) run together in batches of 1, 2, 4, ... so
-that a failing API is not flooded (Kubernetes' slow start). The first failure ends the performance. What was written is
+that a failing API is not flooded (Kubernetes' slow start); a key whose last round went well begins with more, since
+every batch waits for its slowest write. The first failure ends the performance. What was written is
 reported as waits: the runner does not decide for the key again before the caches have seen them.
 """
 
@@ -41,6 +42,9 @@ from homeostat.wire.cause import Seen, WriteCause
 _NOT_FOUND = 404
 # The client bounds how many requests are under way; a batch only ends before anything else happens.
 _BATCH_MAX = 512
+# The first batch of a key that wrote at least as many at once in its last round, all of them well.
+_PROVEN = 64
+_PROVEN_KEYS_MAX = 1024
 _Write: TypeAlias = Create | Update | Patch | Delete | DeleteCollection
 # apimachinery, names.SimpleNameGenerator: the base is cut so that the name fits a label.
 _GENERATED_BASE_MAX = 58
@@ -62,6 +66,8 @@ class _Round:
     key: Key
     seen: tuple[Seen, ...]
     outcome: Outcome
+    # The size of the first batch.
+    first: int = 1
 
 
 class Performer:
@@ -77,15 +83,21 @@ class Performer:
         # What `kubectl describe` shows as an event's source, in Kubernetes' manner.
         self._reporter = f"{name.rpartition('/')[2]}-controller"
         self._informers = informers
+        # Keys whose last round had a whole batch of `_PROVEN` writes and no failure.
+        self._proven: set[Key] = set()
 
     async def perform(self, key: Key, actions: Sequence[Action], seen: tuple[Seen, ...]) -> Outcome:
         """Do all of it, or up to the first error."""
         outcome = Outcome()
-        await self._perform(actions, _Round(key, seen, outcome))
+        first = _PROVEN if key in self._proven else 1
+        self._proven.discard(key)
+        await self._perform(actions, _Round(key, seen, outcome, first))
+        if outcome.error is None and len(outcome.waits) >= 2 * _PROVEN and len(self._proven) < _PROVEN_KEYS_MAX:
+            self._proven.add(key)
         return outcome
 
     async def _perform(self, actions: Sequence[Action], round_: _Round) -> None:
-        for batch in batches(actions):
+        for batch in batches(actions, first=round_.first):
             if len(batch) == 1:
                 await self._act(batch[0], round_)
             else:
@@ -206,9 +218,10 @@ async def absent_is_done(request: Coroutine[Any, Any, Obj]) -> Obj | None:
         raise
 
 
-def batches(actions: Sequence[Action]) -> Iterator[Sequence[Action]]:
-    """The actions in order, in groups that may run at once: runs of creates or deletes in 1, 2, 4, ... others alone."""
-    at, size = 0, 1
+def batches(actions: Sequence[Action], *, first: int = 1) -> Iterator[Sequence[Action]]:
+    """The actions in order, in groups that may run at once: runs of creates or deletes in `first`, twice that, and so
+    on, others alone."""
+    at, size = 0, first
     while at < len(actions):
         kind = type(actions[at])
         end = at + 1
@@ -217,7 +230,7 @@ def batches(actions: Sequence[Action]) -> Iterator[Sequence[Action]]:
                 end += 1
         yield actions[at:end]
         more_follow = end < len(actions) and type(actions[end]) is kind
-        size = min(size * 2, _BATCH_MAX) if more_follow else 1
+        size = min(size * 2, _BATCH_MAX) if more_follow else first
         at = end
 
 

@@ -170,8 +170,10 @@ class LoopRunner:
             world = CacheWorld(self._indexes, clock.wall(), self._failures.get(key, ""))
             began = clock.monotonic()
             actions = self.loop.decide(key, world)
-            rest_seconds = rest_after(clock.monotonic() - began)
+            decided = clock.monotonic()
             outcome = await self.performer.perform(key, actions, seen)
+            # While its writes were under way, the key has rested.
+            rest_seconds = max(0.0, rest_after(decided - began) - (clock.monotonic() - decided))
         except Exception as error:  # noqa: BLE001 - a mistake in the loop; the other keys must go on
             self.counters.mistakes += 1
             _log.exception("%s: working on %s", self.name, key)
