@@ -146,6 +146,19 @@ def test_nobody_is_anonymous_or_refused():
     story(closed, anonymous_auth=False)
 
 
+def test_impersonation_is_seen_among_whatever_headers_a_client_sends():
+    async def tell(w: World) -> None:
+        usual = {"host": "a", "accept": "application/json", "user-agent": "kubectl"}
+        root = User("root", ("system:masters",))
+        assert (await whoami(w, peer=root, headers=usual))["username"] == "root"
+        assert (await whoami(w, peer=root, headers={**usual, "x-request-id": "1"}))["username"] == "root"
+        assert (await whoami(w, peer=root, headers={**usual, "impersonate-user": "bob"}))["username"] == "bob"
+        reply = await whoami(w, peer=root, headers={**usual, "impersonate-uid": "1"})
+        assert reply.status == 400
+
+    tell_in_a_world(tell)
+
+
 def test_acting_as_another_user_needs_the_right_to_impersonate():
     async def tell(w: World) -> None:
         as_bob = {"impersonate-user": "bob", "impersonate-group": "devs"}

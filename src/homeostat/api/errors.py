@@ -109,7 +109,7 @@ def conflict(plural: str, group: str, name: str, why: str = STALE) -> ApiError:
 
 def invalid(kind: str, group: str, name: str, causes: list[Cause]) -> ApiError:
     """422: the object breaks its kind's rules; one cause a field."""
-    texts = [cause.text() for cause in causes]
+    texts = list(dict.fromkeys(cause.text() for cause in causes))  # each once, as ErrorList.ToAggregate
     listed = texts[0] if len(texts) == 1 else "[" + ", ".join(texts) + "]"
     details = _about(kind, group, name)
     details["causes"] = [{"reason": c.reason, "message": c.message, "field": c.field} for c in causes]
