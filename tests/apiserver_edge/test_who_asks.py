@@ -156,7 +156,7 @@ def test_impersonation_is_seen_among_whatever_headers_a_client_sends():
         reply = await whoami(w, peer=root, headers={**usual, "impersonate-uid": "1"})
         assert reply.status == 400
 
-    tell_in_a_world(tell)
+    story(tell)
 
 
 def test_acting_as_another_user_needs_the_right_to_impersonate():

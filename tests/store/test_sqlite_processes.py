@@ -241,3 +241,27 @@ def test_a_stopped_process_that_holds_the_lock_makes_writes_unavailable(
         await store.close()
 
     asyncio.run(asyncio.wait_for(main(), 30))
+
+
+def test_what_others_have_acknowledged_is_in_every_revision_asked_for_afterwards(tmp_path: Path) -> None:
+    """Linearizable reads: an answer is shared within a turn of the loop, and never beyond it."""
+
+    async def main() -> None:
+        writer, reader = SqliteStore(tmp_path / "store.db"), SqliteStore(tmp_path / "store.db")
+        await writer.start()
+        await reader.start()
+
+        async def ask_every_turn() -> None:
+            while True:
+                await reader.revision()
+                await asyncio.sleep(0)
+
+        asking = tasks.spawn(ask_every_turn(), name="asking")
+        for expected in range(50):
+            revision = await writer.commit("/a", expected, b"x")
+            assert await reader.revision() >= revision
+        await tasks.stop(asking)
+        await reader.close()
+        await writer.close()
+
+    asyncio.run(asyncio.wait_for(main(), 30))

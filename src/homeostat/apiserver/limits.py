@@ -40,21 +40,31 @@ class Limits:
         info = resolve(request)
         if long_running(info):
             return await following(request)
-        if info.verb in _READS:
+        task = asyncio.current_task()
+        assert task is not None
+        reads = info.verb in _READS
+        if reads:
             if self.reading >= self._reading_max:
                 raise errors.too_many_requests(_BUSY)
             self.reading += 1
-            try:
-                return await self._deadlines.run(request, following)
-            finally:
-                self.reading -= 1
-        if self.mutating >= self._mutating_max:
-            raise errors.too_many_requests(_BUSY)
-        self.mutating += 1
+        else:
+            if self.mutating >= self._mutating_max:
+                raise errors.too_many_requests(_BUSY)
+            self.mutating += 1
+        outermost = self._deadlines.begin(task)
         try:
-            return await self._deadlines.run(request, following)
+            return await following(request)
+        except asyncio.CancelledError:
+            if outermost:
+                self._deadlines.explain(task)
+            raise
         finally:
-            self.mutating -= 1
+            if reads:
+                self.reading -= 1
+            else:
+                self.mutating -= 1
+            if outermost:
+                self._deadlines.end(task)
 
 
 class _Deadlines:
@@ -69,28 +79,27 @@ class _Deadlines:
         self._expired: set[asyncio.Task[Any]] = set()
         self._timer: asyncio.TimerHandle | None = None
 
-    async def run(self, request: Request, following: Handler) -> Response:
-        """Answer within the time. Raises 504."""
-        task = asyncio.current_task()
-        assert task is not None
+    def begin(self, task: asyncio.Task[Any]) -> bool:
+        """From now on `task` has the time. False: it works on a request inside another one, whose deadline it has."""
         if task in self._running:
-            # A request inside another one's task has the other's deadline.
-            return await following(request)
-        loop = asyncio.get_running_loop()
+            return False
+        loop = task.get_loop()
         self._running[task] = deadline = loop.time() + self._seconds
         if self._timer is None:
             self._timer = loop.call_at(deadline, self._look, loop)
-        try:
-            return await following(request)
-        except asyncio.CancelledError:
-            if task not in self._expired:
-                raise
+        return True
+
+    def explain(self, task: asyncio.Task[Any]) -> None:
+        """Raises 504 when the task was cancelled because its time was over."""
+        if task in self._expired:
             task.uncancel()
             text = f"Timeout: request did not complete within the allotted timeout of {self._seconds:g}s"
             raise errors.timeout(text) from None
-        finally:
-            del self._running[task]
-            self._expired.discard(task)
+
+    def end(self, task: asyncio.Task[Any]) -> None:
+        """The task's request is answered."""
+        del self._running[task]
+        self._expired.discard(task)
 
     def _look(self, loop: asyncio.AbstractEventLoop) -> None:
         """Cancel what is over its time, and look again when the next one is."""

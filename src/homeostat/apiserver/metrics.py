@@ -54,14 +54,23 @@ class Histogram:
         return found
 
 
+class _Series:
+    """The requests of one resource and verb: how many with each code, and how long they took."""
+
+    __slots__ = ("codes", "durations")
+
+    def __init__(self) -> None:
+        self.codes: dict[int, int] = {}
+        self.durations = Histogram(_BUCKETS)
+
+
 class Metrics:
     """What is counted; `stage` counts requests, `store` the store's answers."""
 
     def __init__(self, feed: Feed, limits: Limits) -> None:
         self._feed = feed
         self._limits = limits
-        self._totals: dict[_Key, int] = {}
-        self._durations: dict[_Key, Histogram] = {}
+        self._requests: dict[_Key, _Series] = {}
         self._store: dict[str, Histogram] = {}
         self._registry = CollectorRegistry()
         self._registry.register(self)
@@ -73,13 +82,13 @@ class Metrics:
         response = await following(request)
         info = resolve(request)
         key = _key(info)
-        counted = (*key, str(response.status))
-        self._totals[counted] = self._totals.get(counted, 0) + 1
+        series = self._requests.get(key)
+        if series is None:
+            series = self._requests[key] = _Series()
+        codes, status = series.codes, response.status
+        codes[status] = codes.get(status, 0) + 1
         if not long_running(info):
-            durations = self._durations.get(key)
-            if durations is None:
-                durations = self._durations[key] = Histogram(_BUCKETS)
-            durations.add(clock.monotonic() - started)
+            series.durations.add(clock.monotonic() - started)
         return response
 
     def store(self, operation: str, seconds: float) -> None:
@@ -96,14 +105,16 @@ class Metrics:
     def collect(self) -> Iterator[Metric]:
         """The families, for the registry."""
         totals = CounterMetricFamily("apiserver_request", "Requests by resource, verb and code", labels=_with("code"))
-        for key, count in self._totals.items():
-            totals.add_metric([*key[:-1], "apiserver", key[-1]], count)
+        for key, series in self._requests.items():
+            for code, count in series.codes.items():
+                totals.add_metric([*key, "apiserver", str(code)], count)
         yield totals
         durations = HistogramMetricFamily(
             "apiserver_request_duration_seconds", "How long requests took", labels=_with()
         )
-        for key, histogram in self._durations.items():
-            durations.add_metric([*key, "apiserver"], histogram.buckets(), histogram.total)
+        for key, series in self._requests.items():
+            if any(series.durations.counts):
+                durations.add_metric([*key, "apiserver"], series.durations.buckets(), series.durations.total)
         yield durations
         yield from self._gauges()
         store = HistogramMetricFamily("etcd_request_duration_seconds", "The store's latency", labels=["operation"])

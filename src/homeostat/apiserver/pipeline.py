@@ -6,7 +6,7 @@ Then limits, authentication and authorization; the last handler finds the verb.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 
 import orjson
 
@@ -32,8 +32,9 @@ def chain(stages: Sequence[Stage], last: Handler) -> Handler:
 
 
 def _link(stage: Stage, inner: Handler) -> Handler:
-    async def handle(request: Request) -> Response:
-        return await stage(request, inner)
+    # Not a coroutine of its own: one less for every stage of every request.
+    def handle(request: Request) -> Awaitable[Response]:
+        return stage(request, inner)
 
     return handle
 

@@ -135,24 +135,24 @@ class ApiServer:
             raise errors.method_not_allowed(kind.plural, kind.group, info.verb)
         return await self._verb(request, info, kind)
 
-    async def _verb(self, request: Request, info: RequestInfo, kind: Kind) -> Response:
+    def _verb(self, request: Request, info: RequestInfo, kind: Kind) -> Awaitable[Response]:
         match info.verb:
             case "get":
-                return await self._reads.get(request, info)
+                return self._reads.get(request, info)
             case "list":
-                return await self._reads.list(request, info)
+                return self._reads.list(request, info)
             case "watch":
-                return await self._watches.watch(request, info)
+                return self._watches.watch(request, info)
             case "create" if not info.subresource:
-                return await self._verbs.create(request, info, kind)
+                return self._verbs.create(request, info, kind)
             case "update" if info.name:
-                return await self._verbs.update(request, info, kind)
+                return self._verbs.update(request, info, kind)
             case "patch" if info.name:
-                return await self._verbs.patch(request, info, kind)
+                return self._verbs.patch(request, info, kind)
             case "delete" if not info.subresource:
-                return await self._verbs.delete(request, info, kind)
+                return self._verbs.delete(request, info, kind)
             case "deletecollection":
-                return await self._verbs.delete_collection(request, info, kind)
+                return self._verbs.delete_collection(request, info, kind)
         raise errors.method_not_allowed(kind.plural, kind.group, info.verb)
 
     def _handler(self, kind: Kind, subresource: str) -> SubresourceHandler | None:

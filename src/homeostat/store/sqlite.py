@@ -54,7 +54,7 @@ class SqliteStore:
 
     async def revision(self) -> int:
         """See the contract."""
-        return await self._open().revision()
+        return self._open().revision()
 
     async def get(self, key: str) -> Entry | None:
         """See the contract."""
@@ -122,8 +122,8 @@ class _Parts:
         # Writes of this tick of the loop, handed over together at its end; and all that are not answered yet.
         self._tick: list[Write] = []
         self._unanswered: set[Write] = set()
-        # Who asked in this tick for the newest revision.
-        self._asked: list[asyncio.Future[int]] = []
+        # The newest revision, when it was asked for in this tick.
+        self._newest: int | None = None
         self._writer_ended: asyncio.Future[None] = self._loop.create_future()
         self._checkpointer_ended: asyncio.Future[None] = self._loop.create_future()
         self._opened = AsyncExitStack()
@@ -185,25 +185,18 @@ class _Parts:
             self._writer.put(self._tick)
             self._tick = []
 
-    async def revision(self) -> int:
-        """See the contract. The file is asked once, at the end of the tick, for all who ask in it: a question costs
-        system calls for locks, a third of what a read of one object costs in all."""
-        answer: asyncio.Future[int] = self._loop.create_future()
-        self._asked.append(answer)
-        if len(self._asked) == 1:
-            self._loop.call_soon(self._tell_revision)
-        return await answer
+    def revision(self) -> int:
+        """See the contract. The file is asked once in a tick, for all who ask in it: a question costs system calls for
+        locks, a third of what a read of one object costs in all. Whoever asks later in the tick was woken by what
+        happened before the first did, so the answer is not too old for them; the forgetting stands in the loop's
+        queue before anything that happens from now on."""
+        if self._newest is None:
+            self._newest = self.follower.newest()
+            self._loop.call_soon(self._forget_newest)
+        return max(self._newest, self.follower.feed.position)
 
-    def _tell_revision(self) -> None:
-        asked, self._asked = self._asked, []
-        try:
-            newest = self.follower.newest()
-        except Unavailable as error:
-            _fail(asked, error)
-            return
-        for answer in asked:
-            if not answer.done():
-                answer.set_result(newest)
+    def _forget_newest(self) -> None:
+        self._newest = None
 
     async def compact(self, revision: int) -> None:
         """See `SqliteStore.compact`."""
