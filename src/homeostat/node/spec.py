@@ -94,4 +94,4 @@ def port_number(container: Obj, port: int | str) -> int | None:
     for known in container.get("ports") or []:
         if known.get("name") == port:
             return int(known["containerPort"])
-    return int(port) if port.isdecimal() else None
+    return int(port) if port.isascii() and port.isdecimal() else None
