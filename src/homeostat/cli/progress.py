@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from contextlib import suppress
 from typing import TYPE_CHECKING, Protocol
 
 import click
@@ -27,8 +28,9 @@ class PlainProgress:
     """One line a change."""
 
     def reached(self, component: str, state: str, seconds: float) -> None:
-        """Print it."""
-        click.echo(f"{seconds:6.2f} s  {component} {state}")
+        """Print it. A reader that has gone (`| head`) does not stop the start."""
+        with suppress(BrokenPipeError):
+            click.echo(f"{seconds:6.2f} s  {component} {state}")
 
     def close(self) -> None:
         """Nothing to do."""

@@ -1,0 +1,31 @@
+"""A reader that leaves early, as in `homeostat events | head -1`."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+
+def run(program: str) -> subprocess.CompletedProcess[str]:
+    """Run a Python program whose standard output nobody reads any more."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    try:
+        return subprocess.run([sys.executable, "-c", program], stdout=writer, stderr=subprocess.PIPE, text=True)
+    finally:
+        os.close(writer)
+
+
+def test_a_command_ends_without_a_word_as_others_do_in_a_pipe():
+    program = "import sys; sys.argv = ['homeostat', 'drill', 'list']; from homeostat.cli.main import main; main()"
+    done = run(program)
+    assert (done.returncode, done.stderr) == (141, "")
+
+
+def test_a_start_goes_on_when_nobody_reads_its_progress():
+    done = run(
+        "import sys; from homeostat.cli.progress import PlainProgress; shown = PlainProgress(); "
+        "shown.reached('API', 'answers', 0.5); shown.reached('node a', 'Ready', 1.0); sys.stderr.write('went on')"
+    )
+    assert done.stderr.startswith("went on")
