@@ -1,0 +1,226 @@
+"""The userspace proxy over real sockets on loopback: a plan is listened to, changed under clients, and taken away."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+import pytest
+
+from homeostat.network.applier import Applier
+from homeostat.network.plan import Backend, Front, Rule
+from homeostat.network.splice import Side, Splice
+
+HOST = "127.0.0.1"
+
+
+class Links:
+    """Plain connections; hosts in `down` cannot be reached."""
+
+    def __init__(self) -> None:
+        self.down: set[int] = set()
+        self.crossed: list[frozenset[str]] = []
+
+    async def dial(self, host: str, port: int, *, nodes: frozenset[str], timeout_seconds: float) -> Side:
+        if port in self.down:
+            raise ConnectionRefusedError("down")
+        _, side = await asyncio.get_running_loop().create_connection(Side, host, port)
+        return side
+
+    def join(self, client: Side, backend: Side, crosses: frozenset[str], *, label: object = None) -> object:
+        self.crossed.append(crosses)
+        splice = Splice(client, backend, crosses)
+        splice.valve(shut=False)
+        return splice
+
+
+class World:
+    """Backends that answer with their own name, and an applier."""
+
+    def __init__(self) -> None:
+        self.links = Links()
+        self.told: list[str] = []
+        self.applier = Applier(self.links, on_trouble=self._trouble)
+        self.servers: list[asyncio.Server] = []
+        self.ports: dict[str, int] = {}
+
+    async def _trouble(self, front: Front, rule: Rule, text: str) -> None:
+        self.told.append(text)
+
+    async def backend(self, name: str, node: str = "") -> Backend:
+        async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            while line := await reader.readline():
+                writer.write(name.encode() + b":" + line)
+                await writer.drain()
+            writer.close()
+
+        server = await asyncio.start_server(serve, HOST, 0)
+        self.servers.append(server)
+        self.ports[name] = server.sockets[0].getsockname()[1]
+        return Backend(HOST, self.ports[name], node)
+
+    async def ask(self, front: Front) -> str:
+        """Which backend answers a fresh connection; `closed` when the connection ends without an answer."""
+        reader, writer = await asyncio.open_connection(front.address, front.port)
+        try:
+            writer.write(b"hi\n")
+            line = await reader.readline()
+        except ConnectionError:
+            return "closed"
+        finally:
+            writer.close()
+        return line.decode().partition(":")[0] or "closed"
+
+
+def free_port() -> int:
+    import socket
+
+    with socket.socket() as sock:
+        sock.bind((HOST, 0))
+        return int(sock.getsockname()[1])
+
+
+def tell(story: Callable[[World], Awaitable[None]]) -> None:
+    async def main() -> None:
+        world = World()
+        try:
+            await asyncio.wait_for(story(world), 20)
+        finally:
+            await world.applier.close()
+            for server in world.servers:
+                server.close()
+
+    asyncio.run(main())
+
+
+def rule(*backends: Backend, affinity: int = 0) -> Rule:
+    return Rule("default/web", "", backends, affinity)
+
+
+def test_connections_go_round_the_backends() -> None:
+    async def story(world: World) -> None:
+        front = Front(HOST, free_port())
+        await world.applier.apply({front: rule(await world.backend("a"), await world.backend("b"))})
+        answers = [await world.ask(front) for _ in range(4)]
+        assert sorted(answers) == ["a", "a", "b", "b"]
+
+    tell(story)
+
+
+def test_a_backend_that_cannot_be_reached_is_passed_over_unseen() -> None:
+    async def story(world: World) -> None:
+        front = Front(HOST, free_port())
+        await world.applier.apply({front: rule(await world.backend("a"), await world.backend("b"))})
+        world.links.down = {world.ports["a"]}
+        assert {await world.ask(front) for _ in range(4)} == {"b"}
+        world.links.down |= {world.ports["b"]}
+        assert await world.ask(front) == "closed"
+
+    tell(story)
+
+
+def test_a_client_keeps_its_connection_when_its_backend_leaves_and_the_next_goes_elsewhere() -> None:
+    async def story(world: World) -> None:
+        front = Front(HOST, free_port())
+        first, second = await world.backend("a"), await world.backend("b")
+        await world.applier.apply({front: rule(first)})
+        reader, writer = await asyncio.open_connection(HOST, front.port)
+        writer.write(b"one\n")
+        assert await reader.readline() == b"a:one\n"
+        await world.applier.apply({front: rule(second)})
+        assert await world.ask(front) == "b"
+        writer.write(b"two\n")
+        assert await reader.readline() == b"a:two\n"
+        writer.close()
+
+    tell(story)
+
+
+def test_a_front_that_is_gone_refuses_connections_and_its_port_is_free() -> None:
+    async def story(world: World) -> None:
+        front = Front(HOST, free_port())
+        await world.applier.apply({front: rule(await world.backend("a"))})
+        await world.applier.apply({})
+        with pytest.raises(ConnectionRefusedError):
+            await world.ask(front)
+        server = await asyncio.start_server(lambda r, w: None, HOST, front.port)
+        server.close()
+
+    tell(story)
+
+
+def test_affinity_keeps_a_client_with_its_backend() -> None:
+    async def story(world: World) -> None:
+        front = Front(HOST, free_port())
+        both = (await world.backend("a"), await world.backend("b"))
+        await world.applier.apply({front: rule(*both, affinity=60)})
+        assert len({await world.ask(front) for _ in range(5)}) == 1
+
+    tell(story)
+
+
+def test_a_port_in_use_is_told_once_and_opened_as_soon_as_it_is_free() -> None:
+    async def story(world: World) -> None:
+        taken = await asyncio.start_server(lambda r, w: None, HOST, 0)
+        front = Front(HOST, taken.sockets[0].getsockname()[1])
+        plan = {front: rule(await world.backend("a"))}
+        await world.applier.apply(plan)
+        await world.applier.apply(plan)
+        assert world.told == [f"cannot listen on {HOST}:{front.port}: Address already in use"]
+        assert list(world.applier.trouble) == [front]
+        taken.close()
+        await taken.wait_closed()
+        await world.applier.apply(plan)
+        assert world.applier.trouble == {}
+        assert await world.ask(front) == "a"
+
+    tell(story)
+
+
+@pytest.mark.parametrize("protocol", ["UDP", "SCTP"])
+def test_other_protocols_are_refused_by_name(protocol: str) -> None:
+    async def story(world: World) -> None:
+        plan = {Front(HOST, 53, protocol): rule(await world.backend("a"))}
+        await world.applier.apply(plan)
+        assert world.told == [f"{protocol} ports are not served by the userspace proxy"]
+        await world.applier.apply({})
+        assert world.applier.trouble == {}
+
+    tell(story)
+
+
+def test_a_connection_crosses_the_uplinks_of_both_nodes() -> None:
+    async def story(world: World) -> None:
+        front = Front(HOST, free_port(), "TCP", "w1")
+        await world.applier.apply({front: rule(await world.backend("a", "w2"))})
+        await world.ask(front)
+        assert world.links.crossed == [frozenset({"w1", "w2"})]
+
+    tell(story)
+
+
+def test_a_client_that_leaves_before_it_has_a_backend_is_let_go() -> None:
+    async def story(world: World) -> None:
+        front = Front(HOST, free_port())
+        reached, gate = asyncio.Event(), asyncio.Event()
+        cancelled: list[bool] = []
+
+        async def slow(host: str, port: int, *, nodes: frozenset[str], timeout_seconds: float) -> Side:
+            reached.set()
+            try:
+                await gate.wait()
+            except asyncio.CancelledError:
+                cancelled.append(True)
+                gate.set()
+                raise
+            raise ConnectionRefusedError
+
+        world.links.dial = slow  # type: ignore[method-assign]
+        await world.applier.apply({front: rule(await world.backend("a"))})
+        _, writer = await asyncio.open_connection(HOST, front.port)
+        await reached.wait()
+        writer.transport.abort()
+        await gate.wait()
+        assert cancelled == [True]
+
+    tell(story)
