@@ -284,7 +284,7 @@ def test_what_is_not_there_yet_is_refused_by_name():
             (f"{PODS}/p/ephemeralcontainers", "ephemeral containers"),
             ("/api/v1/nodes/n1/proxy", "does not relay requests"),
         ):
-            reply = await w.post(path, {})
+            reply = await w.call("PUT" if path.endswith("ephemeralcontainers") else "POST", path, {})
             assert (reply.status, reply.obj["reason"]) == (405, "MethodNotAllowed")
             assert words in reply.message
 

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from functools import lru_cache
 
-from homeostat.api import errors
+from homeostat.api import errors, kinds
 from homeostat.api.errors import qualified
 from homeostat.api.kinds import Kind
 from homeostat.apiserver import pipeline
@@ -126,6 +127,9 @@ class ApiServer:
             raise errors.path_not_found()
         handler = self._handler(kind, info.subresource)
         if handler is not None:
+            if info.verb not in _verbs_of(kind, info.subresource):
+                # Whoever may only read must not get to write by a GET with a body.
+                raise errors.method_not_allowed(kind.plural, kind.group, info.verb)
             # Handlers read through the hubs: what was true when the request came must be there.
             await self._feed.catch_up()
             return await handler(self._call(request, info))
@@ -167,6 +171,13 @@ class ApiServer:
     def _call(self, request: Request, info: RequestInfo) -> Call:
         assert request.user is not None
         return Call(request, info, request.user, self.reader, self.writer)
+
+
+@lru_cache(maxsize=512)
+def _verbs_of(kind: Kind, subresource: str) -> frozenset[str]:
+    """What can be done to a resource or one of its subresources."""
+    found = kinds.subresource(kind, subresource) if subresource else None
+    return found.verbs if found is not None else kind.verbs
 
 
 async def _run(work: Callable[[], Awaitable[None]]) -> None:

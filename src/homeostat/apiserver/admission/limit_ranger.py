@@ -12,6 +12,7 @@ from homeostat.api.types import Obj
 from homeostat.apiserver.admission.plugin import CREATE, UPDATE, Plugin, is_write_of, refuse
 from homeostat.apiserver.contract import Attributes, Reader
 
+_CLAIM = "PersistentVolumeClaim"
 _ANNOTATION = "kubernetes.io/limit-ranger"
 
 
@@ -53,7 +54,7 @@ class LimitRanger(Plugin):
             wrong = _pod_breaches(obj, self._limits(attributes))
         elif is_write_of(attributes, "persistentvolumeclaims", CREATE, UPDATE):
             resources = (obj.get("spec") or {}).get("resources") or {}
-            wrong = _breaches(resources, _of_type(self._limits(attributes), "PersistentVolumeClaim"))
+            wrong = _breaches(resources, _of_type(self._limits(attributes), _CLAIM))
         else:
             return
         if wrong:
@@ -126,7 +127,8 @@ def _breaches(resources: Obj, limits: Iterable[Obj]) -> list[str]:
         for name, least in (limit.get("min") or {}).items():
             wrong += _below(name, least, requests, caps, f"minimum {name} usage per {kind} is {least}")
         for name, most in (limit.get("max") or {}).items():
-            wrong += _above(name, most, requests, caps, f"maximum {name} usage per {kind} is {most}")
+            check = _asked_above if kind == _CLAIM else _above
+            wrong += check(name, most, requests, caps, f"maximum {name} usage per {kind} is {most}")
         for name, ratio in (limit.get("maxLimitRequestRatio") or {}).items():
             wrong += _ratio(name, ratio, requests, caps, f"{name} max limit to request ratio per {kind} is {ratio}")
     return wrong
@@ -135,32 +137,36 @@ def _breaches(resources: Obj, limits: Iterable[Obj]) -> list[str]:
 def _below(name: str, least: str, requests: Mapping[str, str], caps: Mapping[str, str], text: str) -> list[str]:
     if name not in requests:
         return [f"{text}.  No request is specified"]
-    wrong = []
     if _nanos(requests[name]) < _nanos(least):
-        wrong.append(f"{text}, but request is {requests[name]}")
+        return [f"{text}, but request is {requests[name]}"]
     if name in caps and _nanos(caps[name]) < _nanos(least):
-        wrong.append(f"{text}, but limit is {caps[name]}")
-    return wrong
+        return [f"{text}, but limit is {caps[name]}"]
+    return []
 
 
 def _above(name: str, most: str, requests: Mapping[str, str], caps: Mapping[str, str], text: str) -> list[str]:
-    # Claims have requests only; what runs must have a limit.
-    if name not in caps and name not in requests:
+    if name not in caps:
         return [f"{text}.  No limit is specified"]
-    if name in caps and _nanos(caps[name]) > _nanos(most):
+    if _nanos(caps[name]) > _nanos(most):
         return [f"{text}, but limit is {caps[name]}"]
     if name in requests and _nanos(requests[name]) > _nanos(most):
         return [f"{text}, but request is {requests[name]}"]
     return []
 
 
-def _ratio(name: str, ratio: str, requests: Mapping[str, str], caps: Mapping[str, str], text: str) -> list[str]:
+def _asked_above(name: str, most: str, requests: Mapping[str, str], _: Mapping[str, str], text: str) -> list[str]:
+    """The bound of claims, which have requests only."""
     if name not in requests:
+        return [f"{text}.  No request is specified"]
+    return [f"{text}, but request is {requests[name]}"] if _nanos(requests[name]) > _nanos(most) else []
+
+
+def _ratio(name: str, ratio: str, requests: Mapping[str, str], caps: Mapping[str, str], text: str) -> list[str]:
+    asked, limit = _nanos(requests.get(name, "0")), _nanos(caps.get(name, "0"))
+    if not asked:
         return [f"{text}, but no request is specified or request is 0"]
-    if name not in caps:
-        return [f"{text}, but no limit is specified"]
-    asked = _nanos(requests[name])
-    if not asked or _nanos(caps[name]) * 1_000_000_000 > _nanos(ratio) * asked:
-        shown = f"{_nanos(caps[name]) / asked:f}" if asked else "unbounded"
-        return [f"{text}, but provided ratio is {shown}"]
+    if not limit:
+        return [f"{text}, but no limit is specified or limit is 0"]
+    if limit * quantity.NANO > _nanos(ratio) * asked:
+        return [f"{text}, but provided ratio is {limit / asked:f}"]
     return []

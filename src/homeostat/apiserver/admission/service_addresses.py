@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from homeostat.api import errors, service_values
+from homeostat.api import errors, fields, service_values
 from homeostat.api.errors import ApiError, Cause
 from homeostat.api.types import Obj
 from homeostat.apiserver.addresses import number_of, text_of
@@ -44,7 +44,9 @@ class ServiceAddresses(Plugin):
     async def _address(self, attributes: Attributes, spec: Obj, old: Obj) -> None:
         if spec.get("type") == _EXTERNAL:
             return
-        asked = spec.get("clusterIP") or next(iter(spec.get("clusterIPs") or ()), "")
+        asked, listed = spec.get("clusterIP") or "", spec.get("clusterIPs") or []
+        if listed and listed[0] != asked and listed != old.get("clusterIPs"):
+            raise _contradicting(attributes, asked, listed)
         if asked == _HEADLESS or (asked and asked == old.get("clusterIP")):
             _set_address(spec, asked)
             return
@@ -124,6 +126,13 @@ def _families(attributes: Attributes, spec: Obj) -> None:
             raise _invalid(attributes, Cause("FieldValueInvalid", f"spec.ipFamilies[{at}]", why))
     spec.setdefault("ipFamilies", ["IPv4"])
     spec.setdefault("ipFamilyPolicy", "SingleStack")
+
+
+def _contradicting(attributes: Attributes, asked: str, listed: list[str]) -> ApiError:
+    if not asked:
+        why = "must be empty when `clusterIP` is not specified"
+        return _invalid(attributes, fields.forbidden("spec.clusterIPs", why))
+    return _invalid(attributes, fields.invalid("spec.clusterIPs", listed, "first value must match `clusterIP`"))
 
 
 def _wrong_address(attributes: Attributes, asked: str, why: str) -> ApiError:
