@@ -10,10 +10,11 @@ from __future__ import annotations
 import asyncio
 from typing import Protocol
 
-# Two to three times what one write to one watcher costs: most of the loop's time is left for everything else.
-PAUSE_SECONDS_A_WATCHER = 50e-6
+# About twice what one write of a few events to one watcher costs, with TLS: most of the loop's time is left for
+# everything else, and the passes stay few.
+PAUSE_SECONDS_A_WATCHER = 100e-6
 # Below the first there is no pause; none is longer than the second.
-PAUSE_SECONDS_MIN, PAUSE_SECONDS_MAX = 2e-3, 50e-3
+PAUSE_SECONDS_MIN, PAUSE_SECONDS_MAX = 4e-3, 50e-3
 # How many are woken before the loop gets a turn.
 _WAKE_AT_ONCE = 64
 # How many turns of the loop it takes until those who only woke have written: their tasks, the edge's flush, the send.
