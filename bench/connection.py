@@ -1,7 +1,7 @@
 """A load generator's HTTP/1.1 connection: so little work a request that the server is what is measured.
 
-It writes prepared bytes, reads into a buffer that it keeps, finds `Content-Length` by a search, and counts the events
-of a stream without looking at them.
+It writes prepared bytes, finds `Content-Length` by a search, keeps what it reads as it came, and counts the events of a
+stream without looking at them.
 """
 
 from __future__ import annotations
@@ -10,22 +10,38 @@ import asyncio
 import ssl
 from typing import cast
 
-_BUFFER_BYTES = 64 * 1024
+
+class Body:
+    """An answer's body: the chunks that came, of which the first begins with the head. Joined only when asked for."""
+
+    __slots__ = ("_chunks", "_length", "_start")
+
+    def __init__(self, chunks: list[bytes], start: int, length: int) -> None:
+        self._chunks = chunks
+        self._start = start
+        self._length = length
+
+    def __len__(self) -> int:
+        return self._length
+
+    def __bytes__(self) -> bytes:
+        chunks = self._chunks
+        whole = chunks[0] if len(chunks) == 1 else b"".join(chunks)
+        return whole[self._start : self._start + self._length]
 
 
-class Connection(asyncio.BufferedProtocol):
+class Connection(asyncio.Protocol):
     """One kept-alive connection, one request at a time; or, after `stream`, a counter of events in `lines`."""
 
     def __init__(self) -> None:
         self._transport: asyncio.Transport | None = None
-        self._store = bytearray(_BUFFER_BYTES)
-        self._view = memoryview(self._store)
-        # Of the answer that is on its way: the bytes that are here, its body's place, and its status.
-        self._filled = 0
+        # Of the answer that is on its way: its chunks and their bytes, its body's place, and its status.
+        self._chunks: list[bytes] = []
+        self._came = 0
         self._start = 0
         self._end = 0
         self._status = 0
-        self._answer: asyncio.Future[tuple[int, memoryview]] | None = None
+        self._answer: asyncio.Future[tuple[int, Body]] | None = None
         self._streaming = False
         self.lines = 0
         self.bytes = 0
@@ -42,8 +58,8 @@ class Connection(asyncio.BufferedProtocol):
         # uvloop's transports are not subclasses of asyncio's.
         self._transport = cast("asyncio.Transport", transport)
 
-    def request(self, head_and_body: bytes) -> asyncio.Future[tuple[int, memoryview]]:
-        """Send a request; the future gives the status, and the body as it stands in the buffer until the next one."""
+    def request(self, head_and_body: bytes) -> asyncio.Future[tuple[int, Body]]:
+        """Send a request; the future gives the status and the body."""
         assert self._transport is not None
         self._answer = asyncio.get_running_loop().create_future()
         self._transport.write(head_and_body)
@@ -55,42 +71,38 @@ class Connection(asyncio.BufferedProtocol):
         self._streaming = True
         self._transport.write(head)
 
-    def get_buffer(self, sizehint: int) -> memoryview:
-        """Where the next bytes go."""
-        return self._view[self._filled :]
-
-    def buffer_updated(self, nbytes: int) -> None:
+    def data_received(self, data: bytes) -> None:
         """Count, or complete the answer that is waited for."""
-        self.bytes += nbytes
-        store = self._store
+        self.bytes += len(data)
         if self._streaming:
             # Every event is one line that ends in a line feed; those of HTTP itself follow a carriage return.
-            self.lines += store.count(b"\n", 0, nbytes) - store.count(b"\r", 0, nbytes)
+            self.lines += data.count(b"\n") - data.count(b"\r")
             return
-        self._filled += nbytes
+        self._chunks.append(data)
+        self._came += len(data)
         if not self._end:
             self._read_head()
-        if 0 < self._end <= self._filled:
+        if 0 < self._end <= self._came:
             self._complete()
 
     def _read_head(self) -> None:
-        end = self._store.find(b"\r\n\r\n", 0, self._filled)
+        if len(self._chunks) > 1:
+            self._chunks = [b"".join(self._chunks)]
+        (data,) = self._chunks
+        end = data.find(b"\r\n\r\n")
         if end < 0:
             return
-        head = bytes(self._view[:end]).lower() + b"\r\n"
-        at = head.index(b"content-length:") + 15
-        self._status = int(head[9:12])
+        at = data.find(b"content-length:", 0, end)
+        if at < 0:
+            at = data[:end].lower().index(b"content-length:")
+        self._status = int(data[9:12])
         self._start = end + 4
-        self._end = self._start + int(head[at : head.index(b"\r", at)])
-        if self._end >= len(self._store):
-            # The buffer is never full: there is always room to read into.
-            larger = bytearray(self._end + _BUFFER_BYTES)
-            larger[: self._filled] = self._view[: self._filled]
-            self._store, self._view = larger, memoryview(larger)
+        self._end = self._start + int(data[at + 15 : data.index(b"\r", at)])
 
     def _complete(self) -> None:
-        body = self._view[self._start : self._end]
-        self._filled = self._end = 0
+        body = Body(self._chunks, self._start, self._end - self._start)
+        self._chunks = []
+        self._came = self._end = 0
         answer, self._answer = self._answer, None
         if answer is not None and not answer.done():
             answer.set_result((self._status, body))

@@ -20,7 +20,7 @@ from typing import Any
 import orjson
 import uvloop
 
-from bench.connection import Connection
+from bench.connection import Body, Connection
 
 NAMESPACE = "kubeload"
 BASE = f"/api/v1/namespaces/{NAMESPACE}/pods"
@@ -167,12 +167,12 @@ class Load:
             else:
                 tally.bad += 1
 
-    async def _ask(self, connection: Connection, tally: Tally, request: bytes, *want: int) -> memoryview | None:
+    async def _ask(self, connection: Connection, tally: Tally, request: bytes, *want: int) -> Body | None:
         status, body = await connection.request(request)
         tally.bytes += len(body)
         if status in want:
             return body
-        tally.first_error = tally.first_error or f"{status} {bytes(body[:300]).decode(errors='replace')}"
+        tally.first_error = tally.first_error or f"{status} {bytes(body)[:300].decode(errors='replace')}"
         return None
 
     def _path(self, number: int) -> str:
@@ -195,7 +195,7 @@ class Load:
         body = await self._ask(connection, tally, self.bytes_of("GET", self._path(number)), 200)
         if body is None:
             return False
-        obj = orjson.loads(body)
+        obj = orjson.loads(bytes(body))
         obj["metadata"]["labels"]["touched"] = "yes"
         put = self.bytes_of("PUT", self._path(number), orjson.dumps(obj))
         return await self._ask(connection, tally, put, 200) is not None
@@ -214,7 +214,7 @@ class Load:
     async def _watch(self) -> dict[str, Any]:
         writer = await self.open()
         _, body = await writer.request(self.bytes_of("GET", BASE + "?limit=1&resourceVersion=0"))
-        version = orjson.loads(body)["metadata"]["resourceVersion"]
+        version = orjson.loads(bytes(body))["metadata"]["resourceVersion"]
         request = self.bytes_of("GET", f"{BASE}?watch=1&resourceVersion={version}")
         watchers = []
         for _ in range(self._watchers):

@@ -181,7 +181,7 @@ async def measure(bench: Bench, pods: int, nodes: int) -> dict[str, Any]:
     for number in range(nodes):
         status, body = await connection.request(bench.bytes_of("POST", "/api/v1/nodes", node(number)))
         if status != 201:
-            raise RuntimeError(f"node: {status} {body[:300]!r}")
+            raise RuntimeError(f"node: {status} {bytes(body)[:300]!r}")
     bench.start_part("controller-manager")
     bench.start_part("scheduler")
     account = f"/api/v1/namespaces/{NAMESPACE}/serviceaccounts/default"
@@ -198,7 +198,7 @@ async def measure(bench: Bench, pods: int, nodes: int) -> dict[str, Any]:
     path = f"/apis/apps/v1/namespaces/{NAMESPACE}/deployments"
     status, body = await connection.request(bench.bytes_of("POST", path, deployment(pods)))
     if status != 201:
-        raise RuntimeError(f"deployment: {status} {body[:300]!r}")
+        raise RuntimeError(f"deployment: {status} {bytes(body)[:300]!r}")
     ended = await asyncio.wait_for(watching.done, _PATIENCE_SECONDS)
     after = bench.cpu_seconds()
     transport.abort()
