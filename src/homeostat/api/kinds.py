@@ -147,12 +147,17 @@ def subresource(kind: Kind, name: str) -> Subresource | None:
     return Subresource(name, group, version, body, frozenset(found["verbs"]))
 
 
+_MOVED = frozenset(plural for _, _, plural in STORED_AS)
+
+
 def stored_as(kind: Kind) -> Kind:
     """The kind whose prefix and version the store uses for objects of `kind`: one home for each resource.
 
     Events of events.k8s.io/v1 are stored as core/v1 ones, autoscaling/v1 autoscalers as autoscaling/v2 ones; every
     other kind is its own. `api.convert` turns one into the other.
     """
+    if kind.plural not in _MOVED:
+        return kind
     home = STORED_AS.get((kind.group, kind.version, kind.plural))
     return _BY_RESOURCE[home] if home else kind
 

@@ -192,6 +192,16 @@ def label_value(value: str) -> list[str]:
     return list(_value(value[:_CHECKED_MAX]))
 
 
+def good_label(key: str, value: str) -> bool:
+    """Whether nothing is wrong with a label's key and value."""
+    return len(key) + len(value) <= _CHECKED_MAX and _good_label(key, value)
+
+
+@lru_cache(maxsize=8192)
+def _good_label(key: str, value: str) -> bool:
+    return not (_qualified(key) or _value(value))
+
+
 def path_segment(value: str) -> list[str]:
     """A name that can stand in a URL path, the only rule of RBAC names (api/validation/path)."""
     if value in (".", ".."):

@@ -6,7 +6,7 @@ from functools import lru_cache
 
 from homeostat.api import errors, patch
 from homeostat.api.convert import convert
-from homeostat.api.kinds import Kind, stored_as
+from homeostat.api.kinds import POD, Kind, stored_as
 from homeostat.api.schema import schema_of
 from homeostat.api.types import Obj
 from homeostat.apiserver import bodies, lifecycle, rules
@@ -15,6 +15,7 @@ from homeostat.apiserver.deletion import Deletes
 from homeostat.apiserver.forms import Form, Forms, list_body
 from homeostat.apiserver.reading import JSON, Reads
 from homeostat.apiserver.settings import Settings
+from homeostat.apiserver.templates import Templates
 from homeostat.apiserver.writing import Write, Writes
 from homeostat.wire import cause
 from homeostat.wire.message import Request, Response, User
@@ -43,6 +44,7 @@ class Verbs:
         self._forms = forms
         self._settings = settings
         self._unattended = unattended
+        self._templates = Templates()
 
     def _write(self, request: Request, info: RequestInfo, kind: Kind) -> Write:
         bodies.check_size(request, self._settings.max_request_body_bytes)
@@ -64,7 +66,7 @@ class Verbs:
         if info.name or (kind.namespaced and not info.namespace):
             raise errors.method_not_allowed(kind.plural, kind.group, "create")
         write = self._write(request, info, kind)
-        obj = self._accept(write, bodies.parse_object(request, kind), bodies.json_text(request))
+        obj = self._new(write, request)
         bodies.place(obj, kind, write.namespace, "")
         if obj["metadata"].get("resourceVersion"):
             raise errors.ApiError(500, "", "resourceVersion should not be set on objects to be created")
@@ -131,6 +133,19 @@ class Verbs:
         meta: Obj = {"resourceVersion": str(self._reads.applied)}
         body = list_body(kind, meta, [item.data for item in found]) if form is None else form.many(found, meta)
         return Response(200, body, _headers(warnings))
+
+    def _new(self, write: Write, request: Request) -> Obj:
+        """The object of a create, in the shape and version that is stored."""
+        text = bodies.json_text(request)
+        parts = self._templates.parts(text) if write.kind is POD and text else None
+        pod = self._templates.read(parts) if parts else None
+        if pod is not None:
+            return pod
+        obj = self._accept(write, bodies.parse_object(request, write.kind), text)
+        # Only where duplicates were looked for is it known that there are none.
+        if parts and not write.warnings and not write.missing and write.field_validation != "Ignore":
+            self._templates.learn(parts, obj)
+        return obj
 
     def _accept(self, write: Write, obj: Obj, body: bytes, *, is_json: bool = False) -> Obj:
         """The client's object in the shape and version that is stored."""

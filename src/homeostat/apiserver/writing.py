@@ -15,7 +15,7 @@ from homeostat.api.errors import Cause
 from homeostat.api.kinds import Kind, stored_as
 from homeostat.api.types import Obj
 from homeostat.apiserver import codec, lifecycle, rules
-from homeostat.apiserver.admission.plugin import Plugin
+from homeostat.apiserver.admission.plugin import asked
 from homeostat.apiserver.contract import Admission, Attributes
 from homeostat.apiserver.feed import Feed
 from homeostat.apiserver.items import Item, maker
@@ -65,14 +65,14 @@ class Writes:
         self._store = store
         self._feed = feed
         self._measure = measure
-        self._mutating: Sequence[Admission] = ()
-        self._validating: Sequence[Admission] = ()
+        self._admission: Sequence[Admission] = ()
+        # Those that a resource's writes ask, by its plural: who mutates, who validates.
+        self._asked: dict[str, tuple[list[Admission], list[Admission]]] = {}
 
     def admit(self, admission: Sequence[Admission]) -> None:
         """The plugins to ask from now on; they are made after this object, since they may write."""
-        # Most plugins have only one of the two to do.
-        self._mutating = [plugin for plugin in admission if type(plugin).mutate is not Plugin.mutate]
-        self._validating = [plugin for plugin in admission if type(plugin).validate is not Plugin.validate]
+        self._admission = admission
+        self._asked.clear()
 
     # Create
 
@@ -96,7 +96,7 @@ class Writes:
         attributes = Attributes(kind, "CREATE", write.namespace, write.name, write.user, obj,
                                 dry_run=write.dry_run, options=write.options, warnings=write.warnings)  # fmt: skip
         if first:
-            if self._mutating or self._validating:
+            if self._admission:
                 # Plugins read through the hubs: a Namespace made on another server a moment ago must be there.
                 await self._feed.catch_up()
             lifecycle.born(obj, uid=chance.uuid4(), now=clock.now_rfc3339())
@@ -223,10 +223,17 @@ class Writes:
         await self._mutate(attributes)
         await self._validate(attributes)
 
+    def _plugins(self, attributes: Attributes) -> tuple[list[Admission], list[Admission]]:
+        plural = attributes.kind.plural
+        found = self._asked.get(plural)
+        if found is None:
+            found = self._asked[plural] = asked(self._admission, plural)
+        return found
+
     async def _mutate(self, attributes: Attributes) -> None:
-        for plugin in self._mutating:
+        for plugin in self._plugins(attributes)[0]:
             await plugin.mutate(attributes)
 
     async def _validate(self, attributes: Attributes) -> None:
-        for plugin in self._validating:
+        for plugin in self._plugins(attributes)[1]:
             await plugin.validate(attributes)

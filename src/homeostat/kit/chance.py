@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import uuid as _uuid
 from collections.abc import Sequence
 from typing import TypeVar
 
@@ -12,6 +11,9 @@ T = TypeVar("T")
 
 # Kubernetes' generateName alphabet: no vowels and no look-alikes (apimachinery, util/rand).
 _NAME_ALPHABET = "bcdfghjklmnpqrstvwxz2456789"
+# Of the 128 bits of a version 4 UUID, those that are drawn, and those that say version and variant (RFC 9562).
+_UUID_FREE = ~(0xF000 << 64 | 0xC000 << 48)
+_UUID_FIXED = 0x4000 << 64 | 0x8000 << 48
 
 
 def uniform(low: float, high: float) -> float:
@@ -31,7 +33,9 @@ def choice(items: Sequence[T]) -> T:
 
 def uuid4() -> str:
     """A version 4 UUID, as text."""
-    return str(_uuid.UUID(int=world.current().random.getrandbits(128), version=4))
+    bits = world.current().random.getrandbits(128) & _UUID_FREE | _UUID_FIXED
+    text = f"{bits:032x}"
+    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
 
 
 def name_suffix(length: int = 5) -> str:

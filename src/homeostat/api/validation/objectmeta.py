@@ -24,7 +24,8 @@ def check_metadata(kind: Kind, obj: Obj, rule: names.Rule, out: Causes) -> None:
         if not namespace:
             out.append(required("metadata.namespace"))
         else:
-            out += [invalid("metadata.namespace", namespace, why) for why in names.dns1123_label(namespace)]
+            if wrong := names.dns1123_label(namespace):
+                out += [invalid("metadata.namespace", namespace, why) for why in wrong]
     elif namespace:
         out.append(forbidden("metadata.namespace", "not allowed on this type"))
     _check_details(metadata, out)
@@ -39,7 +40,8 @@ def check_name(metadata: Obj, rule: names.Rule, out: Causes) -> None:
     if not name:
         out.append(required("metadata.name", "name or generateName is required"))
     else:
-        out += [invalid("metadata.name", name, why) for why in rule(name)]
+        if wrong := rule(name):
+            out += [invalid("metadata.name", name, why) for why in wrong]
 
 
 def check_metadata_update(new: Obj, old: Obj, out: Causes) -> None:
@@ -68,6 +70,8 @@ def _check_details(metadata: Obj, out: Causes) -> None:
 def check_labels(labels: dict[str, str] | None, path: str, out: Causes) -> None:
     """Keys are qualified names, values label values."""
     for key, value in (labels or {}).items():
+        if names.good_label(key, value):
+            continue
         out += [invalid(path, key, why) for why in names.qualified_name(key)]
         out += [invalid(path, value, why) for why in names.label_value(value)]
 
@@ -76,7 +80,8 @@ def check_annotations(annotations: dict[str, str] | None, path: str, out: Causes
     """Keys are qualified names (in any case); all together may have 256 KiB."""
     total_bytes = 0
     for key, value in (annotations or {}).items():
-        out += [invalid(path, key, why) for why in names.qualified_name(key.lower())]
+        if wrong := names.qualified_name(key.lower()):
+            out += [invalid(path, key, why) for why in wrong]
         total_bytes += len(key) + (len(value) if value.isascii() else len(value.encode()))
     if total_bytes > _ANNOTATIONS_BYTES_MAX:
         out.append(too_long(path, _ANNOTATIONS_BYTES_MAX))

@@ -20,6 +20,8 @@ class LimitRanger(Plugin):
     """See the module."""
 
     name = "LimitRanger"
+    mutates = frozenset({"pods"})
+    validates = frozenset({"pods", "persistentvolumeclaims"})
 
     def __init__(self, reader: Reader) -> None:
         self._reader = reader
@@ -51,7 +53,8 @@ class LimitRanger(Plugin):
         if obj is None:
             return
         if is_write_of(attributes, "pods", CREATE):
-            wrong = _pod_breaches(obj, self._limits(attributes))
+            limits = self._limits(attributes)
+            wrong = _pod_breaches(obj, limits) if limits else []
         elif is_write_of(attributes, "persistentvolumeclaims", CREATE, UPDATE):
             resources = (obj.get("spec") or {}).get("resources") or {}
             wrong = _breaches(resources, _of_type(self._limits(attributes), _CLAIM))

@@ -21,6 +21,7 @@ class NamespaceLifecycle(Plugin):
     """See the module."""
 
     name = "NamespaceLifecycle"
+    validates = frozenset({"namespaces"})
 
     def __init__(self, reader: Reader) -> None:
         self._reader = reader

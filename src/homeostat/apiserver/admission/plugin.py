@@ -2,23 +2,48 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from homeostat.api import errors
 from homeostat.api.errors import ApiError
-from homeostat.apiserver.contract import Attributes
+from homeostat.apiserver.contract import Admission, Attributes
 
 CREATE, UPDATE, DELETE, CONNECT = "CREATE", "UPDATE", "DELETE", "CONNECT"
 
 
 class Plugin:
-    """Admits everything unchanged; subclasses override one of the two."""
+    """Admits everything unchanged; subclasses override one of the two.
+
+    `mutates` and `validates` are the plurals of the resources that it looks at (None: all), so that writes of others
+    need not ask it; which operations, and of which group, it tells apart itself.
+    """
 
     name = "AlwaysAdmit"
+    mutates: frozenset[str] | None = None
+    validates: frozenset[str] | None = None
 
     async def mutate(self, attributes: Attributes) -> None:
         """Change `attributes.obj` in place."""
 
     async def validate(self, attributes: Attributes) -> None:
         """Raise ApiError to refuse."""
+
+
+def asked(admission: Sequence[Admission], plural: str) -> tuple[list[Admission], list[Admission]]:
+    """Those of `admission` that have something to change, and something to judge, of a resource."""
+    mutating, validating = list[Admission](), list[Admission]()
+    for plugin in admission:
+        if not isinstance(plugin, Plugin):
+            mutating.append(plugin)
+            validating.append(plugin)
+            continue
+        kind = type(plugin)
+        # Most plugins have only one of the two to do.
+        if kind.mutate is not Plugin.mutate and (kind.mutates is None or plural in kind.mutates):
+            mutating.append(plugin)
+        if kind.validate is not Plugin.validate and (kind.validates is None or plural in kind.validates):
+            validating.append(plugin)
+    return mutating, validating
 
 
 def refuse(attributes: Attributes, why: str) -> ApiError:

@@ -16,6 +16,7 @@ class DefaultTolerationSeconds(Plugin):
     """A Pod tolerates not-ready and unreachable nodes for a while, unless it says otherwise."""
 
     name = "DefaultTolerationSeconds"
+    mutates = frozenset({"pods"})
 
     def __init__(self, *, not_ready_seconds: int = 300, unreachable_seconds: int = 300) -> None:
         self._seconds = {NOT_READY: not_ready_seconds, UNREACHABLE: unreachable_seconds}
@@ -44,6 +45,7 @@ class TaintNodesByCondition(Plugin):
     """A new node takes no Pods until the node lifecycle loop has seen it ready."""
 
     name = "TaintNodesByCondition"
+    mutates = frozenset({"nodes"})
 
     async def mutate(self, attributes: Attributes) -> None:
         """Add the not-ready taint to a node that is created."""

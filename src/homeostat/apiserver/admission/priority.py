@@ -17,6 +17,8 @@ class Priority(Plugin):
     """See the module."""
 
     name = "Priority"
+    mutates = frozenset({"pods"})
+    validates = frozenset({"priorityclasses"})
 
     def __init__(self, reader: Reader) -> None:
         self._reader = reader

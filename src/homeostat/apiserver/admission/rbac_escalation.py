@@ -21,6 +21,7 @@ class RbacEscalation(Plugin):
     """See the module."""
 
     name = "RBACEscalation"
+    validates = frozenset(kind.plural for kind in (*_ROLES, *_BINDINGS))
 
     def __init__(self, rbac: Rbac) -> None:
         self._rbac = rbac

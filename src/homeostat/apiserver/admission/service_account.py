@@ -35,6 +35,7 @@ class ServiceAccount(Plugin):
     """See the module."""
 
     name = "ServiceAccount"
+    mutates = validates = frozenset({"pods"})
 
     def __init__(self, reader: Reader) -> None:
         self._reader = reader

@@ -24,6 +24,7 @@ class ServiceAddresses(Plugin):
     """See the module."""
 
     name = "ServiceAddresses"
+    mutates = frozenset({"services"})
 
     def __init__(self, addresses: Addresses, ports: NodePorts) -> None:
         self._addresses = addresses

@@ -1,0 +1,80 @@
+"""Bodies of new Pods whose spec came before: the rest is read, the spec is taken as it came out the last time.
+
+What the shape and the defaults of a spec come to depends on its text alone, and nearly all Pods are made from
+templates. Only the plain form of a body is looked at (the fields in the usual order, nothing given twice); any other,
+and whatever has a fault, is left to the usual way, which alone words refusals and warnings.
+"""
+
+from __future__ import annotations
+
+import msgspec
+import orjson
+
+from homeostat.api.errors import ApiError
+from homeostat.api.kinds import POD
+from homeostat.api.remembered import text_of
+from homeostat.api.structural import conform
+from homeostat.api.types import Obj
+
+# What is remembered at most is the product of the two, twice: 8 MB.
+_TEXTS_MAX = 256
+_BYTES_MAX = 16 * 1024
+
+_HEADS = (b'{"apiVersion":"v1","kind":"Pod","metadata":', b'{"kind":"Pod","apiVersion":"v1","metadata":')
+_TAILS = (b"}", b',"status":{}}')
+_PLAIN = frozenset((head, tail) for head in _HEADS for tail in _TAILS)
+_SPEC = b',"spec":'
+
+
+class _Parts(msgspec.Struct):
+    metadata: msgspec.Raw
+    spec: msgspec.Raw
+
+
+_decode = msgspec.json.Decoder(_Parts).decode
+
+
+class Templates:
+    """The specs that were good, as they came and as they came out; the first that came goes first."""
+
+    def __init__(self) -> None:
+        self._known: dict[bytes, bytes] = {}
+
+    def parts(self, body: bytes) -> tuple[bytes, bytes] | None:
+        """The texts of the metadata and the spec of a plain body; None of any other."""
+        try:
+            found = _decode(body)
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+            return None
+        metadata, spec = bytes(found.metadata), bytes(found.spec)
+        at = body.find(metadata)
+        head, tail = body[:at], body[at + len(metadata) + len(_SPEC) + len(spec) :]
+        if (head, tail) not in _PLAIN or body != b"%b%b%b%b%b" % (head, metadata, _SPEC, spec, tail):
+            return None
+        return metadata, spec
+
+    def read(self, parts: tuple[bytes, bytes]) -> Obj | None:
+        """The Pod in its shape and with its defaults; None when the spec is not known, or something is to be told."""
+        known = self._known.get(parts[1])
+        if known is None:
+            return None
+        try:
+            metadata = orjson.loads(parts[0])
+            if orjson.dumps(metadata) != parts[0]:
+                return None  # A field given twice, or another spelling.
+            pod: Obj = {"apiVersion": "v1", "kind": "Pod", "metadata": metadata}
+            found = conform(POD, pod, field_validation="Warn", is_json=True)
+        except (orjson.JSONDecodeError, ApiError):
+            return None
+        if found.problems or found.missing or pod.get("metadata") is None:
+            return None
+        pod["spec"] = orjson.loads(known)
+        return pod
+
+    def learn(self, parts: tuple[bytes, bytes], pod: Obj) -> None:
+        """Remember the spec of an accepted Pod in which nothing was found to tell of, duplicate fields included."""
+        text = text_of(pod.get("spec"))
+        if text and len(parts[1]) <= _BYTES_MAX:
+            self._known[parts[1]] = text
+            if len(self._known) > _TEXTS_MAX:
+                del self._known[next(iter(self._known))]
