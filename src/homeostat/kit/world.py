@@ -7,11 +7,16 @@ together with the virtual-time loop (`kit.virtual`). Nothing else in the project
 from __future__ import annotations
 
 import asyncio
+import os
 import random
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Protocol
+
+# Real randomness is fetched for so many draws of so many bits (a UUID's) at once.
+_ENTROPY_BITS = 128
+_ENTROPY_DRAWS = 64
 
 
 class World(Protocol):
@@ -31,11 +36,35 @@ class World(Protocol):
         ...
 
 
+class _Entropy(random.SystemRandom):
+    """The operating system's randomness, fetched in blocks: a call for each draw would give up the interpreter lock,
+    which a busy thread then has to get back. A forked child throws away what its parent had fetched."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._drawn: list[bytes] = []
+        os.register_at_fork(after_in_child=self._drawn.clear)
+
+    def getrandbits(self, k: int, /) -> int:
+        """A number of `k` random bits."""
+        if not 0 < k <= _ENTROPY_BITS:
+            return super().getrandbits(k)
+        try:
+            # One step, whatever thread draws: no two get the same.
+            drawn = self._drawn.pop()
+        except IndexError:
+            size = _ENTROPY_BITS // 8
+            block = os.urandom(size * _ENTROPY_DRAWS)
+            drawn = block[:size]
+            self._drawn.extend([block[at : at + size] for at in range(size, len(block), size)])
+        return int.from_bytes(drawn, "big") >> (_ENTROPY_BITS - k)
+
+
 class RealWorld:
     """The machine's clocks and the operating system's randomness."""
 
     def __init__(self) -> None:
-        self._random = random.SystemRandom()
+        self._random = _Entropy()
 
     @property
     def random(self) -> random.Random:

@@ -83,9 +83,7 @@ class SqliteStore:
     async def commit(self, key: str, expected_revision: int, value: bytes, *, delete: bool = False) -> int:
         """See the contract."""
         key.encode()  # Raises here: a key that is no text must not fail the group it would be in.
-        write = Write(key, expected_revision, value, delete, asyncio.get_running_loop().create_future())
-        self._open().submit(write)
-        return await write.done
+        return await self._open().commit(key, expected_revision, value, delete)
 
     def watch(self, prefix: str, *, after_revision: int) -> AsyncIterator[Batch]:
         """See the contract."""
@@ -171,14 +169,16 @@ class _Parts:
         if running:
             _log.warning("store %s: closed while another process holds its lock", self._path)
 
-    def submit(self, write: Write) -> None:
-        """Queue a write; those of one tick of the loop reach the writer together."""
+    def commit(self, key: str, expected: int, value: bytes, delete: bool) -> asyncio.Future[int]:  # noqa: FBT001
+        """Queue a write; those of one tick of the loop reach the writer together. The answer is its revision."""
         if self._writer_ended.done():
             raise Unavailable(f"store {self._path}: its writer has ended; restart")
+        write = Write(key, expected, value, delete, self._loop.create_future())
         self._unanswered.add(write)
         self._tick.append(write)
         if len(self._tick) == 1:
             self._loop.call_soon(self._hand_over)
+        return write.done
 
     def _hand_over(self) -> None:
         if self._tick:
