@@ -7,6 +7,8 @@ and whatever has a fault, is left to the usual way, which alone words refusals a
 
 from __future__ import annotations
 
+from typing import Any
+
 import msgspec
 import orjson
 
@@ -24,6 +26,8 @@ _HEADS = (b'{"apiVersion":"v1","kind":"Pod","metadata":', b'{"kind":"Pod","apiVe
 _TAILS = (b"}", b',"status":{}}')
 _PLAIN = frozenset((head, tail) for head in _HEADS for tail in _TAILS)
 _SPEC = b',"spec":'
+_TEXTS = frozenset(("name", "generateName", "namespace"))
+_MAPS = frozenset(("labels", "annotations"))
 
 
 class _Parts(msgspec.Struct):
@@ -32,6 +36,23 @@ class _Parts(msgspec.Struct):
 
 
 _decode = msgspec.json.Decoder(_Parts).decode
+
+
+def _is_plain(metadata: Any) -> bool:
+    """Whether this is metadata of which the check of the shape would change nothing: texts, and maps of texts."""
+    if metadata.__class__ is not dict:
+        return False
+    for name, value in metadata.items():
+        if name in _TEXTS:
+            if value.__class__ is not str:
+                return False
+        elif name not in _MAPS or value.__class__ is not dict or not value:
+            return False
+        else:
+            for text in value.values():
+                if text.__class__ is not str:
+                    return False
+    return True
 
 
 class Templates:
@@ -63,10 +84,11 @@ class Templates:
             if orjson.dumps(metadata) != parts[0]:
                 return None  # A field given twice, or another spelling.
             pod: Obj = {"apiVersion": "v1", "kind": "Pod", "metadata": metadata}
-            found = conform(POD, pod, field_validation="Warn", is_json=True)
+            if not _is_plain(metadata):
+                found = conform(POD, pod, field_validation="Warn", is_json=True)
+                if found.problems or found.missing or pod.get("metadata") is None:
+                    return None
         except (orjson.JSONDecodeError, ApiError):
-            return None
-        if found.problems or found.missing or pod.get("metadata") is None:
             return None
         pod["spec"] = orjson.loads(known)
         return pod
