@@ -88,6 +88,19 @@ def test_a_drill_without_a_target_says_what_to_do() -> None:
         DRILLS["container"].choose(world(pod("a", ready=False, app="hello")))
 
 
+@pytest.mark.parametrize("name", ["node", "node-cut", "node-long"])
+def test_a_node_is_taken_away_only_when_another_serves_the_app(name: str) -> None:
+    workers = [{"kind": "Node", "apiVersion": "v1", "metadata": {"name": f"worker-{number}"}} for number in (1, 2)]
+    here, there = pod("a", app="hello"), pod("b", app="hello")
+    with pytest.raises(DrillError, match=r"all ready pods of the app 'hello' run on worker-1: .*rollout restart"):
+        DRILLS[name].choose(world(*workers, here, there))
+    there["spec"]["nodeName"] = "worker-2"
+    assert DRILLS[name].choose(world(*workers, here, there)).node == "worker-1"
+    # An agent may be killed all the same: its containers run on.
+    there["spec"]["nodeName"] = "worker-1"
+    assert DRILLS["node-agent"].choose(world(*workers, here, there)).node == "worker-1"
+
+
 def test_a_container_is_new_only_under_a_new_id() -> None:
     drill = DRILLS["container"]
     before = world(pod("a", app="hello"))

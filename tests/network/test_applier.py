@@ -15,15 +15,20 @@ HOST = "127.0.0.1"
 
 
 class Links:
-    """Plain connections; hosts in `down` cannot be reached."""
+    """Plain connections; ports in `down` refuse, those in `slow` take so many seconds to accept."""
 
     def __init__(self) -> None:
         self.down: set[int] = set()
+        self.slow: dict[int, float] = {}
+        self.dialled: list[int] = []
         self.crossed: list[frozenset[str]] = []
 
     async def dial(self, host: str, port: int, *, nodes: frozenset[str], timeout_seconds: float) -> Side:
+        self.dialled.append(port)
         if port in self.down:
             raise ConnectionRefusedError("down")
+        if self.slow.get(port, 0.0) > timeout_seconds:
+            raise TimeoutError
         _, side = await asyncio.get_running_loop().create_connection(Side, host, port)
         return side
 
@@ -115,6 +120,31 @@ def test_a_backend_that_cannot_be_reached_is_passed_over_unseen() -> None:
         assert {await world.ask(front) for _ in range(4)} == {"b"}
         world.links.down |= {world.ports["b"]}
         assert await world.ask(front) == "closed"
+
+    tell(story)
+
+
+def test_a_slow_backend_is_asked_again_before_a_client_is_sent_away() -> None:
+    async def story(world: World) -> None:
+        front = Front(HOST, free_port())
+        slow, refusing, cut = [await world.backend(name) for name in ("slow", "refusing", "cut")]
+        world.links.slow = {slow.port: 0.8, cut.port: 60.0}
+        world.links.down = {refusing.port}
+        await world.applier.apply({front: Rule("default/web", "", (cut, refusing, slow))})
+        assert await world.ask(front) == "slow"
+        assert world.links.dialled == [cut.port, refusing.port, slow.port, cut.port, slow.port]
+
+    tell(story)
+
+
+def test_a_client_is_sent_away_when_every_backend_stays_silent() -> None:
+    async def story(world: World) -> None:
+        front = Front(HOST, free_port())
+        cut = await world.backend("cut")
+        world.links.slow = {cut.port: 60.0}
+        await world.applier.apply({front: Rule("default/web", "", (cut,))})
+        assert await world.ask(front) == "closed"
+        assert world.links.dialled == [cut.port, cut.port]
 
     tell(story)
 

@@ -125,7 +125,7 @@ def _power() -> Drill:
         name="node",
         title="A worker loses its power and gets it back",
         loop="(d) traffic goes only to healthy backends, then (c)",
-        choose=_app_node,
+        choose=_spared_node,
         inject="power-off",
         undo="power-on",
         undo_after_seconds=3.0,
@@ -141,7 +141,7 @@ def _cut(grace: float, period: float) -> Drill:
         name="node-cut",
         title="A worker is cut off, and joined before its pods are evicted",
         loop="node lifecycle: the node is marked, nothing else changes",
-        choose=_app_node,
+        choose=_spared_node,
         inject="cut",
         undo="heal",
         predictions=(
@@ -159,7 +159,7 @@ def _cut_for_long(grace: float, period: float, toleration: float) -> Drill:
         name="node-long",
         title="A worker is cut off until its pods are replaced",
         loop="(b) every unassigned container is assigned to a healthy node",
-        choose=_app_node,
+        choose=_spared_node,
         inject="cut",
         undo="heal",
         predictions=(
@@ -212,6 +212,17 @@ def _app_node(world: World) -> Target:
             before = _fingerprint(world, node)
             return Target(node, APP_NAMESPACE, meta.name(pod), before=before, at=world.now)
     raise DrillError(f"no worker runs a ready pod of the app {APP!r}")
+
+
+def _spared_node(world: World) -> Target:
+    """A worker without which the app still has a ready pod: its clients must not notice."""
+    target = _app_node(world)
+    if all(pod["spec"].get("nodeName") == target.node for pod in app_pods(world) if meta.pod_ready(pod)):
+        raise DrillError(
+            f"all ready pods of the app {APP!r} run on {target.node}: without it nobody could answer; "
+            f"`kubectl rollout restart deployment/{APP}` spreads them"
+        )
+    return target
 
 
 def _is_control_plane(node: Obj) -> bool:

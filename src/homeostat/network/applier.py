@@ -1,7 +1,8 @@
 """The userspace applier: makes the plan true with listening sockets on loopback and spliced connections.
 
 New connections go only to backends of the current rule; connections that exist stay when their endpoint leaves, as
-with kube-proxy. A backend that cannot be reached is passed over for the next one, so a client does not see it.
+with kube-proxy. A backend that cannot be reached is passed over for the next one, so a client does not see it; on a
+busy machine a silent one may only be slow, so it is asked again before the client is sent away.
 TCP only: a UDP or SCTP port is reported by name and not served.
 """
 
@@ -19,7 +20,8 @@ from homeostat.network.plan import Backend, Front, Plan, Rule, changes
 from homeostat.network.splice import Side
 
 _log = logger("network")
-_DIAL_SECONDS = 0.3
+# How long a backend may take to accept; when none did in the first time, the silent ones are asked once more.
+_DIAL_SECONDS = (0.3, 1.0)
 _BACKLOG = 1024
 _RETRY_SECONDS = 2.0
 
@@ -108,21 +110,30 @@ class Applier:
             client.abort()
             return
         own = frozenset({front.node} - {""})
-        for backend in balancer.order(peer[0], clock.monotonic()):
-            if (side := await self._dial(backend, own)) is None:
-                continue
-            balancer.chosen(peer[0], backend, clock.monotonic())
-            self._links.join(client, side, own | ({backend.node} - {""}))
-            return
+        backends = balancer.order(peer[0], clock.monotonic())
+        for seconds in _DIAL_SECONDS:
+            silent: list[Backend] = []
+            for backend in backends:
+                crosses = own | ({backend.node} - {""})
+                if (side := await self._dial(backend, crosses, seconds, silent)) is None:
+                    continue
+                balancer.chosen(peer[0], backend, clock.monotonic())
+                self._links.join(client, side, crosses)
+                return
+            backends = silent
         client.abort()
 
-    async def _dial(self, backend: Backend, own: frozenset[str]) -> Side | None:
-        nodes = own | ({backend.node} - {""})
+    async def _dial(
+        self, backend: Backend, nodes: frozenset[str], seconds: float, silent: list[Backend]
+    ) -> Side | None:
+        """Connect; None when it refuses or says nothing, and then it is added to `silent`."""
         try:
-            return await self._links.dial(backend.address, backend.port, nodes=nodes, timeout_seconds=_DIAL_SECONDS)
-        except (OSError, TimeoutError) as error:
+            return await self._links.dial(backend.address, backend.port, nodes=nodes, timeout_seconds=seconds)
+        except TimeoutError:
+            silent.append(backend)
+        except OSError as error:
             _log.debug("backend %s:%d passed over: %s", backend.address, backend.port, error)
-            return None
+        return None
 
 
 def _listening(front: Front) -> socket.socket:
