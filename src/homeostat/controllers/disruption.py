@@ -39,11 +39,12 @@ def _no_keys(old: Obj | None, new: Obj | None, world: World) -> Iterable[Key]:
 
 def _pod_keys(old: Obj | None, new: Obj | None, world: World) -> Iterable[Key]:
     """The budgets that select the Pod, when it has changed in a way that they count."""
-    if old is not None and new is not None and _outline(old) == _outline(new):
-        return ()
     forms = [pod for pod in (old, new) if pod is not None]
+    budgets = world.list(PDB, meta.namespace(forms[0]))
+    if not budgets or (old is not None and new is not None and _outline(old) == _outline(new)):
+        return ()
     found: list[Key] = []
-    for budget in world.list(PDB, meta.namespace(forms[0])):
+    for budget in budgets:
         matches = of_label_selector(budget["spec"].get("selector")).matches
         if any(matches(meta.labels(pod)) for pod in forms):
             found.append(meta.key(budget))

@@ -114,7 +114,7 @@ class _keys_of:
         before = _outline(old) if old is not None else ((), False, ())
         now = _outline(new)
         if before != now:
-            if meta.owner_references(new) or meta.deleting(new):
+            if meta.deleting(new) or (meta.owner_references(new) and not _stays(new, world)):
                 found.append(key_of(self._kind, new))
             if meta.deleting(new) and FOREGROUND in meta.finalizers(new):
                 found += _dependents(meta.uid(new), world)
@@ -132,6 +132,18 @@ class _keys_of:
 def _outline(obj: Obj) -> tuple[object, bool, object]:
     """What of an object this loop reacts to."""
     return meta.owner_references(obj), meta.deleting(obj), meta.finalizers(obj)
+
+
+def _stays(obj: Obj, world: World) -> bool:
+    """Whether all owners are there to stay, so that nothing is to be decided: what becomes of one of them later brings
+    the key of `obj` as its dependent."""
+    space = meta.namespace(obj)
+    for reference in meta.owner_references(obj):
+        kind = _kind_of(reference)
+        owner = _cached(kind, reference, space, world) if kind is not None else None
+        if owner is None or meta.deleting(owner) or (kind is not None and kind.namespaced and not space):
+            return False
+    return True
 
 
 def _dependents(uid: str, world: World) -> list[Key]:

@@ -6,6 +6,7 @@ most 500 Pods a round, and writes the counts to the status.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from homeostat.api import meta
@@ -85,11 +86,12 @@ def decide(key: Key, world: World) -> list[Action]:
     return [*claimed.actions, *steps]
 
 
-def _scale(replica_set: Obj, active: list[Obj], missing: int, world: World) -> list[Action]:
+def _scale(replica_set: Obj, active: list[Obj], missing: int, world: World) -> Sequence[Action]:
     if missing > 0:
         have = len(active)
         note = f"{have} of {have + missing} replicas exist"
-        return [_create(replica_set, note) for _ in range(min(missing, BURST))]
+        # All are the same: the server completes their names.
+        return [_create(replica_set, note)] * min(missing, BURST)
     if missing < 0:
         doomed = first_to_go(active, _related(replica_set, active, world), min(-missing, BURST), world.now)
         note = f"{len(active)} replicas exist, {len(active) + missing} are wanted"

@@ -3,13 +3,15 @@
 The same event again becomes a higher count on the first one; more than ten similar ones (all but the message the same)
 within ten minutes become one combined event; each source and object may emit 25 at once and then one every 5 minutes.
 What is over a limit is dropped: events are best effort. All are written one by one, 100 at once and then 50 a second
-(the client's rate in kube-scheduler), so that 3,000 Pods that start get their nodes before their events.
+(the client's rate in kube-scheduler), so that 3,000 Pods that start get their nodes before their events; and while the
+component is busy with other writes, an event waits for them, but no longer than five seconds.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
@@ -33,6 +35,8 @@ _COMBINED = "(combined from similar events): "
 _QUEUE_MAX = 5000
 _WRITES_BURST = 100
 _WRITES_PER_SECOND = 50.0
+_COURTESY_SECONDS_MAX = 5.0
+_COURTESY_STEP_SECONDS = 0.1
 _TRIES_MAX = 3
 _TRY_PAUSE_SECONDS = 1.0
 _FLUSH_SECONDS_MAX = 1.0
@@ -88,14 +92,19 @@ class _Written:
 
 
 class EventRecorder:
-    """Records as `component` on `host`. `dropped` counts what was over a limit."""
+    """Records as `component` on `host`. `dropped` counts what was over a limit. `busy` says whether the component has
+    so much else to write that events should wait."""
 
-    def __init__(self, client: Client, component: str, *, host: str = "") -> None:
+    def __init__(
+        self, client: Client, component: str, *, host: str = "", busy: Callable[[], bool] = lambda: False
+    ) -> None:
         self.dropped = 0
         self._client = client
         self._component = component
         self._host = host
-        self._queue: asyncio.Queue[Obj] = asyncio.Queue(_QUEUE_MAX)
+        self._busy = busy
+        # Events, each with the moment when it was recorded (monotonic seconds).
+        self._queue: asyncio.Queue[tuple[Obj, float]] = asyncio.Queue(_QUEUE_MAX)
         self._buckets: _Recent[_Bucket] = _Recent()
         self._similar: _Recent[_Similar] = _Recent()
         self._written: _Recent[_Written] = _Recent()
@@ -150,7 +159,7 @@ class EventRecorder:
             "count": 1,
         }
         try:
-            self._queue.put_nowait(event)
+            self._queue.put_nowait((event, clock.monotonic()))
         except asyncio.QueueFull:
             self.dropped += 1
 
@@ -185,8 +194,10 @@ class EventRecorder:
 
     async def _write_all(self) -> None:
         while True:
-            event = await self._queue.get()
+            event, moment = await self._queue.get()
             try:
+                while self._busy() and clock.monotonic() - moment < _COURTESY_SECONDS_MAX:
+                    await clock.sleep(_COURTESY_STEP_SECONDS)
                 await self._keep_pace()
                 await self._write(event)
             finally:

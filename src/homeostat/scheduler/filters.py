@@ -14,6 +14,7 @@ import numpy as np
 from homeostat.scheduler.nodeterms import untolerated
 from homeostat.scheduler.podinfo import Needs, PodInfo
 from homeostat.scheduler.podterms import PodTerm, Spread
+from homeostat.scheduler.room import room_for
 from homeostat.scheduler.snapshot import PODS, Floats, Ints, Mask, Snapshot, Standing
 
 HARD_TAINTS = frozenset({"NoSchedule", "NoExecute"})
@@ -46,14 +47,11 @@ class Examined:
 def fitting(snapshot: Snapshot, pod: PodInfo) -> Mask:
     """The rows that pass every filter. Asked for every pod, so what each pod needs is done without reasons."""
     needs = pod.needs
-    allocatable, requested = snapshot.columns_of(PODS)
-    mask: Mask = standing(snapshot, needs).allowed & (requested < allocatable)
-    for resource, amount in needs.requests.items():
-        allocatable, requested = snapshot.columns_of(resource)
-        mask &= requested + amount <= allocatable
-    for check in _BY_COMPANY:
-        for failure in check(snapshot, pod):
-            mask &= ~failure.rows
+    mask: Mask = room_for(snapshot, needs, standing(snapshot, needs).allowed).fits.copy()
+    if needs.host_ports or needs.regards_pods or snapshot.anti_terms:
+        for check in _BY_COMPANY:
+            for failure in check(snapshot, pod):
+                mask &= ~failure.rows
     return mask
 
 

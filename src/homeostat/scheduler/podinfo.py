@@ -96,6 +96,15 @@ def pod_info(pod: Obj) -> PodInfo:
     )
 
 
+def is_bound_form(waiting: Obj, bound: Obj) -> bool:
+    """Whether `bound` is the pod that waited with a node, and otherwise the same to the scheduler."""
+    old, new = waiting["metadata"], bound["metadata"]
+    same = old.get("uid") == new.get("uid") and old.get("labels") == new.get("labels")
+    same = same and ("deletionTimestamp" in old) == ("deletionTimestamp" in new)
+    before, now = waiting["spec"], bound["spec"]
+    return same and len(now) == len(before) + ("nodeName" not in before) and before.items() <= now.items()
+
+
 _FIELDS = ("nodeSelector", "affinity", "tolerations", "topologySpreadConstraints", "overhead", "preemptionPolicy")
 
 

@@ -22,12 +22,14 @@ from homeostat.loop.informer import Informer
 from homeostat.scheduler.backlog import Backlog, Waiting
 from homeostat.scheduler.budgets import budget_of
 from homeostat.scheduler.cycle import Placement, Promise, place
-from homeostat.scheduler.podinfo import DEFAULT_SCHEDULER, PodInfo, pod_info
+from homeostat.scheduler.podinfo import DEFAULT_SCHEDULER, PodInfo, is_bound_form, pod_info
 from homeostat.scheduler.snapshot import Snapshot
 from homeostat.scheduler.writes import COMPONENT, Writes
 
 _log = logger("scheduler")
 _WRITES_MAX = 32
+# With so many bindings under way, events wait.
+_BUSY_WRITES = 8
 # Decisions between two looks at the event loop: long enough to be quick, short enough that caches stay current.
 _BATCH = 8
 _IDLE_SECONDS = 30.0
@@ -44,7 +46,7 @@ class Scheduler:
         ceiling = settings.integer(COMPONENT, "pod-max-backoff-seconds")
         flush = settings.duration(COMPONENT, "pod-max-in-unschedulable-pods-duration")
         self._backlog = Backlog(Backoff(first_seconds=first, ceiling_seconds=ceiling), flush)
-        self._writes = Writes(client, host=host)
+        self._writes = Writes(client, host=host, busy=lambda: len(self._writing) >= _BUSY_WRITES)
         self._assumed: dict[str, Waiting] = {}
         self._promises: dict[str, Promise] = {}
         self._moved = asyncio.Event()
@@ -122,17 +124,22 @@ class Scheduler:
                 self._cluster_changed()
         elif node:
             self._forget(key)
-            self._place_seen(new, node, is_first=old is None or not meta.pod_node(old))
+            self._place_seen(old, new, node)
         elif not self._is_ours(new):
             self._forget(key)
         elif key not in self._assumed:
             self._wait(pod_info(new))
 
-    def _place_seen(self, pod: Obj, node: str, *, is_first: bool) -> None:
+    def _place_seen(self, old: Obj | None, pod: Obj, node: str) -> None:
         """Count a pod on the node that the API says it has."""
-        info = pod_info(pod)
-        known = self._snapshot.pods.get(info.key)
+        known = self._snapshot.pods.get(meta.key(pod))
         moved = known is None or self._snapshot.name_of(known[1]) != node
+        is_first = old is None or not meta.pod_node(old)
+        if is_first and not moved and known is not None and is_bound_form(known[0].pod, pod):
+            # Nearly always: the pod was assumed there, and nothing but its node has come.
+            self._pods_moved()
+            return
+        info = pod_info(pod)
         if moved or known is None or not known[0].same_to_scheduler(info):
             self._snapshot.add_pod(info, node)
             self._pods_moved()

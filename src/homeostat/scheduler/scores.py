@@ -6,9 +6,10 @@ import math
 
 import numpy as np
 
-from homeostat.scheduler.filters import row_sums, spread_rows, standing
+from homeostat.scheduler.filters import domain_sums, row_sums, spread_rows, standing
 from homeostat.scheduler.podinfo import PodInfo
-from homeostat.scheduler.snapshot import CPU, MEMORY, Floats, Ints, Mask, Snapshot
+from homeostat.scheduler.room import room_for
+from homeostat.scheduler.snapshot import Floats, Ints, Mask, Snapshot
 
 _MAX = 100.0
 _ZONE = "topology.kubernetes.io/zone"
@@ -20,17 +21,17 @@ _DEFAULT_HOST_SKEW, _DEFAULT_ZONE_SKEW = 3, 5
 def score(snapshot: Snapshot, pod: PodInfo, rows: Mask) -> Floats:
     """A score for each row; only those in `rows` mean anything, and only differences count."""
     known = standing(snapshot, pod.needs)
-    total = _resources(snapshot, pod)
+    total = room_for(snapshot, pod.needs, known.allowed).balance
     if known.soft_taints is not None:
-        total += 3 * _scaled(known.soft_taints, rows, reverse=True)
+        total = total + 3 * _scaled(known.soft_taints, rows, reverse=True)
     if known.preferred is not None:
-        total += 2 * _scaled(known.preferred, rows, reverse=False)
+        total = total + 2 * _scaled(known.preferred, rows, reverse=False)
     if pod.needs.preferred or snapshot.attracting:
-        total += 2 * _near_pods(snapshot, pod, rows)
+        total = total + 2 * _near_pods(snapshot, pod, rows)
     spreading = _spreading(snapshot, pod, rows)
     if spreading is not None:
         spreading *= 2
-        total += spreading
+        total = spreading + total
     return total
 
 
@@ -39,19 +40,6 @@ def best(scores: Floats, rows: Mask, draw: int) -> int:
     masked = np.where(rows, scores, -np.inf)
     top = (masked >= np.maximum.reduce(masked) - 1e-9).nonzero()[0]
     return int(top[draw % len(top)])
-
-
-def _resources(snapshot: Snapshot, pod: PodInfo) -> Floats:
-    """LeastAllocated plus BalancedAllocation of cpu and memory.
-
-    With the used shares c and m the first is 100 - 50(c + m), the second 100 - 50|c - m|: together 200 - 100 max(c, m).
-    """
-    used = (snapshot.nonzero_cpu + pod.needs.nonzero_cpu) / snapshot.divisors[CPU]
-    memory = (snapshot.nonzero_memory + pod.needs.nonzero_memory) / snapshot.divisors[MEMORY]
-    np.maximum(used, memory, out=used)
-    np.minimum(used, 1.0, out=used)
-    used *= -_MAX
-    return np.asarray(used)
 
 
 def _scaled(values: Floats, rows: Mask, *, reverse: bool) -> Floats:
@@ -103,7 +91,8 @@ def _spread_cost(snapshot: Snapshot, topology_key: str, counts: Ints, max_skew: 
     _, number = snapshot.topology(topology_key)
     if not number:
         return np.zeros(snapshot.size)
-    return _cost(row_sums(snapshot, topology_key, counts), number, max_skew)
+    ids, sums = domain_sums(snapshot, topology_key, counts)
+    return np.asarray(_cost(sums, number, max_skew)[ids])
 
 
 def _cost(counts: Ints | Floats, topologies: int, max_skew: int) -> Floats:

@@ -27,6 +27,8 @@ Mask = npt.NDArray[np.bool_]
 _ROWS_FIRST = 64
 _COUNTED_MAX = 512
 _STANDING_MAX = 512
+_ROOMS_MAX = 64
+_TOUCHED_MAX = 4096
 CPU, MEMORY, PODS = "cpu", "memory", "pods"
 
 Counted = Callable[[PodInfo], bool]
@@ -43,6 +45,16 @@ class Standing:
     soft_taints: Floats | None
     preferred: Floats | None
     eligible: dict[object, Mask] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class Room:
+    """For one pod's needs: the rows where its amounts fit, and how evenly filled each would be (a score), as of the
+    first `seen` rows of `Snapshot.touched`. See `room`."""
+
+    fits: Mask
+    balance: Floats
+    seen: int
 
 
 class Snapshot:
@@ -75,6 +87,9 @@ class Snapshot:
         # How many placed pods have each priority: without a lower one nothing can be preempted.
         self.priorities: Counter[int] = Counter()
         self._standing: dict[Needs, Standing] = {}
+        self.rooms: dict[Needs, Room] = {}
+        # The rows on which pods came or went, in order.
+        self.touched: list[int] = []
         self.columns_of(CPU), self.columns_of(MEMORY), self.columns_of(PODS)
 
     @property
@@ -99,7 +114,12 @@ class Snapshot:
     def _nodes_changed(self) -> None:
         """Forget what was made of nodes alone."""
         self._standing.clear()
+        self._forget_rooms()
         self._divisors = {}
+
+    def _forget_rooms(self) -> None:
+        self.rooms.clear()
+        self.touched.clear()
 
     # -- nodes -----------------------------------------------------------------------------------------------------
 
@@ -188,6 +208,12 @@ class Snapshot:
             known = self._standing[needs] = judge(self, needs)
         return known
 
+    def keep_room(self, needs: Needs, room: Room) -> None:
+        """Keep what `room` found for `needs`, until a node changes or there is too much of it."""
+        if len(self.rooms) >= _ROOMS_MAX:
+            self.rooms.clear()
+        self.rooms[needs] = room
+
     # -- namespaces ------------------------------------------------------------------------------------------------
 
     def set_namespace(self, name: str, labels: Labels | None) -> bool:
@@ -225,6 +251,9 @@ class Snapshot:
 
     def _count(self, pod: PodInfo, row: int, sign: int) -> None:
         needs = pod.needs
+        if len(self.touched) >= _TOUCHED_MAX:
+            self._forget_rooms()
+        self.touched.append(row)
         for resource, amount in needs.requests.items():
             self.columns_of(resource)[1][row] += sign * amount
         self.requested[PODS][row] += sign

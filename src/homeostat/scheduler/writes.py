@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from homeostat.api import meta
 from homeostat.api.errors import ApiError
 from homeostat.api.kinds import POD
@@ -20,11 +22,11 @@ _log = logger("scheduler")
 
 
 class Writes:
-    """See the module. Events go through `recorder`, which never waits."""
+    """See the module. Events go through `recorder`, which never waits, and writes when not `busy`."""
 
-    def __init__(self, client: Client, *, host: str = "") -> None:
+    def __init__(self, client: Client, *, host: str = "", busy: Callable[[], bool] = lambda: False) -> None:
         self._client = client
-        self.recorder = EventRecorder(client, DEFAULT_SCHEDULER, host=host)
+        self.recorder = EventRecorder(client, DEFAULT_SCHEDULER, host=host, busy=busy)
 
     async def bind(self, pod: PodInfo, node: str) -> None:
         """Give the pod its node. Raises ApiError."""
