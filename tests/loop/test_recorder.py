@@ -102,3 +102,25 @@ def test_while_the_api_is_away_recording_returns_at_once_and_what_is_too_much_is
         assert len(events(api)) > 4900
 
     record(api, story)
+
+
+def test_events_wait_while_their_component_is_busy_but_no_longer_than_five_seconds(api):
+    async def main():
+        busy = True
+        recorder = EventRecorder(api.client(), "scheduler", busy=lambda: busy)
+        recorder.start()
+        about = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "p", "namespace": "default", "uid": "u"}}
+        recorder.record(about, "Scheduled", "one")
+        await clock.sleep(4.8)
+        assert not events(api)
+        await clock.sleep(0.5)
+        assert len(events(api)) == 1
+        recorder.record(about, "Scheduled", "two")
+        await clock.sleep(1)
+        assert len(events(api)) == 1
+        busy = False
+        await clock.sleep(0.2)
+        assert len(events(api)) == 2
+        await recorder.stop()
+
+    virtual.run(main, seed=1)

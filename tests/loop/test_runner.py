@@ -1,8 +1,10 @@
 """Decisions become writes once, in order, with retries, and never on a cache that lacks the key's own writes."""
 
+from collections import Counter
 from itertools import pairwise
 
 import orjson
+import pytest
 
 from homeostat.api import errors
 from homeostat.kit import clock, virtual
@@ -20,7 +22,7 @@ from homeostat.loop.contract import (
     Watch,
 )
 from homeostat.loop.manager import Manager
-from homeostat.loop.perform import Performer, batches
+from homeostat.loop.perform import Performer, runs
 from homeostat.loop.recorder import EventRecorder
 
 
@@ -109,8 +111,8 @@ def test_creates_start_slowly_and_stop_at_the_first_failure(api, pod, replicaset
     """Kubernetes' slowStartBatch: 1, 2, 4, ... so that a quota or a dead server costs one request, not hundreds."""
     create = Create(pod, {})
     delete = Delete(pod, "", "x")
-    sizes = [len(batch) for batch in batches([create] * 10 + [delete] * 3 + [Later(1)] * 2 + [create])]
-    assert sizes == [1, 2, 4, 3, 1, 2, 1, 1, 1]
+    sizes = [len(run) for run in runs([create] * 10 + [delete] * 3 + [Later(1)] * 2 + [create])]
+    assert sizes == [10, 3, 1, 1, 1]
 
     async def story(manager):
         api.fail_next = [("POST", errors.forbidden("pods", "", "", "exceeded quota"))]
@@ -123,23 +125,102 @@ def test_creates_start_slowly_and_stop_at_the_first_failure(api, pod, replicaset
     run_loops(api, [replicas_loop(pod, replicaset)], story)
 
 
-def test_a_key_whose_last_round_went_well_begins_with_more_at_once_and_a_failure_makes_it_slow_again(api, pod):
-    """Each batch waits for its slowest write: eight of them a round would cost a set of thousands many round trips."""
-    body = {"apiVersion": "v1", "kind": "Pod", "metadata": {"generateName": "web-", "namespace": "default"}}
-    creates = [Create(pod, body)] * 200
-    assert [len(batch) for batch in batches(creates, first=64)] == [64, 128, 8]
+def _creates(pod, number):
+    return [Create(pod, {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": f"p{at}"}}) for at in range(number)]
+
+
+class _Slow:
+    """A client whose creates take as long as they are told, and which notes how many were sent by when."""
+
+    def __init__(self, seconds=lambda name: 1.0, failing=()):
+        self.sent, self.under_way, self.under_way_max = [], 0, 0
+        self._seconds, self._failing = seconds, failing
+
+    async def create(self, kind, obj, *, cause=None):
+        name = obj["metadata"]["name"]
+        self.sent.append((clock.monotonic(), name))
+        self.under_way += 1
+        self.under_way_max = max(self.under_way_max, self.under_way)
+        await clock.sleep(self._seconds(name))
+        self.under_way -= 1
+        if name in self._failing:
+            raise errors.forbidden("pods", "", name, "exceeded quota")
+        return obj
+
+    def counts(self):
+        """How many were sent in each second."""
+        began = self.sent[0][0]
+        return [number for _, number in sorted(Counter(int(moment - began + 0.5) for moment, _ in self.sent).items())]
+
+
+def _performer(client):
+    return Performer(client, "test/x", recorder=EventRecorder(client, "x"), informers={})
+
+
+def test_each_success_lets_one_more_be_under_way(pod):
+    async def main():
+        client = _Slow()
+        assert (await _performer(client).perform("default/web", _creates(pod, 100), ())).error is None
+        assert client.counts() == [1, 2, 4, 8, 16, 32, 32, 5]
+        assert client.under_way_max == 32
+        assert [name for _, name in client.sent] == [f"p{at}" for at in range(100)], "in their order"
+
+    virtual.run(main, seed=1)
+
+
+def test_one_slow_write_holds_up_no_other(pod):
+    async def main():
+        client = _Slow(lambda name: 50.0 if name == "p1" else 1.0)
+        began = clock.monotonic()
+        await _performer(client).perform("default/web", _creates(pod, 60), ())
+        assert clock.monotonic() - began == pytest.approx(51.0)
+        assert client.sent[-1][0] - began < 10.0
+
+    virtual.run(main, seed=1)
+
+
+@pytest.mark.parametrize(("failing", "sent_max"), [(0, 1), (1, 3), (6, 15), (20, 43)])
+def test_after_k_successes_at_most_2k_and_1_were_sent(pod, failing, sent_max):
+    """As many as Kubernetes' batches of 1, 2, 4, ... cost at most."""
 
     async def main():
-        performer = Performer(api.client(), "test/x", recorder=EventRecorder(api.client(), "x"), informers={})
+        client = _Slow(failing={f"p{at}" for at in range(failing, 200)})
+        outcome = await _performer(client).perform("default/web", _creates(pod, 200), ())
+        assert outcome.error is not None
+        assert len(client.sent) <= sent_max
+        assert client.under_way == 0, "what was under way has ended"
+
+    virtual.run(main, seed=1)
+
+
+def test_a_mistake_ends_the_round_for_all(pod):
+    async def main():
+        client = _Slow()
+        broken = Create(pod, {"metadata": None})
+        with pytest.raises(AttributeError):
+            await _performer(client).perform("default/web", [*_creates(pod, 3), broken, *_creates(pod, 100)], ())
+        assert client.under_way == 0
+        assert len(client.sent) <= 7
+
+    virtual.run(main, seed=1)
+
+
+def test_a_key_whose_last_round_went_well_begins_with_more_at_once_and_a_failure_makes_it_slow_again(api, pod):
+    """To begin with one each time would cost a set of thousands many round trips."""
+    body = {"apiVersion": "v1", "kind": "Pod", "metadata": {"generateName": "web-", "namespace": "default"}}
+    creates = [Create(pod, body)] * 200
+
+    async def main():
+        performer = _performer(api.client())
 
         async def round_trips(key="default/web"):
             began = clock.monotonic()
             await performer.perform(key, creates, ())
             return round((clock.monotonic() - began) / 0.001)
 
-        assert [await round_trips(), await round_trips(), await round_trips("default/other")] == [8, 3, 8]
+        assert [await round_trips(), await round_trips(), await round_trips("default/other")] == [11, 7, 11]
         api.fail_next = [("POST", errors.forbidden("pods", "", "", "exceeded quota"))]
-        assert [await round_trips(), await round_trips(), await round_trips()] == [1, 8, 3]
+        assert [await round_trips(), await round_trips(), await round_trips()] == [1, 11, 7]
 
     virtual.run(main, seed=1)
 

@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 
 from homeostat.scheduler.budgets import Budget, budget_of
 from homeostat.scheduler.cycle import place
-from homeostat.scheduler.filters import examined, fitting
+from homeostat.scheduler.filters import examined, fitting, standing
 from homeostat.scheduler.podinfo import PodInfo
+from homeostat.scheduler.room import room_for
 from homeostat.scheduler.snapshot import PODS, Snapshot
 from tests.support.scheduling import info, node, snapshot
 
@@ -101,6 +102,32 @@ def test_no_node_is_ever_given_more_than_it_has(nodes: list[Any], pods: list[dic
     for resource in ("cpu", PODS):
         allocatable, requested = cluster.columns_of(resource)
         assert (requested <= allocatable)[cluster.valid].all()
+
+
+@settings(max_examples=60, deadline=None)
+@given(machines, st.lists(wishes, max_size=40), wishes, st.data())
+def test_what_is_kept_of_the_room_on_nodes_is_what_a_fresh_look_finds(
+    nodes: list[Any], pods: list[dict[str, Any]], wish: Any, data: Any
+) -> None:
+    cluster = cluster_of(nodes)
+    pod = info("next", **wish)
+    placed: list[str] = []
+    for number, each in enumerate(pods):
+        other = info(f"p{number}", **each)
+        if placed and data.draw(st.booleans()):
+            cluster.remove_pod(placed.pop())
+        elif where := place(cluster, other, number).node:
+            cluster.add_pod(other, where)
+            placed.append(other.key)
+        if data.draw(st.booleans()):
+            allowed = standing(cluster, pod.needs).allowed
+            kept = room_for(cluster, pod.needs, allowed)
+            fits, balance = kept.fits.tolist(), kept.balance.tolist()
+            cluster.rooms.clear()
+            fresh = room_for(cluster, pod.needs, allowed)
+            assert (fits, balance) == (fresh.fits.tolist(), fresh.balance.tolist())
+            # As before, so that what is kept is used again.
+            cluster.rooms[pod.needs] = kept
 
 
 @settings(max_examples=60, deadline=None)

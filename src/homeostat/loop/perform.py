@@ -1,8 +1,9 @@
 """Performs the actions of one decision: the only place where a loop's wishes become requests.
 
-Actions run in their order; consecutive creates (and consecutive deletes) run together in batches of 1, 2, 4, ... so
-that a failing API is not flooded (Kubernetes' slow start); a key whose last round went well begins with more, since
-every batch waits for its slowest write. The first failure ends the performance. What was written is
+Actions run in their order; consecutive creates (and consecutive deletes) run together, one at first and one more at
+once with each that goes well, so that a failing API is not flooded: after k successes at most 2k + 1 have been sent,
+as in Kubernetes' slow start by batches of 1, 2, 4, ..., but none waits for the slowest of a batch. A key whose last
+round went well begins with more. The first failure ends the performance. What was written is
 reported as waits: the runner does not decide for the key again before the caches have seen them.
 """
 
@@ -40,10 +41,10 @@ from homeostat.loop.recorder import EventRecorder
 from homeostat.wire.cause import Seen, WriteCause
 
 _NOT_FOUND = 404
-# The client bounds how many requests are under way; a batch only ends before anything else happens.
-_BATCH_MAX = 512
-# The first batch of a key that wrote at least as many at once in its last round, all of them well.
-_PROVEN = 64
+# As many as the client has under way at once.
+_UNDER_WAY_MAX = 32
+# How many writes of one round, all of them well, let the key's next round begin with `_UNDER_WAY_MAX` at once.
+_PROVEN = 128
 _PROVEN_KEYS_MAX = 1024
 _Write: TypeAlias = Create | Update | Patch | Delete | DeleteCollection
 # apimachinery, names.SimpleNameGenerator: the base is cut so that the name fits a label.
@@ -66,7 +67,7 @@ class _Round:
     key: Key
     seen: tuple[Seen, ...]
     outcome: Outcome
-    # The size of the first batch.
+    # How many creates or deletes are sent at once at first.
     first: int = 1
 
 
@@ -83,30 +84,52 @@ class Performer:
         # What `kubectl describe` shows as an event's source, in Kubernetes' manner.
         self._reporter = f"{name.rpartition('/')[2]}-controller"
         self._informers = informers
-        # Keys whose last round had a whole batch of `_PROVEN` writes and no failure.
+        # Keys whose last round had `_PROVEN` writes and no failure.
         self._proven: set[Key] = set()
 
     async def perform(self, key: Key, actions: Sequence[Action], seen: tuple[Seen, ...]) -> Outcome:
         """Do all of it, or up to the first error."""
         outcome = Outcome()
-        first = _PROVEN if key in self._proven else 1
+        first = _UNDER_WAY_MAX if key in self._proven else 1
         self._proven.discard(key)
         await self._perform(actions, _Round(key, seen, outcome, first))
-        if outcome.error is None and len(outcome.waits) >= 2 * _PROVEN and len(self._proven) < _PROVEN_KEYS_MAX:
+        if outcome.error is None and len(outcome.waits) >= _PROVEN and len(self._proven) < _PROVEN_KEYS_MAX:
             self._proven.add(key)
         return outcome
 
     async def _perform(self, actions: Sequence[Action], round_: _Round) -> None:
-        for batch in batches(actions, first=round_.first):
-            if len(batch) == 1:
-                await self._act(batch[0], round_)
+        for run in runs(actions):
+            if len(run) == 1:
+                await self._act(run[0], round_)
             else:
-                results = await asyncio.gather(*[self._act(action, round_) for action in batch], return_exceptions=True)
-                for result in results:
-                    if result is not None:
-                        raise result
+                await self._act_on_all(run, round_)
             if round_.outcome.error is not None:
                 return
+
+    async def _act_on_all(self, run: Sequence[Action], round_: _Round) -> None:
+        """Perform creates, or deletes, with more and more of them under way (see the module)."""
+        left = iter(run)
+        window = asyncio.Semaphore(round_.first)
+        mistaken = False
+
+        async def work() -> None:
+            nonlocal mistaken
+            await window.acquire()
+            well = False
+            try:
+                while not mistaken and round_.outcome.error is None and (action := next(left, None)) is not None:
+                    await self._act(action, round_)
+                    window.release()
+                well = True
+            finally:
+                mistaken = mistaken or not well
+                # Whoever still waits for its turn finds that there is nothing left to do.
+                window.release()
+
+        workers = [work() for _ in range(min(len(run), _UNDER_WAY_MAX))]
+        for result in await asyncio.gather(*workers, return_exceptions=True):
+            if result is not None:
+                raise result
 
     async def _act(self, action: Action, round_: _Round) -> None:
         outcome = round_.outcome
@@ -218,19 +241,16 @@ async def absent_is_done(request: Coroutine[Any, Any, Obj]) -> Obj | None:
         raise
 
 
-def batches(actions: Sequence[Action], *, first: int = 1) -> Iterator[Sequence[Action]]:
-    """The actions in order, in groups that may run at once: runs of creates or deletes in `first`, twice that, and so
-    on, others alone."""
-    at, size = 0, first
+def runs(actions: Sequence[Action]) -> Iterator[Sequence[Action]]:
+    """The actions in order, in groups: consecutive creates or deletes together, others alone."""
+    at = 0
     while at < len(actions):
         kind = type(actions[at])
         end = at + 1
         if kind in (Create, Delete):
-            while end < len(actions) and end - at < size and type(actions[end]) is kind:
+            while end < len(actions) and type(actions[end]) is kind:
                 end += 1
         yield actions[at:end]
-        more_follow = end < len(actions) and type(actions[end]) is kind
-        size = min(size * 2, _BATCH_MAX) if more_follow else first
         at = end
 
 
