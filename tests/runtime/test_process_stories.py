@@ -79,7 +79,10 @@ def play(tmp_path: Path, story: Callable[[Stage], Awaitable[None]]) -> None:
             await story(stage)
         finally:
             await stage.runtime.close(stop_containers=True)
-        assert leftovers(tmp_path) == []
+        # A shim that has said how its container ended still has its own end before it.
+        async with asyncio.timeout(5):
+            while leftovers(tmp_path):
+                await asyncio.sleep(0.005)
 
     uvloop.run(main())
 
