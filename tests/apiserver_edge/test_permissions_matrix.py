@@ -8,24 +8,13 @@ from __future__ import annotations
 import pytest
 
 from homeostat.wire.message import User
-from tests.support.api_edge import World, story
+from tests.support.api_edge import World, rule, story
 
 RBAC = "/apis/rbac.authorization.k8s.io/v1"
 PODS = "/api/v1/namespaces/default/pods"
 MAPS = "/api/v1/namespaces/default/configmaps"
 ANN = User("ann", ("devs", "system:authenticated"))
 MERGE = {"content-type": "application/merge-patch+json"}
-
-
-def rule(verbs: str, resources: str = "", group: str = "", names: tuple[str, ...] = (), urls: tuple[str, ...] = ()):
-    made = {"verbs": verbs.split()}
-    if resources:
-        made |= {"apiGroups": [group], "resources": resources.split()}
-    if names:
-        made["resourceNames"] = list(names)
-    if urls:
-        made["nonResourceURLs"] = list(urls)
-    return made
 
 
 def to(kind: str, name: str, namespace: str = ""):

@@ -12,7 +12,7 @@ from homeostat.apiserver.rbac import Rbac
 from homeostat.apiserver.rbac_policy import cluster_role_bindings, cluster_roles, reconciled
 from homeostat.apiserver.rbac_rules import describe, missing, parse, parse_all
 from homeostat.wire.message import User
-from tests.support.api_edge import World, story
+from tests.support.api_edge import World, rule, story
 
 RBAC = "/apis/rbac.authorization.k8s.io/v1"
 BOB = User("bob", ("system:authenticated",))
@@ -45,17 +45,6 @@ def role(name, *rules, namespace="", **more):
     kind = "Role" if namespace else "ClusterRole"
     meta = {"name": name, **({"namespace": namespace} if namespace else {}), **more.pop("metadata", {})}
     return {"apiVersion": "rbac.authorization.k8s.io/v1", "kind": kind, "metadata": meta, "rules": list(rules), **more}
-
-
-def rule(verbs, resources="", group="", names=(), urls=()):
-    made = {"verbs": verbs.split()}
-    if resources:
-        made |= {"apiGroups": [group], "resources": resources.split()}
-    if names:
-        made["resourceNames"] = list(names)
-    if urls:
-        made["nonResourceURLs"] = list(urls)
-    return made
 
 
 def binding(role_name, *subjects, namespace="", to="ClusterRole"):

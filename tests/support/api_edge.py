@@ -98,6 +98,20 @@ def pod(name: str, *, labels: Obj | None = None, **spec: Any) -> Obj:
     return {"metadata": {"name": name, "labels": labels or {}}, "spec": {"containers": [container], **spec}}
 
 
+def rule(
+    verbs: str, resources: str = "", group: str = "", names: tuple[str, ...] = (), urls: tuple[str, ...] = ()
+) -> Obj:
+    """A PolicyRule; `verbs` and `resources` are words."""
+    made: Obj = {"verbs": verbs.split()}
+    if resources:
+        made |= {"apiGroups": [group], "resources": resources.split()}
+    if names:
+        made["resourceNames"] = list(names)
+    if urls:
+        made["nonResourceURLs"] = list(urls)
+    return made
+
+
 def story(test: Callable[[World], Awaitable[None]], *, settle: float = 0.5, **changes: Any) -> None:
     """Run `test` against a fresh server once its first objects are there."""
 
