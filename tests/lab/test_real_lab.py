@@ -147,17 +147,22 @@ spec:
 """
 
 
-def test_when_the_shim_is_killed_nothing_of_its_containers_is_left_and_all_are_started_again(lab: Lab) -> None:
+def up_with_a_straying_pod(lab: Lab) -> tuple[list[dict[str, Any]], set[int]]:
+    """Boot one master and one worker with STRAYING; the supervisor's children, and all processes of containers."""
     lab.run("up", "--control-planes", "1", "--workers", "1")
     lab.kubectl("apply", "-f", "-", given=STRAYING)
     lab.kubectl("wait", "--for=condition=Ready", "pod/straying", "--timeout=60s")
     children = lab.order("homeostat", {"do": "status"})["children"]
+    return children, set(lab.processes()) - {lab.supervisor(), *(child["pid"] for child in children)}
+
+
+def test_when_the_shim_is_killed_nothing_of_its_containers_is_left_and_all_are_started_again(lab: Lab) -> None:
+    children, containers = up_with_a_straying_pod(lab)
     shim = next(child["pid"] for child in children if child["name"] == "shim")
-    before = set(lab.processes()) - {lab.supervisor(), *(child["pid"] for child in children)}
     # Three of the control plane, the container's own, and its stray.
-    assert len(before) == 5
+    assert len(containers) == 5
     os.kill(shim, signal.SIGKILL)
-    until(lambda: not before & set(lab.processes()), seconds=20)
+    until(lambda: not containers & set(lab.processes()), seconds=20)
     again = "jsonpath={.status.containerStatuses[0].restartCount}"
     until(lambda: lab.run("status", ok=False).returncode == 0, seconds=60)
     until(lambda: lab.kubectl("get", "pod", "straying", "-o", again) == "1", seconds=30)
@@ -167,12 +172,8 @@ def test_when_the_shim_is_killed_nothing_of_its_containers_is_left_and_all_are_s
 
 
 def test_containers_outlive_a_killed_kubelet_and_end_with_their_node(lab: Lab) -> None:
-    lab.run("up", "--control-planes", "1", "--workers", "1")
-    lab.kubectl("apply", "-f", "-", given=STRAYING)
-    lab.kubectl("wait", "--for=condition=Ready", "pod/straying", "--timeout=60s")
-    children = lab.order("homeostat", {"do": "status"})["children"]
+    children, containers = up_with_a_straying_pod(lab)
     kubelet = next(child["pid"] for child in children if child["node"] == "worker-1")
-    containers = set(lab.processes()) - {lab.supervisor(), *(child["pid"] for child in children)}
     os.kill(kubelet, signal.SIGKILL)
     until(lambda: kubelet not in lab.processes(), seconds=10)
     assert containers <= set(lab.processes())
