@@ -1,12 +1,16 @@
-"""Makes `src/homeostat/api/facts.json.xz`, the facts about Kubernetes' built-in kinds, from two packages.
+"""What the package is built with beside its sources: the facts about Kubernetes' built-in kinds, and protocol modules.
+
+`src/homeostat/api/facts.json.xz` is made from two packages:
 
 `kubernetes-validate` gives the schema definitions, `lightkube-models` the resources (plurals, scopes, verbs,
 subresources). Only generally available versions are kept. Both packages are needed at build time alone; neither is
 imported: their files are read. Hatchling runs this as its build hook for every wheel (editable ones too), and
 `python hatch_build.py` runs it by hand where both packages are installed.
 
-The file is three xz streams, so that a reader stops at what it needs: the resources (with the attribution), the
+The facts are three xz streams, so that a reader stops at what it needs: the resources (with the attribution), the
 schema without prose, and the descriptions. Each is one JSON document.
+
+Every `NAME.proto` in the package is compiled to `NAME_pb2.py` beside it (and `NAME_pb2.pyi` for the type checker).
 """
 
 from __future__ import annotations
@@ -205,6 +209,18 @@ def make(target: Path = TARGET) -> Path:
     return target
 
 
+def compile_protocols() -> list[Path]:
+    """Compile the package's `.proto` files; returns what was written. Raises RuntimeError with the compiler's code."""
+    from grpc_tools import protoc  # type: ignore[import-untyped,unused-ignore]
+
+    source = ROOT / "src"
+    protocols = sorted(source.rglob("*.proto"))
+    words = ["protoc", f"--proto_path={source}", f"--python_out={source}", f"--pyi_out={source}"]
+    if protocols and (code := protoc.main([*words, *(path.relative_to(source).as_posix() for path in protocols)])):
+        raise RuntimeError(f"the protocol compiler ended with {code}")
+    return [path.with_name(path.stem + ending) for path in protocols for ending in ("_pb2.py", "_pb2.pyi")]
+
+
 try:
     from hatchling.builders.hooks.plugin.interface import BuildHookInterface  # type: ignore[import-not-found,unused-ignore]
 except ImportError:  # run by hand in an environment without the build back end
@@ -212,16 +228,17 @@ except ImportError:  # run by hand in an environment without the build back end
 else:
 
     class FactsHook(BuildHookInterface):  # type: ignore[type-arg,misc,unused-ignore]
-        """Puts a fresh facts file into every wheel."""
+        """Puts a fresh facts file and the protocol modules into every wheel."""
 
         def initialize(self, version: str, build_data: dict[str, Any]) -> None:
             """Called by hatchling before it packs; `version` is "standard" or "editable"."""
             if self.target_name == "wheel":
-                build_data["artifacts"].append(make().relative_to(ROOT).as_posix())
+                made = [make(), *compile_protocols()]
+                build_data["artifacts"] += [path.relative_to(ROOT).as_posix() for path in made]
 
 
 if __name__ == "__main__":
     try:
-        print(f"wrote {make()}")
+        print(*(f"wrote {path}" for path in [make(), *compile_protocols()]), sep="\n")
     except ModuleNotFoundError as missing:
-        sys.exit(f"{missing}: install kubernetes-validate 1.36 and lightkube-models first (see pyproject.toml)")
+        sys.exit(f"{missing}: install what [build-system] in pyproject.toml requires first")

@@ -1,17 +1,45 @@
 """The runtime's contract, in the CRI's shape: sandboxes and containers, what to do with them, and what happened.
 
 A sandbox is a pod's place on the node (its address); containers run in it. A runtime keeps its own state: after a
-restart of the agent it still knows what runs. Implementations: `simulated` (no process), `process` (plain processes).
-Times are wall-clock seconds since the epoch.
+restart of the agent it still knows what runs. Implementations: `simulated` (no process), `process` (plain processes),
+`cri` (containerd or any CRI endpoint). What is asked of them is data of `runtime.spec`, named here too. Times are
+wall-clock seconds since the epoch.
 """
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
 from enum import Enum
 from typing import Protocol
 
+from homeostat.runtime.spec import (
+    ContainerSpec as ContainerSpec,
+)
+from homeostat.runtime.spec import (
+    Dns as Dns,
+)
+from homeostat.runtime.spec import (
+    ImageAuth as ImageAuth,
+)
+from homeostat.runtime.spec import (
+    Mount as Mount,
+)
+from homeostat.runtime.spec import (
+    PortMapping as PortMapping,
+)
+from homeostat.runtime.spec import (
+    Resources as Resources,
+)
+from homeostat.runtime.spec import (
+    SandboxSpec as SandboxSpec,
+)
+from homeostat.runtime.spec import (
+    Security as Security,
+)
+from homeostat.runtime.spec import (
+    StreamOptions as StreamOptions,
+)
 from homeostat.runtime.table import Table
 
 
@@ -57,27 +85,27 @@ class RuntimeFault(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Mount:
-    """A file or folder of the host that a container sees at `container_path`. An `optional` one is there where it costs
-    nothing extra."""
+class Image:
+    """An image on the node. `user` is what its configuration says: a number, a name, or empty for root."""
 
-    container_path: str
-    host_path: str
-    read_only: bool = False
-    optional: bool = False
+    id: str
+    tags: tuple[str, ...] = ()
+    digests: tuple[str, ...] = ()
+    size_bytes: int = 0
+    user: str = ""
+    pinned: bool = False
 
 
 @dataclass(frozen=True, slots=True)
-class SandboxSpec:
-    """A pod's place; `attempt` counts those it has had. A `host_network` pod has the node's address."""
+class Stats:
+    """What a container uses: CPU time in nanoseconds since its start, memory in bytes, its writable layer in bytes."""
 
-    pod_uid: str
-    namespace: str
-    name: str
-    attempt: int = 0
-    hostname: str = ""
-    host_network: bool = False
-    annotations: Mapping[str, str] = field(default_factory=dict)
+    container_id: str
+    cpu_nanoseconds: int = 0
+    memory_working_set_bytes: int = 0
+    writable_bytes: int = 0
+    writable_inodes: int = 0
+    at: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,23 +117,6 @@ class Sandbox:
     ip: str
     created_at: float
     ready: bool = True
-
-
-@dataclass(frozen=True, slots=True)
-class ContainerSpec:
-    """A container to create. `attempt` is the pod's restart count of it; `log_path` a CRI log file; `argv` command and
-    args together, empty when the image is to decide; `env` in order, without duplicates; `spec_hash` is opaque."""
-
-    name: str
-    image: str
-    attempt: int = 0
-    argv: tuple[str, ...] = ()
-    env: tuple[tuple[str, str], ...] = ()
-    working_dir: str = ""
-    mounts: tuple[Mount, ...] = ()
-    log_path: str = ""
-    stop_signal: str = "SIGTERM"
-    spec_hash: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,8 +225,16 @@ class Runtime(Protocol):
         """The image's ID, or None when it is not there."""
         ...
 
-    async def pull_image(self, image: str) -> str:
-        """Bring the image; returns its ID."""
+    async def pull_image(self, image: str, auth: ImageAuth | None = None) -> str:
+        """Bring the image; returns its ID. Raises RuntimeFault with ErrImagePull, InvalidImageName, ..."""
+        ...
+
+    async def images(self) -> list[Image]:
+        """All images; empty in a runtime that has none."""
+        ...
+
+    async def remove_image(self, image: str) -> None:
+        """Remove an image by its ID; one that is gone counts as removed."""
         ...
 
     async def run_sandbox(self, spec: SandboxSpec) -> Sandbox:
@@ -256,6 +275,32 @@ class Runtime(Protocol):
 
     async def exec_sync(self, container_id: str, argv: tuple[str, ...], *, timeout_seconds: float) -> ExecResult:
         """Run a command in the container; `timeout_seconds` 0 waits for ever. Output is bounded to 16 KiB."""
+        ...
+
+    async def update_resources(self, container_id: str, resources: Resources) -> None:
+        """Change a container's limits while it runs."""
+        ...
+
+    async def stats(self, pod_uid: str = "") -> list[Stats]:
+        """What running containers use, all or one pod's; empty in a runtime that does not measure."""
+        ...
+
+    async def reopen_log(self, container_id: str) -> None:
+        """Write on to a new file at the container's log path, after the old one was renamed."""
+        ...
+
+    async def exec_url(self, container_id: str, argv: tuple[str, ...], options: StreamOptions) -> str:
+        """Where the runtime streams a command's input and output: a URL to be upgraded, good for one use.
+
+        Raises RuntimeFault with reason Unsupported where there are no streams; so do the next two."""
+        ...
+
+    async def attach_url(self, container_id: str, options: StreamOptions) -> str:
+        """Where the runtime streams the input and output of the container's first process."""
+        ...
+
+    async def port_forward_url(self, sandbox_id: str) -> str:
+        """Where the runtime streams connections to ports of the pod."""
         ...
 
     async def http_get(self, ask: HttpAsk) -> HttpAnswer:

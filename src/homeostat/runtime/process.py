@@ -42,6 +42,7 @@ from homeostat.runtime.contract import (
 from homeostat.runtime.crilog import FILES_MAX, SIZE_BYTES_MAX
 from homeostat.runtime.folders import Folders
 from homeostat.runtime.launcher import Launcher, LocalLauncher
+from homeostat.runtime.plain import Plain
 from homeostat.runtime.processes import kill_group, start_ticks
 from homeostat.runtime.signals import EventStream
 
@@ -62,7 +63,7 @@ class ProcessOptions:
     orphan_grace_seconds: float = 1.0
 
 
-class ProcessRuntime:
+class ProcessRuntime(Plain):
     """See the module. `root` holds its state; `pod_cidr` the addresses of pods; host-network pods have
     `node_address`."""
 
@@ -143,10 +144,6 @@ class ProcessRuntime:
 
     async def image_status(self, image: str) -> str | None:
         """Every image counts as present; its name is its ID, for nothing is ever read from it."""
-        return image
-
-    async def pull_image(self, image: str) -> str:
-        """Nothing to pull."""
         return image
 
     # -- sandboxes -------------------------------------------------------------------------------------------------

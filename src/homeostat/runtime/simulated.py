@@ -30,6 +30,7 @@ from homeostat.runtime.contract import (
     Sandbox,
     SandboxSpec,
 )
+from homeostat.runtime.plain import Plain
 from homeostat.runtime.signals import EventStream
 
 ANNOTATION = "simulated.homeostat/"
@@ -82,7 +83,7 @@ class _Running:
     lines: list[LogLine] = field(default_factory=list)
 
 
-class SimulatedRuntime:
+class SimulatedRuntime(Plain):
     """See the module. `behaviour` may return None to leave a container to its annotations."""
 
     name = "simulated"
@@ -146,10 +147,6 @@ class SimulatedRuntime:
 
     async def image_status(self, image: str) -> str | None:
         """Every image is there, unless a behaviour says otherwise when the container is created."""
-        return image
-
-    async def pull_image(self, image: str) -> str:
-        """Nothing to pull."""
         return image
 
     async def run_sandbox(self, spec: SandboxSpec) -> Sandbox:
