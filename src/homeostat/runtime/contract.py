@@ -208,6 +208,8 @@ class Runtime(Protocol):
     real: bool
     # Whether containers see their mounts at the paths that they ask for (known after `start`).
     mounts_in_place: bool
+    # Whether containers come from images and are kept apart as their specs say: namespaces, users, limits, DNS.
+    isolates: bool
 
     async def start(self) -> None:
         """Open, and adopt what a former agent left running."""

@@ -11,6 +11,7 @@ class Plain:
     """Base of a runtime whose containers are no images: every image is there, nothing is limited or measured."""
 
     name: str
+    isolates = False
 
     async def pull_image(self, image: str, auth: ImageAuth | None = None) -> str:
         """Nothing to pull."""
