@@ -3,28 +3,47 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from homeostat.store.contract import Store
+from homeostat.store.etcd.store import EtcdStore
 from homeostat.store.memory import MemoryStore
 from homeostat.store.sqlite import SqliteStore
+from tests.support.etcd import EtcdCluster, empty_root
 
 Story = Callable[[Store], Awaitable[None]]
 Tell = Callable[[Story], None]
 
 
-@pytest.fixture(params=["memory", "sqlite"])
+@pytest.fixture(scope="session")
+def etcd() -> Iterator[EtcdCluster]:
+    """One member that all stories share, each under a root of its own."""
+    cluster = EtcdCluster()
+    try:
+        yield cluster
+    finally:
+        cluster.close()
+
+
+@pytest.fixture(params=["memory", "sqlite", "etcd"])
 def tell(request: pytest.FixtureRequest, tmp_path: Path) -> Tell:
     """Runs a story on an open, empty store."""
 
+    async def opened() -> Store:
+        if request.param == "memory":
+            return MemoryStore()
+        if request.param == "sqlite":
+            # Durability has its own tests, with processes that are killed.
+            return SqliteStore(tmp_path / "store.db", synchronous="OFF")
+        cluster: EtcdCluster = request.getfixturevalue("etcd")
+        return EtcdStore(cluster.endpoints, root=await empty_root(cluster.endpoints))
+
     def run(story: Story) -> None:
         async def main() -> None:
-            # Durability has its own tests, with processes that are killed.
-            sqlite = SqliteStore(tmp_path / "store.db", synchronous="OFF")
-            store: Store = MemoryStore() if request.param == "memory" else sqlite
+            store = await opened()
             await store.start()
             try:
                 async with asyncio.timeout(20):

@@ -6,6 +6,7 @@ import asyncio
 import shutil
 import tempfile
 from collections.abc import Coroutine
+from operator import itemgetter
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -15,8 +16,10 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 
 from homeostat.store.contract import Compacted, Entry, Event, FutureRevision, Stale, Store
+from homeostat.store.etcd.store import EtcdStore
 from homeostat.store.memory import MemoryState, MemoryStore
 from homeostat.store.sqlite import SqliteStore
+from tests.support.etcd import EtcdCluster, empty_root
 
 T = TypeVar("T")
 
@@ -28,6 +31,7 @@ class Model(RuleBasedStateMachine):
     """The store under test through two handles on one state, as two API servers would have it."""
 
     kind = "memory"
+    etcd: EtcdCluster | None = None
 
     def __init__(self) -> None:
         super().__init__()
@@ -36,6 +40,10 @@ class Model(RuleBasedStateMachine):
         if self.kind == "memory":
             state = MemoryState()
             self.stores: list[Store] = [MemoryStore(state), MemoryStore(state)]
+        elif self.kind == "etcd":
+            assert self.etcd is not None
+            root = self.run(empty_root(self.etcd.endpoints))
+            self.stores = [EtcdStore(self.etcd.endpoints, root=root) for _ in range(2)]
         else:
             self.stores = [SqliteStore(Path(self.folder) / "store.db", synchronous="OFF") for _ in range(2)]
         for store in self.stores:
@@ -90,14 +98,15 @@ class Model(RuleBasedStateMachine):
             return await asyncio.gather(*writes, return_exceptions=True)
 
         answers = self.run(together())
-        won: set[str] = set()
-        for key, answer in zip(keys, answers, strict=True):
-            if key in won:
-                # A later one of a key that a first has made, or removed: only a creation after a removal could fit,
-                # and none of these is one.
-                assert isinstance(answer, Stale)
-                continue
-            won.add(key)
+        # Of those for one key, one wins: only a creation after a removal could fit too, and none of these is one.
+        won = [(key, answer) for key, answer in zip(keys, answers, strict=True) if not isinstance(answer, Stale)]
+        assert sorted({key for key, _ in won}) == sorted(set(keys)) and len(won) == len(set(keys))
+        if self.kind == "etcd":
+            # Its members take what comes at once in any order.
+            won.sort(key=itemgetter(1))  # type: ignore[arg-type]
+        else:
+            assert [key for key, _ in won] == list(dict.fromkeys(keys))
+        for key, answer in won:
             assert answer == len(self.log) + 1
             self.log.append(Event(key, b"t", len(self.log) + 1, delete and key in live))
 
@@ -159,8 +168,13 @@ class SqliteModel(Model):
     kind = "sqlite"
 
 
-@pytest.mark.parametrize(("machine", "examples"), [(Model, 20), (SqliteModel, 8)])
-def test_a_store_behaves_as_the_model_does(machine: type[Model], examples: int) -> None:
+class EtcdModel(Model):
+    kind = "etcd"
+
+
+@pytest.mark.parametrize(("machine", "examples"), [(Model, 20), (SqliteModel, 8), (EtcdModel, 8)])
+def test_a_store_behaves_as_the_model_does(machine: type[Model], examples: int, etcd: EtcdCluster) -> None:
+    machine.etcd = etcd
     run_state_machine_as_test(  # type: ignore[no-untyped-call]
         machine,
         settings=settings(

@@ -1,0 +1,242 @@
+"""Calls to etcd's members: which one is asked, how long it may take, what its refusals mean.
+
+The first endpoint is the local one and is asked first; one that fails is passed over until others have failed too. A
+call that only reads is repeated on the next member. A call that writes is sent once: whether it happened is for the
+caller to find out (`Unknown`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol, TypeVar
+
+import grpc
+import grpc.aio
+
+from homeostat.kit import clock
+from homeostat.kit.log import logger
+from homeostat.store.contract import StoreError, Unavailable
+
+# One member's time to answer. Longer than any answer of a healthy one under load, short enough to ask another within
+# the second that a lost master may cost.
+ATTEMPT_SECONDS_MAX = 0.5
+# All attempts of one call: an election is over within half of it, and without a quorum nobody waits longer.
+CALL_SECONDS_MAX = 2.0
+_PAUSE_SECONDS = 0.02
+
+_log = logger("store.etcd")
+
+
+class Message(Protocol):
+    """A protocol message."""
+
+    def SerializeToString(self) -> bytes:
+        """The bytes on the wire."""
+        ...
+
+
+Answer = TypeVar("Answer")
+
+
+class Unknown(StoreError):
+    """A write was sent and not answered: it may have happened, it may still happen."""
+
+
+class CompactedThere(StoreError):
+    """etcd has forgotten the revision that was asked for."""
+
+
+class FutureThere(StoreError):
+    """etcd has not reached the revision that was asked for."""
+
+
+@dataclass(frozen=True, slots=True)
+class TlsFiles:
+    """The client's certificate and key, and the authority that signed the members' certificates (PEM files)."""
+
+    ca: Path
+    certificate: Path
+    key: Path
+
+
+# What gRPC is told. Large listings are pages of many megabytes; a silent peer is noticed by its missing answers to
+# pings even where only a watch is open (the members' own bound on pings is `--grpc-keepalive-min-time`).
+_OPTIONS = [
+    ("grpc.max_receive_message_length", -1),
+    ("grpc.max_send_message_length", -1),
+    ("grpc.keepalive_time_ms", 1_000),
+    ("grpc.keepalive_timeout_ms", 500),
+    ("grpc.keepalive_permit_without_calls", 1),
+    ("grpc.http2.max_pings_without_data", 0),
+    ("grpc.initial_reconnect_backoff_ms", 100),
+    ("grpc.min_reconnect_backoff_ms", 100),
+    ("grpc.max_reconnect_backoff_ms", 500),
+    ("grpc.enable_retries", 0),
+    ("grpc.use_local_subchannel_pool", 1),
+]
+
+
+class Members:
+    """The channels to all members of one cluster."""
+
+    def __init__(self, endpoints: Sequence[str], tls: TlsFiles | None = None) -> None:
+        if not endpoints:
+            raise ValueError("no etcd endpoint is given")
+        self.endpoints = [endpoint.rsplit("//", 1)[-1] for endpoint in endpoints]
+        self._tls = tls
+        self._channels: list[grpc.aio.Channel] = []
+        self._methods: dict[tuple[int, str], Any] = {}
+        self._preferred = 0
+
+    def open(self) -> None:
+        """Make the channels, on the running loop. Raises Unavailable when a TLS file cannot be read."""
+        credentials = None
+        if self._tls is not None:
+            try:
+                credentials = grpc.ssl_channel_credentials(
+                    root_certificates=self._tls.ca.read_bytes(),
+                    private_key=self._tls.key.read_bytes(),
+                    certificate_chain=self._tls.certificate.read_bytes(),
+                )
+            except OSError as error:
+                raise Unavailable(f"etcd's client certificate: {error}") from error
+        for endpoint in self.endpoints:
+            if credentials is None:
+                channel = grpc.aio.insecure_channel(endpoint, options=_OPTIONS)
+            else:
+                channel = grpc.aio.secure_channel(endpoint, credentials, options=_OPTIONS)
+            self._channels.append(channel)
+
+    async def close(self) -> None:
+        """Close the channels."""
+        channels, self._channels = self._channels, []
+        self._methods.clear()
+        for channel in channels:
+            await channel.close()
+
+    @property
+    def preferred(self) -> int:
+        """The member that is asked first."""
+        return self._preferred
+
+    def pass_over(self, member: int) -> None:
+        """Ask another member first from now on, when `member` is the one that is."""
+        if member == self._preferred:
+            self._preferred = (member + 1) % len(self.endpoints)
+
+    def stream(self, member: int, path: str, answer: type[Answer]) -> Any:
+        """Begin a stream of requests and answers; the member ends it when it has no leader."""
+        channel = self._channels[member]
+        method = channel.stream_stream(
+            path,
+            request_serializer=_serialize,
+            response_deserializer=answer.FromString,  # type: ignore[attr-defined]
+        )
+        return method(metadata=(("hasleader", "true"),))
+
+    async def once(
+        self, member: int, path: str, request: Message, answer: type[Answer], *, seconds: float = ATTEMPT_SECONDS_MAX
+    ) -> Answer:
+        """One attempt at one member. Raises grpc.aio.AioRpcError, or what `refused` makes of it."""
+        if not self._channels:
+            raise Unavailable("the store is not open")
+        method = self._methods.get((member, path))
+        if method is None:
+            method = self._methods[member, path] = self._channels[member].unary_unary(
+                path,
+                request_serializer=_serialize,
+                response_deserializer=answer.FromString,  # type: ignore[attr-defined]
+            )
+        try:
+            found: Answer = await method(request, timeout=seconds)
+        except grpc.aio.AioRpcError as error:
+            refusal = refused(error, self.endpoints[member])
+            if refusal is not None:
+                raise refusal from error
+            raise
+        return found
+
+    async def read(
+        self, path: str, request: Message, answer: type[Answer], *, seconds: float = CALL_SECONDS_MAX
+    ) -> Answer:
+        """Ask members until one answers. Raises Unavailable naming what each said, CompactedThere, FutureThere."""
+        deadline = clock.monotonic() + seconds
+        said: dict[str, str] = {}
+        while True:
+            member = self._preferred
+            left = max(deadline - clock.monotonic(), 0.001)
+            try:
+                return await self.once(member, path, request, answer, seconds=min(ATTEMPT_SECONDS_MAX, left))
+            except grpc.aio.AioRpcError as error:
+                said[self.endpoints[member]] = explain(error)
+            self.pass_over(member)
+            if clock.monotonic() >= deadline:
+                raise lost(said, len(self.endpoints))
+            await clock.sleep(_PAUSE_SECONDS)
+
+    async def write(self, path: str, request: Message, answer: type[Answer], *, deadline: float) -> Answer:
+        """Send once; on to the next member only when it surely was not sent. Raises Unknown, Unavailable."""
+        said: dict[str, str] = {}
+        while True:
+            member = self._preferred
+            try:
+                return await self.once(member, path, request, answer)
+            except grpc.aio.AioRpcError as error:
+                said[self.endpoints[member]] = explain(error)
+                self.pass_over(member)
+                if not surely_not_done(error):
+                    raise Unknown(f"{self.endpoints[member]}: {explain(error)}") from error
+            if clock.monotonic() >= deadline:
+                raise lost(said, len(self.endpoints))
+            await clock.sleep(_PAUSE_SECONDS)
+
+
+def _serialize(message: Message) -> bytes:
+    return message.SerializeToString()
+
+
+def lost(said: dict[str, str], members: int) -> Unavailable:
+    """What a call ends with when no member has answered it."""
+    told = "; ".join(f"{endpoint}: {text}" for endpoint, text in said.items())
+    return Unavailable(
+        f"etcd has no quorum or cannot be reached ({members} members; more than half must be up): {told}"
+    )
+
+
+def explain(error: grpc.aio.AioRpcError) -> str:
+    """A member's failure in a few words."""
+    if error.code() == grpc.StatusCode.DEADLINE_EXCEEDED:
+        return "no answer in time"
+    text = str(error.details() or error.code().name)
+    if text.startswith("failed to connect to all addresses"):
+        return "cannot connect"
+    return text.removeprefix("etcdserver: ")
+
+
+def refused(error: grpc.aio.AioRpcError, endpoint: str) -> StoreError | None:
+    """An answer that no other member would give differently; None for a failure of the member or the way to it."""
+    text = str(error.details() or "")
+    if "required revision has been compacted" in text:
+        return CompactedThere(text)
+    if "required revision is a future revision" in text:
+        return FutureThere(text)
+    if "database space exceeded" in text:
+        return Unavailable(
+            f"etcd at {endpoint} is full (NOSPACE alarm): it takes deletions only. Compact the history, defragment "
+            "each member, then disarm the alarm; or raise --quota-backend-bytes"
+        )
+    if "request is too large" in text:
+        return Unavailable(f"etcd at {endpoint}: the value is larger than its --max-request-bytes")
+    if error.code() == grpc.StatusCode.DATA_LOSS:
+        return Unavailable(f"etcd at {endpoint} found its data corrupt: {text}")
+    if error.code() in (grpc.StatusCode.UNAUTHENTICATED, grpc.StatusCode.PERMISSION_DENIED):
+        return Unavailable(f"etcd at {endpoint} refuses this client: {text}")
+    return None
+
+
+def surely_not_done(error: grpc.aio.AioRpcError) -> bool:
+    """Whether the failed write never reached the log of any member, now or later."""
+    text = str(error.details() or "")
+    return text.startswith("failed to connect to all addresses") or "too many requests" in text
