@@ -8,7 +8,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 DECISIONS = ROOT / "docs" / "decisions"
-_MODULES = {"PyYAML": "yaml", "prometheus-client": "prometheus_client"}
+_MODULES = {"PyYAML": "yaml", "grpcio": "grpc", "prometheus-client": "prometheus_client"}
 
 
 def dependencies() -> set[str]:
