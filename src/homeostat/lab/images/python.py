@@ -1,0 +1,144 @@
+"""This Python in an image: the interpreter with its library, the packages Homeostat needs at run time, its own code.
+
+Works for a virtual environment, pyenv and Debian's own Python. Everything moves to `/usr/local`; byte code is made
+beforehand and is not checked against the source when it loads. What no component uses stays out: test suites, headers,
+type stubs, graphical toolkits, the packages that print for people, symbols of shared libraries.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import marshal
+import os
+import re
+import sys
+import sysconfig
+from collections.abc import Iterable, Iterator
+from importlib import metadata
+from pathlib import Path
+
+import homeostat
+from homeostat.lab.images import elf, machine
+from homeostat.lab.images.tree import Tree
+
+PYTHON = "/usr/local/bin/python3"
+_LIBRARY = f"usr/local/{sys.platlibdir}/python{sys.version_info[0]}.{sys.version_info[1]}"
+PACKAGES = f"{_LIBRARY}/site-packages"
+
+_STDLIB_OUT = re.compile(
+    r"(^|/)(__pycache__|tests?|idlelib|idle_test|tkinter|turtledemo|turtle\.py|ensurepip|lib2to3|pydoc_data|distutils"
+    r"|site-packages|dist-packages|config-[^/]*|venv)(/|$)"
+    r"|lib-dynload/(_test|_xx|xx|_ctypes_test|_tkinter|_curses|_codecs_(cn|hk|iso|jp|kr|tw)|nis|ossaudiodev|readline"
+    r"|_crypt|_dbm|_gdbm|audioop)"
+    r"|\.(a|exe|bat|ps1|csh|fish|rst|txt)$"
+)
+_PACKAGES_OUT = re.compile(
+    r"(^|/)(__pycache__|tests?|f2py|distutils|_pyinstaller|include|docs?|examples?)(/|$)|^bin/|^\.\.|^/"
+    r"|\.(pyi|pyx|pxd|pxi|pyc|c|cc|cpp|h|hpp|a|lib|f|f90|rst|md|typed)$|\.dist-info/(RECORD|INSTALLER|REQUESTED|licenses/)"
+)
+# What only commands for people and compilers of C bindings import.
+_NOT_AT_RUN_TIME = frozenset({"click", "markdown-it-py", "mdurl", "pycparser", "pygments", "rich"})
+_OWN_OUT = re.compile(r"(^|/)(__pycache__|cli|drill|sim)(/|$)|\.(pyi|proto)$")
+
+
+def interpreter_layer() -> Tree:
+    """The interpreter, its library and the packages. Raises LabError when a library is missing."""
+    tree = Tree()
+    executable = Path(os.path.realpath(getattr(sys, "_base_executable", sys.executable)))
+    tree.file(PYTHON, executable, mode=0o755, change=elf.without_symbols)
+    files = dict(_standard_library())
+    files.update(_packages(_closure("homeostat")))
+    native = [executable]
+    for path, source in files.items():
+        _add(tree, path, source)
+        if re.search(r"\.so(\.|$)", path):
+            native.append(source)
+    carried = {source.parent for path, source in files.items() if path.startswith(PACKAGES)}
+    # Threads that end load the second by name, without a trace in any file.
+    machine.add_libraries(tree, native, carried=carried, also=("libgcc_s.so.1",))
+    machine.add_users(tree)
+    machine.add_certificates(tree)
+    return tree
+
+
+def own_layer() -> Tree:
+    """Homeostat's own code, wherever it is imported from: a checkout or an installed package."""
+    tree = Tree()
+    root = Path(homeostat.__file__).resolve().parent
+    for source in sorted(root.rglob("*")):
+        relative = source.relative_to(root).as_posix()
+        if source.is_file() and not _OWN_OUT.search(relative):
+            _add(tree, f"{PACKAGES}/homeostat/{relative}", source)
+    return tree
+
+
+def environment() -> dict[str, str]:
+    """What the interpreter has to be told in its new place."""
+    return {
+        "PYTHONHOME": "/usr/local",
+        "PYTHONPATH": f"/{PACKAGES}",
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "PYTHONUNBUFFERED": "1",
+        "SSL_CERT_FILE": machine.CERTIFICATES,
+        "LANG": "C.UTF-8",
+    }
+
+
+def _standard_library() -> Iterator[tuple[str, Path]]:
+    root = Path(sysconfig.get_path("stdlib")).resolve()
+    for folder, folders, files in os.walk(root):
+        here = Path(folder).relative_to(root)
+        folders[:] = [name for name in folders if not _STDLIB_OUT.search((here / name).as_posix())]
+        for name in files:
+            relative = (here / name).as_posix()
+            if not _STDLIB_OUT.search(relative):
+                yield f"{_LIBRARY}/{relative}", Path(folder, name)
+
+
+def _closure(package: str) -> list[metadata.Distribution]:
+    """The distributions that a package needs to run, itself left out; those that people's commands alone need, too."""
+    found: dict[str, metadata.Distribution] = {}
+    waiting = [package]
+    while waiting:
+        for requirement in metadata.distribution(waiting.pop()).requires or ():
+            name = _canonical(re.split(r"[^A-Za-z0-9._-]", requirement, maxsplit=1)[0])
+            if name in found or name in _NOT_AT_RUN_TIME or re.search(r";.*\bextra\b", requirement):
+                continue
+            try:
+                found[name] = metadata.distribution(name)
+            except metadata.PackageNotFoundError:
+                continue  # its marker did not hold when the package was installed
+            waiting.append(name)
+    return [found[name] for name in sorted(found)]
+
+
+def _packages(distributions: Iterable[metadata.Distribution]) -> Iterator[tuple[str, Path]]:
+    for distribution in distributions:
+        for file in distribution.files or ():
+            source = Path(str(distribution.locate_file(file)))
+            if not _PACKAGES_OUT.search(file.as_posix()) and source.is_file():
+                yield f"{PACKAGES}/{file.as_posix()}", source
+
+
+def _add(tree: Tree, path: str, source: Path) -> None:
+    if path.endswith(".py"):
+        tree.file(path, source, mode=0o644)
+        tree.file(importlib.util.cache_from_source(path, optimization=""), source, mode=0o644, change=_bytecode)
+    elif re.search(r"\.so(\.|$)", path):
+        tree.file(path, source, mode=0o755, change=elf.without_symbols)
+    else:
+        tree.file(path, source)
+
+
+def _bytecode(source: bytes) -> bytes:
+    """Byte code in the form of PEP 552 that is never checked; nothing for what does not compile."""
+    try:
+        code = compile(source, "<image>", "exec", dont_inherit=True, optimize=0)
+    except (SyntaxError, ValueError):
+        return b""
+    flags = (1).to_bytes(4, "little")
+    return importlib.util.MAGIC_NUMBER + flags + importlib.util.source_hash(source) + marshal.dumps(code)
+
+
+def _canonical(name: str) -> str:
+    return re.sub(r"[-_.]+", "-", name).lower()

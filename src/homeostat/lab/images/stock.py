@@ -1,0 +1,147 @@
+"""The images that a lab brings along, from programs of this machine: pause, etcd, busybox, hello, Homeostat itself.
+
+Their names are fixed by what is in them, their contents by the machine; nothing is downloaded.
+"""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from collections.abc import Callable
+
+from homeostat import __version__
+from homeostat.lab.images import machine, python
+from homeostat.lab.images.spec import ImageSpec
+from homeostat.lab.images.tree import Tree
+from homeostat.lab.state import LabError
+
+REGISTRY = "homeostat.local"
+PAUSE = f"{REGISTRY}/pause:1"
+BUSYBOX = f"{REGISTRY}/busybox:1"
+HELLO = f"{REGISTRY}/hello:1"
+HOMEOSTAT = f"{REGISTRY}/homeostat:{__version__}"
+# Each is a command of the control plane's image, so that a static pod's `command` reads as anywhere.
+COMPONENTS = ("kube-apiserver", "kube-controller-manager", "kube-scheduler")
+HELLO_PORT = 8080
+
+_COMPONENT = f"""#!{python.PYTHON}
+import os, runpy, sys
+
+sys.argv.insert(1, os.path.basename(sys.argv[0]))
+runpy.run_module("homeostat.compose", run_name="__main__", alter_sys=True)
+"""
+
+# The page is written once, so that a request costs a fork and no new program. On SIGTERM the server goes on for a
+# while: proxies may not have heard yet that the pod's endpoint has left.
+_HELLO = """#!/bin/sh
+# Answers GET / with "hello from POD on NODE" and GET /healthz with "ok"; ends DRAIN_SECONDS after SIGTERM.
+for folder in /dev/shm /run /tmp; do
+    [ -w "$folder" ] && break
+done
+site=$folder/hello
+mkdir -p "$site" || exit 1
+echo "hello from ${POD_NAME:-$(hostname)} on ${NODE_NAME:-$(hostname)}" >"$site/index.html"
+echo ok >"$site/healthz"
+httpd -f -p "${PORT:-8080}" -h "$site" &
+server=$!
+drain() {
+    trap '' TERM INT
+    sleep "${DRAIN_SECONDS:-1}"
+    kill "$server"
+}
+trap drain TERM INT
+echo "listening on port ${PORT:-8080}"
+wait "$server"
+code=$?
+if [ "$code" -gt 128 ]; then
+    wait
+    exit 0
+fi
+exit "$code"
+"""
+
+
+def pause() -> ImageSpec:
+    """What holds a pod's namespaces and reaps what its containers leave: catatonit, which is a static program."""
+    tree = Tree()
+    tree.file("catatonit", machine.static_program("catatonit"), mode=0o755)
+    return ImageSpec(PAUSE, (tree,), entrypoint=("/catatonit", "-P"))
+
+
+def busybox() -> ImageSpec:
+    """A shell and the usual small tools: for tests and for `kubectl debug --image`."""
+    return ImageSpec(BUSYBOX, (_busybox_layer(),), cmd=("sh",))
+
+
+def hello() -> ImageSpec:
+    """The sample app: busybox's httpd with a page that says which pod answers, and on which node."""
+    tree = Tree()
+    tree.text("usr/local/bin/hello", _HELLO, mode=0o755)
+    ports = (f"{HELLO_PORT}/tcp",)
+    return ImageSpec(HELLO, (_busybox_layer(), tree), entrypoint=("/usr/local/bin/hello",), ports=ports)
+
+
+def etcd() -> ImageSpec:
+    """Debian's etcd with its client, tagged with its own version."""
+    tree = Tree()
+    programs = {name: machine.program(name) for name in ("etcd", "etcdctl")}
+    for name, source in programs.items():
+        tree.file(f"usr/local/bin/{name}", source, mode=0o755)
+    machine.add_libraries(tree, programs.values())
+    machine.add_users(tree)
+    machine.add_certificates(tree)
+    name = f"{REGISTRY}/etcd:{_etcd_version()}"
+    return ImageSpec(name, (tree,), entrypoint=("etcd",), env={"ETCDCTL_API": "3"}, ports=("2379/tcp", "2380/tcp"))
+
+
+def homeostat() -> ImageSpec:
+    """The control plane: this Python with this Homeostat. Its code is a layer of its own, as that is what changes."""
+    own = python.own_layer()
+    own.text("usr/local/bin/homeostat-component", _COMPONENT, mode=0o755)
+    for component in COMPONENTS:
+        own.link(f"usr/local/bin/{component}", "homeostat-component")
+    entrypoint = (python.PYTHON, "-m", "homeostat.compose")
+    return ImageSpec(HOMEOSTAT, (python.interpreter_layer(), own), entrypoint=entrypoint, env=python.environment())
+
+
+# What a lab needs before its first pod; the sample images come on top.
+CONTROL_PLANE: tuple[Callable[[], ImageSpec], ...] = (pause, etcd, homeostat)
+SAMPLES: tuple[Callable[[], ImageSpec], ...] = (busybox, hello)
+
+
+def all_specs() -> list[ImageSpec]:
+    """All images of a lab. Raises LabError that names every program that is missing, not the first alone."""
+    specs, missing = [], []
+    for make in (*CONTROL_PLANE, *SAMPLES):
+        try:
+            specs.append(make())
+        except LabError as error:
+            missing.append(str(error))
+    if missing:
+        raise LabError("; ".join(dict.fromkeys(missing)))
+    return specs
+
+
+def _busybox_layer() -> Tree:
+    program = machine.static_program("busybox")
+    tree = Tree()
+    tree.file("bin/busybox", program, mode=0o755)
+    for path in _ask([str(program), "--list-full"]).split():
+        if path != "bin/busybox" and path != "busybox":
+            tree.link(path, "/bin/busybox")
+    machine.add_users(tree)
+    return tree
+
+
+def _etcd_version() -> str:
+    found = re.search(r"[Vv]ersion: *(\d[\w.+-]*)", _ask([str(machine.program("etcd")), "--version"]))
+    if found is None:
+        raise LabError("`etcd --version` does not say a version")
+    return found.group(1).replace("+", "-")
+
+
+def _ask(argv: list[str]) -> str:
+    try:
+        return subprocess.run(argv, capture_output=True, text=True, check=True, timeout=10).stdout
+    except (OSError, subprocess.SubprocessError) as error:
+        raise LabError(f"{' '.join(argv)} fails: {error}") from error

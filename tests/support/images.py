@@ -1,0 +1,54 @@
+"""Looking into image archives, and running what is in them with nothing else of the machine."""
+
+from __future__ import annotations
+
+import io
+import subprocess
+import tarfile
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from homeostat.lab.images.spec import ImageSpec
+
+
+def member(archive: Path, name: str) -> bytes:
+    """One file of an archive."""
+    with tarfile.open(archive) as tar:
+        file = tar.extractfile(name)
+        assert file is not None
+        return file.read()
+
+
+def document(archive: Path, name: str) -> Any:
+    """One JSON file of an archive."""
+    return orjson.loads(member(archive, name))
+
+
+def layers(archive: Path) -> list[bytes]:
+    """The layers of an archive's one image, lowest first."""
+    return [member(archive, name) for name in document(archive, "manifest.json")[0]["Layers"]]
+
+
+def config_of(archive: Path) -> Any:
+    """The configuration of an archive's one image."""
+    return document(archive, document(archive, "manifest.json")[0]["Config"])
+
+
+def lay_out(archive: Path, root: Path) -> None:
+    """Put an image's layers into a folder, one over the other."""
+    for layer in layers(archive):
+        with tarfile.open(fileobj=io.BytesIO(layer), mode="r:gz") as files:
+            files.extractall(root, filter="fully_trusted")
+
+
+def run_inside(root: Path, argv: list[str], env: dict[str, str]) -> subprocess.CompletedProcess[str]:
+    """Run a program with `root` as the root folder."""
+    enter = ["/usr/bin/unshare", "--map-root-user", "--mount", f"--root={root}", "--wd=/"]
+    return subprocess.run([*enter, *argv], env=env, capture_output=True, text=True, timeout=60)
+
+
+def environment_of(spec: ImageSpec) -> dict[str, str]:
+    """What a container of the image sees."""
+    return dict(line.split("=", 1) for line in spec.run_config()["Env"])
