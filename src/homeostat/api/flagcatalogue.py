@@ -189,6 +189,13 @@ _CONTROLLERS = (
         "how many endpoints one EndpointSlice holds at most",
         least=1,
     ),
+    Flag(
+        "controller-manager",
+        "cluster-cidr",
+        "cidr",
+        "10.244.0.0/16",
+        "where Pods have their addresses, with the runtime container",
+    ),
     *_election("controller-manager"),
 )
 

@@ -27,6 +27,7 @@ Work = Callable[[Place, asyncio.Event], Awaitable[None]]
 _MODULES = {
     "homeostat-network": "network",
     "kubelet": "kubelet",
+    "kube-proxy": "kubeproxy",
     "kube-apiserver": "apiserver",
     "kube-controller-manager": "controllers",
     "kube-scheduler": "scheduler",

@@ -61,7 +61,7 @@ def plan_service(service: Obj, slices: Iterable[Obj], node_addresses: Mapping[st
         backends = _backends(known, str(port.get("name") or ""), str(port.get("protocol") or "TCP"))
         if not backends:
             continue
-        rule = Rule(meta.key(service), str(port.get("name") or ""), backends, _affinity_seconds(spec))
+        rule = Rule(meta.key(service), str(port.get("name") or ""), backends, affinity_seconds(spec))
         for front in _fronts(spec, port, node_addresses):
             rules[front] = rule
     return rules
@@ -81,7 +81,8 @@ def changes(old: Plan, new: Plan) -> tuple[list[Front], list[Front], list[Front]
     return closing, opening, altered
 
 
-def _affinity_seconds(spec: Obj) -> int:
+def affinity_seconds(spec: Obj) -> int:
+    """How long a client keeps its backend by the Service's spec; 0 without affinity."""
     if spec.get("sessionAffinity") != "ClientIP":
         return 0
     config = (spec.get("sessionAffinityConfig") or {}).get("clientIP") or {}

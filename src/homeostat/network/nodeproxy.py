@@ -1,0 +1,159 @@
+"""The service proxy of one node whose kernel carries the rules: watches, plans what has changed, has it applied.
+
+A burst of events is one transaction: while one is under way, the next gathers. A transaction that the kernel refuses is
+tried again; meanwhile the rules of before stand.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from typing import Protocol
+
+from homeostat.api import meta
+from homeostat.api.kinds import ENDPOINTSLICE, NODE, SERVICE
+from homeostat.api.types import Obj
+from homeostat.client.contract import Client
+from homeostat.kit import clock, tasks
+from homeostat.kit.backoff import Backoff
+from homeostat.kit.log import logger
+from homeostat.loop.informer import Informer
+from homeostat.network.plan import SERVICE_NAME_LABEL, Front
+from homeostat.network.plan_node import Entry, Health, Here, NodePlan, plan_health, plan_node
+from homeostat.network.programs import ProgramError
+
+_ZONE = "topology.kubernetes.io/zone"
+_RETRY = Backoff(first_seconds=0.1, ceiling_seconds=30.0)
+
+_log = logger("kube-proxy")
+
+
+class NodeRules(Protocol):
+    """What makes a node's plan true: `network.nft.NftRules` or `network.iptables.IptablesRules`."""
+
+    async def apply(self, plan: NodePlan) -> None:
+        """Make `plan` the rules from now on; idempotent. Raises ProgramError."""
+        ...
+
+
+class Followers(Protocol):
+    """What has to happen after rules have changed."""
+
+    async def moved(self, old: NodePlan, new: NodePlan) -> None:
+        """The rules were those of `old` and are those of `new`."""
+        ...
+
+    async def health(self, checks: Mapping[str, Health]) -> None:
+        """The health checks to serve from now on, by Service."""
+        ...
+
+
+class NodeProxy:
+    """One loop: an event names a Service, its entries are planned anew, the difference is applied at once."""
+
+    def __init__(self, client: Client, rules: NodeRules, node: str, followers: Followers | None = None) -> None:
+        self._services = Informer(client, SERVICE)
+        self._slices = Informer(client, ENDPOINTSLICE)
+        self._nodes = Informer(client, NODE, fields=f"metadata.name={node}")
+        self._rules = rules
+        self._followers = followers
+        self._here = Here(node)
+        self._entries: dict[str, dict[Front, Entry]] = {}
+        self._health: dict[str, Health] = {}
+        self._slices_of: dict[str, dict[str, Obj]] = {}
+        self._applied: NodePlan = {}
+        self._dirty: set[str] = set()
+        self._moved = asyncio.Event()
+        self._tasks: list[asyncio.Task[None]] = []
+        self.synced = asyncio.Event()
+
+    async def start(self) -> None:
+        """Begin; `synced` is set when the first plan has been applied."""
+        self._services.listen(self._service_changed)
+        self._slices.listen(self._slice_changed)
+        self._nodes.listen(self._node_changed)
+        self._tasks = [
+            tasks.spawn(self._services.run(), name="proxy-services"),
+            tasks.spawn(self._slices.run(), name="proxy-endpointslices"),
+            tasks.spawn(self._nodes.run(), name="proxy-node"),
+            tasks.spawn(self._run(), name="proxy-sync"),
+        ]
+
+    async def stop(self) -> None:
+        """End the loop; the rules stay."""
+        await tasks.stop(*self._tasks)
+
+    async def _run(self) -> None:
+        for informer in (self._nodes, self._services, self._slices):
+            await informer.synced.wait()
+        failures = 0
+        while True:
+            self._moved.clear()
+            self._plan_dirty()
+            try:
+                await self._sync()
+            except ProgramError as error:
+                _log.warning("the rules could not be changed: %s", error)
+                await clock.sleep(_RETRY.delay(failures))
+                failures += 1
+                continue
+            failures = 0
+            self.synced.set()
+            await self._moved.wait()
+            await clock.sleep(0)  # what the same read brought belongs to the same transaction
+
+    async def _sync(self) -> None:
+        before = self._applied
+        plan = merged(self._entries)
+        await self._rules.apply(plan)
+        self._applied = plan
+        if self._followers:
+            await self._followers.moved(before, plan)
+            await self._followers.health(self._health)
+
+    def _plan_dirty(self) -> None:
+        dirty, self._dirty = self._dirty, set()
+        for key in dirty:
+            service = self._services.objects.get(*meta.split_key(key))
+            self._health.pop(key, None)
+            if service is None:
+                self._entries.pop(key, None)
+                continue
+            slices = [self._slices_of[key][name] for name in sorted(self._slices_of.get(key, {}))]
+            self._entries[key] = plan_node(service, slices, self._here)
+            if check := plan_health(service, slices, self._here):
+                self._health[key] = check
+
+    def _service_changed(self, old: Obj | None, new: Obj | None) -> None:
+        self._touch(meta.key(new or old or {}))
+
+    def _slice_changed(self, old: Obj | None, new: Obj | None) -> None:
+        for piece in (old, new):
+            if piece and (name := meta.labels(piece).get(SERVICE_NAME_LABEL)):
+                key = f"{meta.namespace(piece)}/{name}"
+                shelf = self._slices_of.setdefault(key, {})
+                if piece is new:
+                    shelf[meta.name(piece)] = piece
+                else:
+                    shelf.pop(meta.name(piece), None)
+                self._touch(key)
+
+    def _node_changed(self, old: Obj | None, new: Obj | None) -> None:
+        here = Here(self._here.name, meta.labels(new).get(_ZONE, "") if new else self._here.zone)
+        if here != self._here:
+            self._here = here
+            self._dirty.update(meta.key(service) for service in self._services.objects.list())
+            self._moved.set()
+
+    def _touch(self, key: str) -> None:
+        self._dirty.add(key)
+        self._moved.set()
+
+
+def merged(entries: Mapping[str, Mapping[Front, Entry]]) -> dict[Front, Entry]:
+    """All Services' entries as one plan; on a clash the Service that comes first by name keeps the front."""
+    plan: dict[Front, Entry] = {}
+    for service in sorted(entries):
+        for front, entry in entries[service].items():
+            plan.setdefault(front, entry)
+    return plan

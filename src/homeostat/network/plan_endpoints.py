@@ -1,0 +1,92 @@
+"""Which endpoints of a Service one node may send connections to: a pure choice among the EndpointSlices' endpoints.
+
+Rules: CategorizeEndpoints of kube-proxy (pkg/proxy/topology.go): ready endpoints, or the serving ones that are
+terminating when there is no ready one (KEP-1669); hints for this node or this zone are followed when every ready
+endpoint carries hints and one of them names us (KEP-2433, KEP-3015); the node's own endpoints for policy Local.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from homeostat.api.types import Obj
+from homeostat.network.plan import Backend
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """One address behind a Service port, and what its slice says of it."""
+
+    backend: Backend
+    ready: bool = True
+    leaving: bool = False  # terminating, and still serving
+    zones: frozenset[str] = field(default_factory=frozenset)
+    nodes: frozenset[str] = field(default_factory=frozenset)
+
+
+@dataclass(frozen=True, slots=True)
+class Pools:
+    """Who gets new connections: under policy Cluster, and under policy Local. Each in order."""
+
+    cluster: tuple[Backend, ...]
+    local: tuple[Backend, ...]
+
+
+def endpoints_of(slices: Iterable[Obj], port_name: str, protocol: str) -> list[Endpoint]:
+    """All IPv4 endpoints of the Service port called `port_name`. An address that stands in two slices, as it does while
+    it moves between them, counts once, and is ready when either says so."""
+    found: dict[Backend, Endpoint] = {}
+    for piece in slices:
+        number = port_number(piece, port_name, protocol)
+        if not number or piece.get("addressType", "IPv4") != "IPv4":
+            continue
+        for endpoint in piece.get("endpoints") or ():
+            for seen in _read(endpoint, number):
+                known = found.get(seen.backend)
+                if known is None or (seen.ready and not known.ready):
+                    found[seen.backend] = seen
+    return [found[backend] for backend in sorted(found)]
+
+
+def pools(endpoints: Iterable[Endpoint], node: str, zone: str) -> Pools:
+    """The endpoints that the node called `node`, in `zone`, sends connections to."""
+    known = list(endpoints)
+    ready = [endpoint for endpoint in known if endpoint.ready]
+    near = _near(ready, node, zone) or [endpoint for endpoint in known if endpoint.leaving]
+    mine = [endpoint for endpoint in known if node and endpoint.backend.node == node]
+    local = [e for e in mine if e.ready] or [e for e in mine if e.leaving]
+    return Pools(tuple(e.backend for e in near), tuple(e.backend for e in local))
+
+
+def _near(ready: list[Endpoint], node: str, zone: str) -> list[Endpoint]:
+    """The ready endpoints that hints leave to this node: all of them when hints are missing, or help nobody here."""
+    for place, hints in ((node, [e.nodes for e in ready]), (zone, [e.zones for e in ready])):
+        chosen = [endpoint for endpoint, named in zip(ready, hints, strict=True) if place in named]
+        if chosen and all(hints):
+            return chosen
+    return ready
+
+
+def _read(endpoint: Obj, number: int) -> list[Endpoint]:
+    conditions = endpoint.get("conditions") or {}
+    hints = endpoint.get("hints") or {}
+    # Only an explicit false counts: nil is "unknown", which consumers should take for true (discovery/v1 types).
+    ready = conditions.get("ready") is not False
+    serving = conditions.get("serving")
+    leaving = bool(conditions.get("terminating")) and (ready if serving is None else bool(serving))
+    zones = frozenset(str(hint.get("name")) for hint in hints.get("forZones") or ())
+    nodes = frozenset(str(hint.get("name")) for hint in hints.get("forNodes") or ())
+    name = str(endpoint.get("nodeName") or "")
+    return [
+        Endpoint(Backend(str(address), number, name), ready, leaving, zones, nodes)
+        for address in endpoint.get("addresses") or ()
+    ]
+
+
+def port_number(piece: Obj, port_name: str, protocol: str) -> int:
+    """The number that the slice's Pods serve the port on; 0 when they do not."""
+    for port in piece.get("ports") or []:
+        if str(port.get("name") or "") == port_name and str(port.get("protocol") or "TCP") == protocol:
+            return int(port.get("port") or 0)
+    return 0

@@ -1,0 +1,152 @@
+"""What one node's kernel is to do with connections to Services: a pure plan from Services and EndpointSlices.
+
+Each front (an address and a port; without an address: a node port) has one entry: who gets the connection, whose
+source address is replaced, and what happens when nobody is there. Rules: pkg/proxy/nftables of Kubernetes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from enum import Enum
+from typing import TypeAlias
+
+from homeostat.api import meta
+from homeostat.api.types import Obj
+from homeostat.network.plan import Backend, Front, affinity_seconds
+from homeostat.network.plan_endpoints import Pools, endpoints_of, pools
+
+_EVERYONE = "0.0.0.0/0"
+
+
+@dataclass(frozen=True, slots=True)
+class Here:
+    """The node that a plan is for. `zone` may be empty: then hints for zones are not followed."""
+
+    name: str
+    zone: str = ""
+
+
+class Way(Enum):
+    """How a front treats its clients."""
+
+    CLUSTER = "cluster"  # one pool for all; clients that are no Pods get the node's source address
+    EXTERNAL = "external"  # one pool for all; everybody gets the node's source address, for the answer's way back
+    LOCAL = "local"  # Pods and the node itself: `inside`; others: `outside`, whose Pods see the true source address
+
+
+class Refusal(Enum):
+    """What happens to a connection that nobody can take."""
+
+    REJECT = "reject"  # there is no endpoint in the cluster: the client hears it at once
+    DROP = "drop"  # there are some, but policy Local keeps them from this node: another node may answer
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """What is done with connections to one front.
+
+    `affinity_seconds` 0: none. `sources` are the only ranges that may connect (empty: all).
+    """
+
+    service: str
+    port_name: str
+    way: Way
+    inside: tuple[Backend, ...]
+    outside: tuple[Backend, ...]
+    affinity_seconds: int = 0
+    refusal: Refusal = Refusal.REJECT
+    sources: tuple[str, ...] = ()
+
+    @property
+    def backends(self) -> frozenset[Backend]:
+        """Everyone who may get a connection."""
+        return frozenset((*self.inside, *self.outside))
+
+
+NodePlan: TypeAlias = Mapping[Front, Entry]
+
+
+def plan_node(service: Obj, slices: Iterable[Obj], here: Here) -> dict[Front, Entry]:
+    """The entries of one Service on one node. `slices` are its EndpointSlices."""
+    spec = service.get("spec") or {}
+    if spec.get("type") == "ExternalName" or spec.get("clusterIP") in (None, "", "None"):
+        return {}
+    known = list(slices)
+    entries: dict[Front, Entry] = {}
+    for port in spec.get("ports") or ():
+        name, protocol = str(port.get("name") or ""), str(port.get("protocol") or "TCP")
+        found = pools(endpoints_of(known, name, protocol), here.name, here.zone)
+        inner = _inner(service, name, found)
+        for address in _family(spec.get("clusterIPs") or [spec["clusterIP"]]):
+            entries[Front(address, int(port["port"]), protocol)] = inner
+        outer = _outer(service, name, found)
+        for address in _family(spec.get("externalIPs") or ()):
+            entries.setdefault(Front(address, int(port["port"]), protocol), outer)
+        guarded = _guarded(outer, spec)
+        for address in balancer_addresses(service):
+            entries.setdefault(Front(address, int(port["port"]), protocol), guarded)
+        if number := int(port.get("nodePort") or 0):
+            entries[Front("", number, protocol)] = outer
+    return entries
+
+
+def balancer_addresses(service: Obj) -> list[str]:
+    """The IPv4 addresses of the Service's load balancer that nodes are to serve themselves: not those with ipMode
+    Proxy, behind which the balancer stands itself (KEP-1860)."""
+    if (service.get("spec") or {}).get("type") != "LoadBalancer":
+        return []
+    given = ((service.get("status") or {}).get("loadBalancer") or {}).get("ingress") or ()
+    return _family(item.get("ip") or "" for item in given if item.get("ipMode", "VIP") == "VIP")
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """What the health check port of a Service answers on this node: it is healthy with local endpoints."""
+
+    service: str
+    port: int
+    local_endpoints: int
+
+
+def plan_health(service: Obj, slices: Iterable[Obj], here: Here) -> Health | None:
+    """The Service's health check, when it has one (type LoadBalancer with externalTrafficPolicy Local)."""
+    spec = service.get("spec") or {}
+    number = int(spec.get("healthCheckNodePort") or 0)
+    if not number or spec.get("externalTrafficPolicy") != "Local":
+        return None
+    known, local = list(slices), set[str]()
+    for port in spec.get("ports") or ():
+        found = endpoints_of(known, str(port.get("name") or ""), str(port.get("protocol") or "TCP"))
+        local |= {e.backend.address for e in found if e.ready and e.backend.node == here.name}
+    return Health(meta.key(service), number, len(local))
+
+
+def _inner(service: Obj, port_name: str, found: Pools) -> Entry:
+    """The entry of the Service's cluster addresses."""
+    spec = service["spec"]
+    kept = spec.get("internalTrafficPolicy") == "Local"
+    pool = found.local if kept else found.cluster
+    refusal = Refusal.DROP if kept and found.cluster else Refusal.REJECT
+    return Entry(meta.key(service), port_name, Way.CLUSTER, pool, pool, affinity_seconds(spec), refusal)
+
+
+def _outer(service: Obj, port_name: str, found: Pools) -> Entry:
+    """The entry of the addresses that clients outside the cluster use."""
+    spec, key = service["spec"], meta.key(service)
+    seconds = affinity_seconds(spec)
+    if spec.get("externalTrafficPolicy") != "Local":
+        return Entry(key, port_name, Way.EXTERNAL, found.cluster, found.cluster, seconds)
+    refusal = Refusal.DROP if found.cluster else Refusal.REJECT
+    return Entry(key, port_name, Way.LOCAL, found.cluster, found.local, seconds, refusal)
+
+
+def _guarded(entry: Entry, spec: Obj) -> Entry:
+    sources = tuple(sorted(str(text).strip() for text in spec.get("loadBalancerSourceRanges") or ()))
+    if not sources or _EVERYONE in sources:
+        return entry
+    return replace(entry, sources=tuple(text for text in sources if ":" not in text))
+
+
+def _family(addresses: Iterable[str]) -> list[str]:
+    return [str(text) for text in addresses if text and ":" not in str(text)]
