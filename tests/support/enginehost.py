@@ -1,0 +1,192 @@
+"""A container engine in namespaces of its own, as a process that leaves nothing behind.
+
+`python -m tests.support.enginehost ROOT` makes cgroups, then mount, network, PID, IPC, UTS and cgroup namespaces, and
+in them an init that starts containerd on ROOT/containerd.sock. Orders come by standard input, one a line (`start`,
+`kill`, `stop`, `freeze`, `thaw`), each answered by `ok`; at its end, however that came about, the namespaces end with
+all that is in them, and cgroups and ROOT are removed. Should this process itself be killed, the next one clears up.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from homeostat.lab.images.stock import PAUSE
+from homeostat.runtime.cri.config import EngineConfig, containerd_config
+
+PREFIX = "homeostat-engine-"
+CGROUPS = Path("/sys/fs/cgroup")
+SUBNET = "10.88.0.0/16"
+_SECONDS_MAX = 20.0
+_PR_SET_PDEATHSIG = 1
+
+
+def own_cgroups() -> dict[str, Path]:
+    """This process's folder of each cgroup hierarchy, by its controllers (empty: version 2)."""
+    found = {}
+    for line in Path("/proc/self/cgroup").read_text().splitlines():
+        _, controllers, path = line.split(":", 2)
+        mounted = CGROUPS / controllers.removeprefix("name=") if controllers else CGROUPS
+        if (controllers or (CGROUPS / "cgroup.controllers").exists()) and mounted.is_dir():
+            found[controllers] = mounted / path.lstrip("/")
+    return found
+
+
+def remove_cgroup(folder: Path) -> None:
+    """Remove it with everything below; its processes have ended or are about to."""
+    for parent, folders, _ in os.walk(folder, topdown=False):
+        for name in folders:
+            _rmdir(Path(parent) / name)
+    _rmdir(folder)
+
+
+def _rmdir(folder: Path) -> None:
+    deadline = time.monotonic() + 5
+    while folder.is_dir() and time.monotonic() < deadline:
+        try:
+            folder.rmdir()
+        except OSError:
+            time.sleep(0.01)
+
+
+def sweep() -> None:
+    """Remove the cgroups of hosts that were killed."""
+    for folder in own_cgroups().values():
+        for left in folder.glob(PREFIX + "*"):
+            if not Path(f"/proc/{left.name.removeprefix(PREFIX)}").exists():
+                remove_cgroup(left)
+
+
+def host(root: Path) -> None:
+    """Outside: cgroups, namespaces, and clearing up."""
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)
+    sweep()
+    cgroups = [folder / f"{PREFIX}{os.getpid()}" for folder in own_cgroups().values()]
+    for folder in cgroups:
+        folder.mkdir()
+        for name in ("cpuset.cpus", "cpuset.mems"):
+            if (folder.parent / name).exists():
+                (folder / name).write_text((folder.parent / name).read_text())
+
+    def enter() -> None:
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+        for folder in cgroups:
+            (folder / "cgroup.procs").write_text(str(os.getpid()))
+
+    inside = [sys.executable, "-m", "tests.support.enginehost", str(root), "inside"]
+    try:
+        subprocess.run(
+            ["unshare", "-mnpiuC", "--fork", "--kill-child", "--mount-proc", *inside], preexec_fn=enter, check=False
+        )
+    finally:
+        for folder in cgroups:
+            remove_cgroup(folder)
+        shutil.rmtree(root, ignore_errors=True)
+
+
+class Inside:
+    """The init of the namespaces."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.engine: subprocess.Popen[bytes] | None = None
+
+    def prepare(self) -> None:
+        """Own cgroups, /run, /var/lib and loopback; the engine's configuration and its network's."""
+        kinds = list(own_cgroups())
+        _mount("tmpfs", CGROUPS)
+        for kind in kinds:
+            if not kind:
+                _mount("cgroup2", CGROUPS)
+                continue
+            place = CGROUPS / kind.removeprefix("name=")
+            place.mkdir()
+            _mount("cgroup", place, "-o", f"none,{kind}" if kind.startswith("name=") else kind)
+        for folder in ("/run", "/var/lib"):
+            _mount("tmpfs", Path(folder))
+        subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
+        subprocess.run(["hostname", "node"], check=True)
+        network = {
+            "cniVersion": "0.4.0",
+            "name": "pods",
+            "plugins": [
+                {
+                    "type": "bridge",
+                    "bridge": "cni0",
+                    "isGateway": True,
+                    "ipMasq": False,
+                    "hairpinMode": True,
+                    "ipam": {"type": "host-local", "ranges": [[{"subnet": SUBNET}]]},
+                },
+                {"type": "portmap", "capabilities": {"portMappings": True}, "snat": True},
+            ],
+        }
+        conf = self.root / "cni"
+        conf.mkdir()
+        (conf / "10-pods.conflist").write_text(json.dumps(network))
+        wanted = EngineConfig(
+            root=str(self.root / "data"),
+            state="/run/containerd",
+            socket=str(self.root / "containerd.sock"),
+            sandbox_image=PAUSE,
+            cni_conf_dir=str(conf),
+        )
+        (self.root / "config.toml").write_text(containerd_config(wanted))
+
+    def order(self, word: str) -> None:
+        """Obey one order."""
+        if word == "start":
+            self.start()
+        elif self.engine is not None:
+            signals = {"kill": signal.SIGKILL, "stop": signal.SIGTERM, "freeze": signal.SIGSTOP, "thaw": signal.SIGCONT}
+            self.engine.send_signal(signals[word])
+            if word in ("kill", "stop"):
+                self.engine.wait(_SECONDS_MAX)
+
+    def start(self) -> None:
+        """Start containerd, and wait until its CRI answers."""
+        with (self.root / "containerd.log").open("ab") as log:
+            command = ["containerd", "--config", str(self.root / "config.toml")]
+            self.engine = subprocess.Popen(command, stdout=log, stderr=log, stdin=subprocess.DEVNULL)
+        deadline = time.monotonic() + _SECONDS_MAX
+        ask = ["ctr", "-a", str(self.root / "containerd.sock"), "version"]
+        while subprocess.run(ask, capture_output=True, check=False).returncode:
+            assert time.monotonic() < deadline, (self.root / "containerd.log").read_text()
+            time.sleep(0.02)
+
+    def reap(self) -> None:
+        """Shims that have ended are this init's children; the engine is waited for by its own handle."""
+        for entry in os.listdir("/proc"):
+            if entry.isdigit() and (self.engine is None or int(entry) != self.engine.pid):
+                try:
+                    os.waitpid(int(entry), os.WNOHANG)
+                except ChildProcessError:
+                    continue
+
+
+def _mount(kind: str, place: Path, *options: str) -> None:
+    subprocess.run(["mount", "-t", kind, *options, kind, str(place)], check=True)
+
+
+def inside(root: Path) -> None:
+    """Inside: obey until standard input ends."""
+    init = Inside(root)
+    init.prepare()
+    init.start()
+    signal.signal(signal.SIGCHLD, lambda *_: init.reap())
+    print("ok", flush=True)
+    for line in sys.stdin:
+        init.order(line.strip())
+        print("ok", flush=True)
+
+
+if __name__ == "__main__":
+    (inside if sys.argv[2:] == ["inside"] else host)(Path(sys.argv[1]))
