@@ -27,7 +27,15 @@ def own_state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "state"
 
 
+class Archives:
+    """The lab's own images, each built when it is first asked for."""
+
+    def __getitem__(self, name: str) -> Path:
+        """The archive of `pause`, `etcd`, `busybox`, `hello` or `homeostat`."""
+        return build(getattr(stock, name)())
+
+
 @pytest.fixture(scope="session")
-def stock_archives(shared_state: Path) -> dict[str, Path]:
-    """Every image of a lab by the short name of its repository: `pause`, `etcd`, ..."""
-    return {spec.name.split("/")[1].split(":")[0]: build(spec) for spec in stock.all_specs()}
+def stock_archives(shared_state: Path) -> Archives:
+    """They live as long as the run of tests."""
+    return Archives()

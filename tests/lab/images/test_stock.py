@@ -8,7 +8,7 @@ import signal
 import socket
 import subprocess
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -39,7 +39,7 @@ print("all is there")
 
 
 @pytest.fixture(scope="module")
-def control_plane(stock_archives: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
+def control_plane(stock_archives: Mapping[str, Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The control plane's image as a root folder."""
     root = tmp_path_factory.mktemp("control-plane")
     lay_out(stock_archives["homeostat"], root)
@@ -64,7 +64,7 @@ def test_what_no_component_uses_stays_out(control_plane: Path) -> None:
     assert sum(path.stat().st_size for path in paths) < 160e6
 
 
-def test_etcd_and_its_client_run_inside_their_image(stock_archives: dict[str, Path], tmp_path: Path) -> None:
+def test_etcd_and_its_client_run_inside_their_image(stock_archives: Mapping[str, Path], tmp_path: Path) -> None:
     lay_out(stock_archives["etcd"], tmp_path)
     spec = stock.etcd()
     for program in ("etcd", "etcdctl"):
@@ -73,7 +73,7 @@ def test_etcd_and_its_client_run_inside_their_image(stock_archives: dict[str, Pa
         assert spec.name.rpartition(":")[2] in ended.stdout, ended.stderr
 
 
-def test_busybox_has_a_shell_and_its_tools(stock_archives: dict[str, Path], tmp_path: Path) -> None:
+def test_busybox_has_a_shell_and_its_tools(stock_archives: Mapping[str, Path], tmp_path: Path) -> None:
     lay_out(stock_archives["busybox"], tmp_path)
     ended = run_inside(
         tmp_path, ["/bin/sh", "-c", "echo a b | cut -d' ' -f2 && id -un"], environment_of(stock.busybox())
@@ -81,7 +81,7 @@ def test_busybox_has_a_shell_and_its_tools(stock_archives: dict[str, Path], tmp_
     assert ended.stdout == "b\nroot\n", ended.stderr
 
 
-def test_pause_waits_and_ends_at_once_when_told(stock_archives: dict[str, Path], tmp_path: Path) -> None:
+def test_pause_waits_and_ends_at_once_when_told(stock_archives: Mapping[str, Path], tmp_path: Path) -> None:
     lay_out(stock_archives["pause"], tmp_path)
     process = subprocess.Popen([tmp_path / "catatonit", "-P"])
     try:
@@ -127,7 +127,7 @@ class _Hello:
 
 
 @pytest.fixture
-def hello(stock_archives: dict[str, Path], tmp_path: Path) -> Iterator[_Hello]:
+def hello(stock_archives: Mapping[str, Path], tmp_path: Path) -> Iterator[_Hello]:
     lay_out(stock_archives["hello"], tmp_path)
     (tmp_path / "dev/shm").mkdir(parents=True)
     (tmp_path / "dev/null").touch()

@@ -1,0 +1,100 @@
+"""A real containerd in private mount and process namespaces, with its CRI service, on a folder of the test's choice."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import grpc
+
+from tests.support.patience import eventually
+
+_CONFIG = """version = 2
+root = "{root}"
+state = "{here}/state"
+[grpc]
+address = "{here}/socket"
+[plugins."io.containerd.internal.v1.opt"]
+path = "{here}/opt"
+[plugins."io.containerd.grpc.v1.cri"]
+sandbox_image = "homeostat.local/pause:1"
+disable_tcp_service = true
+stream_server_port = "0"
+restrict_oom_score_adj = true
+[plugins."io.containerd.grpc.v1.cri".cni]
+bin_dir = "{here}/none"
+conf_dir = "{here}/none"
+"""
+
+
+class Engine:
+    """Talks to a containerd that runs."""
+
+    def __init__(self, process: subprocess.Popen[bytes], here: Path) -> None:
+        self._process = process
+        self._here = here
+        self.socket = here / "socket"
+
+    def ctr(self, *argv: str, stdin: int | None = None) -> str:
+        """Run `ctr` beside it, in the namespace of Kubernetes' images; what it prints."""
+        [first] = Path(f"/proc/{self._process.pid}/task/{self._process.pid}/children").read_text().split()
+        enter = ["nsenter", f"--target={first}", "--mount", "--pid"]
+        command = [*enter, "ctr", "--address", str(self.socket), "--namespace", "k8s.io", *argv]
+        ended = subprocess.run(command, stdin=stdin, capture_output=True, text=True, timeout=120)
+        assert ended.returncode == 0, ended.stderr
+        return ended.stdout
+
+    def images(self) -> set[str]:
+        """The names of its images."""
+        return set(self.ctr("images", "ls", "--quiet").split())
+
+    def run(self, image: str, *argv: str) -> str:
+        """Run a container to its end; what it prints."""
+        fifos = ["--fifo-dir", str(self._here / "fifos")]
+        return self.ctr("run", "--rm", "--snapshotter", "overlayfs", *fifos, image, f"c{os.getpid()}", *argv)
+
+    def cri(self, call: str, request: bytes = b"", *, seconds: float = 60) -> bytes:
+        """Call a method of its CRI service (`ImageService/ListImages`) with an encoded message."""
+        with grpc.insecure_channel(f"unix:{self.socket}") as channel:
+            method = channel.unary_unary(f"/runtime.v1.{call}")
+            answer: bytes = method(request, timeout=seconds)
+            return answer
+
+
+@contextmanager
+def engine(root: Path, *, env: dict[str, str] | None = None, extra: str = "") -> Iterator[Engine]:
+    """Run containerd with its data in `root` for the length of a block."""
+    here = Path(tempfile.mkdtemp(prefix="engine-"))
+    (here / "config.toml").write_text(_CONFIG.format(root=root, here=here) + extra)
+    alone = ["unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc"]
+    with (here / "log").open("wb") as log:
+        command = [*alone, "containerd", "--config", str(here / "config.toml")]
+        process = subprocess.Popen(command, stdout=log, stderr=log, env={**os.environ, **(env or {})})
+    running = Engine(process, here)
+    try:
+        eventually(lambda: _answers(running) or _gone(process, here), seconds=30)
+        yield running
+    finally:
+        for child in Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split():
+            os.kill(int(child), signal.SIGTERM)
+        process.wait(timeout=30)
+        shutil.rmtree(here, ignore_errors=True)
+
+
+def _answers(running: Engine) -> bool:
+    try:
+        return bool(running.cri("RuntimeService/Version", seconds=1))
+    except grpc.RpcError:
+        return False
+
+
+def _gone(process: subprocess.Popen[bytes], here: Path) -> bool:
+    if process.poll() is not None:
+        raise RuntimeError((here / "log").read_text())
+    return False
