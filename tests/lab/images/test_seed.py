@@ -8,7 +8,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -26,17 +26,6 @@ from tests.support.containerd import engine
 pytestmark = pytest.mark.real
 
 
-@pytest.fixture(scope="module")
-def images(stock_archives: Mapping[str, Path]) -> dict[str, Path]:
-    """The small ones: what is true of them is true of the large ones."""
-    return {stock.PAUSE: stock_archives["pause"], stock.BUSYBOX: stock_archives["busybox"]}
-
-
-@pytest.fixture(scope="module")
-def seed(images: dict[str, Path]) -> Seed:
-    return prepare_seed(images)
-
-
 def _contents(root: Path) -> dict[str, tuple[str, int, int]]:
     """Digest, mode and time of every file below the folders that are linked."""
     seen = {}
@@ -48,9 +37,12 @@ def _contents(root: Path) -> dict[str, tuple[str, int, int]]:
     return seen
 
 
-def test_a_seed_is_made_once(seed: Seed, images: dict[str, Path]) -> None:
+def test_a_seed_is_made_once(
+    seed: Seed, small_images: dict[str, Path], shared_state: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(shared_state))
     made = seed.path.stat().st_ctime_ns
-    assert prepare_seed(images) == seed
+    assert prepare_seed(small_images) == seed
     assert seed.path.stat().st_ctime_ns == made
 
 
@@ -83,10 +75,10 @@ def test_nodes_share_the_disk_and_nothing_else(seed: Seed, tmp_path: Path) -> No
         assert node.run(stock.BUSYBOX, "tail", "-n1", "/etc/passwd").startswith("nobody:")
 
 
-def test_nodes_live_on_when_their_seed_is_gone(images: dict[str, Path], tmp_path: Path, seed: Seed) -> None:
+def test_nodes_live_on_when_their_seed_is_gone(small_images: dict[str, Path], tmp_path: Path, seed: Seed) -> None:
     passing = tmp_path / "seed"
     mirror(seed.path, passing)
-    plant(Seed(passing, images), tmp_path / "node")
+    plant(Seed(passing, small_images), tmp_path / "node")
     shutil.rmtree(passing)
     with engine(tmp_path / "node") as node:
         assert node.run(stock.BUSYBOX, "echo", "alive") == "alive\n"
@@ -130,14 +122,14 @@ def _pause() -> dict[str, Path]:
 
 
 def test_a_node_that_ran_before_keeps_what_it_has_and_is_told_what_it_lacks(
-    seed: Seed, images: dict[str, Path], tmp_path: Path
+    seed: Seed, small_images: dict[str, Path], tmp_path: Path
 ) -> None:
     root = tmp_path / "containerd"
-    plant(Seed(seed.path, {stock.PAUSE: images[stock.PAUSE]}), root)
+    plant(Seed(seed.path, {stock.PAUSE: small_images[stock.PAUSE]}), root)
     mine = root / "mine"
     mine.touch()
     lacking = plant(seed, root)
-    assert lacking == {stock.BUSYBOX: images[stock.BUSYBOX]}
+    assert lacking == {stock.BUSYBOX: small_images[stock.BUSYBOX]}
     assert mine.exists()
     note(root, lacking)
     assert plant(seed, root) == {}
@@ -169,13 +161,13 @@ def test_an_archive_that_cannot_be_imported_leaves_no_seed_and_no_process(own_st
     assert str(own_state) not in running
 
 
-def test_a_seed_can_be_made_inside_a_user_namespace(images: dict[str, Path], tmp_path: Path) -> None:
+def test_a_seed_can_be_made_inside_a_user_namespace(small_images: dict[str, Path], tmp_path: Path) -> None:
     """As in a lab without root: overlay mounts and unpacking work where only one user is mapped."""
     code = f"""
 from pathlib import Path
 from homeostat.lab.images.planting import plant
 from homeostat.lab.images.seed import prepare_seed
-images = {{name: Path(path) for name, path in {{ {stock.BUSYBOX!r}: {str(images[stock.BUSYBOX])!r} }}.items()}}
+images = {{name: Path(path) for name, path in {{ {stock.BUSYBOX!r}: {str(small_images[stock.BUSYBOX])!r} }}.items()}}
 assert plant(prepare_seed(images), Path({str(tmp_path / "node")!r})) == {{}}
 """
     env = {**os.environ, "XDG_STATE_HOME": str(tmp_path / "state")}
