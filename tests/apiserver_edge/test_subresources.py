@@ -279,8 +279,6 @@ def test_what_is_not_there_yet_is_refused_by_name():
         await w.account()
         await w.pod("p")
         for path, words in (
-            (f"{PODS}/p/exec", "exec comes with the container runtime"),
-            (f"{PODS}/p/portforward", "port-forward comes with the container runtime"),
             (f"{PODS}/p/ephemeralcontainers", "ephemeral containers"),
             ("/api/v1/nodes/n1/proxy", "does not relay requests"),
         ):

@@ -91,13 +91,13 @@ def test_what_is_not_there_or_not_done_is_said(play: Play) -> None:
         await stage.pod()
         await stage.ready()
         answers = {}
-        for path in ("/containerLogs/default/no/main", "/containerLogs/default/web/no", "/exec/default/web/main", "/x"):
+        for path in ("/containerLogs/default/no/main", "/containerLogs/default/web/no", "/run/default/web/main", "/x"):
             response = await server.answer(Request("GET", path))
             answers[path] = (response.status, await text(response))
         assert answers == {
             "/containerLogs/default/no/main": (404, 'pod "no" does not exist'),
             "/containerLogs/default/web/no": (400, "container no is not valid for pod web"),
-            "/exec/default/web/main": (501, "exec is not supported by this node"),
+            "/run/default/web/main": (501, "run is not supported by this node; exec does the same"),
             "/x": (404, "404 page not found"),
         }
         assert (await server.answer(Request("GET", LOG, {"tailLines": "x"}))).status == 400

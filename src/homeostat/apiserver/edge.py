@@ -29,7 +29,7 @@ from homeostat.apiserver.authentication import (
     ServiceAccountTokens,
 )
 from homeostat.apiserver.bootstrap import Bootstrap
-from homeostat.apiserver.contract import Admission, Build, Parts, Reader, SubresourceHandler, Writer
+from homeostat.apiserver.contract import Admission, Authorizer, Build, Parts, Reader, SubresourceHandler, Writer
 from homeostat.apiserver.discovery import Discovery
 from homeostat.apiserver.negotiation import Negotiation
 from homeostat.apiserver.openapi_endpoints import OpenApi
@@ -38,6 +38,7 @@ from homeostat.apiserver.rbac import Rbac
 from homeostat.apiserver.subresources import binding, eviction, refused, scale
 from homeostat.apiserver.subresources.log import KubeletDialer, Logs
 from homeostat.apiserver.subresources.reviews import Reviews
+from homeostat.apiserver.subresources.streams import Streams
 from homeostat.apiserver.subresources.token import TokenRequests
 from homeostat.apiserver.tokens import TokenIssuer
 from homeostat.wire.message import Handler, User
@@ -98,7 +99,7 @@ def build_edge(config: EdgeConfig) -> Build:
             authenticators=(Credentials(credentials, rbac),),
             authorizer=rbac if config.authorization else None,
             admission=_admission(config, reader, rbac, ServiceAddresses(addresses, ports)),
-            handlers=_handlers(config, issuer, Reviews(rbac, tokens)),
+            handlers=_handlers(config, issuer, Reviews(rbac, tokens), rbac if config.authorization else None),
             paths=_paths(config),
             negotiator=Negotiation(),
             background=background,
@@ -126,15 +127,19 @@ def _admission(config: EdgeConfig, reader: Reader, rbac: Rbac, last: Admission) 
 
 
 def _handlers(
-    config: EdgeConfig, issuer: TokenIssuer, reviews: Reviews
+    config: EdgeConfig, issuer: TokenIssuer, reviews: Reviews, authorizer: Authorizer | None
 ) -> Mapping[tuple[str, str], SubresourceHandler]:
     handlers: dict[tuple[str, str], SubresourceHandler] = dict.fromkeys(refused.REFUSED, refused.refuse)
     handlers |= {(resource, "scale"): scale.scale for resource in scale.RESOURCES}
     handlers |= reviews.handlers()
+    streams = Streams(config.dial_kubelet, authorizer)
     handlers |= {
         ("bindings", ""): binding.bind,
         ("pods", "binding"): binding.bind,
         ("pods", "eviction"): eviction.evict,
+        ("pods", "attach"): streams.attach,
+        ("pods", "exec"): streams.execute,
+        ("pods", "portforward"): streams.port_forward,
         ("pods", "log"): Logs(config.dial_kubelet).read,
         ("serviceaccounts", "token"): TokenRequests(issuer).create,
     }

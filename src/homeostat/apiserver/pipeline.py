@@ -92,13 +92,13 @@ def authorization(authorizer: Authorizer) -> Stage:
         if not allowed and request.query and (named := named_by_selector(request, info)) is not info:
             allowed, _ = authorizer.allowed(user, named)
         if not allowed:
-            raise _forbidden(user, info)
+            raise forbidden(user, info)
         return await following(request)
 
     return authorize
 
 
-def _forbidden(user: User, info: RequestInfo) -> ApiError:
+def forbidden(user: User, info: RequestInfo) -> ApiError:
     """403 in kube-apiserver's words (endpoints/handlers/responsewriters/errors.go)."""
     if not info.is_resource:
         text = f'forbidden: User "{user.name}" cannot {info.verb} path "{info.path}"'

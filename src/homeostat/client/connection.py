@@ -7,13 +7,16 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable
+from functools import partial
 from typing import cast
 
 import httptools
 
 from homeostat.kit import clock
+from homeostat.wire.duplex import splice
 from homeostat.wire.fields import field_name
 from homeostat.wire.message import Response
+from homeostat.wire.rawstream import RawStream
 
 # A stream that is not consumed is read no further than this.
 _STREAM_BYTES_MAX = 1024 * 1024
@@ -41,6 +44,7 @@ class ClientConnection(asyncio.Protocol):
         self._chunks: list[bytes] = []
         self._bytes = 0
         self._bodiless = False
+        self._upgrading = False
         self._streaming = False
         self._stream_silence: float | None = None
         self._complete = False
@@ -52,15 +56,22 @@ class ClientConnection(asyncio.Protocol):
         self._timer: asyncio.TimerHandle | None = None
 
     async def exchange(
-        self, data: bytes, *, silence_seconds: float, bodiless: bool = False, stream_silence: float | None = None
+        self,
+        data: bytes,
+        *,
+        silence_seconds: float,
+        bodiless: bool = False,
+        stream_silence: float | None = None,
+        upgrading: bool = False,
     ) -> Response:
         """Send `data`, a whole request; its response. `bodiless` for HEAD.
 
+        After a request that is `upgrading` a 101 is the response, and splices this connection by its `upgrade`.
         With `stream_silence` (seconds, infinite allowed) a good response comes as soon as its head is there, with an
         iterator as its body. Raises ConnectionError; `silence_seconds` bounds each wait for bytes.
         """
         self._headers, self._complete, self._streaming, self._until_close = {}, False, False, False
-        self._bodiless, self._stream_silence = bodiless, stream_silence
+        self._bodiless, self._stream_silence, self._upgrading = bodiless, stream_silence, upgrading
         self.exchanges += 1
         self._listen(silence_seconds)
         waiter: asyncio.Future[Response] = self._loop.create_future()
@@ -71,7 +82,7 @@ class ClientConnection(asyncio.Protocol):
         except asyncio.CancelledError:
             # Once the whole answer was there, the connection may already be another exchange's.
             answered = waiter.done() and not waiter.cancelled() and waiter.exception() is None
-            if not answered or not isinstance(waiter.result().body, bytes):
+            if not answered or waiter.result().upgrade is not None or not isinstance(waiter.result().body, bytes):
                 self.close()
             raise
 
@@ -94,9 +105,13 @@ class ClientConnection(asyncio.Protocol):
             return
         try:
             self._parser.feed_data(data)
-        except (httptools.HttpParserError, httptools.HttpParserUpgrade) as error:
-            self._fail(ConnectionAbortedError(f"not HTTP: {error}"))
-            self.close()
+        except httptools.HttpParserUpgrade as end:
+            if self._upgrading:
+                self._switch(data[end.args[0] :])
+            else:
+                self._nonsense("an upgrade that was not asked for")
+        except httptools.HttpParserError as error:
+            self._nonsense(str(error))
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The peer has closed, or we have."""
@@ -143,7 +158,8 @@ class ClientConnection(asyncio.Protocol):
         if self._complete:
             return
         if status < 200:
-            self._headers = {}
+            if status != 101:
+                self._headers = {}
             return
         self._complete = True
         if self._streaming:
@@ -155,6 +171,19 @@ class ClientConnection(asyncio.Protocol):
         self._rest(reusable=not self._bodiless and self._parser.should_keep_alive())
 
     # Inside.
+
+    def _switch(self, early: bytes) -> None:
+        """The peer has agreed to leave HTTP."""
+        self._silence_max = None
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        stream = RawStream(self._transport, [early], lambda: self.connection_lost(None))
+        self._settle(Response(101, b"", self._headers, upgrade=partial(splice, stream)))
+
+    def _nonsense(self, what: str) -> None:
+        self._fail(ConnectionAbortedError(f"not HTTP: {what}"))
+        self.close()
 
     async def _stream(self) -> AsyncGenerator[bytes, None]:
         """The body's chunks as they come; leaving it early closes the connection."""

@@ -9,9 +9,10 @@ and node agents share their cores with everything else.
 from __future__ import annotations
 
 import asyncio
+import re
 import ssl
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from urllib.parse import urlsplit
 
 from homeostat.client.connection import ClientConnection
@@ -20,9 +21,10 @@ from homeostat.client.transport import try_next
 from homeostat.kit import clock
 from homeostat.kit.backoff import Backoff
 from homeostat.kit.log import logger
-from homeostat.wire.fields import encode_target, is_stream
+from homeostat.wire.fields import encode_target, is_stream, is_upgrade
 from homeostat.wire.message import Request, Response
 
+_TARGET = re.compile(rb"[^\x00-\x20\x7f]*")
 _DOWN = Backoff(first_seconds=0.2, ceiling_seconds=5.0)
 
 _log = logger("client")
@@ -97,7 +99,7 @@ class HttpTransport:
 
     async def send(self, request: Request, *, repeatable: bool) -> Response:
         """The first answer of a living server. Raises Unreachable."""
-        if is_stream(request):
+        if is_stream(request) or is_upgrade(request):
             return await self._send(request, repeatable=repeatable)
         async with self._slots:
             return await self._send(request, repeatable=repeatable)
@@ -144,7 +146,8 @@ class HttpTransport:
         if is_stream(request):
             stream_silence = timing.watch if "watch" in request.query else float("inf")
         while True:
-            connection = self._free(endpoint)
+            # A server may be closing a kept connection; an upgrade is not worth that risk.
+            connection = None if is_upgrade(request) else self._free(endpoint)
             fresh = connection is None
             if connection is None:
                 connection = await self._connect(endpoint)
@@ -154,6 +157,7 @@ class HttpTransport:
                     silence_seconds=timing.answer,
                     bodiless=request.method == "HEAD",
                     stream_silence=stream_silence,
+                    upgrading=is_upgrade(request),
                 )
             except ConnectionResetError:
                 # A server may close a kept connection just as it is used; that says nothing about a new one.
@@ -207,7 +211,8 @@ class HttpTransport:
             self._current = self._endpoints.index(endpoint)
 
     def _encode(self, request: Request) -> tuple[bytes, bytes]:
-        """The request line, and everything after the Host header. Raises ValueError on a header with a line break."""
+        """The request line, and everything after the Host header. Raises ValueError on a header or target that would
+        break out of its line."""
         query = request.query if isinstance(request.query, dict) else dict(request.query)
         lines = [f"{name}: {value}\r\n" for name, value in request.headers.items()]
         if self._authorization:
@@ -217,8 +222,23 @@ class HttpTransport:
         head = "".join(lines)
         if head.count("\n") != len(lines) or head.count("\r") != len(lines):
             raise ValueError("a request header contains a line break")
-        start = f"{request.method} {encode_target(request.path, query)} HTTP/1.1\r\n"
-        return start.encode("ascii"), (head + "\r\n").encode("latin-1") + request.body
+        if not _TARGET.fullmatch(request.target):
+            raise ValueError("the request target contains a space or a line break")
+        target = request.target or encode_target(request.path, query).encode("ascii")
+        start = b"%b %b HTTP/1.1\r\n" % (request.method.encode("ascii"), target)
+        return start, (head + "\r\n").encode("latin-1") + request.body
+
+
+async def ask_at(url: str, request: Request) -> Response:
+    """The answer to `request` at a URL of its own, over a connection of its own. Raises Unreachable, and ValueError
+    on a URL that is not plain HTTP."""
+    parts = urlsplit(url)
+    transport = HttpTransport([f"{parts.scheme}://{parts.netloc}"])
+    target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+    response = await transport.send(replace(request, target=target.encode("ascii")), repeatable=False)
+    if response.upgrade is None:
+        await transport.close()
+    return response
 
 
 class _NotSent(Exception):

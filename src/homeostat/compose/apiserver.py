@@ -16,6 +16,7 @@ from homeostat.lab.topology import API_PORT
 from homeostat.store.contract import Store
 from homeostat.store.memory import MemoryStore
 from homeostat.store.sqlite import SqliteStore
+from homeostat.wire.fields import is_upgrade
 from homeostat.wire.message import Handler, Request, Response
 from homeostat.wire.server import serve
 
@@ -66,7 +67,8 @@ def _edge_config(place: Place) -> EdgeConfig:
         transport = transports[url]
 
         async def send(request: Request) -> Response:
-            return await transport.send(request, repeatable=True)
+            # An exec that may have begun is not begun again.
+            return await transport.send(request, repeatable=not is_upgrade(request))
 
         return send
 

@@ -1,7 +1,7 @@
-"""The kubelet's own server, as a `wire.message.Handler`: logs, pods, health, metrics, stats.
+"""The kubelet's own server, as a `wire.message.Handler`: logs, pods, health, metrics, stats, streams.
 
-Only the API server and administrators may ask (by their client certificates). exec, attach and port-forward are
-refused by name.
+Only the API server and administrators may ask (by their client certificates). exec, attach and port-forward are those
+of `node.streams`; a runtime that has no streams refuses them by name.
 """
 
 from __future__ import annotations
@@ -12,9 +12,11 @@ import orjson
 
 from homeostat.api import meta
 from homeostat.api.types import Obj
+from homeostat.client.http import ask_at
 from homeostat.kit import clock
 from homeostat.node.agent import NodeAgent
 from homeostat.node.logs import LogRefusal, choose, options, render
+from homeostat.node.streams import Asker, Streaming
 from homeostat.runtime.contract import ContainerState, RuntimeFault
 from homeostat.wire.message import Request, Response, User
 
@@ -22,14 +24,15 @@ API_SERVER = "kube-apiserver-kubelet-client"
 _TEXT = {"content-type": "text/plain; charset=utf-8"}
 _JSON = {"content-type": "application/json"}
 _METRICS = {"content-type": "text/plain; version=0.0.4; charset=utf-8"}
-_STREAMING = ("exec", "attach", "portForward", "run")
+_STREAMING = ("exec", "attach", "portForward")
 
 
 class NodeServer:
     """Answers for one agent. `handle` is for the network; `answer` for callers in this process, who are trusted."""
 
-    def __init__(self, agent: NodeAgent) -> None:
+    def __init__(self, agent: NodeAgent, ask_runtime: Asker = ask_at) -> None:
         self._agent = agent
+        self._streaming = Streaming(agent, ask_runtime)
 
     async def handle(self, request: Request) -> Response:
         """Answer a request whose peer is known by its certificate."""
@@ -43,7 +46,7 @@ class NodeServer:
 
     async def answer(self, request: Request) -> Response:
         """Answer a request without asking who sends it."""
-        if request.method not in ("GET", "HEAD") and request.path.split("/")[1] not in _STREAMING:
+        if request.method not in ("GET", "HEAD") and request.path.split("/")[1] not in (*_STREAMING, "run"):
             return _refusal(405, "method not allowed")
         match request.path.strip("/").split("/"):
             case ["healthz"]:
@@ -57,8 +60,10 @@ class NodeServer:
                 return Response(200, await self._metrics(), dict(_METRICS))
             case ["stats", "summary"]:
                 return Response(200, orjson.dumps(self._summary()), dict(_JSON))
-            case [word, *_] if word in _STREAMING:
-                return _refusal(501, f"{word} is not supported by this node")
+            case [word, *_] as parts if word in _STREAMING:
+                return await self._streaming.handle(request, parts)
+            case ["run", *_]:
+                return _refusal(501, "run is not supported by this node; exec does the same")
         return _refusal(404, "404 page not found")
 
     async def _logs(self, request: Request, namespace: str, name: str, container: str) -> Response:

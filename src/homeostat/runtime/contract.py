@@ -301,8 +301,9 @@ class Runtime(Protocol):
         """Where the runtime streams the input and output of the container's first process."""
         ...
 
-    async def port_forward_url(self, sandbox_id: str) -> str:
-        """Where the runtime streams connections to ports of the pod."""
+    async def port_forward_url(self, sandbox_id: str, ports: tuple[int, ...] = ()) -> str:
+        """Where the runtime streams connections to ports of the pod. `ports` are those that a WebSocket client names
+        beforehand; a SPDY client names one for each connection."""
         ...
 
     async def http_get(self, ask: HttpAsk) -> HttpAnswer:

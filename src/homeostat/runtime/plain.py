@@ -42,6 +42,6 @@ class Plain:
         """Refused."""
         raise RuntimeFault(_UNSUPPORTED, f"attach is not supported by the runtime {self.name}")
 
-    async def port_forward_url(self, sandbox_id: str) -> str:
+    async def port_forward_url(self, sandbox_id: str, ports: tuple[int, ...] = ()) -> str:
         """Refused."""
         raise RuntimeFault(_UNSUPPORTED, f"port forwarding is not supported by the runtime {self.name}")

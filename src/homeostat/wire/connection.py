@@ -17,7 +17,8 @@ from homeostat.kit import clock, tasks
 from homeostat.kit.log import logger
 from homeostat.wire.fields import error_response, is_stream, response_head, text_response
 from homeostat.wire.limits import Limits
-from homeostat.wire.message import Handler, Request, Response
+from homeostat.wire.message import Handler, Request, Response, Upgrade
+from homeostat.wire.rawstream import RawStream
 from homeostat.wire.reader import Incoming, Phase, RequestReader
 from homeostat.wire.tls import peer_user
 
@@ -25,6 +26,8 @@ from homeostat.wire.tls import peer_user
 _SLICE_BYTES = 64 * 1024
 # The longest chunk that is kept for the next connection it is sent to.
 _SHARED_BYTES_MAX = 1024 * 1024
+# So many pieces of what follows a request for an upgrade are kept until it is answered.
+_EARLY_CHUNKS_MAX = 8
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 _IDLE, _HEAD = Phase.IDLE, Phase.HEAD
 # The mark of a connection whose deadline must be set anew.
@@ -104,15 +107,18 @@ class Connection(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The client has gone, or we have closed."""
+        self._leave()
+        if self._worker is not None:
+            self._worker.cancel()
+            self._worker = None
+
+    def _leave(self) -> None:
         edge = self._edge
         self._finished = True
         self._out.clear()
         edge.connections.discard(self)
         if not edge.connections:
             edge.empty.set()
-        if self._worker is not None:
-            self._worker.cancel()
-            self._worker = None
 
     def data_received(self, data: bytes) -> None:
         """Bytes came."""
@@ -131,6 +137,9 @@ class Connection(asyncio.Protocol):
                 return  # the worker takes it up within this tick, and sets the deadline
         elif reader.wants_continue and not self._busy:
             self._continue()
+        elif reader.early is not None and not self._unread and len(reader.early) > _EARLY_CHUNKS_MAX:
+            self._unread = True
+            self._transport.pause_reading()
         self._set_deadline()
 
     def eof_received(self) -> bool:
@@ -161,7 +170,7 @@ class Connection(asyncio.Protocol):
                 self._transport.close()
 
     def shut(self) -> None:
-        """The server is closing: end a watch, close an idle connection, let a request finish."""
+        """The server is closing: end a watch or an upgraded stream, close an idle connection, let a request finish."""
         if self._watching and self._worker is not None:
             self._ending = True
             self._worker.cancel()
@@ -186,6 +195,9 @@ class Connection(asyncio.Protocol):
             self._mark = _NO_MARK
             self._set_deadline()
             response = incoming.refusal or await self._answer(incoming.request)
+            if response.upgrade is not None:
+                await self._switch(response, response.upgrade, incoming)
+                return
             # A streamed body that cannot be chunked ends with the connection.
             endless = incoming.version_1_0 and not isinstance(response.body, bytes)
             keep_alive = incoming.keep_alive and not endless and not self._edge.closing
@@ -196,7 +208,7 @@ class Connection(asyncio.Protocol):
                 return
             self._busy = False
             if not keep_alive or self._edge.closing:
-                self._finish(linger=incoming.refusal is not None)
+                self._finish(linger=reader.refused)
                 return
             self._next()
             if ready:
@@ -222,6 +234,30 @@ class Connection(asyncio.Protocol):
         except Exception as error:  # noqa: BLE001 - a mistake in one handler must cost one 500, not the connection
             _log.exception("%s %s", request.method, request.path)
             return error_response(errors.internal(f"{type(error).__name__}: {error}"))
+
+    async def _switch(self, response: Response, upgrade: Upgrade, incoming: Incoming) -> None:
+        """Write the head of a 101 and let go of HTTP: the connection is the stream of whoever answered so."""
+        self._queue(self._head(response, incoming, length=0, keep_alive=True))
+        self._flush()
+        transport, early = self._transport, self._reader.early or ()
+        stream = RawStream(transport, early, self._leave, paused=self._unread, stuffed=self._stuffed)
+        self._watching = True
+        try:
+            if self._edge.closing:
+                stream.close()  # whoever holds the other end gets to know
+            await stream.lend(upgrade)
+        except asyncio.CancelledError:
+            if not self._told_to_end():
+                raise
+        finally:
+            self._watching = False
+            self._deadline = self._edge.now + self._edge.limits.stalled_seconds  # for what is not sent yet
+
+    def _told_to_end(self) -> bool:
+        """Whether a cancellation came from `shut`; then it is over with, and the work ends as if its time was over."""
+        if self._ending and (task := asyncio.current_task()) is not None:
+            task.uncancel()
+        return self._ending
 
     async def _send(self, response: Response, incoming: Incoming, *, keep_alive: bool) -> bool:
         """Write the response; False when it had to be cut off."""
@@ -273,10 +309,8 @@ class Connection(asyncio.Protocol):
                     response.live(self._push)
                 await self._pump(body, chunked=chunked)
         except asyncio.CancelledError:
-            if not self._ending or (task := asyncio.current_task()) is None:
+            if not self._told_to_end():
                 raise
-            # The server is closing: a watch ends as if its time was over.
-            task.uncancel()
         except Exception:  # noqa: BLE001 - the head has left, so the client can only be told by a cut
             _log.exception("%s %s: cut off", incoming.request.method, incoming.request.path)
             return False
@@ -343,6 +377,8 @@ class Connection(asyncio.Protocol):
         if linger:
             # Closing with bytes unread would reset the connection, and the client would lose the answer.
             self._deadline = self._edge.now + limits.linger_seconds + limits.sweep_seconds
+            if self._unread:
+                self._transport.resume_reading()
         else:
             self._deadline = self._edge.now + limits.stalled_seconds
             self._transport.close()

@@ -16,7 +16,7 @@ from homeostat.wire.message import Request, Response
 JSON = "application/json"
 
 _STATUS_LINES = {status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n" for status in HTTPStatus}
-_BODILESS = frozenset({204, 304})
+_BODILESS = frozenset({101, 204, 304})
 _PLAIN_PATH = re.compile(r"[A-Za-z0-9/._-]*")
 _TRUE = ("1", "true", "True")
 _NAMES_MAX = 1024
@@ -100,6 +100,21 @@ def _fixed_head(status: int, headers: tuple[tuple[str, str], ...], keep_alive: b
 def is_stream(request: Request) -> bool:
     """Whether the response is an endless stream: a watch, or a followed log."""
     return request.query.get("watch") in _TRUE or request.query.get("follow") in _TRUE
+
+
+def is_upgrade(request: Request) -> bool:
+    """Whether the client asks to leave HTTP on this connection."""
+    headers = request.headers
+    return "upgrade" in headers and "upgrade" in map(str.strip, headers.get("connection", "").lower().split(","))
+
+
+def repeated(request: Request, name: str) -> list[str]:
+    """All values of a query parameter, in their order; the `query` of a request has the first one alone."""
+    if not request.target:
+        return [request.query[name]] if name in request.query else []
+    fields = request.target.decode("ascii", "surrogateescape").partition("?")[2].split("&")
+    pairs = [field.partition("=") for field in fields]
+    return [_decoded(value) for key, _, value in pairs if _decoded(key) == name]
 
 
 def json_response(status: int, obj: Any, headers: dict[str, str] | None = None) -> Response:

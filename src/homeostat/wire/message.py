@@ -6,6 +6,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
+from homeostat.wire.duplex import Upgrade as Upgrade
+
 
 @dataclass(frozen=True, slots=True)
 class User:
@@ -22,7 +24,8 @@ class Request:
     """One request. Header names are lower case; `query` has the last value of each name; `path` is decoded.
 
     `user` is set by an in-process caller or by the authentication stage; `peer` is the identity that a verified
-    TLS client certificate gave (common name and organisations), None without one.
+    TLS client certificate gave (common name and organisations), None without one. `target` is the request target as
+    it came, for those who pass it on; empty in a request made here, unless it is to be sent just so.
     """
 
     method: str
@@ -33,6 +36,7 @@ class Request:
     user: User | None = None
     peer: User | None = None
     remote: str = ""
+    target: bytes = b""
 
 
 # Sends one chunk of a streamed body now. False: it was not taken, and must come through the iterator in its turn.
@@ -45,12 +49,16 @@ class Response:
 
     `live` belongs to an iterator that can also push: it is given a `Push`, to be called only while the iterator is
     awaited, so that a chunk need not wake who awaits it. Nobody has to use it, and who replaces the body drops it.
+
+    `upgrade` belongs to a 101: once its head has left, it gets the connection, from the first byte after the request
+    on, and the connection is closed when it returns. A client's 101 brings one that splices: so a proxy passes it on.
     """
 
     status: int
     body: bytes | AsyncIterator[bytes] = b""
     headers: dict[str, str] = field(default_factory=dict)
     live: Callable[[Push], None] | None = None
+    upgrade: Upgrade | None = None
 
 
 Handler: TypeAlias = Callable[[Request], Awaitable[Response]]

@@ -60,7 +60,10 @@ class _Refused(Exception):
 
 
 class RequestReader:
-    """One connection's parser. `begun` counts requests; `wants_continue` is set while a client waits for "100"."""
+    """One connection's parser. `begun` counts requests; `wants_continue` is set while a client waits for "100".
+
+    `early` is None until a request asks to leave HTTP; then it takes what comes after that request.
+    """
 
     def __init__(self, limits: Limits, *, peer: User | None = None, remote: str = "") -> None:
         self.ready: deque[Incoming] = deque()
@@ -68,6 +71,7 @@ class RequestReader:
         self.begun = 0
         self.wants_continue = False
         self.refused = False
+        self.early: list[bytes] | None = None
         self._limits = limits
         self._peer = peer
         self._remote = remote
@@ -86,6 +90,8 @@ class RequestReader:
     def feed(self, data: bytes) -> None:
         """Take in what came; ignored after a refusal."""
         if self.refused or (self._repeated and self._repeats(data)):
+            if self.early is not None:
+                self.early.append(data)
             return
         whole = self.phase is _IDLE
         self._parse(data)
@@ -103,7 +109,9 @@ class RequestReader:
         self.begun += 1
         path, query = split_target(line[1])
         headers = self._repeated_headers.copy()
-        self.ready.append(Incoming(Request("GET", path, query, headers, b"", None, self._peer, self._remote), True))
+        self.ready.append(
+            Incoming(Request("GET", path, query, headers, b"", None, self._peer, self._remote, line[1]), True)
+        )
         return True
 
     def _remember(self, data: bytes) -> None:
@@ -119,9 +127,10 @@ class RequestReader:
         """Let the parser have it, and turn what it minds into a refusal."""
         try:
             self._parser.feed_data(data)
-        except httptools.HttpParserUpgrade:
-            # The client would speak another protocol now; it gets its answer in this one, and no further.
+        except httptools.HttpParserUpgrade as end:
+            # The client would speak another protocol now. Unless it gets a 101, its answer in this one is the last.
             self.refused = True
+            self.early = [data[end.args[0] :]]
             self.ready[-1].keep_alive = False
         except httptools.HttpParserError as error:
             cause = error.__context__
@@ -218,6 +227,7 @@ class RequestReader:
             (body[0] if len(body) == 1 else b"".join(body)) if body else b"",
             peer=self._peer,
             remote=self._remote,
+            target=self._target,
         )
         keep_alive = parser.should_keep_alive()
         if not keep_alive:

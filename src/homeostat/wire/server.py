@@ -1,6 +1,7 @@
 """The HTTP/1.1 server edge: sockets in, `Request`s to a handler, `Response`s back.
 
-Runs on any asyncio loop, fastest on uvloop. What it does not do: HTTP/2, upgrades, compression.
+Runs on any asyncio loop, fastest on uvloop. A handler that answers 101 gets the connection (`message.Response`). What
+it does not do: HTTP/2, compression.
 """
 
 from __future__ import annotations

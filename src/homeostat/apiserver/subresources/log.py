@@ -62,12 +62,13 @@ class Logs:
 
 
 def chosen_container(pod: Obj, wanted: str) -> str:
-    """The container to read: the one named, or the only one. Raises 400 in Kubernetes' words."""
+    """The container meant: the one named, or the only one. Raises 400 in Kubernetes' words."""
     name, spec = pod["metadata"]["name"], pod.get("spec") or {}
     main = [container["name"] for container in spec.get("containers") or ()]
     init = [container["name"] for container in spec.get("initContainers") or ()]
+    extra = [container["name"] for container in spec.get("ephemeralContainers") or ()]
     if wanted:
-        if wanted not in (*main, *init):
+        if wanted not in (*main, *init, *extra):
             raise errors.bad_request(f"container {wanted} is not valid for pod {name}")
         return wanted
     if len(main) == 1:

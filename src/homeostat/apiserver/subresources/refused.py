@@ -6,15 +6,11 @@ from homeostat.api.errors import ApiError
 from homeostat.apiserver.contract import Call
 from homeostat.wire.message import Response
 
-_STREAMS = "comes with the container runtime; the process and simulated runtimes have no streaming server"
 _PROXY = "the API server does not relay requests to nodes, Pods or Services; connect to them directly"
 _LATER = "is not supported by the node agent yet; change the Pod's template instead"
 
 # By resource and subresource: what the answer says.
 REFUSED: dict[tuple[str, str], str] = {
-    ("pods", "exec"): f"exec {_STREAMS}",
-    ("pods", "attach"): f"attach {_STREAMS}",
-    ("pods", "portforward"): f"port-forward {_STREAMS}",
     ("pods", "proxy"): _PROXY,
     ("nodes", "proxy"): _PROXY,
     ("services", "proxy"): _PROXY,

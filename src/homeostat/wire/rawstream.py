@@ -1,0 +1,124 @@
+"""A connection that has left HTTP: takes the transport over from the parser, and is a `Duplex`.
+
+It has no deadlines: a terminal may be silent, or unread, for hours. That its peer has died is for TCP to find out.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+
+from homeostat.kit.log import logger
+from homeostat.wire.duplex import BUFFER_BYTES, Gate, Inbox, Upgrade
+
+# As Go's net/http keeps connections alive: first probe after 15 s of silence, then every 15 s, nine in all.
+_KEEPALIVE = ((socket.TCP_KEEPIDLE, 15), (socket.TCP_KEEPINTVL, 15), (socket.TCP_KEEPCNT, 9))
+
+_log = logger("http")
+
+
+class RawStream(asyncio.Protocol):
+    """Takes over `transport` with the bytes that came `early`; `lost` is called once it is closed.
+
+    The transport may be paused either way (`paused`: it is not being read; `stuffed`: its peer is not reading).
+    """
+
+    def __init__(
+        self,
+        transport: asyncio.Transport,
+        early: Sequence[bytes],
+        lost: Callable[[], None],
+        *,
+        paused: bool = False,
+        stuffed: bool = False,
+    ) -> None:
+        self._transport = transport
+        self._lost = lost
+        self._gone = False
+        self._gate = Gate(shut=stuffed)
+        self._inbox = Inbox(full=transport.pause_reading, drained=self._resume)
+        transport.set_protocol(self)
+        transport.set_write_buffer_limits(high=BUFFER_BYTES)
+        _keep_alive(transport)
+        if paused:
+            transport.resume_reading()
+        for data in early:
+            if data:
+                self._inbox.put(data)
+
+    # A Duplex.
+
+    async def read(self) -> bytes:
+        """See `Duplex`."""
+        return await self._inbox.get()
+
+    def write(self, data: bytes) -> None:
+        """See `Duplex`."""
+        if self._gone or self._transport.is_closing():
+            raise ConnectionResetError("the connection is closed")
+        self._transport.write(data)
+
+    async def drain(self) -> None:
+        """See `Duplex`."""
+        await self._gate.passed()
+        if self._gone:
+            raise ConnectionResetError("the connection is closed")
+
+    def close(self) -> None:
+        """See `Duplex`."""
+        self._inbox.end()
+        self._transport.close()
+
+    async def lend(self, upgrade: Upgrade) -> None:
+        """Let `upgrade` have the stream, and close it after that; a mistake of its own is logged."""
+        try:
+            await upgrade(self)
+        except ConnectionError as error:
+            _log.debug("a stream broke: %s", error)
+        except Exception:  # noqa: BLE001 - the head has left, so the client can only be told by a cut
+            _log.exception("a stream was cut off")
+        finally:
+            self.close()
+
+    # What the event loop calls.
+
+    def data_received(self, data: bytes) -> None:
+        """Bytes came."""
+        if not self._inbox.ended:
+            self._inbox.put(data)
+
+    def eof_received(self) -> bool:
+        """The peer has ended the stream; what it was sent still leaves."""
+        self._inbox.end()
+        return False
+
+    def pause_writing(self) -> None:
+        """The peer does not read fast enough."""
+        self._gate.shut()
+
+    def resume_writing(self) -> None:
+        """The peer has read on."""
+        self._gate.open()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Closed, by whichever side."""
+        self._gone = True
+        self._inbox.end()
+        self._gate.open()
+        self._lost()
+
+    def _resume(self) -> None:
+        if not self._gone and not self._transport.is_closing():
+            self._transport.resume_reading()
+
+
+def _keep_alive(transport: asyncio.Transport) -> None:
+    sock = transport.get_extra_info("socket")
+    if sock is None:
+        return
+    with suppress(OSError):  # a Unix socket has no such option
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        for option, value in _KEEPALIVE:
+            sock.setsockopt(socket.IPPROTO_TCP, option, value)
