@@ -1,4 +1,5 @@
-"""Stories about a node agent: one API server in process, the simulated runtime, virtual time."""
+"""Stories about a node agent: one API server in process, virtual time, and the simulated runtime (or, with `isolated`,
+one that has images and keeps pods apart)."""
 
 from __future__ import annotations
 
@@ -23,6 +24,8 @@ from homeostat.runtime.simulated import BehaviourOf, SimulatedRuntime
 from homeostat.store.memory import MemoryState, MemoryStore
 from homeostat.wire.message import Request, Response, User
 
+from .isolating import IsolatingRuntime
+
 Obj = dict[str, Any]
 ADMIN = User("admin", ("system:masters",))
 
@@ -32,6 +35,7 @@ class Cut:
 
     def __init__(self, handle: Callable[[Request], Awaitable[Response]]) -> None:
         self._handle = handle
+        self.asked: list[str] = []
         self._closed = asyncio.Event()
 
     @property
@@ -48,6 +52,7 @@ class Cut:
     async def __call__(self, request: Request) -> Response:
         if not self.open:
             raise ConnectionRefusedError("cut off")
+        self.asked.append(f"{request.method} {request.path}")
         response = await self._handle(request)
         if not isinstance(response.body, bytes):
             response.body = self._stream(response.body, self._closed)
@@ -72,17 +77,28 @@ class Cut:
 class Stage:
     """A cluster of one node. `api` is an administrator's client; the agent has one of its own over `uplink`."""
 
-    def __init__(self, settings: dict[str, str], behaviour: BehaviourOf | None, folder: Path | None) -> None:
+    def __init__(
+        self,
+        settings: dict[str, str],
+        behaviour: BehaviourOf | None,
+        folder: Path | None,
+        isolated: Path | None = None,
+    ) -> None:
         self.store = MemoryStore(MemoryState())
         self.server = ApiServer(self.store)
         self.uplink = Cut(self.server.handle)
         self.api = ApiClient(InProcessTransport([self.server.handle], ADMIN))
-        self.runtime = SimulatedRuntime(pod_cidr="10.1.0.0/24", node_address="10.0.0.1", behaviour=behaviour)
+        made = IsolatingRuntime if isolated else SimulatedRuntime
+        self.runtime: Any = made(pod_cidr="10.1.0.0/24", node_address="10.0.0.1", behaviour=behaviour)
+        root = isolated or Path("/nonexistent")
         flags = {("kubelet", name): value for name, value in settings.items()}
         self.config = NodeConfig(
             name="node-1",
             address="10.0.0.1",
-            root=Path("/nonexistent"),
+            root=root / "node",
+            log_root=root / "log",
+            image_root=root,
+            cgroup_root=root / "cgroup",
             pod_cidr="10.1.0.0/24",
             static_pod_dir=folder,
             roles=("worker",),
@@ -177,10 +193,11 @@ def play() -> Callable[..., None]:
         settings: dict[str, str] | None = None,
         behaviour: BehaviourOf | None = None,
         folder: Path | None = None,
+        isolated: Path | None = None,
         wait_registered: bool = True,
     ) -> None:
         async def main() -> None:
-            stage = Stage(settings or {}, behaviour, folder)
+            stage = Stage(settings or {}, behaviour, folder, isolated)
             await stage.store.start()
             await stage.server.start()
             for name in ("default", "kube-system", "kube-node-lease"):

@@ -9,8 +9,10 @@ from typing import Any
 import pytest
 
 from homeostat.node import admission, atomicdir, unsupported
+from homeostat.node.config import NodeConfig
 from homeostat.node.downward import ConfigError, Surroundings, field_value, resource_value
 from homeostat.node.env import environment, expand, references
+from homeostat.node.mounts import last_words, volume_mounts
 from homeostat.node.payload import File, TokenWish, files, token_wishes, volume_type
 from homeostat.node.serviceenv import service_variables
 from homeostat.node.volumes import PodFiles, VolumeError
@@ -183,29 +185,35 @@ def test_a_path_cannot_leave_its_volume(tmp_path: Path, path: str) -> None:
         atomicdir.write(tmp_path / "v", {path: File(b"")})
 
 
+def _files(root: Path, pod: Obj) -> PodFiles:
+    return PodFiles(NodeConfig(name="n1", address="10.0.0.1", root=root), pod)
+
+
 def test_mounts_and_sub_paths(tmp_path: Path) -> None:
     pod = {**POD, "spec": {"volumes": [{"name": "v", "emptyDir": {}}, {"name": "h", "hostPath": {"path": "/srv"}}]}}
-    made = PodFiles(tmp_path, pod)
+    made = _files(tmp_path, pod)
     made.make_volumes(pod, {}, {}, AROUND)
     mounts = [
         {"name": "v", "mountPath": "/data", "subPathExpr": "$(WHO)/x"},
         {"name": "h", "mountPath": "/srv", "readOnly": True},
     ]
-    first, second, last = made.mounts(pod, {"name": "main", "volumeMounts": mounts}, {"WHO": "me"})
+    main = {"name": "main", "volumeMounts": mounts}
+    first, second = volume_mounts(made, pod, main, {"WHO": "me"}, isolates=False)
+    last = last_words(made, main, 0)
     assert first.host_path == str(tmp_path / "pods/u-1/volumes/v/me/x")
     assert Path(first.host_path).is_dir()
     assert (second.host_path, second.read_only) == ("/srv", True)
     assert last.container_path == "/dev/termination-log"
     mounts[0]["subPathExpr"] = "../../x"
     with pytest.raises(ConfigError, match="invalid subPath"):
-        made.mounts(pod, {"name": "main", "volumeMounts": mounts}, {})
+        volume_mounts(made, pod, main, {}, isolates=False)
 
 
 def test_host_paths_are_checked(tmp_path: Path) -> None:
     def make(kind: str) -> None:
         source = {"path": str(tmp_path / "there"), "type": kind}
         pod = {**POD, "spec": {"volumes": [{"name": "h", "hostPath": source}]}}
-        PodFiles(tmp_path, pod).make_volumes(pod, {}, {}, AROUND)
+        _files(tmp_path, pod).make_volumes(pod, {}, {}, AROUND)
 
     with pytest.raises(VolumeError, match=r'volume "h" : hostPath type check failed: .* is not a directory'):
         make("Directory")
@@ -216,11 +224,10 @@ def test_host_paths_are_checked(tmp_path: Path) -> None:
 
 
 def test_what_is_not_supported_is_named() -> None:
-    assert unsupported.refused({"name": "x", "livenessProbe": {"grpc": {"port": 1}}}).startswith(
-        "livenessProbe: probes"
-    )
-    assert unsupported.refused({"name": "x", "tty": True}) == "stdin and tty are not supported by this node"
-    assert unsupported.refused({"name": "x", "livenessProbe": {"exec": {"command": ["x"]}}}) == ""
+    why = "stdin and tty are not supported by this node"
+    assert unsupported.refused({"name": "x", "tty": True}, isolates=False) == why
+    assert unsupported.refused({"name": "x", "tty": True}, isolates=True) == ""
+    assert unsupported.refused({"name": "x", "livenessProbe": {"grpc": {"port": 1}}}, isolates=False) == ""
     container = {"name": "x", "resources": {"limits": {"cpu": "1"}}, "securityContext": {"runAsUser": 5}}
     pod = {"spec": {"containers": [container], "hostPID": True, "securityContext": {}}}
     assert unsupported.not_enforced(pod, mounts_in_place=True) == [

@@ -10,7 +10,7 @@ from homeostat.kit import clock
 from homeostat.node.tally import ProbeRule, Tally
 from homeostat.runtime.simulated import Behaviour, behaviours
 
-from .conftest import Stage, condition, container, is_ready, state, status_of
+from .conftest import Stage, condition, container, is_ready, status_of
 
 Play = Callable[..., None]
 HTTP = {"httpGet": {"path": "/ready", "port": 80}}
@@ -102,15 +102,15 @@ def test_the_initial_delay_counts_from_the_start(play: Play) -> None:
     play(story)
 
 
-def test_a_grpc_probe_is_refused_by_name(play: Play) -> None:
-    async def story(stage: Stage) -> None:
-        await stage.pod(containers=[probed(livenessProbe={"grpc": {"port": 80}})])
-        pod = await stage.until(lambda pod: pod if pod and state(pod).get("waiting", {}).get("message") else None)
-        waiting = state(pod)["waiting"]
-        assert waiting["reason"] == "CreateContainerConfigError"
-        assert waiting["message"] == "livenessProbe: probes of type grpc are not supported by this node"
+def test_a_grpc_probe_follows_the_container(play: Play) -> None:
+    """pkg/probe/grpc: what is simulated answers on its port when it is ready."""
 
-    play(story)
+    async def story(stage: Stage) -> None:
+        await stage.pod(containers=[probed(readinessProbe={"grpc": {"port": 80}, "periodSeconds": 1})])
+        await stage.until(lambda pod: pod and condition(pod, "Ready").get("status") == "False")
+        await stage.ready(seconds=30)
+
+    play(story, behaviour=behaviours({"main": Behaviour(ready_seconds=5)}))
 
 
 def test_post_start_runs_before_and_its_failure_kills(play: Play) -> None:

@@ -10,8 +10,10 @@ from typing import Any
 import pytest
 
 from homeostat.node import conditions, logs, spec
+from homeostat.node.config import NodeConfig
 from homeostat.node.downward import ConfigError, Surroundings, field_value, resource_value
 from homeostat.node.env import environment, expand, expand_all
+from homeostat.node.mounts import volume_mounts
 from homeostat.node.payload import File, files
 from homeostat.node.plan import plan
 from homeostat.node.status import Facts, pod_status
@@ -277,11 +279,15 @@ def test_why_a_volume_has_no_files(volume: Obj, message: str) -> None:
         made_files(volume)
 
 
+def files_of(root: Path, wanted: Obj) -> PodFiles:
+    return PodFiles(NodeConfig(name="n1", address="10.0.0.1", root=root), wanted)
+
+
 @pytest.mark.parametrize("kind", ["nfs", "csi", "persistentVolumeClaim", "ephemeral", "image", "gitRepo"])
 def test_volumes_of_other_types_are_refused_by_name(kind: str, tmp_path: Path) -> None:
     wanted = pod(volumes=[{"name": "v", kind: {}}])
     with pytest.raises(VolumeError, match=f'volume "v" : volumes of type {kind} are not supported by this node'):
-        PodFiles(tmp_path, wanted).make_volumes(wanted, {}, {}, AROUND)
+        files_of(tmp_path, wanted).make_volumes(wanted, {}, {}, AROUND)
 
 
 @pytest.mark.parametrize(
@@ -298,7 +304,7 @@ def test_mounts_that_cannot_be(mount: Obj, message: str, tmp_path: Path) -> None
     wanted = pod(volumes=[{"name": "v", "emptyDir": {}}])
     container = {"name": "main", "volumeMounts": [{"name": "v", "mountPath": "/d", **mount}]}
     with pytest.raises(ConfigError, match=message):
-        PodFiles(tmp_path, wanted).mounts(wanted, container, {"UP": ".."})
+        volume_mounts(files_of(tmp_path, wanted), wanted, container, {"UP": ".."}, isolates=False)
 
 
 # Probes: results to verdicts

@@ -5,28 +5,8 @@ Data only. A flag stands here because some component reads it; `api.flags` gives
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal, TypeAlias
-
-# duration: a Go duration; quantity: a resource.Quantity; the others as their names say.
-Type: TypeAlias = Literal["duration", "integer", "number", "text", "boolean", "quantity", "cidr", "port-range"]
-
-
-@dataclass(frozen=True, slots=True)
-class Flag:
-    """One flag. `default` is written as on a command line; `least` bounds numbers and durations (in seconds)."""
-
-    component: str
-    name: str
-    type: Type
-    default: str
-    doc: str
-    least: float = 0.0
-
-    @property
-    def path(self) -> str:
-        """`controller-manager.node-monitor-period`: how `--set` names it."""
-        return f"{self.component}.{self.name}"
+from homeostat.api.flag import Flag as Flag
+from homeostat.api.kubeletflags import KUBELET
 
 
 def _election(component: str) -> tuple[Flag, ...]:
@@ -220,78 +200,7 @@ _SCHEDULER = (
     *_election("scheduler"),
 )
 
-_KUBELET = (
-    Flag(
-        "kubelet",
-        "node-status-update-frequency",
-        "duration",
-        "10s",
-        "how often the node's status is computed",
-        least=0.01,
-    ),
-    Flag(
-        "kubelet",
-        "node-status-report-frequency",
-        "duration",
-        "5m",
-        "how often an unchanged status is written",
-        least=0.01,
-    ),
-    Flag(
-        "kubelet",
-        "node-lease-duration-seconds",
-        "integer",
-        "40",
-        "the duration in the node's Lease; it is renewed four times in that",
-        least=1,
-    ),
-    Flag("kubelet", "max-pods", "integer", "110", "how many Pods a node takes", least=1),
-    Flag(
-        "kubelet",
-        "sync-frequency",
-        "duration",
-        "1m",
-        "how often a running Pod is looked at without an event",
-        least=0.1,
-    ),
-    Flag(
-        "kubelet",
-        "crash-loop-back-off-initial",
-        "duration",
-        "10s",
-        "the first pause before a crashed container is started again",
-        least=0.001,
-    ),
-    Flag(
-        "kubelet",
-        "crash-loop-back-off-max",
-        "duration",
-        "300s",
-        "the longest such pause (KubeletConfiguration: crashLoopBackOff.maxContainerRestartPeriod)",
-        least=0.001,
-    ),
-    Flag(
-        "kubelet",
-        "container-log-max-size",
-        "quantity",
-        "10Mi",
-        "the size at which a container's log is rotated",
-        least=4096,
-    ),
-    Flag("kubelet", "container-log-max-files", "integer", "5", "how many files of a container's log are kept", least=2),
-    Flag(
-        "kubelet",
-        "maximum-dead-containers-per-container",
-        "integer",
-        "1",
-        "how many ended instances of a container are kept",
-    ),
-    Flag(
-        "kubelet", "file-check-frequency", "duration", "20s", "how often the folder of static Pods is read", least=0.01
-    ),
-)
-
 CATALOGUE: dict[tuple[str, str], Flag] = {
-    (flag.component, flag.name): flag for flag in (*_APISERVER, *_CONTROLLERS, *_SCHEDULER, *_KUBELET)
+    (flag.component, flag.name): flag for flag in (*_APISERVER, *_CONTROLLERS, *_SCHEDULER, *KUBELET)
 }
 COMPONENTS = ("apiserver", "controller-manager", "scheduler", "kubelet")

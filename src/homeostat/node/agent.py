@@ -25,6 +25,9 @@ from homeostat.node.admission import by_age, refusal
 from homeostat.node.config import COMPONENT, NodeConfig
 from homeostat.node.context import NodeContext
 from homeostat.node.heartbeat import Heartbeat
+from homeostat.node.images.puller import ImagePuller
+from homeostat.node.isolation import security
+from homeostat.node.isolation.ground import Ground
 from homeostat.node.lifecycle import PodState
 from homeostat.node.machine import this_machine
 from homeostat.node.mirrors import Mirrors
@@ -73,17 +76,20 @@ class NodeAgent:
         )
         self._workers: dict[str, PodWorker] = {}
         self._static: dict[str, Obj] = {}
+        references, allocatable = References(client, name), nodeobject.capacity(config, self._machine)
         self._context = NodeContext(
             config=config,
             client=client,
             runtime=runtime,
             recorder=self._recorder,
-            references=References(client, name),
+            references=references,
+            puller=ImagePuller(config, runtime, references, self._recorder.record),
             statuses=self._statuses,
             services=self._services,
             refusal=self._refusal,
             finished=self._finished,
-            allocatable=nodeobject.capacity(config, self._machine),
+            allocatable=allocatable,
+            ground=Ground(config, allocatable["memory"]) if runtime.isolates else None,
         )
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -93,6 +99,8 @@ class NodeAgent:
         """Open the runtime, run static pods, and begin to follow the API (which need not be there)."""
         await self.runtime.start()
         self._recorder.start()
+        if self._context.ground is not None and not self._context.ground.start():
+            _log.warning("%s: cgroups cannot be written: limits of CPU and memory are not enforced", self.config.name)
         name = self.config.name
         self._caches.pods.listen(self._pod_changed)
         self._caches.node.listen(self._node_changed)
@@ -200,6 +208,10 @@ class NodeAgent:
         others = [worker.pod for uid, worker in self._workers.items() if uid != meta.uid(pod) and worker.wants_place]
         node = self.node()
         labels = meta.labels(node) if node is not None else {**self._default_labels, **self.config.labels}
+        if self._context.ground is not None:
+            forbidden = security.sysctl_refusal(pod, self.config.words("allowed-unsafe-sysctls"))
+            if forbidden is not None:
+                return forbidden
         return refusal(pod, others, labels, self._context.allocatable)
 
     @functools.cached_property

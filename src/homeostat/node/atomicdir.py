@@ -9,21 +9,27 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from homeostat.kit import chance
+from homeostat.node.isolation import ownership
 from homeostat.node.payload import File
 
 _DATA = "..data"
+_READ_ONLY = 0o440
 
 
-def write(folder: Path, files: Mapping[str, File]) -> bool:
-    """Make `folder` show `files`; returns whether that changed anything. Raises OSError, and ValueError for a path
-    that leads out of the volume."""
+def write(folder: Path, files: Mapping[str, File], group: int | None = None) -> bool:
+    """Make `folder` show `files`; returns whether that changed anything. With a `group`, it may read all of them.
+
+    Raises OSError, and ValueError for a path that leads out of the volume."""
     for path in files:
         if os.path.isabs(path) or ".." in path.split("/") or path.split("/")[0].startswith(".."):
             raise ValueError(f"invalid path {path!r}: must be relative and must not contain '..'")
     folder.mkdir(parents=True, exist_ok=True)
+    if group is not None:
+        files = {path: replace(file, mode=file.mode | 0o440) for path, file in files.items()}
     old = folder / os.readlink(folder / _DATA) if (folder / _DATA).is_symlink() else None
     if old is not None and _same(old, files):
         return False
@@ -33,7 +39,11 @@ def write(folder: Path, files: Mapping[str, File]) -> bool:
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_bytes(file.data)
         target.chmod(file.mode)
+        if file.user is not None:
+            os.chown(target, file.user, -1)
     version.mkdir(exist_ok=True)
+    if group is not None:
+        ownership.give(version, group, _READ_ONLY)
     _point(folder / _DATA, version.name)
     tops = {path.split("/")[0] for path in files}
     for top in tops:

@@ -16,8 +16,10 @@ VERSION = "v1.36.0"
 @dataclass(frozen=True, slots=True)
 class NodeConfig:
     """One node. `capacity` holds quantities by resource name; what it lacks is filled in from the machine (the
-    agent's `machine`). `root` is the folder for volumes, logs and the runtime's state; it is not used by the simulated
-    runtime. `roles` become `node-role.kubernetes.io/ROLE` labels."""
+    agent's `machine`). `root` is the folder for volumes and the runtime's state; it is not used by the simulated
+    runtime. `log_root` is where logs are (`/var/log/pods`), below `root` by default; `image_root` lies on the file
+    system of the images, by default that of `root`; `cgroup_root` is where the kernel shows cgroups. `roles` become
+    `node-role.kubernetes.io/ROLE` labels."""
 
     name: str
     address: str
@@ -31,6 +33,14 @@ class NodeConfig:
     capacity: Mapping[str, str] = field(default_factory=dict)
     port: int = 10250
     settings: Settings = field(default_factory=Settings)
+    log_root: Path | None = None
+    image_root: Path | None = None
+    cgroup_root: Path = Path("/sys/fs/cgroup")
+
+    @property
+    def logs(self) -> Path:
+        """The folder of all containers' logs."""
+        return self.log_root or self.root / "logs"
 
     def seconds(self, flag: str) -> float:
         """A duration among the kubelet's flags."""
@@ -39,3 +49,7 @@ class NodeConfig:
     def number(self, flag: str) -> int:
         """An integer among the kubelet's flags."""
         return self.settings.integer(COMPONENT, flag)
+
+    def words(self, flag: str) -> tuple[str, ...]:
+        """A list with commas among the kubelet's flags."""
+        return tuple(word.strip() for word in self.settings.text(COMPONENT, flag).split(",") if word.strip())

@@ -9,6 +9,8 @@ from typing import Protocol
 from homeostat.api.types import Obj
 from homeostat.client.contract import Client
 from homeostat.node.config import NodeConfig
+from homeostat.node.images.puller import ImagePuller
+from homeostat.node.isolation.ground import Ground
 from homeostat.node.references import References
 from homeostat.node.statuswriter import StatusWriter
 from homeostat.node.view import Trouble
@@ -26,15 +28,18 @@ class Recorder(Protocol):
 @dataclass(slots=True)
 class NodeContext:
     """`services` returns the cluster's services as cached, None before they are known; `refusal` says why the node
-    cannot take a pod; `finished` is told the uid of a pod that is done with."""
+    cannot take a pod; `finished` is told the uid of a pod that is done with. `ground` is there where the runtime
+    isolates."""
 
     config: NodeConfig
     client: Client
     runtime: Runtime
     recorder: Recorder
     references: References
+    puller: ImagePuller
     statuses: StatusWriter
     services: Callable[[], Sequence[Obj] | None]
     refusal: Callable[[Obj], Trouble | None]
     finished: Callable[[str], None]
     allocatable: Mapping[str, str] = field(default_factory=dict)
+    ground: Ground | None = None

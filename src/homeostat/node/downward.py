@@ -22,11 +22,13 @@ class ConfigError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
-    """What a pod's own object does not tell: its address, the node's, and the node's allocatable resources."""
+    """What a pod's own object does not tell: its address, the node's, the node's allocatable resources, and whether
+    the pod's users are kept apart."""
 
     pod_ip: str = ""
     host_ip: str = ""
     allocatable: Mapping[str, str] = field(default_factory=dict)
+    isolates: bool = False
 
 
 def field_value(pod: Obj, path: str, around: Surroundings) -> str:

@@ -1,4 +1,4 @@
-"""Performing the handlers of probes and lifecycle hooks: exec, httpGet, tcpSocket, sleep."""
+"""Performing the handlers of probes and lifecycle hooks: exec, httpGet, tcpSocket, grpc, sleep."""
 
 from __future__ import annotations
 
@@ -42,6 +42,9 @@ async def probe(runtime: Runtime, handler: Obj, target: Target, timeout_seconds:
             await runtime.tcp_connect(
                 socket.get("host") or target.pod_ip, _port(socket, target), timeout_seconds=timeout_seconds
             )
+            return Outcome(True)
+        if handler.get("grpc") is not None:
+            await _grpc(runtime, handler["grpc"], target, timeout_seconds)
             return Outcome(True)
     except (ProbeError, RuntimeFault) as error:
         return Outcome(False, str(error))
@@ -91,6 +94,18 @@ async def _exec(runtime: Runtime, action: Obj, target: Target, timeout_seconds: 
     if result.timed_out:
         return Outcome(False, f'command timed out: "{" ".join(argv)}" timed out after {timeout_seconds:g}s')
     return Outcome(result.exit_code == 0, result.output.decode("utf-8", "replace"))
+
+
+async def _grpc(runtime: Runtime, action: Obj, target: Target, timeout_seconds: float) -> None:
+    """Raises ProbeError."""
+    port = int(action["port"])
+    if not runtime.real:
+        await runtime.tcp_connect(target.pod_ip, port, timeout_seconds=timeout_seconds)
+        return
+    # The library is large: only nodes with such a probe load it.
+    from homeostat.node import grpcprobe
+
+    await grpcprobe.check(f"{target.pod_ip}:{port}", action.get("service") or "", timeout_seconds=timeout_seconds)
 
 
 def _port(action: Obj, target: Target) -> int:

@@ -6,8 +6,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from homeostat.api.types import Obj
+from homeostat.node import spec
 from homeostat.node.downward import ConfigError, Surroundings, field_value, resource_value
 from homeostat.node.env import Sources, data_of
+from homeostat.node.isolation.security import file_user
 
 MODE_DEFAULT = 0o644
 # The kinds of volumes that a node can make.
@@ -21,6 +23,7 @@ class File:
 
     data: bytes
     mode: int = MODE_DEFAULT
+    user: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +76,7 @@ def files(
     mode = _mode(volume.get(volume_type(volume)) or {}, "defaultMode", MODE_DEFAULT)
     result: dict[str, File] = {}
     for wish in token_wishes(volume):
-        result[wish.path] = File(tokens[wish].encode(), 0o600 if mode == MODE_DEFAULT else mode)
+        result[wish.path] = _token(pod, tokens[wish], mode, around)
     for source in sources_of(volume):
         for kind, field in (("ConfigMap", "configMap"), ("Secret", "secret")):
             if field in source:
@@ -84,6 +87,14 @@ def files(
         if unknown:
             raise ConfigError(f"projected source {sorted(unknown)[0]} is not supported by this node")
     return result
+
+
+def _token(pod: Obj, token: str, mode: int, around: Surroundings) -> File:
+    """A token is for the pod's one user or its group alone; without either everybody in the pod reads it."""
+    if not around.isolates:
+        return File(token.encode(), 0o600 if mode == MODE_DEFAULT else mode)
+    user, group = file_user(pod), spec.fs_group(pod)
+    return File(token.encode(), mode if user is None and group is None else 0o600, user)
 
 
 def _mode(source: Obj, field: str, default: int) -> int:

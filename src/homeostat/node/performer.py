@@ -18,10 +18,13 @@ from homeostat.kit import clock, tasks
 from homeostat.kit.backoff import Backoff
 from homeostat.node import spec
 from homeostat.node.context import NodeContext
+from homeostat.node.failures import NotYet, StartFailure
 from homeostat.node.handlers import Target, hook
+from homeostat.node.isolation import sandboxspec
 from homeostat.node.plan import SANDBOX, Action, Kill, Prune, RunSandbox, Start
 from homeostat.node.prober import Prober
-from homeostat.node.starter import NotYet, Starter, StartFailure
+from homeostat.node.starter import Gathered, Starter
+from homeostat.node.starter import Start as Wanted
 from homeostat.node.stopper import Stopper
 from homeostat.node.view import CrashBackoff, Trouble, View
 from homeostat.node.volumes import PodFiles, VolumeError
@@ -55,9 +58,11 @@ class Performer:
         self._messages: dict[str, str] = {}
         self._told: dict[str, str] = {}
         self._volumes_made = False
+        self._gathering: asyncio.Task[Gathered] | None = None
 
     async def stop(self) -> None:
         """End the probes."""
+        await tasks.stop(self._gathering)
         await self._prober.stop()
 
     # -- the view --------------------------------------------------------------------------------------------------
@@ -71,7 +76,8 @@ class Performer:
             if container.state is ContainerState.EXITED:
                 container = await self._explained(pod, container)
             containers.setdefault(container.spec.name, []).append(container)
-        view = View(sandboxes=tuple(reversed(sandboxes)), containers=containers)
+        boxes = tuple(self._addressed(pod, box) for box in reversed(sandboxes))
+        view = View(sandboxes=boxes, containers=containers)
         self._watch(pod, view)
         return replace(
             view,
@@ -114,14 +120,23 @@ class Performer:
         return replace(container, message=self._messages[container.id])
 
     async def _termination_message(self, pod: Obj, wanted: Obj, container: Container) -> str:
-        message = self._files(pod).termination_message(wanted)
+        message = self._files(pod).termination_message(wanted["name"], container.spec.attempt)
         if message or wanted.get("terminationMessagePolicy") != "FallbackToLogsOnError" or not container.exit_code:
             return message
         lines = [line.data async for line in self._runtime.read_log(container.id, LogSpan(tail_lines=_MESSAGE_LINES))]
         return b"\n".join(lines)[-_MESSAGE_BYTES:].decode("utf-8", "replace")
 
     def _files(self, pod: Obj) -> PodFiles:
-        return PodFiles(self._context.config.root, pod)
+        return PodFiles(self._context.config, pod, isolates=self._runtime.isolates)
+
+    async def _place(self, pod: Obj) -> Sandbox | None:
+        """The pod's newest sandbox, a pod of the node's network at the node's address."""
+        found = [self._addressed(pod, box) for box in await self._runtime.sandboxes(self._uid)]
+        return found[-1] if found else None
+
+    def _addressed(self, pod: Obj, box: Sandbox) -> Sandbox:
+        address = self._context.config.address
+        return replace(box, ip=address) if spec.host_network(pod) and box.ip != address else box
 
     # -- performing ------------------------------------------------------------------------------------------------
 
@@ -137,15 +152,16 @@ class Performer:
             await self._prune(pod, action)
 
     async def _run_sandbox(self, pod: Obj, action: RunSandbox) -> None:
-        wanted = SandboxSpec(
-            pod_uid=self._uid,
-            namespace=meta.namespace(pod),
-            name=meta.name(pod),
-            attempt=action.attempt,
-            hostname=spec.spec(pod).get("hostname") or meta.name(pod),
-            host_network=spec.host_network(pod),
-            annotations=meta.annotations(pod),
-        )
+        try:
+            wanted = self._sandbox_spec(pod, action.attempt)
+        except OSError as error:
+            self._event("FailedCreatePodContainer", f"unable to ensure pod container exists: {error}", "Warning")
+            self._hold(SANDBOX)
+            return
+        if self._runtime.real and not self._volumes_made:
+            # What the containers refer to is read while the runtime makes the place.
+            work = Starter(self._context, self._files(pod)).gather(pod, spec.all_containers(pod))
+            self._gathering = tasks.spawn(work, name=f"pod/gather/{self._uid}")
         try:
             await self._runtime.run_sandbox(wanted)
             self._succeeded(SANDBOX)
@@ -153,24 +169,41 @@ class Performer:
             self._event("FailedCreatePodSandBox", f"Failed to create pod sandbox: {fault}", "Warning")
             self._hold(SANDBOX)
 
+    def _sandbox_spec(self, pod: Obj, attempt: int) -> SandboxSpec:
+        """Raises OSError."""
+        ground = self._context.ground
+        if ground is None:
+            return sandboxspec.plain(pod, attempt)
+        found = ground.resolution(pod)
+        for reason, message in found.warnings:
+            self._event(reason, message, "Warning")
+        return ground.sandbox(pod, attempt, found.dns, ground.place(pod))
+
+    async def _gathered(self) -> Gathered | None:
+        """What was read for the start that follows the sandbox; later starts read anew."""
+        gathering, self._gathering = self._gathering, None
+        return await gathering if gathering is not None else None
+
     async def _start(self, pod: Obj, action: Start) -> None:
-        name = action.container["name"]
-        sandbox = (await self._runtime.sandboxes(self._uid))[-1]
+        name, sandbox = action.container["name"], await self._place(pod)
+        if sandbox is None:
+            return
         starter = Starter(self._context, self._files(pod))
+        gathered = await self._gathered()
         try:
             if not self._volumes_made:
-                await starter.make_volumes(pod, sandbox.ip)
+                await starter.make_volumes(pod, sandbox.ip, gathered)
                 self._volumes_made = True
             self._count_restart(action)
-            started = await starter.start(pod, action.container, action.attempt, sandbox)
+            started = await starter.start(pod, Wanted(action.container, action.attempt, sandbox), gathered)
         except VolumeError as error:
             self._event("FailedMount", str(error), "Warning")
             self._hold(name)
         except StartFailure as failure:
-            self._event("Failed", f"Error: {failure.trouble.message}", "Warning")
+            self._event("Failed", f"Error: {failure.event}", "Warning")
             self._troubles[name] = failure.trouble
             self.note = f"container {name}: {failure.trouble.reason}"
-            self._hold(name)
+            self._hold(name, failure.retry_at)
         except (ApiError, NotYet) as error:
             self._event("FailedMount" if not self._volumes_made else "Failed", f"Error: {error}", "Warning")
             self._hold(name)
@@ -208,13 +241,13 @@ class Performer:
             return
         grace = self._prober.grace(action.id)
         self.note = action.message
-        ip = (await self._runtime.sandboxes(self._uid))[-1].ip
+        place = await self._place(pod)
         await self._unless_ending(
             self._stopper.stop(
                 pod,
                 action.container,
                 found[0],
-                ip,
+                place.ip if place else "",
                 grace_seconds=spec.grace_seconds(pod) if grace is None else grace,
                 message=action.message,
             )
@@ -227,7 +260,7 @@ class Performer:
         if found and self._runtime.real:
             name = found[0].spec.name
             kept = {c.spec.attempt for c in await self._runtime.containers(self._uid) if c.spec.name == name}
-            self._files(pod).prune_logs(name, kept)
+            self._files(pod).prune(name, kept)
 
     async def _unless_ending(self, work: Coroutine[object, object, T]) -> T | None:
         """What `work` gives, or None when the pod has to end first."""
@@ -241,10 +274,10 @@ class Performer:
 
     async def refresh(self, pod: Obj) -> None:
         """The regular look: bring volumes up to date with what they show."""
-        sandboxes = await self._runtime.sandboxes(self._uid)
-        if self._volumes_made and sandboxes:
+        place = await self._place(pod)
+        if self._volumes_made and place is not None:
             try:
-                await Starter(self._context, self._files(pod)).make_volumes(pod, sandboxes[-1].ip)
+                await Starter(self._context, self._files(pod)).make_volumes(pod, place.ip)
             except (VolumeError, ApiError) as error:
                 self._event("FailedMount", str(error), "Warning")
 
@@ -269,7 +302,8 @@ class Performer:
         running = [c for c in await self._runtime.containers(self._uid) if c.state is ContainerState.RUNNING]
         if running:
             self.note = "containers are being stopped"
-            await self._stopper.stop_all(pod, running, sandboxes[-1].ip, grace_seconds=grace_seconds)
+            place = await self._place(pod)
+            await self._stopper.stop_all(pod, running, place.ip if place else "", grace_seconds=grace_seconds)
         await self._prober.stop()
         for sandbox in sandboxes:
             await self._runtime.stop_sandbox(sandbox.id)
@@ -278,8 +312,10 @@ class Performer:
         """Remove what the pod has left on the node."""
         for sandbox in await self._runtime.sandboxes(self._uid):
             await self._runtime.remove_sandbox(sandbox.id)
-        if self._runtime.real:
-            self._files(pod).remove()
+        if self._runtime.real and not self._files(pod).remove():
+            raise OSError("volumes are still in use")
+        if self._context.ground is not None and not self._context.ground.leave(pod):
+            raise OSError("processes of the pod are still there")
 
     # -- memory ----------------------------------------------------------------------------------------------------
 
@@ -293,10 +329,10 @@ class Performer:
                 self._event("BackOff", f"Back-off restarting failed container {name} in pod {whose}", "Warning")
                 self.note = f"container {name}: {trouble.reason}"
 
-    def _hold(self, name: str) -> None:
+    def _hold(self, name: str, retry_at: float | None = None) -> None:
         failures = self._failures.get(name, 0)
         self._failures[name] = failures + 1
-        self._holds[name] = clock.wall() + _RETRY.delay(failures)
+        self._holds[name] = clock.wall() + _RETRY.delay(failures) if retry_at is None else retry_at
 
     def _succeeded(self, name: str) -> None:
         for memory in (self._troubles, self._holds, self._failures):

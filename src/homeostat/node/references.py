@@ -11,7 +11,7 @@ from homeostat.api.errors import ApiError
 from homeostat.api.kinds import CONFIGMAP, SECRET, SERVICEACCOUNT
 from homeostat.api.types import Obj
 from homeostat.client.contract import Client, Unreachable
-from homeostat.kit import clock
+from homeostat.kit import clock, tasks
 from homeostat.node import spec
 from homeostat.node.env import Sources
 from homeostat.node.payload import TokenWish
@@ -35,13 +35,28 @@ class References:
         self._loop = f"kubelet/{node_name}"
         self._tokens: dict[tuple[str, TokenWish], tuple[str, float]] = {}
         self._known: dict[tuple[str, str, str], Obj] = {}
+        self._reading: dict[tuple[str, str, str], asyncio.Task[Obj | ApiError | None]] = {}
 
     async def fetch(self, namespace: str, wanted: Iterable[tuple[str, str]]) -> Sources:
         """The objects as they are now; None for what is not there."""
-        return {(kind, name): await self._object(namespace, kind, name) for kind, name in dict.fromkeys(wanted)}
+        names = list(dict.fromkeys(wanted))
+        found = await asyncio.gather(*(self._object(namespace, kind, name) for kind, name in names))
+        return dict(zip(names, found, strict=True))
 
     async def _object(self, namespace: str, kind: str, name: str) -> Obj | None:
+        """Pods that begin together share one read of what all of them refer to."""
         key = namespace, kind, name
+        reading = self._reading.get(key)
+        if reading is None:
+            reading = self._reading[key] = tasks.spawn(self._read(key), name=f"{self._loop}/{kind}/{name}")
+            reading.add_done_callback(lambda _: self._reading.pop(key, None))
+        found = await asyncio.shield(reading)
+        if isinstance(found, ApiError):
+            raise found
+        return found
+
+    async def _read(self, key: tuple[str, str, str]) -> Obj | ApiError | None:
+        namespace, kind, name = key
         try:
             async with asyncio.timeout(_REQUEST_SECONDS_MAX):
                 self._known[key] = await self._client.get(_KINDS[kind], name, namespace)
@@ -49,15 +64,17 @@ class References:
             if error.code == 404:
                 self._known.pop(key, None)
             elif not isinstance(error, Unreachable) or key not in self._known:
-                raise
+                return error
         except TimeoutError:
             if key not in self._known:
-                raise Unreachable(f"{kind.lower()} {name} could not be read in time") from None
+                return Unreachable(f"{kind.lower()} {name} could not be read in time")
         return self._known.get(key)
 
     async def tokens(self, pod: Obj, wishes: Iterable[TokenWish]) -> dict[TokenWish, str]:
         """A valid token for each wish; asked for again when most of its life is over."""
-        return {wish: await self._token(pod, wish) for wish in wishes}
+        named = list(dict.fromkeys(wishes))
+        found = await asyncio.gather(*(self._token(pod, wish) for wish in named))
+        return dict(zip(named, found, strict=True))
 
     async def _token(self, pod: Obj, wish: TokenWish) -> str:
         key = meta.uid(pod), wish

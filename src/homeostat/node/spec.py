@@ -57,6 +57,12 @@ def host_network(pod: Obj) -> bool:
     return bool(spec(pod).get("hostNetwork"))
 
 
+def fs_group(pod: Obj) -> int | None:
+    """The group that the pod's own volumes belong to."""
+    group = (spec(pod).get("securityContext") or {}).get("fsGroup")
+    return None if group is None else int(group)
+
+
 def is_mirror(pod: Obj) -> bool:
     """Whether the API object only shows a static pod."""
     return CONFIG_MIRROR in meta.annotations(pod)

@@ -7,21 +7,17 @@ from collections.abc import Iterator
 from homeostat.api.types import Obj
 from homeostat.node import spec
 
-_PROBES = ("startupProbe", "readinessProbe", "livenessProbe")
 _HOOKS = ("postStart", "preStop")
 
 
-def refused(container: Obj) -> str:
+def refused(container: Obj, *, isolates: bool) -> str:
     """Why this container cannot be run as it is meant to be; empty when it can."""
-    for field in _PROBES:
-        if (container.get(field) or {}).get("grpc") is not None:
-            return f"{field}: probes of type grpc are not supported by this node"
     for field in _HOOKS:
         if ((container.get("lifecycle") or {}).get(field) or {}).get("tcpSocket") is not None:
             return f"lifecycle.{field}: hooks of type tcpSocket are not supported by this node"
     if container.get("volumeDevices"):
         return "volumeDevices: block volumes are not supported by this node"
-    if container.get("stdin") or container.get("tty"):
+    if not isolates and (container.get("stdin") or container.get("tty")):
         return "stdin and tty are not supported by this node"
     return ""
 

@@ -1,10 +1,13 @@
-"""A pod's volumes and other files on the node: made, kept current, mapped to mounts, and removed.
+"""A pod's volumes and other files on the node: made, kept current, and removed.
 
-    ROOT/pods/UID/volumes/NAME      emptyDir, and the files of configMap, secret, downwardAPI and projected volumes
-    ROOT/pods/UID/termination/NAME  what a container may write about its end
-    ROOT/logs/NS_NAME_UID/...       the containers' logs
+    ROOT/pods/UID/volumes/NAME              emptyDir, and the files of configMap, secret, downwardAPI and projected
+    ROOT/pods/UID/termination/NAME/ATTEMPT  what a container may write about its end
+    ROOT/pods/UID/hosts                     the pod's /etc/hosts, where the runtime isolates
+    ROOT/pods/UID/parts/NAME/NUMBER         a part of a volume (subPath), where the runtime isolates
+    LOGS/NS_NAME_UID/NAME/ATTEMPT.log       the containers' logs
 
-Volumes of other types are refused by name. Sizes and media of emptyDir are not enforced.
+Where the runtime isolates, secrets and tokens are in memory, as is an emptyDir of that medium, and volumes belong to
+the pod's fsGroup. Volumes of other types are refused by name.
 """
 
 from __future__ import annotations
@@ -15,16 +18,19 @@ import stat
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from homeostat.api import meta
+from homeostat.api import meta, quantity
 from homeostat.api.types import Obj
-from homeostat.node import atomicdir, env, payload, spec
+from homeostat.node import atomicdir, payload, spec
+from homeostat.node.config import NodeConfig
 from homeostat.node.downward import ConfigError, Surroundings
 from homeostat.node.env import Sources
+from homeostat.node.isolation import figures, mounting, ownership
 from homeostat.node.payload import TokenWish
-from homeostat.runtime.contract import Mount
 
-TERMINATION_LOG = "/dev/termination-log"
 TERMINATION_BYTES_MAX = 4096
+_IN_MEMORY = ("secret", "projected")
+# Any user of the pod may write into its own volumes and tell its end.
+_FOLDER_MODE, _FILE_MODE = 0o777, 0o666
 
 
 class VolumeError(Exception):
@@ -35,83 +41,109 @@ class VolumeError(Exception):
 
 
 class PodFiles:
-    """The files of one pod under the node's `root`."""
+    """The files of one pod; `isolates`: its containers run as users of their own and see mounts of their own."""
 
-    def __init__(self, root: Path, pod: Obj) -> None:
+    def __init__(self, config: NodeConfig, pod: Obj, *, isolates: bool = False) -> None:
         uid = meta.uid(pod)
-        self._folder = root / "pods" / uid
-        self._logs = root / "logs" / f"{meta.namespace(pod)}_{meta.name(pod)}_{uid}"
+        self.folder = config.root / "pods" / uid
+        self.logs = config.logs / f"{meta.namespace(pod)}_{meta.name(pod)}_{uid}"
+        self._isolates = isolates
 
     def make_volumes(self, pod: Obj, sources: Sources, tokens: Mapping[TokenWish, str], around: Surroundings) -> None:
         """Make what is missing and renew what has changed. Raises VolumeError."""
+        group = spec.fs_group(pod) if self._isolates else None
         for volume in spec.spec(pod).get("volumes") or []:
             kind, name = payload.volume_type(volume), volume["name"]
             try:
                 if kind == "emptyDir":
-                    self._volume(name).mkdir(parents=True, exist_ok=True)
+                    self._make_empty(pod, volume, group)
                 elif kind == "hostPath":
                     _check_host_path(volume["hostPath"])
                 elif kind in payload.FILES:
-                    atomicdir.write(self._volume(name), payload.files(pod, volume, sources, tokens, around))
+                    if self._isolates and kind in _IN_MEMORY:
+                        mounting.make_tmpfs(self.volume(name))
+                    atomicdir.write(self.volume(name), payload.files(pod, volume, sources, tokens, around), group)
                 else:
                     raise VolumeError(name, f"volumes of type {kind} are not supported by this node")
             except (ConfigError, OSError, ValueError) as error:
                 raise VolumeError(name, str(error)) from error
 
-    def mounts(self, pod: Obj, container: Obj, variables: Mapping[str, str]) -> tuple[Mount, ...]:
-        """The container's mounts, its termination log among them. Raises ConfigError."""
-        volumes = {volume["name"]: volume for volume in spec.spec(pod).get("volumes") or []}
-        result = []
-        for mount in container.get("volumeMounts") or []:
-            volume = volumes.get(mount["name"])
-            if volume is None:
-                raise ConfigError(f'volume "{mount["name"]}" not found')
-            base = (volume.get("hostPath") or {}).get("path") or str(self._volume(mount["name"]))
-            inside = mount.get("subPath") or env.expand_all(mount.get("subPathExpr") or "", variables)
-            if ".." in inside.split("/") or inside.startswith("/"):
-                raise ConfigError(f"invalid subPath {inside!r}: must be relative and must not contain '..'")
-            host_path = os.path.join(base, inside) if inside else base
-            if inside and not os.path.exists(host_path):
-                os.makedirs(host_path, exist_ok=True)
-            result.append(Mount(mount["mountPath"], host_path, bool(mount.get("readOnly"))))
-        own = container.get("terminationMessagePath") or TERMINATION_LOG
-        result.append(Mount(own, self._termination(container), optional=own == TERMINATION_LOG))
-        return tuple(result)
+    def _make_empty(self, pod: Obj, volume: Obj, group: int | None) -> None:
+        folder, wanted = self.volume(volume["name"]), volume.get("emptyDir") or {}
+        memory = self._isolates and wanted.get("medium") == "Memory"
+        if folder.is_dir() and (not memory or os.path.ismount(folder)):
+            return
+        if memory:
+            mounting.make_tmpfs(folder, memory_size(pod, wanted))
+        folder.mkdir(parents=True, exist_ok=True)
+        folder.chmod(_FOLDER_MODE)
+        if group is not None:
+            ownership.give(folder, group)
+
+    def volume(self, name: str) -> Path:
+        """Where a volume of the pod is."""
+        return self.folder / "volumes" / name
+
+    def part(self, container: str, number: int) -> Path:
+        """Where a part of a volume is bound for a container's mount of that number."""
+        return self.folder / "parts" / container / str(number)
+
+    def hosts(self, text: str) -> str:
+        """The pod's hosts file, with this content."""
+        path = self.folder / "hosts"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if not path.exists() or path.read_text() != text:
+            path.write_text(text)
+            path.chmod(0o644)
+        return str(path)
 
     def log_path(self, container_name: str, attempt: int) -> str:
         """The log file of one instance of a container."""
-        return str(self._logs / container_name / f"{attempt}.log")
+        return str(self.logs / container_name / f"{attempt}.log")
 
-    def termination_message(self, container: Obj) -> str:
-        """What the container wrote about its end."""
+    def termination_file(self, name: str, attempt: int) -> str:
+        """A new, empty file for what an instance of a container says about its end."""
+        path = self._termination(name, attempt)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"")
+        path.chmod(_FILE_MODE)
+        return str(path)
+
+    def termination_message(self, name: str, attempt: int) -> str:
+        """What an instance of a container wrote about its end."""
         try:
-            with open(self._termination(container, make=False), "rb") as file:
+            with self._termination(name, attempt).open("rb") as file:
                 return file.read(TERMINATION_BYTES_MAX).decode("utf-8", "replace")
         except OSError:
             return ""
 
-    def prune_logs(self, container_name: str, kept: set[int]) -> None:
-        """Drop the logs of instances that are not `kept`."""
-        folder = self._logs / container_name
-        for entry in folder.iterdir() if folder.is_dir() else ():
-            attempt = entry.name.split(".", 1)[0]
-            if attempt.isdecimal() and int(attempt) not in kept:
-                entry.unlink(missing_ok=True)
+    def prune(self, container_name: str, kept: set[int]) -> None:
+        """Drop the logs and last words of instances that are not `kept`."""
+        for folder in (self.logs / container_name, self.folder / "termination" / container_name):
+            for entry in folder.iterdir() if folder.is_dir() else ():
+                attempt = entry.name.split(".", 1)[0]
+                if attempt.isdecimal() and int(attempt) not in kept:
+                    entry.unlink(missing_ok=True)
 
-    def remove(self) -> None:
-        """Remove volumes and logs."""
-        for folder in (self._folder, self._logs):
+    def remove(self) -> bool:
+        """Remove volumes and logs; whether they are gone. What is mounted stays, so that nothing is deleted through
+        a mount."""
+        if self._isolates and self.folder.is_dir() and not mounting.unmount_below(self.folder):
+            return False
+        for folder in (self.folder, self.logs):
             shutil.rmtree(folder, ignore_errors=True)
+        return True
 
-    def _volume(self, name: str) -> Path:
-        return self._folder / "volumes" / name
+    def _termination(self, name: str, attempt: int) -> Path:
+        return self.folder / "termination" / name / str(attempt)
 
-    def _termination(self, container: Obj, *, make: bool = True) -> str:
-        path = self._folder / "termination" / container["name"]
-        if make:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(b"")
-        return str(path)
+
+def memory_size(pod: Obj, wanted: Obj) -> int:
+    """The size of an emptyDir in memory: its limit or the pod's, whichever is less; 0: the kernel's own."""
+    limits = [figures.pod_amount(pod).memory_limit]
+    if wanted.get("sizeLimit") is not None:
+        limits.append(quantity.of(wanted["sizeLimit"]).value)
+    return min((limit for limit in limits if limit), default=0)
 
 
 _TYPE_CHECKS: dict[str, tuple[Callable[[int], bool], str]] = {

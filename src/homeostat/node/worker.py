@@ -111,6 +111,7 @@ class PodWorker:
                 failures += 1
         self._context.statuses.forget(self.uid)
         self._context.references.forget(self.uid)
+        self._context.puller.forget(self.uid)
         self._context.finished(self.uid)
 
     async def _step(self) -> None:
@@ -140,7 +141,9 @@ class PodWorker:
             self._move(PodEvent.REFUSED)
             return
         runtime = self._context.runtime
-        ignored = unsupported.not_enforced(self.pod, mounts_in_place=runtime.mounts_in_place) if runtime.real else []
+        ignored: list[str] = []
+        if runtime.real and not runtime.isolates:
+            ignored = unsupported.not_enforced(self.pod, mounts_in_place=runtime.mounts_in_place)
         if ignored and not self._performer.adopted(self.pod):
             text = f"The {runtime.name} runtime does not enforce {', '.join(ignored)}"
             self._context.recorder.record(self.pod, "NotEnforced", text)

@@ -1,0 +1,26 @@
+"""What a component's flag is, as data: its type, its default and what it does."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+# duration: a Go duration; quantity: a resource.Quantity; the others as their names say.
+Type: TypeAlias = Literal["duration", "integer", "number", "text", "boolean", "quantity", "cidr", "port-range"]
+
+
+@dataclass(frozen=True, slots=True)
+class Flag:
+    """One flag. `default` is written as on a command line; `least` bounds numbers and durations (in seconds)."""
+
+    component: str
+    name: str
+    type: Type
+    default: str
+    doc: str
+    least: float = 0.0
+
+    @property
+    def path(self) -> str:
+        """`controller-manager.node-monitor-period`: how `--set` names it."""
+        return f"{self.component}.{self.name}"

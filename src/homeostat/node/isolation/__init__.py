@@ -1,0 +1,1 @@
+"""What keeps a pod's containers apart: users, limits, names, files. Decided by pure functions, made by few doors."""

@@ -1,0 +1,176 @@
+"""A pod's requests and limits in the kernel's terms. Pure.
+
+Rules: the kubelet's cm/helpers_linux.go (shares, quota, ResourceConfigForPod) and qos/policy.go (oom_score_adj). CPU
+shares are those of cgroup v1; `weight` turns them into those of v2.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from homeostat.api import quantity
+from homeostat.api.qos import qos_class
+from homeostat.api.types import Obj
+from homeostat.node import spec
+from homeostat.runtime.contract import Resources
+
+SHARES_MIN, SHARES_MAX = 2, 262144
+PERIOD_MICROSECONDS = 100_000
+_QUOTA_MIN = 1000
+_OOM_GUARANTEED, _OOM_BEST_EFFORT = -997, 1000
+# Pods of this priority or more are the node's own (scheduling.SystemCriticalPriority).
+CRITICAL_PRIORITY = 2_000_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Amount:
+    """What a pod or container asks for and may use: CPU in thousandths, memory in bytes; None: not said."""
+
+    cpu_request: int | None = None
+    cpu_limit: int | None = None
+    memory_request: int | None = None
+    memory_limit: int | None = None
+
+
+def amount(container: Obj) -> Amount:
+    """What one container says."""
+    resources = container.get("resources") or {}
+    requests, limits = resources.get("requests") or {}, resources.get("limits") or {}
+    return Amount(
+        _milli(requests.get("cpu", limits.get("cpu"))),
+        _milli(limits.get("cpu")),
+        _bytes(requests.get("memory", limits.get("memory"))),
+        _bytes(limits.get("memory")),
+    )
+
+
+def _milli(written: object) -> int | None:
+    return None if written is None else quantity.of(written).milli  # type: ignore[arg-type]
+
+
+def _bytes(written: object) -> int | None:
+    return None if written is None else quantity.of(written).value  # type: ignore[arg-type]
+
+
+def shares(cpu_milli: int) -> int:
+    """CPU shares of a request."""
+    return min(max(cpu_milli * 1024 // 1000, SHARES_MIN), SHARES_MAX) if cpu_milli else SHARES_MIN
+
+
+def quota(cpu_milli: int) -> int:
+    """Microseconds of CPU time in each period; 0: no limit."""
+    return max(cpu_milli * PERIOD_MICROSECONDS // 1000, _QUOTA_MIN) if cpu_milli else 0
+
+
+def weight(cpu_shares: int) -> int:
+    """The CPU weight of cgroup v2 that corresponds to shares of v1."""
+    return 1 + (cpu_shares - SHARES_MIN) * 9999 // (SHARES_MAX - SHARES_MIN)
+
+
+def container_resources(pod: Obj, container: Obj, memory_capacity: int) -> Resources:
+    """One container's limits; `memory_capacity` is the node's, in bytes."""
+    told = amount(container)
+    limit = quota(told.cpu_limit or 0)
+    return Resources(
+        cpu_shares=shares(told.cpu_request or 0),
+        cpu_quota=limit,
+        cpu_period=PERIOD_MICROSECONDS if limit else 0,
+        memory_limit_bytes=told.memory_limit or 0,
+        oom_score_adj=oom_score_adj(pod, container, memory_capacity),
+    )
+
+
+def oom_score_adj(pod: Obj, container: Obj, memory_capacity: int) -> int:
+    """How soon the kernel ends the container when memory runs out: -997 (late) to 1000 (first)."""
+    body = spec.spec(pod)
+    if is_critical(pod):
+        return _OOM_GUARANTEED
+    quality = (pod.get("status") or {}).get("qosClass") or qos_class(pod)
+    if quality == "Guaranteed":
+        return _OOM_GUARANTEED
+    if quality == "BestEffort":
+        return _OOM_BEST_EFFORT
+    found = _burstable_score(container, memory_capacity)
+    if spec.is_sidecar(container) and container in (body.get("initContainers") or []):
+        # A sidecar outlives the container that it serves.
+        found = min([found, *(_burstable_score(main, memory_capacity) for main in spec.mains(pod))])
+    return found
+
+
+def is_critical(pod: Obj) -> bool:
+    """Whether the pod is part of the node or of the cluster: the last to go."""
+    return spec.is_static(pod) or spec.is_mirror(pod) or int(spec.spec(pod).get("priority") or 0) >= CRITICAL_PRIORITY
+
+
+def _burstable_score(container: Obj, memory_capacity: int) -> int:
+    share = 1000 * (amount(container).memory_request or 0) // max(memory_capacity, 1)
+    score = 1000 - share
+    # Later than best effort, sooner than guaranteed.
+    return min(max(score, 1000 + _OOM_GUARANTEED), _OOM_BEST_EFFORT - 1)
+
+
+def pod_amount(pod: Obj) -> Amount:
+    """The pod as a whole: app containers and sidecars together or the largest init container, and its overhead.
+
+    A limit counts only where every container has one."""
+    parts = [
+        _whole(pod, [getattr(amount(container), name) for container in found], inits)
+        for name in ("cpu_request", "cpu_limit", "memory_request", "memory_limit")
+        for found, inits in [(spec.mains(pod), [(c, getattr(amount(c), name)) for c in spec.inits(pod)])]
+    ]
+    overhead = spec.spec(pod).get("overhead") or {}
+    cpu, memory = _milli(overhead.get("cpu")) or 0, _bytes(overhead.get("memory")) or 0
+    everyone = [amount(container) for container in spec.all_containers(pod)]
+    cpu_limited = all(told.cpu_limit for told in everyone)
+    memory_limited = all(told.memory_limit for told in everyone)
+    return Amount(
+        parts[0] + cpu,
+        parts[1] + cpu if cpu_limited else None,
+        parts[2] + memory,
+        parts[3] + memory if memory_limited else None,
+    )
+
+
+def _whole(pod: Obj, mains: Iterable[int | None], inits: Iterable[tuple[Obj, int | None]]) -> int:
+    running = sum(value or 0 for value in mains)
+    peak = sidecars = 0
+    for container, value in inits:
+        if spec.is_sidecar(container):
+            sidecars += value or 0
+            peak = max(peak, sidecars)
+        else:
+            peak = max(peak, sidecars + (value or 0))
+    return max(running + sidecars, peak)
+
+
+def pod_resources(pod: Obj) -> Resources:
+    """The limits of the cgroup around all of a pod's containers."""
+    quality = (pod.get("status") or {}).get("qosClass") or qos_class(pod)
+    if quality == "BestEffort":
+        return Resources(cpu_shares=SHARES_MIN)
+    told = pod_amount(pod)
+    limit = quota(told.cpu_limit or 0)
+    return Resources(
+        cpu_shares=shares(told.cpu_request or 0),
+        cpu_quota=limit,
+        cpu_period=PERIOD_MICROSECONDS if limit else 0,
+        memory_limit_bytes=told.memory_limit or 0,
+    )
+
+
+def burstable_shares(pods: Iterable[Obj]) -> int:
+    """The shares of the cgroup around all Burstable pods: what they ask for together."""
+    return shares(sum(pod_amount(pod).cpu_request or 0 for pod in pods if quality_of(pod) == "Burstable"))
+
+
+def quality_of(pod: Obj) -> str:
+    """The pod's quality of service class."""
+    return str((pod.get("status") or {}).get("qosClass") or qos_class(pod))
+
+
+def cgroup_of(pod: Obj, uid: str) -> str:
+    """The path of a pod's cgroup below the hierarchy's root (Kubernetes' cgroupfs names)."""
+    quality = quality_of(pod)
+    middle = "" if quality == "Guaranteed" else f"/{quality.lower()}"
+    return f"/kubepods{middle}/pod{uid}"

@@ -1,0 +1,300 @@
+"""A node whose runtime isolates: what a pod says reaches the runtime, image by image and field by field."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import itertools
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from homeostat.api.kinds import CONFIGMAP, POD, SECRET
+from homeostat.kit import clock
+from homeostat.node.isolation import mounting
+from homeostat.runtime.contract import Image, PortMapping
+from homeostat.runtime.simulated import Behaviour, behaviours
+
+from .conftest import Stage, container, state, status_of
+
+Play = Callable[..., None]
+V1 = ("cpu", "memory", "pids", "cpuset")
+
+
+@pytest.fixture
+def ground(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A node's folder, with cgroup v1 hierarchies that are plain folders; nothing is mounted."""
+    for name in V1:
+        (tmp_path / "cgroup" / name).mkdir(parents=True)
+    monkeypatch.setattr(mounting, "make_tmpfs", lambda folder, size=0: folder.mkdir(parents=True, exist_ok=True))
+    return tmp_path
+
+
+def write(path: str, text: str) -> None:
+    Path(path).write_text(text)
+
+
+def spec_of(stage: Stage, name: str = "main") -> Any:
+    return stage.runtime.container_named(name).spec
+
+
+def test_a_pod_has_its_place_its_names_and_its_files(play: Play, ground: Path) -> None:
+    async def story(stage: Stage) -> None:
+        main = container(
+            "main", command=["serve", "$(WHO)"], args=["--fast"], env=[{"name": "WHO", "value": "me"}],
+            ports=[{"containerPort": 80, "hostPort": 8080}],
+        )  # fmt: skip
+        aliases = [{"ip": "10.9.9.9", "hostnames": ["db", "db.local"]}]
+        await stage.pod(containers=[main], hostAliases=aliases, hostPID=True, subdomain="sub", hostname="first")
+        pod = await stage.ready()
+        uid = pod["metadata"]["uid"]
+        (box,) = await stage.runtime.sandboxes()
+        assert box.spec.hostname == "first"
+        assert box.spec.host_pid and not box.spec.host_ipc
+        assert box.spec.ports == (PortMapping(80, 8080),)
+        assert box.spec.log_directory == str(ground / f"log/default_web_{uid}")
+        assert box.spec.cgroup_parent == f"/kubepods/besteffort/pod{uid}"
+        assert box.spec.dns.servers == ("10.96.0.10",)
+        assert box.spec.dns.searches[:3] == ("default.svc.cluster.local", "svc.cluster.local", "cluster.local")
+        wanted = spec_of(stage)
+        assert (wanted.command, wanted.args) == (("serve", "me"), ("--fast",))
+        assert wanted.log_path == f"{box.spec.log_directory}/main/0.log"
+        mounts = {mount.container_path: Path(mount.host_path) for mount in wanted.mounts}
+        hosts = mounts["/etc/hosts"].read_text()
+        assert f"{box.ip}\tfirst.sub.default.svc.cluster.local\tfirst\n" in hosts
+        assert "10.9.9.9\tdb\tdb.local" in hosts
+        assert mounts["/dev/termination-log"].stat().st_mode & 0o777 == 0o666
+        assert status_of(pod)["containerID"].startswith("containerd://")
+        for name in V1[:3]:
+            assert (ground / "cgroup" / name / f"kubepods/besteffort/pod{uid}").is_dir()
+        await stage.api.delete(POD, "web", "default")
+        await stage.until(lambda pod: pod is None)
+        assert not (ground / f"cgroup/cpu/kubepods/besteffort/pod{uid}").exists()
+        assert not (ground / f"node/pods/{uid}").exists()
+
+    play(story, isolated=ground)
+
+
+def test_limits_reach_the_container_and_its_pod(play: Play, ground: Path) -> None:
+    async def story(stage: Stage) -> None:
+        limits = {"cpu": "500m", "memory": "64Mi"}
+        await stage.pod(containers=[container("main", resources={"limits": limits, "requests": limits})])
+        pod = await stage.ready()
+        resources = spec_of(stage).resources
+        assert (resources.cpu_shares, resources.cpu_quota, resources.cpu_period) == (512, 50_000, 100_000)
+        assert (resources.memory_limit_bytes, resources.oom_score_adj) == (64 << 20, -997)
+        (box,) = await stage.runtime.sandboxes()
+        assert box.spec.cgroup_parent == f"/kubepods/pod{pod['metadata']['uid']}"
+
+    play(story, isolated=ground)
+
+
+def test_without_cgroups_nothing_is_limited_and_pods_run(play: Play, tmp_path: Path) -> None:
+    async def story(stage: Stage) -> None:
+        await stage.pod(containers=[container("main", resources={"limits": {"cpu": "1", "memory": "64Mi"}})])
+        await stage.ready()
+        resources = spec_of(stage).resources
+        assert (resources.cpu_shares, resources.memory_limit_bytes) == (0, 0)
+        assert resources.oom_score_adj == -997
+        (box,) = await stage.runtime.sandboxes()
+        assert box.spec.cgroup_parent == ""
+
+    play(story, isolated=tmp_path)
+
+
+def test_who_a_container_runs_as(play: Play, ground: Path) -> None:
+    async def story(stage: Stage) -> None:
+        own = {
+            "runAsUser": 7, "readOnlyRootFilesystem": True, "allowPrivilegeEscalation": False,
+            "capabilities": {"drop": ["ALL"], "add": ["NET_BIND_SERVICE"]},
+        }  # fmt: skip
+        shared = {
+            "runAsUser": 5, "runAsGroup": 6, "fsGroup": 9, "supplementalGroups": [8],
+            "seccompProfile": {"type": "RuntimeDefault"},
+        }  # fmt: skip
+        mounts = [{"name": "scratch", "mountPath": "/scratch"}]
+        await stage.pod(
+            containers=[container("main", securityContext=own, volumeMounts=mounts)],
+            securityContext=shared, volumes=[{"name": "scratch", "emptyDir": {}}],
+        )  # fmt: skip
+        await stage.ready()
+        shield = spec_of(stage).security
+        assert (shield.user, shield.group, shield.supplemental_groups) == (7, 6, (8, 9))
+        assert shield.read_only_root and shield.no_new_privileges and not shield.privileged
+        assert (shield.capabilities_add, shield.capabilities_drop) == (("NET_BIND_SERVICE",), ("ALL",))
+        assert shield.seccomp == "RuntimeDefault"
+        scratch = os.stat(spec_of(stage).mounts[0].host_path)
+        assert (scratch.st_gid, scratch.st_mode & 0o7777) == (9, 0o2777)
+
+    play(story, isolated=ground)
+
+
+@pytest.mark.parametrize(
+    ("user", "context", "message"),
+    [
+        ("", {"runAsNonRoot": True}, "container has runAsNonRoot and image will run as root"),
+        ("0:0", {"runAsNonRoot": True}, "container has runAsNonRoot and image will run as root"),
+        ("www", {"runAsNonRoot": True}, "image has non-numeric user (www), cannot verify user is non-root"),
+        ("7", {"runAsNonRoot": True, "runAsUser": 0}, "container's runAsUser breaks non-root policy"),
+        ("7", {"runAsNonRoot": True}, ""),
+        ("", {"runAsNonRoot": True, "runAsUser": 5}, ""),
+    ],
+)
+def test_root_is_refused_where_the_pod_says_so(
+    play: Play, ground: Path, user: str, context: dict, message: str
+) -> None:
+    """kuberuntime/security_context.go, verifyRunAsNonRoot."""
+
+    async def story(stage: Stage) -> None:
+        stage.runtime.present["app:1"] = Image("sha256:app", ("app:1",), user=user)
+        await stage.pod(securityContext=context)
+        if not message:
+            await stage.ready()
+            return
+        pod = await stage.until(lambda pod: pod if pod and state(pod).get("waiting", {}).get("message") else None)
+        assert state(pod)["waiting"]["reason"] == "CreateContainerConfigError"
+        assert message in state(pod)["waiting"]["message"]
+
+    play(story, isolated=ground)
+
+
+def test_an_unsafe_sysctl_is_refused_and_an_allowed_one_set(play: Play, ground: Path) -> None:
+    """pkg/kubelet/sysctl: the pod fails before it is given a place."""
+
+    async def story(stage: Stage) -> None:
+        bad = {"sysctls": [{"name": "kernel.msgmax", "value": "1"}]}
+        await stage.pod("bad", securityContext=bad)
+        pod = await stage.phase("Failed", "bad")
+        assert pod["status"]["reason"] == "SysctlForbidden"
+        assert pod["status"]["message"] == 'forbidden sysctl: "kernel.msgmax" not allowlisted'
+        good = {"sysctls": [{"name": "net.ipv4.tcp_syncookies", "value": "1"}, {"name": "vm.swap", "value": "2"}]}
+        await stage.pod("good", securityContext=good)
+        await stage.ready("good")
+        (box,) = await stage.runtime.sandboxes()
+        assert box.spec.sysctls == {"net.ipv4.tcp_syncookies": "1", "vm.swap": "2"}
+
+    play(story, isolated=ground, settings={"allowed-unsafe-sysctls": "vm.*"})
+
+
+# Images
+
+
+def test_an_image_that_cannot_be_had_backs_off_as_kubernetes_does(play: Play, ground: Path) -> None:
+    """images/image_manager.go: ErrImagePull, then ImagePullBackOff; 10 s, then twice as long each time."""
+
+    async def story(stage: Stage) -> None:
+        stage.runtime.broken["gone:1"] = "not found"
+        await stage.pod(containers=[container("main", image="gone:1")])
+        pod = await stage.until(lambda pod: pod if pod and state(pod).get("waiting", {}).get("message") else None)
+        assert state(pod)["waiting"] == {"reason": "ErrImagePull", "message": "not found"}
+        pod = await stage.until(lambda pod: pod if state(pod)["waiting"]["reason"] == "ImagePullBackOff" else None)
+        assert state(pod)["waiting"]["message"] == 'Back-off pulling image "gone:1": ErrImagePull: not found'
+        await clock.sleep(75)
+        at = [moment for _, _, moment in stage.runtime.pulls]
+        assert [round(later - sooner) for sooner, later in itertools.pairwise(at)] == [10, 20, 40]
+        stage.runtime.broken.clear()
+        await stage.ready(seconds=100)
+        assert 'Failed to pull image "gone:1": not found' in await stage.events("Failed")
+        assert "Error: ImagePullBackOff" in await stage.events("Failed")
+        assert any("Image size: 4096 bytes." in text for text in await stage.events("Pulled"))
+
+    play(story, isolated=ground)
+
+
+@pytest.mark.parametrize(
+    ("policy", "image", "pulled", "reason"),
+    [
+        ("IfNotPresent", "app:1", 0, ""),
+        ("IfNotPresent", "app:2", 1, ""),
+        ("Always", "app:1", 1, ""),
+        ("Never", "app:1", 0, ""),
+        ("Never", "app:2", 0, "ErrImageNeverPull"),
+        ("IfNotPresent", "App Two", 0, "InvalidImageName"),
+    ],
+)
+def test_the_pull_policy_decides(play: Play, ground: Path, policy: str, image: str, pulled: int, reason: str) -> None:
+    async def story(stage: Stage) -> None:
+        await stage.pod(containers=[container("main", image=image, imagePullPolicy=policy)])
+        if reason:
+            await stage.until(lambda pod: pod and state(pod).get("waiting", {}).get("reason") == reason)
+        else:
+            await stage.ready()
+        assert len(stage.runtime.pulls) == pulled
+
+    play(story, isolated=ground)
+
+
+def test_a_pull_secret_opens_its_registry(play: Play, ground: Path) -> None:
+    async def story(stage: Stage) -> None:
+        image = "registry.local:5000/team/app:1"
+        stage.runtime.guarded[image] = "right"
+        auths = {"registry.local:5000": {"auth": base64.b64encode(b"me:wrong").decode()}}
+        auths["registry.local:5000/team"] = {"username": "me", "password": "right"}
+        data = {".dockerconfigjson": base64.b64encode(json.dumps({"auths": auths}).encode()).decode()}
+        metadata = {"name": "pull", "namespace": "default"}
+        await stage.create(SECRET, {"metadata": metadata, "type": "kubernetes.io/dockerconfigjson", "data": data})
+        await stage.pod(containers=[container("main", image=image)], imagePullSecrets=[{"name": "pull"}])
+        await stage.ready()
+        assert [auth.password for _, auth, _ in stage.runtime.pulls] == ["right"]
+
+    play(story, isolated=ground)
+
+
+def test_pods_that_begin_together_share_a_read(play: Play, ground: Path) -> None:
+    """The guide's rollout: what all pods of a Deployment refer to is not read once for each."""
+
+    async def story(stage: Stage) -> None:
+        await stage.create(CONFIGMAP, {"metadata": {"name": "c", "namespace": "default"}, "data": {"k": "v"}})
+        volumes = [{"name": "c", "configMap": {"name": "c"}}]
+        await asyncio.gather(*(stage.pod(f"web-{place}", volumes=volumes) for place in range(5)))
+        for place in range(5):
+            await stage.ready(f"web-{place}")
+        assert stage.uplink.asked.count("GET /api/v1/namespaces/default/configmaps/c") == 1
+
+    play(story, isolated=ground)
+
+
+# Ends
+
+
+def test_a_container_out_of_memory_says_so(play: Play, ground: Path) -> None:
+    async def story(stage: Stage) -> None:
+        await stage.pod(restartPolicy="Never")
+        await stage.ready()
+        stage.runtime.out_of_memory(stage.runtime.container_named("main").id)
+        pod = await stage.phase("Failed")
+        ended = state(pod)["terminated"]
+        assert (ended["reason"], ended["exitCode"]) == ("OOMKilled", 137)
+
+    play(story, isolated=ground)
+
+
+def test_last_words_of_each_instance_are_its_own(play: Play, ground: Path) -> None:
+    async def story(stage: Stage) -> None:
+        await stage.pod()
+        await stage.ready()
+        first = stage.runtime.container_named("main")
+        write(first.spec.mounts[-1].host_path, "out of ideas")
+        stage.runtime.kill(first.id, exit_code=3)
+        pod = await stage.until(lambda pod: pod if pod and status_of(pod)["restartCount"] == 1 else None)
+        assert status_of(pod)["lastState"]["terminated"]["message"] == "out of ideas"
+        second = stage.runtime.container_named("main")
+        assert first.spec.mounts[-1].host_path != second.spec.mounts[-1].host_path
+
+    play(story, isolated=ground)
+
+
+def test_a_new_agent_adopts_what_runs(play: Play, ground: Path) -> None:
+    async def story(stage: Stage) -> None:
+        await stage.pod()
+        await stage.ready()
+        before = stage.runtime.container_named("main").id
+        await stage.restart_agent()
+        await clock.sleep(5)
+        assert [c.id for c in await stage.running()] == [before]
+
+    play(story, isolated=ground, behaviour=behaviours({"main": Behaviour()}))
