@@ -51,8 +51,7 @@ def _plain(value: Any) -> Any:
         kept = {key: _plain(item) for key, item in value.items() if key not in ("handle", "expires")}
         if isinstance(kept.get("elem"), list):
             kept["elem"] = sorted(kept["elem"], key=json.dumps)
-        # The same bytes of a packet: which name nft 1.0.6 gives them depends on the maps that it has read by then.
-        return {**kept, "protocol": "th"} if kept == {"field": "dport", "protocol": "tcp"} else kept
+        return kept
     return [_plain(item) for item in value] if isinstance(value, list) else value
 
 

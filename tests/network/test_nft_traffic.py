@@ -5,21 +5,24 @@ Rules: "Virtual IPs and Service Proxies" of the Kubernetes documentation, pkg/pr
 
 from __future__ import annotations
 
+import threading
+from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
+from homeostat.network.conntrack import Connections
 from homeostat.network.nft import NftRules
 from homeostat.network.plan import Front
 from homeostat.network.plan_nft_base import Ranges
 from homeostat.network.plan_node import Entry, Here, plan_node
-from tests.support.wires import Wires, ask, ask_often
+from tests.support.wires import Wires, answer_of, ask, ask_often
 
 pytestmark = pytest.mark.real
 
 NODE_ADDRESSES = {"a": "172.30.0.21", "b": "172.30.0.22"}
-CLUSTER_IP, NODE_PORT = "10.96.0.5", 30080
+CLUSTER_IP, BALANCER_IP, NODE_PORT = "10.96.0.5", "172.30.0.200", 30080
 
 
 class Cluster:
@@ -27,19 +30,34 @@ class Cluster:
 
     def __init__(self, wires: Wires) -> None:
         self.wires = wires
-        self.rules = {
-            name: NftRules(name, Ranges(("10.244.0.0/16",), ("10.96.0.0/16",), (address,)))
-            for name, address in NODE_ADDRESSES.items()
-        }
+        self.restart()
         self.pods: dict[str, str] = {}
         self.client = wires.pod("a", port=0)[0]
         for node in ("a", "b", "b"):
             self.pods[wires.pod(node)[1]] = node
 
+    def on(self, node: str) -> list[str]:
+        """The addresses of the Pods on a node."""
+        return [address for address, place in self.pods.items() if place == node]
+
     def serve(self, addresses: list[str] | None = None, **spec: Any) -> None:
         """Have both nodes serve the Service over Pods with these addresses (None: all)."""
-        for name, rules in self.rules.items():
-            self.wires.nodes[name].aio(rules.apply(self.plan(name, addresses, **spec)))
+        for name in self.rules:
+            self.wires.nodes[name].aio(self._serve(name, self.plan(name, addresses, **spec)))
+
+    async def _serve(self, name: str, plan: dict[Front, Entry]) -> None:
+        before, self.plans[name] = self.plans.get(name, {}), plan
+        await self.rules[name].apply(plan)
+        await self.connections[name].follow(before, plan)
+
+    def restart(self) -> None:
+        """Forget everything, as a proxy does that begins again."""
+        self.plans: dict[str, dict[Front, Entry]] = {}
+        self.connections = {name: Connections((address,)) for name, address in NODE_ADDRESSES.items()}
+        self.rules = {
+            name: NftRules(name, Ranges(("10.244.0.0/16",), ("10.96.0.0/16",), (address,)))
+            for name, address in NODE_ADDRESSES.items()
+        }
 
     def plan(self, node: str, addresses: list[str] | None = None, **spec: Any) -> dict[Front, Entry]:
         """The Service's entries on a node."""
@@ -51,7 +69,8 @@ def service(**spec: Any) -> dict[str, Any]:
     protocol = spec.pop("protocol", "TCP")
     ports = [{"name": "web", "port": 80, "nodePort": NODE_PORT, "protocol": protocol}]
     base = {"type": "NodePort", "clusterIP": CLUSTER_IP, "clusterIPs": [CLUSTER_IP], "ports": ports}
-    return {"metadata": {"name": "web", "namespace": "default"}, "spec": {**base, **spec}}
+    status = {"loadBalancer": {"ingress": [{"ip": BALANCER_IP}]}}
+    return {"metadata": {"name": "web", "namespace": "default"}, "spec": {**base, **spec}, "status": status}
 
 
 def piece(pods: dict[str, str]) -> dict[str, Any]:
@@ -77,15 +96,14 @@ def test_a_cluster_address_spreads_connections_over_all_ready_endpoints(cluster:
 
 
 def test_pods_see_the_true_source_of_a_pod_and_the_nodes_address_for_others(cluster: Cluster) -> None:
-    cluster.serve()
-    far = next(address for address, node in cluster.pods.items() if node == "b")
+    far = cluster.on("b")[0]
     cluster.serve([far])
     assert ask(cluster.client, CLUSTER_IP) == f"{far} 10.244.1.2"
     assert ask(cluster.wires.nodes["a"], CLUSTER_IP) == f"{far} 172.30.0.21"
 
 
 def test_a_node_port_answers_on_every_node_also_without_a_local_endpoint(cluster: Cluster) -> None:
-    near = next(address for address, node in cluster.pods.items() if node == "a")
+    near = cluster.on("a")[0]
     cluster.serve([near])
     for address in NODE_ADDRESSES.values():
         answer = ask(cluster.wires.outside, address, NODE_PORT)
@@ -96,7 +114,7 @@ def test_a_node_port_answers_on_every_node_also_without_a_local_endpoint(cluster
 
 def test_policy_local_keeps_the_clients_address_and_stays_on_the_node(cluster: Cluster) -> None:
     cluster.serve(externalTrafficPolicy="Local")
-    near = next(address for address, node in cluster.pods.items() if node == "a")
+    near = cluster.on("a")[0]
     assert {ask(cluster.wires.outside, "172.30.0.21", NODE_PORT) for _ in range(10)} == {f"{near} 172.30.0.9"}
     # Inside the cluster such an address leads to all endpoints.
     assert set(ask_often(cluster.client, 60, "172.30.0.21", NODE_PORT)) == set(cluster.pods)
@@ -111,7 +129,104 @@ def test_a_service_without_endpoints_refuses_at_once(cluster: Cluster) -> None:
 
 
 def test_a_pod_reaches_itself_through_its_service(cluster: Cluster) -> None:
-    near = next(address for address, node in cluster.pods.items() if node == "a")
+    near = cluster.on("a")[0]
     cluster.serve([near])
     own = next(space for space in cluster.wires.spaces if space.name == near)
     assert ask(own, CLUSTER_IP).split()[0] == near
+
+
+def test_a_drop_elsewhere_is_no_refusal_under_policy_local(cluster: Cluster) -> None:
+    # Node b has no endpoint: silence, so that a load balancer or the client goes to another node.
+    near = cluster.on("a")
+    cluster.serve(near, externalTrafficPolicy="Local")
+    assert ask(cluster.wires.outside, "172.30.0.22", NODE_PORT, patience=0.3) == "silent"
+    assert ask(cluster.wires.outside, "172.30.0.21", NODE_PORT).split()[0] == near[0]
+
+
+def test_a_client_with_affinity_comes_back_to_its_endpoint_until_that_leaves(cluster: Cluster) -> None:
+    cluster.serve(sessionAffinity="ClientIP")
+    seen = ask_often(cluster.client, 20, CLUSTER_IP)
+    assert len(seen) == 1
+    first = next(iter(seen))
+    others = [address for address in cluster.pods if address != first]
+    cluster.serve(others, sessionAffinity="ClientIP")
+    again = ask_often(cluster.client, 20, CLUSTER_IP)
+    assert len(again) == 1 and set(again) <= set(others)
+    # One that returns does not take its old clients from where they are now.
+    cluster.serve(sessionAffinity="ClientIP")
+    assert ask_often(cluster.client, 5, CLUSTER_IP) == {next(iter(again)): 5}
+
+
+def test_another_port_of_a_cluster_address_is_refused(cluster: Cluster) -> None:
+    cluster.serve()
+    assert ask(cluster.client, CLUSTER_IP, 81) == "refused"
+    assert ask(cluster.wires.nodes["b"], CLUSTER_IP, 81) == "refused"
+
+
+def test_an_external_address_leads_to_the_endpoints_from_wherever_it_arrives(cluster: Cluster) -> None:
+    cluster.wires.outside.ip("route add 192.0.2.1/32 via 172.30.0.22")
+    cluster.serve(externalIPs=["192.0.2.1"])
+    assert set(ask_often(cluster.wires.outside, 60, "192.0.2.1")) == set(cluster.pods)
+    assert set(ask_often(cluster.client, 60, "192.0.2.1")) == set(cluster.pods)
+
+
+def test_source_ranges_of_a_balancer_keep_others_out(cluster: Cluster) -> None:
+    cluster.wires.outside.ip(f"route replace {BALANCER_IP}/32 via 172.30.0.21")
+    balanced = {"type": "LoadBalancer", "loadBalancerSourceRanges": ["172.30.0.9/32"]}
+    cluster.serve(**balanced)
+    assert ask(cluster.wires.outside, BALANCER_IP).split()[0] in cluster.pods
+    cluster.serve(**(balanced | {"loadBalancerSourceRanges": ["198.51.100.0/24"]}))
+    assert ask(cluster.wires.outside, BALANCER_IP, patience=0.3) == "silent"
+    # The node port has no such guard (core/v1, loadBalancerSourceRanges).
+    assert ask(cluster.wires.outside, "172.30.0.21", NODE_PORT).split()[0] in cluster.pods
+
+
+def test_no_new_connection_fails_while_endpoints_come_and_go(cluster: Cluster) -> None:
+    cluster.serve()
+    pods = list(cluster.pods)
+    answers: list[str] = []
+    done = threading.Event()
+
+    def stream() -> None:
+        while not done.is_set():
+            answers.append(answer_of(CLUSTER_IP, 80))
+
+    thread = cluster.client.thread(stream)
+    for round_ in range(12):
+        cluster.serve(pods[: 1 + round_ % 3])
+    done.set()
+    thread.join()
+    assert len(answers) > 100
+    assert {answer.split()[0] for answer in answers} == set(pods)
+
+
+def test_no_new_connection_fails_while_a_restarted_proxy_takes_over(cluster: Cluster) -> None:
+    cluster.serve()
+    done, answers = threading.Event(), Counter[str]()
+
+    def stream() -> None:
+        while not done.is_set():
+            answers[answer_of(CLUSTER_IP, 80).split()[0]] += 1
+
+    thread = cluster.client.thread(stream)
+    for _ in range(5):
+        cluster.restart()
+        cluster.serve()
+    done.set()
+    thread.join()
+    assert set(answers) == set(cluster.pods)
+
+
+def test_datagrams_of_a_known_client_move_on_when_their_endpoint_leaves(cluster: Cluster) -> None:
+    cluster.serve([], protocol="UDP")
+    client = cluster.client
+    source = 40053
+    assert ask(client, CLUSTER_IP, udp=True, source_port=source) == "refused"
+    for address in cluster.pods:
+        cluster.serve([address], protocol="UDP")
+        # The same source port each time: without clearing, the kernel would follow the entry of the one before.
+        assert ask(client, CLUSTER_IP, udp=True, source_port=source).split()[0] == address
+    cluster.restart()
+    first = next(iter(cluster.pods))
+    cluster.serve([first], protocol="UDP")
+    assert ask(client, CLUSTER_IP, udp=True, source_port=source).split()[0] == first

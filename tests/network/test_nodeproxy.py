@@ -10,6 +10,7 @@ from homeostat.apiserver.server import ApiServer
 from homeostat.client.api_client import ApiClient
 from homeostat.client.in_process import InProcessTransport
 from homeostat.kit import clock, virtual
+from homeostat.network.caches import Caches
 from homeostat.network.nodeproxy import NodeProxy, merged
 from homeostat.network.plan import Backend, Front
 from homeostat.network.plan_node import Entry, Health, NodePlan, Way
@@ -52,7 +53,17 @@ class World:
     def __init__(self, client: ApiClient) -> None:
         self.client = client
         self.rules = Applied()
-        self.proxy = NodeProxy(client, self.rules, "n1", self.rules)
+        self._caches = Caches(client)
+        self.proxy = NodeProxy(self._caches, self.rules, "n1", self.rules)
+
+    async def start(self) -> None:
+        self.proxy.start()
+        self._caches.start()
+        await self.proxy.synced.wait()
+
+    async def stop(self) -> None:
+        await self.proxy.stop()
+        await self._caches.stop()
 
     async def service(self, name: str, port: int, **spec: Any) -> Obj:
         spec = {
@@ -93,7 +104,7 @@ def run(story: Callable[[World], Awaitable[None]]) -> None:
         await client.create(NODE, {"metadata": {"name": "n1", "labels": {ZONE: "east"}}})
         world = World(client)
         await story(world)
-        await world.proxy.stop()
+        await world.stop()
         await server.stop()
 
     virtual.run(main, seed=1)
@@ -103,8 +114,7 @@ def test_rules_follow_services_and_slices() -> None:
     async def story(world: World) -> None:
         await world.service("web", 80)
         first = await world.slice("web", "10.244.1.2")
-        await world.proxy.start()
-        await world.proxy.synced.wait()
+        await world.start()
         assert world.rules.now() == {80: ["10.244.1.2"]}
         first["endpoints"] = endpoints("", "", "10.244.1.3")["endpoints"]
         await world.client.update(ENDPOINTSLICE, first)
@@ -124,8 +134,7 @@ def test_the_first_plan_holds_everything_that_is_there_at_once() -> None:
         for number in range(5):
             await world.service(f"web-{number}", 80 + number)
             await world.slice(f"web-{number}", f"10.244.1.{2 + number}")
-        await world.proxy.start()
-        await world.proxy.synced.wait()
+        await world.start()
         assert {port: addresses for port, addresses in world.rules.now().items() if not addresses} == {}
         assert len(world.rules.plans) == 1 and len(world.rules.plans[0]) == 5
 
@@ -135,8 +144,7 @@ def test_the_first_plan_holds_everything_that_is_there_at_once() -> None:
 def test_a_refused_transaction_is_tried_again_with_what_is_true_by_then() -> None:
     async def story(world: World) -> None:
         await world.service("web", 80)
-        await world.proxy.start()
-        await world.proxy.synced.wait()
+        await world.start()
         world.rules.refusals = 3
         await world.slice("web", "10.244.1.2")
         await clock.sleep(0.25)
@@ -157,8 +165,7 @@ def test_a_node_that_moves_to_another_zone_follows_other_hints() -> None:
         await world.service("web", 80)
         await world.slice("web", "10.244.1.2", hints={"forZones": [{"name": "east"}]})
         await world.slice("web", "10.244.1.3", name="web-y", hints={"forZones": [{"name": "west"}]})
-        await world.proxy.start()
-        await world.proxy.synced.wait()
+        await world.start()
         assert world.rules.now() == {80: ["10.244.1.2"]}
         node = await world.client.get(NODE, "n1")
         node["metadata"]["labels"][ZONE] = "west"
@@ -174,8 +181,7 @@ def test_health_checks_come_and_go_with_their_services() -> None:
         balanced = {"type": "LoadBalancer", "externalTrafficPolicy": "Local", "healthCheckNodePort": 31000}
         await world.service("web", 80, **balanced)
         await world.slice("web", "10.244.1.2")
-        await world.proxy.start()
-        await world.proxy.synced.wait()
+        await world.start()
         await clock.sleep(0.1)
         assert world.rules.checks == {"default/web": Health("default/web", 31000, 1)}
         await world.client.delete(SERVICE, "web", "default")

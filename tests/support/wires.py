@@ -10,11 +10,8 @@ from __future__ import annotations
 import socket
 import threading
 from collections import Counter
-from collections.abc import Iterable
 
 from tests.support.netns import Space, join
-
-_TIMEOUT_SECONDS = 3.0
 
 
 class Server:
@@ -116,24 +113,24 @@ class Wires:
         return space
 
 
-def ask(space: Space, address: str, port: int = 80, *, udp: bool = False, source_port: int = 0) -> str:
-    """What the server behind an address answers; `refused` or `silent` when nobody does."""
-    return space.do(lambda: _ask(address, port, udp=udp, source_port=source_port))
+def ask(
+    space: Space, address: str, port: int = 80, *, udp: bool = False, source_port: int = 0, patience: float = 3.0
+) -> str:
+    """What the server behind an address answers; `refused` or `silent` when nobody does within `patience` seconds."""
+    return space.do(lambda: answer_of(address, port, udp=udp, source_port=source_port, patience=patience))
 
 
 def ask_often(space: Space, count: int, address: str, port: int = 80) -> Counter[str]:
     """How many of `count` connections each server got, by its name."""
-    return space.do(lambda: _names(_ask(address, port, udp=False, source_port=0) for _ in range(count)))
+    return space.do(lambda: Counter(answer_of(address, port).split()[0] for _ in range(count)))
 
 
-def _names(answers: Iterable[str]) -> Counter[str]:
-    return Counter(answer.split()[0] for answer in answers)
-
-
-def _ask(address: str, port: int, *, udp: bool, source_port: int) -> str:
+def answer_of(address: str, port: int, *, udp: bool = False, source_port: int = 0, patience: float = 3.0) -> str:
+    """As `ask`, for a thread that is in its namespace already."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM if udp else socket.SOCK_STREAM) as sock:
-        sock.settimeout(_TIMEOUT_SECONDS)
+        sock.settimeout(patience)
         if source_port:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             sock.bind(("0.0.0.0", source_port))
         try:
             sock.connect((address, port))

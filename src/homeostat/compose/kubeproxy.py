@@ -1,4 +1,7 @@
-"""The service proxy of one node whose kernel carries the rules; it runs in the node's namespaces."""
+"""The network of one node whose kernel carries the rules: service rules and the way to other nodes' Pods.
+
+It runs in the node's namespaces. What it has made outlives it: while it restarts, connections find their way.
+"""
 
 from __future__ import annotations
 
@@ -6,22 +9,30 @@ import asyncio
 
 from homeostat.compose.place import Place
 from homeostat.lab import certificates
+from homeostat.network.caches import Caches
+from homeostat.network.followers import AfterRules
 from homeostat.network.nft import NftRules
 from homeostat.network.nodeproxy import NodeProxy
 from homeostat.network.plan_nft_base import Ranges
+from homeostat.network.podnet import PodNetwork, Site
 
 
 async def run(place: Place, stop: asyncio.Event) -> None:
-    """Keep the node's service rules as the API says until told to stop. The rules outlive the process."""
+    """Keep the node's network as the API says until told to stop."""
     node, settings = place.here(), place.settings
     client = place.client(certificates.PROXY)
-    ranges = Ranges(
-        pods=(settings.text("controller-manager", "cluster-cidr"),),
-        services=(settings.text("apiserver", "service-cluster-ip-range"),),
-        node_addresses=(node.address,),
-    )
-    proxy = NodeProxy(client, NftRules(node.name, ranges), node.name)
-    await proxy.start()
+    pods = settings.text("controller-manager", "cluster-cidr")
+    addresses = (node.address,)
+    ranges = Ranges((pods,), (settings.text("apiserver", "service-cluster-ip-range"),), addresses)
+    caches, followers = Caches(client), AfterRules(addresses)
+    proxy = NodeProxy(caches, NftRules(node.name, ranges), node.name, followers)
+    network = PodNetwork(caches, Site(node.name, node.address, pods))
+    network.start()
+    proxy.start()
+    caches.start()
     await stop.wait()
     await proxy.stop()
+    await network.stop()
+    await caches.stop()
+    await followers.close()
     await client.close()

@@ -11,13 +11,11 @@ from collections.abc import Mapping
 from typing import Protocol
 
 from homeostat.api import meta
-from homeostat.api.kinds import ENDPOINTSLICE, NODE, SERVICE
 from homeostat.api.types import Obj
-from homeostat.client.contract import Client
 from homeostat.kit import clock, tasks
 from homeostat.kit.backoff import Backoff
 from homeostat.kit.log import logger
-from homeostat.loop.informer import Informer
+from homeostat.network.caches import Caches
 from homeostat.network.plan import SERVICE_NAME_LABEL, Front
 from homeostat.network.plan_node import Entry, Health, Here, NodePlan, plan_health, plan_node
 from homeostat.network.programs import ProgramError
@@ -51,10 +49,8 @@ class Followers(Protocol):
 class NodeProxy:
     """One loop: an event names a Service, its entries are planned anew, the difference is applied at once."""
 
-    def __init__(self, client: Client, rules: NodeRules, node: str, followers: Followers | None = None) -> None:
-        self._services = Informer(client, SERVICE)
-        self._slices = Informer(client, ENDPOINTSLICE)
-        self._nodes = Informer(client, NODE, fields=f"metadata.name={node}")
+    def __init__(self, caches: Caches, rules: NodeRules, node: str, followers: Followers | None = None) -> None:
+        self._caches = caches
         self._rules = rules
         self._followers = followers
         self._here = Here(node)
@@ -64,28 +60,22 @@ class NodeProxy:
         self._applied: NodePlan = {}
         self._dirty: set[str] = set()
         self._moved = asyncio.Event()
-        self._tasks: list[asyncio.Task[None]] = []
+        self._loop: asyncio.Task[None] | None = None
         self.synced = asyncio.Event()
 
-    async def start(self) -> None:
-        """Begin; `synced` is set when the first plan has been applied."""
-        self._services.listen(self._service_changed)
-        self._slices.listen(self._slice_changed)
-        self._nodes.listen(self._node_changed)
-        self._tasks = [
-            tasks.spawn(self._services.run(), name="proxy-services"),
-            tasks.spawn(self._slices.run(), name="proxy-endpointslices"),
-            tasks.spawn(self._nodes.run(), name="proxy-node"),
-            tasks.spawn(self._run(), name="proxy-sync"),
-        ]
+    def start(self) -> None:
+        """Begin, before the caches do; `synced` is set when the first plan has been applied."""
+        self._caches.services.listen(self._service_changed)
+        self._caches.slices.listen(self._slice_changed)
+        self._caches.nodes.listen(self._node_changed)
+        self._loop = tasks.spawn(self._run(), name="kube-proxy/rules")
 
     async def stop(self) -> None:
         """End the loop; the rules stay."""
-        await tasks.stop(*self._tasks)
+        await tasks.stop(self._loop)
 
     async def _run(self) -> None:
-        for informer in (self._nodes, self._services, self._slices):
-            await informer.synced.wait()
+        await self._caches.synced()
         failures = 0
         while True:
             self._moved.clear()
@@ -114,7 +104,7 @@ class NodeProxy:
     def _plan_dirty(self) -> None:
         dirty, self._dirty = self._dirty, set()
         for key in dirty:
-            service = self._services.objects.get(*meta.split_key(key))
+            service = self._caches.services.objects.get(*meta.split_key(key))
             self._health.pop(key, None)
             if service is None:
                 self._entries.pop(key, None)
@@ -139,10 +129,12 @@ class NodeProxy:
                 self._touch(key)
 
     def _node_changed(self, old: Obj | None, new: Obj | None) -> None:
+        if meta.name(new or old or {}) != self._here.name:
+            return
         here = Here(self._here.name, meta.labels(new).get(_ZONE, "") if new else self._here.zone)
         if here != self._here:
             self._here = here
-            self._dirty.update(meta.key(service) for service in self._services.objects.list())
+            self._dirty.update(meta.key(service) for service in self._caches.services.objects.list())
             self._moved.set()
 
     def _touch(self, key: str) -> None:

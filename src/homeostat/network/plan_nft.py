@@ -4,7 +4,8 @@ the next. Pure.
 Most Services need no chain of their own. A verdict map leads address, protocol and port to a chain that all fronts with
 as many backends share; that chain draws a number and looks up the backend under address, protocol, port and number. So
 a Service of three endpoints is four map elements. Only session affinity needs a chain and a set of clients for each
-backend. docs/decisions/0016-service-rules.md has the figures.
+backend. The number is kept in the packet's priority: the kernel sets that anew when it forwards a packet, and rules see
+only a connection's first one. docs/decisions/0016-service-rules.md has the reasons and the figures.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ TABLE = "kube-proxy"
 MARK = 0x4000
 _MASQUERADE = f"meta mark set meta mark or {MARK:#x}"
 _CLIENTS_MAX = 65535
+_PORTED = "meta l4proto { tcp, udp, sctp }"
 
 
 class Chain(NamedTuple):
@@ -54,11 +56,10 @@ class _Maps(NamedTuple):
     prefix: str
     verdicts: str
     refusals: str
-    address: str
 
 
-_SERVICE = _Maps("service", "service-ips", "no-endpoint-services", "ip daddr . ")
-_NODE_PORT = _Maps("nodeport", "service-nodeports", "no-endpoint-nodeports", "")
+_SERVICE = _Maps("service", "service-ips", "no-endpoint-services")
+_NODE_PORT = _Maps("nodeport", "service-nodeports", "no-endpoint-nodeports")
 
 
 def items(front: Front, entry: Entry, node: str) -> list[Item]:
@@ -105,15 +106,20 @@ def _shared(found: list[Item], front: Front, entry: Entry, backends: Sequence[Ba
         return ""
     container, key = f"{prefix}-endpoints", _key(front)
     for number, backend in enumerate(backends):
-        found.append(Element(container, f"{key} . {number}", f"{backend.address} . {backend.port}"))
-    place = "ip daddr . " if front.address else ""
-    # A packet that is between the two look-ups while the rules change may draw a number that has just gone; the first
+        found.append(Element(container, f"{key} . 0:{number:x}", f"{backend.address} . {backend.port}"))
+    look = f"{_PORTED} dnat ip to {_place(front)} . meta priority map @{container}"
+    # A packet that is between the two rules while they change may have drawn a number that has just gone; the first
     # number is there as long as any is.
-    draws = [f"dnat ip to {place}meta l4proto . th dport . numgen random mod {n} map @{container}"
-             for n in dict.fromkeys((len(backends), 1))]  # fmt: skip
-    chain = Chain(f"{prefix}-{len(backends)}", (*draws, "drop"))
+    first = ("meta priority set 0:0", look)
+    draw = (f"meta priority set numgen random mod {len(backends)}", look) if len(backends) > 1 else ()
+    chain = Chain(f"{prefix}-{len(backends)}", (*draw, *first, "drop"))
     found.append(chain)
     return chain.name
+
+
+def _place(front: Front) -> str:
+    """What of a packet is looked up in the maps that hold this front."""
+    return ("ip daddr . " if front.address else "") + "meta l4proto . th dport"
 
 
 def _affine(found: list[Item], front: Front, entry: Entry, backends: Sequence[Backend], prefix: str) -> str:

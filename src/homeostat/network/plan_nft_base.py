@@ -13,19 +13,17 @@ from homeostat.network.plan_nft import MARK, TABLE
 
 _ADDRESS, _PORT = "ip daddr . meta l4proto . th dport", "meta l4proto . th dport"
 _ADDRESS_TYPE, _PORT_TYPE = "type ipv4_addr . inet_proto . inet_service", "type inet_proto . inet_service"
-# A key with a number in it has no name for its type. It is described with `tcp dport`, and looked up with `th dport`:
-# nft 1.0.6 cannot read back a description that has `th` in it.
-_ADDRESS_NUMBER = "typeof ip daddr . meta l4proto . tcp dport . numgen random mod 2 : ip daddr . tcp dport"
-_PORT_NUMBER = "typeof meta l4proto . tcp dport . numgen random mod 2 : ip daddr . tcp dport"
+# The type of a packet's priority is called classid. It is written as two hexadecimal numbers.
+_BACKEND = " . classid : ipv4_addr . inet_service"
 
 # Maps and sets whose elements come from the plan.
 CONTAINERS = {
     "service-ips": ("map", f"{_ADDRESS_TYPE} : verdict"),
     "service-nodeports": ("map", f"{_PORT_TYPE} : verdict"),
-    "service-endpoints": ("map", _ADDRESS_NUMBER),
-    "service-local-endpoints": ("map", _ADDRESS_NUMBER),
-    "nodeport-endpoints": ("map", _PORT_NUMBER),
-    "nodeport-local-endpoints": ("map", _PORT_NUMBER),
+    "service-endpoints": ("map", f"{_ADDRESS_TYPE}{_BACKEND}"),
+    "service-local-endpoints": ("map", f"{_ADDRESS_TYPE}{_BACKEND}"),
+    "nodeport-endpoints": ("map", f"{_PORT_TYPE}{_BACKEND}"),
+    "nodeport-local-endpoints": ("map", f"{_PORT_TYPE}{_BACKEND}"),
     "no-endpoint-services": ("map", f"{_ADDRESS_TYPE} : verdict"),
     "no-endpoint-nodeports": ("map", f"{_PORT_TYPE} : verdict"),
     "firewall-ips": ("map", f"{_ADDRESS_TYPE} : verdict"),

@@ -1,0 +1,110 @@
+"""The Pod network of one node: routes to the other nodes' Pods, the CNI plugins' configuration, masquerading.
+
+The plan is made from the Node objects (`network.plan_pods`); it is applied when it changes, and looked at again now and
+then, since links that go down take their routes with them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from pathlib import Path
+
+from homeostat.api.types import Obj
+from homeostat.kit import tasks
+from homeostat.kit.log import logger
+from homeostat.network import links
+from homeostat.network.caches import Caches
+from homeostat.network.plan_pods import PodPlan, conflist, masquerade, plan_pods
+from homeostat.network.programs import ProgramError, run
+
+_LOOK_AGAIN_SECONDS = 10.0
+_log = logger("podnet")
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """The node: its name, its address on the nodes' network, the range of all Pods of the cluster, and where its CNI
+    configuration is."""
+
+    name: str
+    address: str
+    cluster_pods: str
+    conflist: Path = Path("/etc/cni/net.d/10-homeostat.conflist")
+
+
+class PodNetwork:
+    """One loop: the Nodes say where Pods are, the kernel is made to agree."""
+
+    def __init__(self, caches: Caches, site: Site) -> None:
+        self._caches = caches
+        self._site = site
+        self._moved = asyncio.Event()
+        self._loop: asyncio.Task[None] | None = None
+        self._said: set[str] = set()
+        self._masquerade = ""
+        self.synced = asyncio.Event()
+
+    def start(self) -> None:
+        """Begin, before the caches do; `synced` is set when the network is as planned for the first time."""
+        self._caches.nodes.listen(self._changed)
+        self._loop = tasks.spawn(self._run(), name="podnet")
+
+    async def stop(self) -> None:
+        """End the loop; the network stays."""
+        await tasks.stop(self._loop)
+
+    def _changed(self, old: Obj | None, new: Obj | None) -> None:
+        # Nodes' status changes all the time; only what is planned from counts.
+        if plan_pods([old] if old else [], self._site.name) != plan_pods([new] if new else [], self._site.name):
+            self._moved.set()
+
+    async def _run(self) -> None:
+        await self._caches.nodes.synced.wait()
+        while True:
+            self._moved.clear()
+            plan = plan_pods(self._caches.nodes.objects.list(), self._site.name)
+            trouble = await self._apply(plan)
+            for words in trouble:
+                if words not in self._said:
+                    _log.warning("%s", words)
+            self._said = set(trouble)
+            if not trouble:
+                self.synced.set()
+            try:
+                async with asyncio.timeout(_LOOK_AGAIN_SECONDS):
+                    await self._moved.wait()
+            except TimeoutError:
+                continue
+
+    async def _apply(self, plan: PodPlan) -> list[str]:
+        """Make the plan true; what could not be done, in words."""
+        trouble = await asyncio.to_thread(self._forward, plan)
+        text = masquerade(plan, self._site.cluster_pods)
+        if text != self._masquerade:
+            try:
+                await run("nft", "-f", "-", text=text)
+                self._masquerade = text
+            except ProgramError as error:
+                trouble.append(str(error))
+        return trouble
+
+    def _forward(self, plan: PodPlan) -> list[str]:
+        trouble = [*links.forward(), *links.route(plan.routes)]
+        if plan.own:
+            try:
+                self._configure(plan.own)
+            except (OSError, links.LinkError) as error:
+                trouble.append(f"{self._site.conflist}: {error}")
+        return trouble
+
+    def _configure(self, own: str) -> None:
+        """Write the CNI configuration, in one step, when it is not that already."""
+        text = conflist(own, links.uplink(self._site.address).mtu)
+        file = self._site.conflist
+        if file.exists() and file.read_text() == text:
+            return
+        file.parent.mkdir(parents=True, exist_ok=True)
+        draft = file.with_suffix(".new")
+        draft.write_text(text)
+        draft.rename(file)
