@@ -62,23 +62,27 @@ def _datagrams(port: int) -> socket.socket:
 class Wires:
     """Everything joined, and closed together."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, bridges: bool = True) -> None:
+        """`bridges`: the nodes have bridges for Pods, and routes to one another's."""
         self.spaces: list[Space] = []
-        self.wire = self._space("wire")
+        self.servers: list[Server] = []
+        self._pods = Counter({"a": 1, "b": 1})
+        self.wire = self.space("wire")
         self.wire.ip("link add wire0 type bridge", "link set wire0 up", "addr add 172.30.0.1/24 dev wire0")
         self.outside = self._host("outside", "172.30.0.9")
-        self.nodes = {name: self._node(name, number) for number, name in enumerate(("a", "b"), start=1)}
-        self.nodes["a"].ip("route add 10.244.2.0/24 via 172.30.0.22")
-        self.nodes["b"].ip("route add 10.244.1.0/24 via 172.30.0.21")
-        self._pods = Counter({"a": 1, "b": 1})
-        self.servers: list[Server] = []
+        self.nodes = {"a": self._host("a", "172.30.0.21"), "b": self._host("b", "172.30.0.22")}
+        if bridges:
+            self._bridge("a", "10.244.1.1/24")
+            self._bridge("b", "10.244.2.1/24")
+            self.nodes["a"].ip("route add 10.244.2.0/24 via 172.30.0.22")
+            self.nodes["b"].ip("route add 10.244.1.0/24 via 172.30.0.21")
 
     def pod(self, node: str, *, port: int = 8080) -> tuple[Space, str]:
         """A Pod with a server on `port`: its namespace, named as its address, and the address."""
         self._pods[node] += 1
         subnet = f"10.244.{'ab'.index(node) + 1}"
         address = f"{subnet}.{self._pods[node]}"
-        space = self._space(address)
+        space = self.space(address)
         link = f"pod{self._pods[node]}"
         join(self.nodes[node], link, space, "eth0")
         self.nodes[node].ip(f"link set {link} master cni0", f"link set {link} type bridge_slave hairpin on")
@@ -94,23 +98,23 @@ class Wires:
         for space in self.spaces:
             space.close()
 
-    def _space(self, name: str) -> Space:
+    def space(self, name: str) -> Space:
+        """A namespace that is joined to nothing yet."""
         space = Space(name)
         self.spaces.append(space)
         return space
 
     def _host(self, name: str, address: str) -> Space:
-        space = self._space(name)
+        space = self.space(name)
         join(self.wire, f"to-{name}", space, "eth0")
         self.wire.ip(f"link set to-{name} master wire0")
         space.ip(f"addr add {address}/24 dev eth0", "route add default via 172.30.0.1")
         return space
 
-    def _node(self, name: str, number: int) -> Space:
-        space = self._host(name, f"172.30.0.{20 + number}")
-        space.ip("link add cni0 type bridge", "link set cni0 up", f"addr add 10.244.{number}.1/24 dev cni0")
+    def _bridge(self, name: str, address: str) -> None:
+        space = self.nodes[name]
+        space.ip("link add cni0 type bridge", "link set cni0 up", f"addr add {address} dev cni0")
         space.sysctl(net__ipv4__ip_forward=1)
-        return space
 
 
 def ask(
