@@ -13,6 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from homeostat.lab.images import build, stock
+from homeostat.lab.images.spec import ImageSpec
 from homeostat.runtime.contract import Runtime
 
 _CLONE_NEWNET = 0x40000000
@@ -46,7 +47,7 @@ class Engine:
         try:
             self._answered()
             for spec in (stock.pause(), stock.busybox()):
-                self.ctr("images", "import", str(build.build(spec)))
+                self.load(spec)
         except BaseException:
             self.close()
             raise
@@ -61,9 +62,18 @@ class Engine:
         print(word, file=self._host.stdin, flush=True)
         self._answered()
 
+    def load(self, spec: ImageSpec) -> None:
+        """Build an image and bring it in."""
+        self.ctr("images", "import", str(build.build(spec)))
+
     def ctr(self, *words: str) -> str:
         """containerd's own client."""
         command = ["ctr", "-a", self.socket, "-n", "k8s.io", *words]
+        return subprocess.run(command, check=True, capture_output=True, text=True, timeout=60).stdout
+
+    def run(self, *argv: str) -> str:
+        """Run a program among the engine's mounts and processes."""
+        command = ["nsenter", "-t", str(self.init), "-m", "-p", "-n", *argv]
         return subprocess.run(command, check=True, capture_output=True, text=True, timeout=60).stdout
 
     @property

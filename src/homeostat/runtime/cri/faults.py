@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from homeostat.runtime.contract import RuntimeFault
+from homeostat.runtime.cri import reference
 from homeostat.runtime.cri.channel import NOT_FOUND, UNAVAILABLE
 
-# What the reference library that engines share says of a name that is none.
-_BAD_NAMES = ("invalid reference format", "repository name must be lowercase", "repository name must be canonical")
 # Kubernetes' CRI errors, which begin an engine's message (`pkg/errors` of cri-api).
 _TOLD = ("RegistryUnavailable", "SignatureValidationFailed")
 
@@ -16,19 +15,24 @@ def means(reason: str, fault: RuntimeFault) -> RuntimeFault:
     return fault if fault.reason == UNAVAILABLE else RuntimeFault(reason, fault.message)
 
 
-def of_image(image: str, fault: RuntimeFault, *, pulling: bool) -> RuntimeFault:
-    """Why an image could not be looked at or pulled: InvalidImageName, ImageInspectError, ErrImagePull,
-    RegistryUnavailable, SignatureValidationFailed."""
-    if any(words in fault.message for words in _BAD_NAMES):
-        text = f'Failed to apply default image tag "{image}": couldn\'t parse image name "{image}": {fault.message}'
-        return RuntimeFault("InvalidImageName", text)
-    if not pulling:
-        text = f'Failed to inspect image "{image}": {fault.message}'
-        return means("ImageInspectError", RuntimeFault(fault.reason, text))
-    for reason in _TOLD:
-        if fault.message.startswith(reason):
-            return RuntimeFault(reason, fault.message)
-    return means("ErrImagePull", fault)
+def of_name(image: str) -> RuntimeFault | None:
+    """InvalidImageName for what cannot name an image."""
+    wrong = reference.wrong_with(image)
+    if not wrong:
+        return None
+    text = f'Failed to apply default image tag "{image}": couldn\'t parse image name "{image}": {wrong}'
+    return RuntimeFault("InvalidImageName", text)
+
+
+def of_image(image: str, fault: RuntimeFault) -> RuntimeFault:
+    """Why an image could not be looked at: ImageInspectError."""
+    return means("ImageInspectError", RuntimeFault(fault.reason, f'Failed to inspect image "{image}": {fault.message}'))
+
+
+def of_pull(fault: RuntimeFault) -> RuntimeFault:
+    """Why an image could not be pulled: ErrImagePull, RegistryUnavailable, SignatureValidationFailed."""
+    told = next((reason for reason in _TOLD if fault.message.startswith(reason)), "")
+    return RuntimeFault(told, fault.message) if told else means("ErrImagePull", fault)
 
 
 def of_exec(fault: RuntimeFault) -> RuntimeFault:

@@ -29,13 +29,14 @@ class Images(Engine):
 
     async def image(self, image: str) -> Image | None:
         """An image by name or ID. Raises RuntimeFault with ImageInspectError or InvalidImageName."""
+        _check(image)
         request = cri.ImageStatusRequest(image=cri.ImageSpec(image=image))
         try:
             answer = await self._channel.call(IMAGES + "ImageStatus", request, cri.ImageStatusResponse)
         except RuntimeFault as fault:
             if fault.reason == NOT_FOUND:
                 return None
-            raise faults.of_image(image, fault, pulling=False) from fault
+            raise faults.of_image(image, fault) from fault
         return answers.image(answer.image) if answer.HasField("image") else None
 
     async def image_status(self, image: str) -> str | None:
@@ -46,13 +47,14 @@ class Images(Engine):
     async def pull_image(self, image: str, auth: ImageAuth | None = None) -> str:
         """Bring the image; returns its ID. Raises RuntimeFault with ErrImagePull, InvalidImageName,
         RegistryUnavailable, SignatureValidationFailed."""
+        _check(image)
         request = cri.PullImageRequest(image=cri.ImageSpec(image=image), auth=requests.credentials(auth))
         try:
             answer = await self._channel.call(
                 IMAGES + "PullImage", request, cri.PullImageResponse, timeout_seconds=_PULL_SECONDS_MAX
             )
         except RuntimeFault as fault:
-            raise faults.of_image(image, fault, pulling=True) from fault
+            raise faults.of_pull(fault) from fault
         return answer.image_ref
 
     async def images(self) -> list[Image]:
@@ -79,3 +81,9 @@ class Images(Engine):
             ImageFilesystem(found.fs_id.mountpoint, found.used_bytes.value, found.inodes_used.value)
             for found in answer.image_filesystems
         ]
+
+
+def _check(image: str) -> None:
+    fault = faults.of_name(image)
+    if fault is not None:
+        raise fault
