@@ -6,6 +6,8 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import subprocess
+import sys
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from pathlib import Path
@@ -37,6 +39,8 @@ from homeostat.runtime.contract import (
 )
 from homeostat.runtime.cri.runtime import CriRuntime
 from tests.support.engine import Engine, remove_all
+from tests.support.enginehost import PREFIX, own_cgroups
+from tests.support.patience import eventually
 
 pytestmark = pytest.mark.real
 State = ContainerState
@@ -321,24 +325,21 @@ def test_orders_whose_answers_were_lost_may_be_given_again(play: Callable[[Story
 # -- stopping ----------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("asked", "code"), [("SIGTERM", 15), ("SIGINT", 2), ("SIGUSR1", 10)])
-def test_the_stop_signal_is_the_containers_own(play: Callable[[Story], None], asked: str, code: int) -> None:
+def test_the_stop_signal_is_the_containers_own_and_force_comes_after_it(play: Callable[[Story], None]) -> None:
     async def story(node: Node) -> None:
-        script = 'for s in 2 10 15; do trap "exit $s" $s; done; echo set; while :; do sleep 0.02; done'
-        one = await node.run(script, stop_signal=asked)
-        async for _ in node.runtime.read_log(one.id, LogSpan(follow=True)):
-            break  # the traps are set
-        await node.runtime.stop_container(one.id, timeout_seconds=10)
-        assert (await node.now(one)).exit_code == code
+        box = await node.box()
 
-    play(story)
+        async def stopped(asked: str, traps: str, patience_seconds: float = 10) -> int:
+            script = f"{traps}; echo set; while :; do sleep 0.02; done"
+            one = await node.run(script, box, name=asked.lower(), stop_signal=asked)
+            async for _ in node.runtime.read_log(one.id, LogSpan(follow=True)):
+                break  # the traps are set
+            await node.runtime.stop_container(one.id, timeout_seconds=patience_seconds)
+            return (await node.now(one)).exit_code
 
-
-def test_a_signal_that_a_container_does_not_mind_is_followed_by_force(play: Callable[[Story], None]) -> None:
-    async def story(node: Node) -> None:
-        one = await node.run("trap '' INT; while :; do sleep 0.02; done", stop_signal="SIGINT")
-        await node.runtime.stop_container(one.id, timeout_seconds=0.2)
-        assert (await node.now(one)).exit_code == 137
+        traps = 'for s in 2 10 15; do trap "exit $s" $s; done'
+        assert [await stopped(asked, traps) for asked in ("SIGTERM", "SIGINT", "SIGUSR1")] == [15, 2, 10]
+        assert await stopped("SIGUSR2", "trap '' USR2", patience_seconds=0.1) == 137
 
     play(story)
 
@@ -571,3 +572,26 @@ def test_a_log_goes_on_in_a_new_file_after_it_was_renamed(play: Callable[[Story]
         assert lines == list(range(1, len(lines) + 1)), "no line is lost or doubled"
 
     play(story)
+
+
+# -- the tests' own engine ---------------------------------------------------------------------------------------------
+
+
+def test_an_engine_leaves_nothing_behind_even_when_its_user_is_killed() -> None:
+    script = "import sys; from tests.support.engine import Engine; e = Engine(); print(e.root, e.init, flush=True)"
+    with subprocess.Popen(
+        [sys.executable, "-c", f"{script}; sys.stdin.read()"], stdout=subprocess.PIPE, stdin=subprocess.PIPE, text=True
+    ) as user:
+        assert user.stdout is not None
+        root, init = user.stdout.readline().split()
+        assert processes(f"{root}/config.toml")
+        user.kill()
+    eventually(lambda: not Path(root).exists() and not processes(root))
+    assert not Path(f"/proc/{init}").exists()
+    assert not [left for folder in own_cgroups().values() for left in gone_hosts(folder)]
+
+
+def gone_hosts(folder: Path) -> list[Path]:
+    """Cgroups of hosts that have ended."""
+    found = folder.glob(f"{PREFIX}*")
+    return [left for left in found if not Path(f"/proc/{left.name.removeprefix(PREFIX)}").exists()]
