@@ -183,3 +183,35 @@ def test_three_servers_never_give_the_same_address_or_port_twice():
             await server.stop()
 
     virtual.run(main, seed=7)
+
+
+def test_a_balancer_that_keeps_traffic_on_its_nodes_gets_a_port_for_health_checks():
+    async def tell(w: World) -> None:
+        made = await w.make(SERVICES, service("a", type="LoadBalancer", externalTrafficPolicy="Local"))
+        health = made["spec"]["healthCheckNodePort"]
+        assert 30000 <= health <= 32767 and health != made["spec"]["ports"][0]["nodePort"]
+        assert (await ports_table(w))[str(health)].startswith("default/a ")
+        again = await w.call("PUT", f"{SERVICES}/a", made)
+        assert again.obj["spec"]["healthCheckNodePort"] == health
+        # It goes with the policy that needs it.
+        made = again.obj
+        made["spec"]["externalTrafficPolicy"] = "Cluster"
+        changed = await w.call("PUT", f"{SERVICES}/a", made)
+        assert changed.status == 200 and "healthCheckNodePort" not in changed.obj["spec"]
+
+    story(tell)
+
+
+def test_a_health_check_port_that_is_asked_for_is_given_once_and_within_the_range():
+    async def tell(w: World) -> None:
+        local = {"type": "LoadBalancer", "externalTrafficPolicy": "Local"}
+        made = await w.make(SERVICES, service("a", **local, healthCheckNodePort=31234))
+        assert made["spec"]["healthCheckNodePort"] == 31234
+        taken = await w.post(SERVICES, service("b", **local, healthCheckNodePort=31234))
+        assert taken.status == 500 and taken.message.endswith(
+            "failed to allocate requested HealthCheck NodePort 31234: provided port is already allocated"
+        )
+        outside = await w.post(SERVICES, service("c", **local, healthCheckNodePort=80))
+        assert outside.status == 500 and "not in the valid range" in outside.message
+
+    story(tell)

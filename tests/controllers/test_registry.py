@@ -8,7 +8,7 @@ from homeostat.controllers.registry import all_loops, node_options
 def test_every_loop_has_a_name_of_its_own_and_says_what_it_watches():
     loops = all_loops(Settings(), ca_pem="PEM")
     names = [loop.name for loop in loops]
-    assert len(names) == len(set(names)) == 15
+    assert len(names) == len(set(names)) == 16
     assert all(loop.watches for loop in loops)
 
 
@@ -26,3 +26,9 @@ def test_loops_of_two_calls_share_no_memory():
     one, two = all_loops(Settings()), all_loops(Settings())
     health = [next(loop for loop in loops if loop.name == "node-lifecycle") for loops in (one, two)]
     assert health[0].decide is not health[1].decide
+
+
+def test_addresses_for_load_balancers_are_given_only_out_of_a_pool():
+    changed = parse_settings(["controller-manager.load-balancer-addresses=172.30.0.200-172.30.0.250"])
+    assert "service-lb" in [loop.name for loop in all_loops(changed)]
+    assert "service-lb" not in [loop.name for loop in all_loops(Settings())]

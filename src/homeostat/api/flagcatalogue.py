@@ -176,6 +176,21 @@ _CONTROLLERS = (
         "10.244.0.0/16",
         "where Pods have their addresses, with the runtime container",
     ),
+    Flag(
+        "controller-manager",
+        "node-cidr-mask-size",
+        "integer",
+        "24",
+        "how many bits the prefix of a node's part of cluster-cidr has, where the node does not bring its own",
+        least=1,
+    ),
+    Flag(
+        "controller-manager",
+        "load-balancer-addresses",
+        "address-range",
+        "",
+        "the pool of addresses for Services of type LoadBalancer; with none they stay pending",
+    ),
     *_election("controller-manager"),
 )
 

@@ -26,6 +26,7 @@ _EXPECTED = {
     "quantity": "a size such as 10Mi",
     "cidr": "an address range such as 10.96.0.0/16",
     "port-range": "a range of ports such as 30000-32767",
+    "address-range": "a range of addresses such as 172.30.0.200-172.30.0.250",
 }
 
 
@@ -79,6 +80,10 @@ class Settings:
         """The first and the last port of a range."""
         low, _, high = self.text(component, name).partition("-")
         return int(low), int(high)
+
+    def addresses(self, component: str, name: str) -> tuple[str, str] | None:
+        """The first and the last address of a range; None when there is none."""
+        return _addresses(self.text(component, name))
 
     def with_values(self, values: Mapping[tuple[str, str], str]) -> Settings:
         """These settings with others put over them. Raises SettingsError."""
@@ -163,6 +168,8 @@ def _value(flag: Flag, text: str) -> float:
             ipaddress.ip_network(text)
         case "port-range":
             _ports(text)
+        case "address-range":
+            _addresses(text)
     return 0.0
 
 
@@ -170,6 +177,16 @@ def _ports(text: str) -> None:
     found = re.fullmatch(r"([0-9]{1,5})-([0-9]{1,5})", text)
     if found is None or not 0 < int(found[1]) <= int(found[2]) < 65536:
         raise ValueError(text)
+
+
+def _addresses(text: str) -> tuple[str, str] | None:
+    """The first and the last address; None for no text."""
+    if not text:
+        return None
+    first, last = (ipaddress.IPv4Address(part) for part in text.split("-"))
+    if first > last:
+        raise ValueError(text)
+    return str(first), str(last)
 
 
 def _check(flag: Flag, text: str) -> None:

@@ -15,9 +15,11 @@ from homeostat.controllers import (
     garbagecollector,
     namespace,
     namespace_defaults,
+    nodeipam,
     nodelifecycle,
     podgc,
     replicaset,
+    servicelb,
     tainteviction,
 )
 from homeostat.controllers.node_health import Options
@@ -46,7 +48,12 @@ def all_loops(settings: Settings, *, ca_pem: str = "") -> list[Loop]:
         namespace.loop(),
         namespace_defaults.service_account_loop(),
         disruption.loop(),
+        nodeipam.loop(
+            settings.text(_COMPONENT, "cluster-cidr"), node_prefix=settings.integer(_COMPONENT, "node-cidr-mask-size")
+        ),
     ]
+    if pool := settings.addresses(_COMPONENT, "load-balancer-addresses"):
+        loops.append(servicelb.loop(pool))
     return [*loops, namespace_defaults.root_ca_loop(ca_pem)] if ca_pem else loops
 
 

@@ -41,6 +41,7 @@ class ServiceAddresses(Plugin):
         _families(attributes, spec)
         await self._address(attributes, spec, old)
         await self._node_ports(attributes, spec, old)
+        await self._health_port(attributes, spec, old)
 
     async def _address(self, attributes: Attributes, spec: Obj, old: Obj) -> None:
         if spec.get("type") == _EXTERNAL:
@@ -103,6 +104,28 @@ class ServiceAddresses(Plugin):
             port if port.get("nodePort") else {**port, "nodePort": given[port.get("port")]} for port in ports
         ]
 
+    async def _health_port(self, attributes: Attributes, spec: Obj, old: Obj) -> None:
+        """The port on which each node says whether it has endpoints: one of the node ports (alloc.go,
+        allocHealthCheckNodePort; what it cannot have is an internal error there too)."""
+        if not service_values.has_health_port(spec) or attributes.dry_run:
+            return
+        asked = spec.get("healthCheckNodePort")
+        if asked and asked == old.get("healthCheckNodePort"):
+            return
+        if asked and asked not in self._ports.range:
+            low, high = self._ports.range.first, self._ports.range.last
+            raise _no_health_port(
+                asked, f"provided port is not in the valid range. The range of valid ports is {low}-{high}"
+            )
+        owner = (attributes.namespace, name_of(attributes))
+        try:
+            drawn = await self._ports.reserve(owner, [asked] if asked else [], draws=0 if asked else 1)
+        except Taken:
+            raise _no_health_port(asked, "provided port is already allocated") from None
+        except Full:
+            raise errors.internal("failed to allocate a HealthCheck NodePort: range is full") from None
+        spec["healthCheckNodePort"] = asked or drawn[0]
+
 
 def _needs_ports(spec: Obj) -> bool:
     if spec.get("type") == "LoadBalancer":
@@ -145,6 +168,10 @@ def _wrong_port(attributes: Attributes, at: int, port: Any, why: str) -> ApiErro
     return _invalid(
         attributes, Cause("FieldValueInvalid", f"spec.ports[{at}].nodePort", f"Invalid value: {port}: {why}")
     )
+
+
+def _no_health_port(port: object, why: str) -> ApiError:
+    return errors.internal(f"failed to allocate requested HealthCheck NodePort {port}: {why}")
 
 
 def _invalid(attributes: Attributes, cause: Cause) -> ApiError:
