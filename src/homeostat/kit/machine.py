@@ -22,3 +22,8 @@ def rfc3339_nano(nanoseconds: int) -> str:
 def monotonic() -> float:
     """Seconds on a clock that never goes back."""
     return time.monotonic()
+
+
+def pause(seconds: float) -> None:
+    """Let real time pass in a program without an event loop."""
+    time.sleep(seconds)

@@ -1,0 +1,12 @@
+"""The one error family of the node's tools: a text for standard error and an exit code."""
+
+from __future__ import annotations
+
+
+class ToolError(Exception):
+    """Something the person who typed can mend. `code` is the exit code that the tool's namesake ends with."""
+
+    def __init__(self, text: str, code: int = 1) -> None:
+        super().__init__(text)
+        self.text = text
+        self.code = code
