@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from homeostat.lab.nodetools.fault import ToolError
 
 if TYPE_CHECKING:
-    from homeostat.lab.nodetools import engine_pb2 as pb
+    from homeostat.lab.nodetools import rpc_pb2 as pb
 
 SOCKET = "/run/containerd/containerd.sock"
 _ENDPOINT_VARIABLE = "CONTAINER_RUNTIME_ENDPOINT"  # crictl's own
@@ -51,9 +51,9 @@ class Engine:
         self._probe()  # before gRPC is loaded, which would also wait and try again
         import grpc
 
-        from homeostat.lab.nodetools import engine_pb2
+        from homeostat.lab.nodetools import rpc_pb2
 
-        self.pb = engine_pb2
+        self.pb = rpc_pb2
         self._error = grpc.RpcError
         self._missing = grpc.StatusCode.NOT_FOUND
         self._down = grpc.StatusCode.UNAVAILABLE

@@ -28,7 +28,7 @@ _FOLLOWED_LINES, _END_LINES = 10, 1000
 def main(argv: Sequence[str]) -> int:
     """Run one command line; returns the exit code. Raises ToolError."""
     try:
-        line = parse([_lone(word) for word in argv], _FLAGS)
+        line = parse(_filled(argv), _FLAGS)
     except ToolError as error:
         raise ToolError(f"journalctl: {error.text}", 1) from None
     form = line.text("output") or "short"
@@ -59,8 +59,14 @@ def main(argv: Sequence[str]) -> int:
     return 0
 
 
-def _lone(word: str) -> str:
-    return "--lines=10" if word == "-n" else word
+def _filled(argv: Sequence[str]) -> list[str]:
+    """`-n` alone means ten lines."""
+    words = list(argv)
+    for place, word in enumerate(words):
+        following = words[place + 1] if place + 1 < len(words) else ""
+        if word in ("-n", "--lines") and not (following.isdigit() or following == "all"):
+            words[place] = "--lines=10"
+    return words
 
 
 def _chosen(names: Sequence[str]) -> list[str]:

@@ -239,6 +239,15 @@ def _go_format(text: str, *values: Value) -> str:
     return re.sub(r"%([-+0 ]*\d*(?:\.\d+)?)([svqtdfgx%])", verb, text)
 
 
+def _print(*values: Value) -> str:
+    """Go's Sprint: a space between two values when neither is a text."""
+    out = ""
+    for place, value in enumerate(values):
+        apart = place and not isinstance(value, str) and not isinstance(values[place - 1], str)
+        out += (" " if apart else "") + show(value)
+    return out
+
+
 def _all(first: Value, *rest: Value) -> Value:
     return next((value for value in (first, *rest) if not true(value)), (first, *rest)[-1])
 
@@ -257,7 +266,7 @@ FUNCTIONS: dict[str, Callable[..., Value]] = {
     "pad": lambda text, before, after: " " * before + text + " " * after if text else text,
     "truncate": lambda text, size: text[:size],
     "println": lambda *values: " ".join(map(show, values)) + "\n",
-    "print": lambda *values: " ".join(map(show, values)) if len(values) > 1 else "".join(map(show, values)),
+    "print": _print,
     "printf": _go_format,
     "len": len,
     "index": _index,
