@@ -6,7 +6,9 @@ from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 # duration: a Go duration; quantity: a resource.Quantity; the others as their names say.
-Type: TypeAlias = Literal["duration", "integer", "number", "text", "boolean", "quantity", "cidr", "port-range"]
+Type: TypeAlias = Literal[
+    "duration", "integer", "number", "text", "boolean", "quantity", "cidr", "port-range", "address-range"
+]
 
 
 @dataclass(frozen=True, slots=True)
