@@ -101,7 +101,6 @@ class Stage:
             cgroup_root=root / "cgroup",
             pod_cidr="10.1.0.0/24",
             static_pod_dir=folder,
-            roles=("worker",),
             capacity={"cpu": "4", "memory": "8Gi"},
             settings=Settings(flags),
         )

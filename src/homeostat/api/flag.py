@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
-# duration: a Go duration; quantity: a resource.Quantity; the others as their names say.
+# duration: a Go duration; quantity: a resource.Quantity; modes: authorization modes; the others as their names say.
 Type: TypeAlias = Literal[
-    "duration", "integer", "number", "text", "boolean", "quantity", "cidr", "port-range", "address-range"
+    "duration", "integer", "number", "text", "boolean", "quantity", "cidr", "port-range", "address-range", "modes"
 ]
+
+AUTHORIZATION_MODES = frozenset(("Node", "RBAC", "AlwaysAllow", "AlwaysDeny"))
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ Data only. A flag stands here because some component reads it; `api.flags` gives
 
 from __future__ import annotations
 
+from homeostat.api.flag import AUTHORIZATION_MODES as AUTHORIZATION_MODES
 from homeostat.api.flag import Flag as Flag
 from homeostat.api.kubeletflags import KUBELET
 
@@ -39,6 +40,13 @@ def _election(component: str) -> tuple[Flag, ...]:
 
 
 _APISERVER = (
+    Flag(
+        "apiserver",
+        "authorization-mode",
+        "modes",
+        "Node,RBAC",
+        "who says who may, in order: Node, RBAC, AlwaysAllow, AlwaysDeny; the first that allows is enough",
+    ),
     Flag(
         "apiserver",
         "default-not-ready-toleration-seconds",

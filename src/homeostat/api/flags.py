@@ -13,7 +13,7 @@ import re
 from collections.abc import Iterable, Mapping
 
 from homeostat.api import durations, quantity
-from homeostat.api.flagcatalogue import CATALOGUE, COMPONENTS, Flag
+from homeostat.api.flagcatalogue import AUTHORIZATION_MODES, CATALOGUE, COMPONENTS, Flag
 
 __all__ = ["CATALOGUE", "COMPONENTS", "Flag", "Settings", "SettingsError", "parse_settings"]
 
@@ -27,6 +27,7 @@ _EXPECTED = {
     "cidr": "an address range such as 10.96.0.0/16",
     "port-range": "a range of ports such as 30000-32767",
     "address-range": "a range of addresses such as 172.30.0.200-172.30.0.250",
+    "modes": "a list of Node, RBAC, AlwaysAllow and AlwaysDeny, each at most once, such as Node,RBAC",
 }
 
 
@@ -170,7 +171,15 @@ def _value(flag: Flag, text: str) -> float:
             _ports(text)
         case "address-range":
             _addresses(text)
+        case "modes":
+            _modes(text)
     return 0.0
+
+
+def _modes(text: str) -> None:
+    names = [name.strip() for name in text.split(",")]
+    if not AUTHORIZATION_MODES.issuperset(names) or len(set(names)) < len(names):
+        raise ValueError(text)
 
 
 def _ports(text: str) -> None:

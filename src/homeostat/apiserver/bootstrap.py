@@ -13,7 +13,7 @@ from homeostat.api import kinds, meta
 from homeostat.api.errors import ApiError
 from homeostat.api.kinds import Kind
 from homeostat.api.types import Obj
-from homeostat.apiserver import bootstrap_objects, rbac_policy
+from homeostat.apiserver import bootstrap_objects, bootstrap_policy, rbac_policy
 from homeostat.apiserver.allocation import SERVER
 from homeostat.apiserver.contract import Reader, Writer
 from homeostat.kit import clock
@@ -55,9 +55,10 @@ class Bootstrap:
 
     async def make(self) -> None:
         """Everything once. Raises ApiError when a write fails."""
-        roles, bindings = rbac_policy.cluster_roles(), rbac_policy.cluster_role_bindings()
+        roles = [*rbac_policy.cluster_roles(), *bootstrap_policy.cluster_roles()]
+        bindings = [*rbac_policy.cluster_role_bindings(), *bootstrap_policy.cluster_role_bindings()]
         await self._create_all([*bootstrap_objects.namespaces(), *roles, *bindings])
-        await self._create_all(bootstrap_objects.priority_classes())
+        await self._create_all([*bootstrap_objects.priority_classes(), *bootstrap_policy.public_info()])
         for wanted in (*roles, *bindings):
             await self._reconcile(wanted)
 

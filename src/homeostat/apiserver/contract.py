@@ -6,12 +6,14 @@ admission, the verb.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeAlias
 
 from homeostat.api.kinds import Kind
 from homeostat.api.types import Obj
+from homeostat.apiserver.items import Item
+from homeostat.apiserver.window import Change
 from homeostat.wire.message import Handler, Request, Response, User
 
 Stage: TypeAlias = Callable[[Request, Handler], Awaitable[Response]]
@@ -23,6 +25,7 @@ class RequestInfo:
 
     `verb` is get, list, watch, create, update, patch, delete, deletecollection for resources, the lower-case HTTP
     method for other paths. `kind` is None where the path is no known resource; `resource` is the plural as written.
+    Of a collection, `name` and `node` are set where a field selector asks for that object, or that node's Pods, alone.
     """
 
     verb: str
@@ -35,6 +38,7 @@ class RequestInfo:
     namespace: str = ""
     name: str = ""
     kind: Kind | None = None
+    node: str = ""
 
 
 @dataclass(slots=True)
@@ -68,6 +72,14 @@ class Reader(Protocol):
 
     def revision(self, kind: Kind) -> int:
         """Changes whenever any object of the kind changes: what derived caches (RBAC, quotas) are keyed by."""
+        ...
+
+    def changes(self, kind: Kind, after: int) -> Iterable[Change] | None:
+        """The changes above the revision `after`, oldest first; None when some of them are forgotten."""
+        ...
+
+    def items(self, kind: Kind) -> Iterable[Item]:
+        """All objects as the hub keeps them, nothing decoded."""
         ...
 
 

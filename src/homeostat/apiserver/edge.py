@@ -12,8 +12,11 @@ from dataclasses import dataclass, field
 from homeostat.api.errors import ApiError
 from homeostat.api.types import Obj
 from homeostat.apiserver.addresses import address_range, port_range, text_of
+from homeostat.apiserver.admission.certificates import CertificateGuard, CertificateIdentity
 from homeostat.apiserver.admission.limit_ranger import LimitRanger
 from homeostat.apiserver.admission.namespace_lifecycle import NamespaceLifecycle
+from homeostat.apiserver.admission.node_restriction import NodeRestriction
+from homeostat.apiserver.admission.node_roles import NodeRoles
 from homeostat.apiserver.admission.pod_defaults import DefaultTolerationSeconds, TaintNodesByCondition
 from homeostat.apiserver.admission.priority import Priority
 from homeostat.apiserver.admission.rbac_escalation import RbacEscalation
@@ -28,13 +31,18 @@ from homeostat.apiserver.authentication import (
     PeerCertificates,
     ServiceAccountTokens,
 )
+from homeostat.apiserver.authorizers import ALWAYS_ALLOW, by_modes
 from homeostat.apiserver.bootstrap import Bootstrap
+from homeostat.apiserver.bootstrap_tokens import BootstrapTokens
 from homeostat.apiserver.contract import Admission, Authorizer, Build, Parts, Reader, SubresourceHandler, Writer
 from homeostat.apiserver.discovery import Discovery
 from homeostat.apiserver.negotiation import Negotiation
+from homeostat.apiserver.node_authorizer import NodeAuthorizer
 from homeostat.apiserver.openapi_endpoints import OpenApi
 from homeostat.apiserver.presence import Presence
 from homeostat.apiserver.rbac import Rbac
+from homeostat.apiserver.rbac_policy import node_rules
+from homeostat.apiserver.rbac_rules import parse_all
 from homeostat.apiserver.subresources import binding, eviction, refused, scale
 from homeostat.apiserver.subresources.log import KubeletDialer, Logs
 from homeostat.apiserver.subresources.reviews import Reviews
@@ -47,6 +55,11 @@ from homeostat.wire.message import Handler, User
 def no_kubelet(node: Obj) -> Handler:
     """The dialer of a server that reaches no node. Raises 503."""
     raise ApiError(503, "ServiceUnavailable", f"this API server has no way to node {node['metadata']['name']}")
+
+
+def no_role(node: str) -> str:
+    """The plan of a cluster whose nodes have no roles."""
+    return ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,9 +79,12 @@ class EdgeConfig:
     default_not_ready_toleration_seconds: int = 300
     default_unreachable_toleration_seconds: int = 300
     anonymous_auth: bool = True
-    authorization: bool = True
+    # A comma-separated list of Node, RBAC, AlwaysAllow, AlwaysDeny; the first that allows is enough.
+    authorization_mode: str = "Node,RBAC"
     static_tokens: Mapping[str, User] = field(default_factory=dict)
     dial_kubelet: KubeletDialer = no_kubelet
+    # The role of a node, by its name, when its agent registers it; empty for none.
+    node_role: Callable[[str], str] = no_role
 
 
 def build_edge(config: EdgeConfig) -> Build:
@@ -79,7 +95,8 @@ def build_edge(config: EdgeConfig) -> Build:
 
     def build(reader: Reader, writer: Writer) -> Parts:
         rbac = Rbac(reader)
-        tokens = BearerTokens(config.static_tokens, ServiceAccountTokens(issuer, reader))
+        authorizer = _authorizer(config, reader, rbac)
+        tokens = BearerTokens(config.static_tokens, ServiceAccountTokens(issuer, reader), BootstrapTokens(reader))
         addresses, ports = Addresses(reader, writer, addresses_range), NodePorts(reader, writer, ports_range)
         bootstrap = Bootstrap(reader, writer)
         presence = Presence(
@@ -96,10 +113,14 @@ def build_edge(config: EdgeConfig) -> Build:
             (PeerCertificates(), tokens, Anonymous()) if config.anonymous_auth else (PeerCertificates(), tokens)
         )
         return Parts(
-            authenticators=(Credentials(credentials, rbac),),
-            authorizer=rbac if config.authorization else None,
-            admission=_admission(config, reader, rbac, ServiceAddresses(addresses, ports)),
-            handlers=_handlers(config, issuer, Reviews(rbac, tokens), rbac if config.authorization else None),
+            authenticators=(Credentials(credentials, authorizer),),
+            authorizer=None if config.authorization_mode == ALWAYS_ALLOW else authorizer,
+            admission=(
+                *_admission(config, reader, rbac),
+                CertificateGuard(authorizer),
+                ServiceAddresses(addresses, ports),
+            ),
+            handlers=_handlers(config, issuer, Reviews(authorizer, rbac, tokens), authorizer),
             paths=_paths(config),
             negotiator=Negotiation(),
             background=background,
@@ -108,8 +129,14 @@ def build_edge(config: EdgeConfig) -> Build:
     return build
 
 
-def _admission(config: EdgeConfig, reader: Reader, rbac: Rbac, last: Admission) -> Sequence[Admission]:
-    """kube-apiserver's order of plugins."""
+def _authorizer(config: EdgeConfig, reader: Reader, rbac: Rbac) -> Authorizer:
+    """Who may: by the modes that the configuration lists. Raises ValueError on an unknown one."""
+    known: dict[str, Authorizer] = {"RBAC": rbac, "Node": NodeAuthorizer(reader, parse_all(node_rules()))}
+    return by_modes(config.authorization_mode, known)
+
+
+def _admission(config: EdgeConfig, reader: Reader, rbac: Rbac) -> Sequence[Admission]:
+    """kube-apiserver's order of plugins, but for the last ones."""
     tolerations = DefaultTolerationSeconds(
         not_ready_seconds=config.default_not_ready_toleration_seconds,
         unreachable_seconds=config.default_unreachable_toleration_seconds,
@@ -118,11 +145,13 @@ def _admission(config: EdgeConfig, reader: Reader, rbac: Rbac, last: Admission) 
         NamespaceLifecycle(reader),
         LimitRanger(reader),
         ServiceAccount(reader),
+        NodeRestriction(reader),
+        NodeRoles(config.node_role),
         TaintNodesByCondition(),
         Priority(reader),
         tolerations,
         RbacEscalation(rbac),
-        last,
+        CertificateIdentity(),
     )
 
 

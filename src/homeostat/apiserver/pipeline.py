@@ -88,22 +88,23 @@ def authorization(authorizer: Authorizer) -> Stage:
         user = request.user
         assert user is not None
         info = resolve(request)
-        allowed, _ = authorizer.allowed(user, info)
+        allowed, why = authorizer.allowed(user, info)
         if not allowed and request.query and (named := named_by_selector(request, info)) is not info:
-            allowed, _ = authorizer.allowed(user, named)
+            allowed, why = authorizer.allowed(user, named)
         if not allowed:
-            raise forbidden(user, info)
+            raise forbidden(user, info, why)
         return await following(request)
 
     return authorize
 
 
-def forbidden(user: User, info: RequestInfo) -> ApiError:
+def forbidden(user: User, info: RequestInfo, reason: str = "") -> ApiError:
     """403 in kube-apiserver's words (endpoints/handlers/responsewriters/errors.go)."""
+    tail = f": {reason}" if reason else ""
     if not info.is_resource:
-        text = f'forbidden: User "{user.name}" cannot {info.verb} path "{info.path}"'
+        text = f'forbidden: User "{user.name}" cannot {info.verb} path "{info.path}"{tail}'
         return ApiError(403, "Forbidden", text)
     resource = f"{info.resource}/{info.subresource}" if info.subresource else info.resource
     where = f' in the namespace "{info.namespace}"' if info.namespace else " at the cluster scope"
-    why = f'User "{user.name}" cannot {info.verb} resource "{resource}" in API group "{info.group}"{where}'
+    why = f'User "{user.name}" cannot {info.verb} resource "{resource}" in API group "{info.group}"{where}{tail}'
     return errors.forbidden(info.resource, info.group, info.name, why)

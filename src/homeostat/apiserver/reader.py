@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from homeostat.api.convert import convert
 from homeostat.api.kinds import Kind, stored_as
@@ -11,6 +11,7 @@ from homeostat.api.types import Obj
 from homeostat.apiserver import codec
 from homeostat.apiserver.feed import Feed
 from homeostat.apiserver.items import Item
+from homeostat.apiserver.window import Change
 
 _DECODED_MAX = 4096
 _LISTS_MAX = 64
@@ -48,6 +49,14 @@ class HubReader:
     def revision(self, kind: Kind) -> int:
         """The revision of the last change of the kind's objects."""
         return self._feed.hub(stored_as(kind).prefix).revision
+
+    def changes(self, kind: Kind, after: int) -> Iterable[Change] | None:
+        """The changes above the revision `after`, oldest first; None when some of them are forgotten."""
+        return self._feed.hub(stored_as(kind).prefix).window.after(after)
+
+    def items(self, kind: Kind) -> Iterable[Item]:
+        """All objects as the hub keeps them, nothing decoded."""
+        return self._feed.hub(stored_as(kind).prefix).items.values()
 
     def _object(self, kind: Kind, item: Item) -> Obj:
         place = (kind, item.key)

@@ -32,18 +32,19 @@ def truth(text: str) -> bool:
 
 
 def named_by_selector(request: Request, info: RequestInfo) -> RequestInfo:
-    """The same, naming the object that a collection's field selector asks for alone.
+    """The same, naming the object, or the node whose Pods, a collection's field selector asks for alone.
 
-    So a rule with resourceNames lets its user list and watch just that object, as `kubectl get NAME --watch` does.
+    So a rule with resourceNames lets its user list and watch just that object, as `kubectl get NAME --watch` does, and
+    a node agent may watch its own Node and Pods.
     """
     text = request.query.get("fieldSelector", "") if info.verb in _OF_COLLECTIONS else ""
     if not text or info.kind is None:
         return info
     try:
-        name = fieldselectors.parse(text, info.kind).equal.get("metadata.name", "")
+        equal = fieldselectors.parse(text, info.kind).equal
     except ApiError:
         return info
-    return replace(info, name=name)
+    return replace(info, name=equal.get("metadata.name", ""), node=equal.get("spec.nodeName", ""))
 
 
 @lru_cache(maxsize=4096)

@@ -133,7 +133,7 @@ class ApiServer:
             # Handlers read through the hubs: what was true when the request came must be there.
             await self._feed.catch_up()
             return await handler(self._call(request, info))
-        if info.subresource not in ("", "status", "finalize"):
+        if info.subresource not in ("", "status", "finalize", "approval"):
             raise errors.path_not_found()
         if not info.subresource and info.verb not in kind.verbs:
             raise errors.method_not_allowed(kind.plural, kind.group, info.verb)

@@ -27,7 +27,6 @@ UNATTENDED = frozenset(
         "resourceclaims.resource.k8s.io",
         "resourceclaimtemplates.resource.k8s.io",
         "resourceslices.resource.k8s.io",
-        "certificatesigningrequests.certificates.k8s.io",
         "customresourcedefinitions.apiextensions.k8s.io",
         "apiservices.apiregistration.k8s.io",
         "mutatingwebhookconfigurations.admissionregistration.k8s.io",

@@ -72,6 +72,11 @@ def _edge_config(place: Place) -> EdgeConfig:
 
         return send
 
+    masters = frozenset(node.name for node in place.cluster.masters())
+
+    def node_role(name: str) -> str:
+        return "control-plane" if name in masters else "worker"
+
     return EdgeConfig(
         service_account_key=certificates.service_account_key(place.folder.pki).decode(),
         advertise_host=place.here().address,
@@ -81,4 +86,6 @@ def _edge_config(place: Place) -> EdgeConfig:
         default_not_ready_toleration_seconds=flags.integer("apiserver", "default-not-ready-toleration-seconds"),
         default_unreachable_toleration_seconds=flags.integer("apiserver", "default-unreachable-toleration-seconds"),
         dial_kubelet=dial_kubelet,
+        authorization_mode=flags.text("apiserver", "authorization-mode"),
+        node_role=node_role,
     )

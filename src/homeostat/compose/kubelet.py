@@ -30,7 +30,6 @@ async def run(place: Place, stop: asyncio.Event) -> None:
         pod_cidr=node.pod_cidr,
         static_pod_dir=folder / "manifests" if node.control_plane else None,
         taints=(CONTROL_PLANE_TAINT,) if node.control_plane else (),
-        roles=("control-plane",) if node.control_plane else ("worker",),
         port=KUBELET_PORT,
         settings=place.settings,
     )

@@ -18,8 +18,7 @@ class NodeConfig:
     """One node. `capacity` holds quantities by resource name; what it lacks is filled in from the machine (the
     agent's `machine`). `root` is the folder for volumes and the runtime's state; it is not used by the simulated
     runtime. `log_root` is where logs are (`/var/log/pods`), below `root` by default; `image_root` lies on the file
-    system of the images, by default that of `root`; `cgroup_root` is where the kernel shows cgroups. `roles` become
-    `node-role.kubernetes.io/ROLE` labels."""
+    system of the images, by default that of `root`; `cgroup_root` is where the kernel shows cgroups."""
 
     name: str
     address: str
@@ -29,7 +28,6 @@ class NodeConfig:
     labels: Mapping[str, str] = field(default_factory=dict)
     annotations: Mapping[str, str] = field(default_factory=dict)
     taints: tuple[Obj, ...] = ()
-    roles: tuple[str, ...] = ()
     capacity: Mapping[str, str] = field(default_factory=dict)
     port: int = 10250
     settings: Settings = field(default_factory=Settings)

@@ -53,7 +53,7 @@ def default_labels(config: NodeConfig, machine: Machine) -> dict[str, str]:
 
 def registration(config: NodeConfig, machine: Machine, runtime_version: str, now: float) -> Obj:
     """The object to create when there is none yet."""
-    labels = default_labels(config, machine) | {f"node-role.kubernetes.io/{role}": "" for role in config.roles}
+    labels = default_labels(config, machine)
     node: Obj = {"apiVersion": "v1", "kind": "Node"}
     node["metadata"] = {"name": config.name, "labels": labels | dict(config.labels)}
     if config.annotations:

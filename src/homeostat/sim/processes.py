@@ -154,7 +154,6 @@ class Worker:
             address=self.address,
             root=_NOWHERE,
             pod_cidr=pod_cidr,
-            roles=("worker",),
             capacity={"cpu": "4", "memory": "8Gi"},
             settings=roads.settings,
         )

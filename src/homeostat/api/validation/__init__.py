@@ -15,6 +15,7 @@ from homeostat.api.kinds import Kind
 from homeostat.api.types import Obj
 from homeostat.api.validation import (
     batch,
+    certificates,
     cluster,
     configuration,
     networking,
@@ -35,6 +36,8 @@ class Rules:
 
     object: Callable[[Obj, list[Cause]], None] | None = None
     update: Callable[[Obj, Obj, list[Cause]], None] | None = None
+    # A write of a subresource other than `scale`: new form, old form, subresource.
+    part: Callable[[Obj, Obj, str, list[Cause]], None] | None = None
     name: names.Rule = names.dns1123_subdomain
     whole_update: bool = False
 
@@ -51,13 +54,16 @@ _RULES: dict[tuple[str, str], Rules] = {
     ("", "PodTemplate"): Rules(lambda obj, out: pods.check_template(obj.get("template"), "template", out)),
     ("", "ReplicationController"): Rules(workloads.check_replication_controller),
     ("", "Secret"): Rules(configuration.check_secret, configuration.check_secret_update),
-    ("", "Service"): Rules(services.check_service, services.check_service_update, names.dns1035_label),
+    ("", "Service"): Rules(services.check_service, services.check_service_update, name=names.dns1035_label),
     ("apps", "DaemonSet"): Rules(workloads.check_daemonset, workloads.check_selector_update),
     ("apps", "Deployment"): Rules(workloads.check_deployment, workloads.check_selector_update),
     ("apps", "ReplicaSet"): Rules(workloads.check_replicaset, workloads.check_selector_update),
     ("apps", "StatefulSet"): Rules(workloads.check_statefulset, workloads.check_statefulset_update),
     ("batch", "CronJob"): Rules(batch.check_cronjob),
     ("batch", "Job"): Rules(batch.check_job, batch.check_job_update),
+    ("certificates.k8s.io", "CertificateSigningRequest"): Rules(
+        certificates.check_request, part=certificates.check_subresource, name=names.path_segment
+    ),
     ("coordination.k8s.io", "Lease"): Rules(cluster.check_lease),
     ("discovery.k8s.io", "EndpointSlice"): Rules(services.check_endpointslice, services.check_endpointslice_update),
     ("events.k8s.io", "Event"): Rules(cluster.check_event),
@@ -69,9 +75,9 @@ _RULES: dict[tuple[str, str], Rules] = {
     (_RBAC, "ClusterRole"): Rules(rbac.check_cluster_role, name=names.path_segment),
     (_RBAC, "Role"): Rules(rbac.check_role, name=names.path_segment),
     (_RBAC, "ClusterRoleBinding"): Rules(
-        rbac.check_cluster_role_binding, rbac.check_binding_update, names.path_segment
+        rbac.check_cluster_role_binding, rbac.check_binding_update, name=names.path_segment
     ),
-    (_RBAC, "RoleBinding"): Rules(rbac.check_role_binding, rbac.check_binding_update, names.path_segment),
+    (_RBAC, "RoleBinding"): Rules(rbac.check_role_binding, rbac.check_binding_update, name=names.path_segment),
 }
 _PLAIN = Rules()
 
@@ -90,12 +96,15 @@ def validate_create(kind: Kind, obj: Obj) -> list[Cause]:
 
 
 def validate_update(kind: Kind, new: Obj, old: Obj, subresource: str = "") -> list[Cause]:
-    """What is wrong with a change. Of writes to subresources only the metadata is judged, but for `scale`."""
+    """What is wrong with a change. Of writes to subresources only the metadata is judged, but for `scale` and those
+    that a kind has a rule for."""
     out = list[Cause]()
     check_metadata_update(new, old, out)
-    if subresource not in ("", "scale"):
-        return out
     rules = _rules(kind)
+    if subresource not in ("", "scale"):
+        if rules.part is not None:
+            rules.part(new, old, subresource, out)
+        return out
     if rules.object is not None and not rules.whole_update:
         rules.object(new, out)
     if rules.update is not None:

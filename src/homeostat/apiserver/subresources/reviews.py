@@ -11,8 +11,9 @@ from homeostat.api import errors, kinds
 from homeostat.api.errors import qualified
 from homeostat.api.types import Obj
 from homeostat.apiserver.authentication import BearerTokens, user_info
-from homeostat.apiserver.contract import Call, RequestInfo, SubresourceHandler
+from homeostat.apiserver.contract import Authorizer, Call, RequestInfo, SubresourceHandler
 from homeostat.apiserver.documents import json_response
+from homeostat.apiserver.node_authorizer import node_of
 from homeostat.apiserver.rbac import Rbac
 from homeostat.apiserver.rbac_rules import Rule
 from homeostat.apiserver.subresources.exchange import CREATED, body_of
@@ -23,7 +24,8 @@ from homeostat.wire.message import Response, User
 class Reviews:
     """Answers from the same authorizer and tokens that guard the request path."""
 
-    def __init__(self, rbac: Rbac, tokens: BearerTokens) -> None:
+    def __init__(self, authorizer: Authorizer, rbac: Rbac, tokens: BearerTokens) -> None:
+        self._authorizer = authorizer
         self._rbac = rbac
         self._tokens = tokens
 
@@ -95,11 +97,14 @@ class Reviews:
             ],
             "incomplete": False,
         }
+        if node_of(call.user) is not None:
+            # What a node may read depends on its Pods.
+            status |= {"incomplete": True, "evaluationError": "node authorizer does not support user rule resolution"}
         return _answer(call, review, status)
 
     def _access(self, call: Call, review: Obj, user: User) -> Response:
         info = _asked(review.get("spec") or {})
-        allowed, reason = self._rbac.allowed(user, info)
+        allowed, reason = self._authorizer.allowed(user, info)
         status: Obj = {"allowed": allowed}
         if reason:
             status["reason"] = reason
@@ -113,6 +118,7 @@ def _asked(spec: Obj) -> RequestInfo:
     if resource is None:
         path = path or {}
         return RequestInfo(path.get("verb") or "", path.get("path") or "")
+    selected = _selected(resource.get("fieldSelector") or {})
     return RequestInfo(
         resource.get("verb") or "",
         "",
@@ -122,8 +128,21 @@ def _asked(spec: Obj) -> RequestInfo:
         resource=resource.get("resource") or "",
         subresource=resource.get("subresource") or "",
         namespace=resource.get("namespace") or "",
-        name=resource.get("name") or "",
+        name=resource.get("name") or selected.get("metadata.name", ""),
+        node=selected.get("spec.nodeName", ""),
     )
+
+
+def _selected(selector: Obj) -> dict[str, str]:
+    """The fields that a field selector asks to have one value each (FieldSelectorAttributes)."""
+    wanted = selector.get("requirements") or ()
+    single = [each for each in wanted if each.get("operator") == "In" and len(each.get("values") or ()) == 1]
+    found = {each.get("key", ""): each["values"][0] for each in single}
+    for term in (selector.get("rawSelector") or "").split(","):
+        field, equals, value = term.partition("=")
+        if equals and not field.endswith("!"):
+            found[field] = value.removeprefix("=")
+    return found
 
 
 def _subject(review: Obj) -> User:

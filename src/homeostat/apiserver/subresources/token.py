@@ -8,8 +8,10 @@ from __future__ import annotations
 from homeostat.api import errors, kinds
 from homeostat.api.errors import Cause
 from homeostat.api.types import Obj
+from homeostat.apiserver.admission.node_restriction import check_token
 from homeostat.apiserver.contract import Call
 from homeostat.apiserver.documents import json_response
+from homeostat.apiserver.node_authorizer import node_of
 from homeostat.apiserver.subresources.exchange import CREATED, body_of
 from homeostat.apiserver.tokens import TokenIssuer
 from homeostat.kit import clock
@@ -35,6 +37,8 @@ class TokenRequests:
         if account is None:
             raise errors.not_found("serviceaccounts", "", info.name)
         spec = dict(request.get("spec") or {})
+        if (node := node_of(call.user)) is not None and (why := check_token(call.reader, node, info.namespace, spec)):
+            raise errors.forbidden("serviceaccounts", "", info.name, why)
         seconds = spec.get("expirationSeconds")
         seconds = _SECONDS_DEFAULT if seconds is None else seconds
         _check_seconds(seconds, info.name)

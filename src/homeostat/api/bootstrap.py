@@ -1,0 +1,82 @@
+"""Bootstrap tokens as data: their form, and the Secrets that hold them. Pure.
+
+Facts: cluster-bootstrap/token/api and util/secrets. All that speak of tokens (authentication, the loops that clean and
+sign, `join-command`) read them here.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+from collections.abc import Sequence
+
+from homeostat.api.types import Obj
+from homeostat.kit.clock import parse_rfc3339, rfc3339
+
+NAMESPACE = "kube-system"
+PUBLIC_NAMESPACE = "kube-public"
+CLUSTER_INFO = "cluster-info"
+SECRET_TYPE = "bootstrap.kubernetes.io/token"
+GROUP = "system:bootstrappers"
+# The group of tokens made for joining: what it may do is in the bootstrap policy.
+JOIN_GROUP = "system:bootstrappers:homeostat:default-node-token"
+JWS_PREFIX = "jws-kubeconfig-"
+TOKEN_LENGTH = 23
+_TOKEN = re.compile(r"\A([a-z0-9]{6})\.([a-z0-9]{16})\Z")
+
+
+def parse(token: str) -> tuple[str, str] | None:
+    """The token's identifier and secret; None for what has not the form of one."""
+    match = _TOKEN.match(token)
+    return (match[1], match[2]) if match else None
+
+
+def secret_name(identifier: str) -> str:
+    """The name of the Secret that holds a token."""
+    return f"bootstrap-token-{identifier}"
+
+
+def secret_of(
+    token: str, *, expires: float | None, groups: Sequence[str] = (JOIN_GROUP,), description: str = ""
+) -> Obj:
+    """The Secret to create for a token; `expires` in wall-clock seconds, None for never. Raises ValueError."""
+    parsed = parse(token)
+    if parsed is None:
+        raise ValueError(f"{token!r} has not the form of a bootstrap token, [a-z0-9]{{6}}.[a-z0-9]{{16}}")
+    data = {
+        "token-id": parsed[0],
+        "token-secret": parsed[1],
+        "usage-bootstrap-authentication": "true",
+        "usage-bootstrap-signing": "true",
+        "auth-extra-groups": ",".join(groups),
+    }
+    if expires is not None:
+        data["expiration"] = rfc3339(expires)
+    if description:
+        data["description"] = description
+    encoded = {key: base64.b64encode(value.encode()).decode() for key, value in data.items()}
+    metadata = {"name": secret_name(parsed[0]), "namespace": NAMESPACE}
+    return {"apiVersion": "v1", "kind": "Secret", "type": SECRET_TYPE, "metadata": metadata, "data": encoded}
+
+
+def data_of(secret: Obj) -> dict[str, str]:
+    """The Secret's data as text; what is not text is left out."""
+    found = {}
+    for key, value in (secret.get("data") or {}).items():
+        try:
+            found[key] = base64.b64decode(value, validate=True).decode()
+        except (binascii.Error, UnicodeDecodeError, TypeError):
+            continue
+    return found
+
+
+def expires_at(secret: Obj) -> float | None:
+    """When the token ends; None for never. One whose time cannot be read has ended (0)."""
+    text = data_of(secret).get("expiration", "")
+    if not text:
+        return None
+    try:
+        return parse_rfc3339(text)
+    except ValueError:
+        return 0.0
