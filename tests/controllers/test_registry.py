@@ -2,18 +2,19 @@
 
 from homeostat.api.flags import Settings, parse_settings
 from homeostat.controllers.node_health import Options
-from homeostat.controllers.registry import all_loops, node_options
+from homeostat.controllers.registry import Authority, all_loops, node_options
 
 
 def test_every_loop_has_a_name_of_its_own_and_says_what_it_watches():
-    loops = all_loops(Settings(), ca_pem="PEM")
+    loops = all_loops(Settings(), Authority("PEM", "https://api", lambda request: request))
     names = [loop.name for loop in loops]
-    assert len(names) == len(set(names)) == 16
+    assert len(names) == len(set(names)) == 21
     assert all(loop.watches for loop in loops)
 
 
-def test_without_a_certificate_none_is_published():
-    assert "root-ca-certificate-publisher" not in [loop.name for loop in all_loops(Settings())]
+def test_without_an_authority_nothing_is_published_or_signed():
+    names = {loop.name for loop in all_loops(Settings())}
+    assert not names & {"root-ca-certificate-publisher", "bootstrapsigner", "csrsigning"}
 
 
 def test_defaults_are_those_of_kubernetes_and_settings_change_them():

@@ -29,7 +29,7 @@ from homeostat.apiserver.server import ApiServer
 from homeostat.client.api_client import ApiClient
 from homeostat.client.contract import STRATEGIC_PATCH
 from homeostat.client.in_process import InProcessTransport
-from homeostat.controllers.registry import all_loops
+from homeostat.controllers.registry import Authority, all_loops
 from homeostat.kit import clock, tasks, virtual
 from homeostat.loop.manager import Manager
 from homeostat.store.memory import MemoryState, MemoryStore
@@ -49,7 +49,9 @@ class Cluster:
         self.server = ApiServer(self._store, parts=build_edge(config()))
         self.client = ApiClient(InProcessTransport([self.server.handle], ADMIN))
         own = ApiClient(InProcessTransport([self.server.handle], CONTROLLER))
-        self.manager = Manager(own, all_loops(settings or Settings(), ca_pem="PEM"), "controller-manager")
+        self.manager = Manager(
+            own, all_loops(settings or Settings(), Authority("PEM", "https://api")), "controller-manager"
+        )
         self.cut = set()
         self._hand = None
         self._bound = 0

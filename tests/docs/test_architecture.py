@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from homeostat.api.flags import parse_settings
-from homeostat.controllers.registry import all_loops
+from homeostat.controllers.registry import Authority, all_loops
 
 ROOT = Path(__file__).resolve().parents[2]
 SOURCE = ROOT / "src" / "homeostat"
@@ -51,7 +51,8 @@ def test_every_loop_is_in_its_table() -> None:
     loops = architecture().partition("## The loops")[2].partition("## ")[0]
     listed = re.findall(r"^\| `([\w-]+)` \|", loops, re.MULTILINE)
     settings = parse_settings(["controller-manager.load-balancer-addresses=192.0.2.1-192.0.2.9"])
-    assert sorted(listed) == sorted(loop.name for loop in all_loops(settings, ca_pem="a certificate"))
+    authority = Authority("a certificate", "https://api", lambda request: request)
+    assert sorted(listed) == sorted(loop.name for loop in all_loops(settings, authority))
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))

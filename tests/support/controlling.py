@@ -24,6 +24,7 @@ from homeostat.loop.contract import (
     Create,
     Delete,
     DeleteCollection,
+    IfAllowed,
     Later,
     Loop,
     Patch,
@@ -50,6 +51,7 @@ class Bench:
         self.events: list[tuple[str, str]] = []
         self.writes: list[tuple[str, str, str]] = []
         self.refuse: Callable[[object], ApiError | None] = lambda action: None
+        self.allowed: Callable[[Obj], bool] = lambda review: False
         self.after: Callable[[], None] = lambda: None
         self._indexes: dict[tuple[str, str], ObjectIndex] = defaultdict(ObjectIndex)
         self._loops = list(loops)
@@ -178,6 +180,10 @@ class Bench:
                 for step in action.then:
                     self._perform(step, place)
             return
+        if isinstance(action, IfAllowed):
+            for step in action.then if self.allowed(action.review) else action.otherwise:
+                self._perform(step, place)
+            return
         if error := self.refuse(action):
             raise error
         name = self._apply(action)
@@ -197,7 +203,8 @@ class Bench:
             case Update(kind=kind, obj=obj):
                 old = self.get(kind, meta.name(obj), meta.namespace(obj))
                 if old is not None:
-                    self._write(kind, old, copy.deepcopy(obj), action.subresource)
+                    new = action.complete(copy.deepcopy(obj)) if action.complete is not None else copy.deepcopy(obj)
+                    self._write(kind, old, new, action.subresource)
                 return meta.name(obj)
             case Patch(kind=kind, name=name, namespace=namespace):
                 old = self.get(kind, name, namespace)
@@ -234,7 +241,7 @@ class Bench:
         revision = new["metadata"].get("resourceVersion")
         if revision not in (None, old["metadata"]["resourceVersion"]):
             raise conflict(kind.plural, kind.group, meta.name(old))
-        if subresource == "status":
+        if subresource in ("status", "approval"):
             new = {**copy.deepcopy(old), "status": new["status"]}
         new["metadata"]["resourceVersion"] = old["metadata"]["resourceVersion"]
         if new == old:

@@ -104,6 +104,21 @@ _APISERVER = (
 _CONTROLLERS = (
     Flag(
         "controller-manager",
+        "approve-kubelet-serving",
+        "boolean",
+        "true",
+        "whether a node's request for a serving certificate is approved when it names only what its Node has",
+    ),
+    Flag(
+        "controller-manager",
+        "cluster-signing-duration",
+        "duration",
+        "8760h",
+        "how long a certificate lives that a request asks for, at most",
+        least=600,
+    ),
+    Flag(
+        "controller-manager",
         "node-monitor-period",
         "duration",
         "5s",

@@ -174,6 +174,12 @@ rbac.v1.RoleBinding metadata=1 subjects=2 roleRef=3
 rbac.v1.ClusterRoleBinding metadata=1 subjects=2 roleRef=3
 rbac.v1.RoleRef apiGroup=1 kind=2 name=3
 rbac.v1.Subject kind=1 apiGroup=2 name=3 namespace=4
+certificates.v1.CertificateSigningRequest metadata=1 spec=2 status=3
+certificates.v1.CertificateSigningRequestSpec request=1 username=2 uid=3 groups=4 usages=5 extra=6 signerName=7
+  expirationSeconds=8?
+certificates.v1.CertificateSigningRequestStatus conditions=1 certificate=2
+certificates.v1.CertificateSigningRequestCondition type=1 reason=2 message=3 lastUpdateTime=4 lastTransitionTime=5
+  status=6
 policy.v1.PodDisruptionBudget metadata=1 spec=2 status=3
 policy.v1.PodDisruptionBudgetSpec minAvailable=1 selector=2 maxUnavailable=3 unhealthyPodEvictionPolicy=4?
 policy.v1.PodDisruptionBudgetStatus observedGeneration=1 disruptedPods=2 disruptionsAllowed=3 currentHealthy=4

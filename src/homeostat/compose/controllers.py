@@ -6,7 +6,8 @@ import asyncio
 
 from homeostat.compose.leading import lead
 from homeostat.compose.place import Place
-from homeostat.controllers.registry import all_loops
+from homeostat.compose.signing import signer
+from homeostat.controllers.registry import Authority, all_loops
 from homeostat.lab import certificates
 from homeostat.loop.manager import Manager
 
@@ -14,7 +15,11 @@ from homeostat.loop.manager import Manager
 async def run(place: Place, stop: asyncio.Event) -> None:
     """Take part in the election and run the loops while leading; a standby keeps no caches: they fill within 0.1 s."""
     client = place.client(certificates.CONTROLLER_MANAGER)
-    loops = all_loops(place.settings, ca_pem=certificates.ca_pem(place.folder.pki))
+    seconds_max = place.settings.duration("controller-manager", "cluster-signing-duration")
+    authority = Authority(
+        certificates.ca_pem(place.folder.pki), place.cluster.public_url, signer(place.folder.pki, seconds_max)
+    )
+    loops = all_loops(place.settings, authority)
     manager = Manager(client, loops, "controller-manager", host=place.here().name)
     await lead(place, client, "kube-controller-manager", manager.start, manager.stop_loops, stop)
     await manager.stop()

@@ -5,8 +5,16 @@ One loop, one file: the name of each is the one that causes, metrics and `homeos
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
+
 from homeostat.api.flags import Settings
+from homeostat.api.types import Obj
 from homeostat.controllers import (
+    bootstraptokens,
+    csrapproving,
+    csrcleaner,
+    csrsigning,
     daemonset,
     deployment,
     disruption,
@@ -28,9 +36,20 @@ from homeostat.loop.contract import Loop
 _COMPONENT = "controller-manager"
 
 
-def all_loops(settings: Settings, *, ca_pem: str = "") -> list[Loop]:
-    """Every loop, new: each call makes loops with an empty memory. `ca_pem` is the certificate by which Pods know the
-    API server; without it none is published."""
+@dataclass(frozen=True, slots=True)
+class Authority:
+    """The cluster's authority: its certificate (PEM), by which Pods and joining machines know the API server; the URL
+    under which machines outside reach it; and `sign`, which puts a certificate into a request (without it, none is
+    signed)."""
+
+    ca_pem: str
+    server: str
+    sign: Callable[[Obj], Obj] | None = None
+
+
+def all_loops(settings: Settings, authority: Authority | None = None) -> list[Loop]:
+    """Every loop, new: each call makes loops with an empty memory. Without an authority nothing is published or
+    signed."""
     slice_max = settings.integer(_COMPONENT, "max-endpoints-per-slice")
     syncs = settings.integer(_COMPONENT, "concurrent-service-endpoint-syncs")
     loops = [
@@ -48,13 +67,21 @@ def all_loops(settings: Settings, *, ca_pem: str = "") -> list[Loop]:
         namespace.loop(),
         namespace_defaults.service_account_loop(),
         disruption.loop(),
+        csrapproving.loop(approve_serving=settings.boolean(_COMPONENT, "approve-kubelet-serving")),
+        csrcleaner.loop(),
+        bootstraptokens.cleaner_loop(),
         nodeipam.loop(
             settings.text(_COMPONENT, "cluster-cidr"), node_prefix=settings.integer(_COMPONENT, "node-cidr-mask-size")
         ),
     ]
     if pool := settings.addresses(_COMPONENT, "load-balancer-addresses"):
         loops.append(servicelb.loop(pool))
-    return [*loops, namespace_defaults.root_ca_loop(ca_pem)] if ca_pem else loops
+    if authority is not None:
+        loops.append(namespace_defaults.root_ca_loop(authority.ca_pem))
+        loops.append(bootstraptokens.signer_loop(authority.ca_pem, authority.server))
+        if authority.sign is not None:
+            loops.append(csrsigning.loop(authority.sign))
+    return loops
 
 
 def node_options(settings: Settings) -> Options:

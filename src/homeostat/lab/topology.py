@@ -64,6 +64,11 @@ class Cluster:
         return f"127.{10 + 2 * self.index}"
 
     @property
+    def public_url(self) -> str:
+        """Where programs that are on no node reach the API; also a machine that joins."""
+        return f"https://127.0.0.1:{self.api_port}"
+
+    @property
     def service_cidr(self) -> str:
         """The range of cluster IPs."""
         return f"127.{11 + 2 * self.index}.0.0/16"

@@ -78,12 +78,16 @@ class Create:
 
 @dataclass(frozen=True, slots=True)
 class Update:
-    """Replace the object (or its subresource, `status`); its metadata.resourceVersion is the precondition."""
+    """Replace the object (or its subresource, `status`); its metadata.resourceVersion is the precondition.
+
+    `complete` makes what is written of `obj` when it is: with what a decision has not (a key, chance, the clock). It
+    raises ApiError."""
 
     kind: Kind
     obj: Obj
     subresource: str = ""
     note: str = ""
+    complete: Callable[[Obj], Obj] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,13 +148,23 @@ class Confirm:
 
 
 @dataclass(frozen=True, slots=True)
+class IfAllowed:
+    """Perform `then` if the API says that somebody may do something (`review` is a SubjectAccessReview's spec), else
+    `otherwise`."""
+
+    review: Obj
+    then: tuple[Action, ...]
+    otherwise: tuple[Action, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Later:
     """Decide about this key again after `seconds`, whatever happens meanwhile."""
 
     seconds: float
 
 
-Action: TypeAlias = "Create | Update | Patch | Delete | DeleteCollection | Confirm | Record | Later"
+Action: TypeAlias = "Create | Update | Patch | Delete | DeleteCollection | Confirm | IfAllowed | Record | Later"
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 from homeostat.api.errors import ApiError
-from homeostat.api.kinds import Kind
+from homeostat.api.kinds import SUBJECTACCESSREVIEW, Kind
 from homeostat.api.types import Obj
 from homeostat.client.contract import Client
 from homeostat.kit import chance
@@ -29,6 +29,7 @@ from homeostat.loop.contract import (
     Create,
     Delete,
     DeleteCollection,
+    IfAllowed,
     Key,
     Later,
     Patch,
@@ -148,6 +149,10 @@ class Performer:
                 if await self._all_absent(action.absent):
                     await self._perform(action.then, round_)
                 return
+            if isinstance(action, IfAllowed):
+                allowed = await self._is_allowed(action.review)
+                await self._perform(action.then if allowed else action.otherwise, round_)
+                return
             self.performed[type(action).__name__] += 1
             cause = WriteCause(self._name, round_.key, action.note, round_.seen)
             outcome.waits.extend(await self._write(action, cause))
@@ -169,6 +174,7 @@ class Performer:
                 await client.delete_collection(kind, namespace, cause=cause)
                 return []
             case Update(kind=kind, obj=obj, subresource=subresource):
+                obj = action.complete(obj) if action.complete is not None else obj
                 written = await absent_is_done(client.update(kind, obj, subresource=subresource, cause=cause))
                 return _reached(kind, written)
             case Patch(kind=kind, name=name, namespace=namespace, patch=patch):
@@ -225,6 +231,11 @@ class Performer:
             elif (await self._client.list(claim.kind, claim.namespace, limit=1)).items:
                 return False
         return True
+
+    async def _is_allowed(self, review: Obj) -> bool:
+        """What a SubjectAccessReview says."""
+        answer = await self._client.create(SUBJECTACCESSREVIEW, {"spec": review})
+        return bool((answer.get("status") or {}).get("allowed"))
 
     def _record(self, record: Record, placeholder: str = "", value: str = "") -> None:
         message = record.message.replace(placeholder, value) if placeholder else record.message

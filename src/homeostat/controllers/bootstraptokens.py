@@ -1,0 +1,99 @@
+"""The loops over bootstrap tokens: `tokencleaner` deletes those whose time is over, `bootstrapsigner` lets machines
+that know a token be sure of the cluster's authority before they trust it.
+
+Rules: pkg/controller/bootstrap. `cluster-info` in kube-public is a kubeconfig without credentials, signed with each
+token that may sign; where kubeadm makes it, here the loop does.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Iterable
+
+from homeostat.api import bootstrap, meta
+from homeostat.api.kinds import CONFIGMAP, SECRET
+from homeostat.api.types import Obj
+from homeostat.loop.contract import Action, Create, Delete, Key, Later, Loop, Update, Watch, World
+
+_INFO = f"{bootstrap.PUBLIC_NAMESPACE}/{bootstrap.CLUSTER_INFO}"
+
+
+def _is_token(secret: Obj | None) -> bool:
+    return (
+        secret is not None
+        and secret.get("type") == bootstrap.SECRET_TYPE
+        and meta.namespace(secret) == bootstrap.NAMESPACE
+    )
+
+
+def _trim(secret: Obj) -> Obj:
+    """Of Secrets that are no tokens nothing is kept but their metadata."""
+    if _is_token(secret):
+        return secret
+    return {key: value for key, value in secret.items() if key not in ("data", "stringData")}
+
+
+def cleaner_loop() -> Loop:
+    """The loop `tokencleaner`."""
+
+    def keys(old: Obj | None, new: Obj | None, world: World) -> Iterable[Key]:
+        return (meta.key(new),) if new is not None and _is_token(new) else ()
+
+    return Loop("tokencleaner", (Watch(SECRET, keys, _trim),), _clean)
+
+
+def _clean(key: Key, world: World) -> list[Action]:
+    secret = world.get(SECRET, *meta.split_key(key))
+    if secret is None or not _is_token(secret):
+        return []
+    ends = bootstrap.expires_at(secret)
+    if ends is None:
+        return []
+    if ends > world.now:
+        return [Later(ends - world.now)]
+    note = "the token's time is over"
+    return [Delete(SECRET, meta.namespace(secret), meta.name(secret), uid=meta.uid(secret), note=note)]
+
+
+def signer_loop(ca_pem: str, server: str) -> Loop:
+    """The loop `bootstrapsigner`; `server` is the URL by which machines outside reach the API."""
+    wanted = public_kubeconfig(ca_pem, server)
+
+    def keys(old: Obj | None, new: Obj | None, world: World) -> Iterable[Key]:
+        obj = new if new is not None else old
+        ours = _is_token(obj) or (obj is not None and meta.key(obj) == _INFO)
+        return (_INFO,) if ours else ()
+
+    def decide(key: Key, world: World) -> list[Action]:
+        data = {"kubeconfig": wanted}
+        for secret in world.list(SECRET, bootstrap.NAMESPACE):
+            if _may_sign(secret, world.now):
+                said = bootstrap.data_of(secret)
+                identifier, key_ = said.get("token-id", ""), said.get("token-secret", "")
+                data[bootstrap.JWS_PREFIX + identifier] = bootstrap.sign(wanted, identifier, key_)
+        current = world.get(CONFIGMAP, bootstrap.PUBLIC_NAMESPACE, bootstrap.CLUSTER_INFO)
+        if current is None:
+            metadata = {"name": bootstrap.CLUSTER_INFO, "namespace": bootstrap.PUBLIC_NAMESPACE}
+            made = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": data}
+            return [Create(CONFIGMAP, made, ignore_exists=True, note="machines that join look for it")]
+        if current.get("data") == data:
+            return []
+        return [Update(CONFIGMAP, {**current, "data": data}, note="the tokens or the authority changed")]
+
+    return Loop("bootstrapsigner", (Watch(SECRET, keys, _trim), Watch(CONFIGMAP, keys)), decide, start_keys=(_INFO,))
+
+
+def _may_sign(secret: Obj, now: float) -> bool:
+    if not _is_token(secret) or meta.deleting(secret):
+        return False
+    ends = bootstrap.expires_at(secret)
+    return bootstrap.data_of(secret).get("usage-bootstrap-signing") == "true" and (ends is None or ends > now)
+
+
+def public_kubeconfig(ca_pem: str, server: str) -> str:
+    """A kubeconfig that says where the API is and by which authority it is known, and nothing else."""
+    authority = base64.b64encode(ca_pem.encode()).decode()
+    cluster = {"certificate-authority-data": authority, "server": server}
+    config = {"apiVersion": "v1", "kind": "Config", "clusters": [{"name": "", "cluster": cluster}]}
+    return json.dumps(config | {"contexts": [], "users": [], "current-context": ""}, indent=2)
