@@ -10,6 +10,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
 
 import grpc
 
@@ -30,10 +31,12 @@ restrict_oom_score_adj = true
 [plugins."io.containerd.grpc.v1.cri".cni]
 bin_dir = "{here}/none"
 conf_dir = "{here}/none"
+[plugins."io.containerd.grpc.v1.cri".registry]
+config_path = "{registries}"
 """
 
 
-class Engine:
+class Containerd:
     """Talks to a containerd that runs."""
 
     def __init__(self, process: subprocess.Popen[bytes], here: Path) -> None:
@@ -41,14 +44,17 @@ class Engine:
         self._here = here
         self.socket = here / "socket"
 
-    def ctr(self, *argv: str, stdin: int | None = None) -> str:
+    def ctr(self, *argv: str) -> str:
         """Run `ctr` beside it, in the namespace of Kubernetes' images; what it prints."""
-        [first] = Path(f"/proc/{self._process.pid}/task/{self._process.pid}/children").read_text().split()
-        enter = ["nsenter", f"--target={first}", "--mount", "--pid"]
-        command = [*enter, "ctr", "--address", str(self.socket), "--namespace", "k8s.io", *argv]
-        ended = subprocess.run(command, stdin=stdin, capture_output=True, text=True, timeout=120)
+        ended = self.run_ctr("--namespace", "k8s.io", *argv)
         assert ended.returncode == 0, ended.stderr
-        return ended.stdout
+        return ended.stdout.decode()
+
+    def run_ctr(self, *argv: str, stdin: IO[bytes] | None = None) -> subprocess.CompletedProcess[bytes]:
+        """Run `ctr` beside it, whatever comes of it."""
+        [first] = Path(f"/proc/{self._process.pid}/task/{self._process.pid}/children").read_text().split()
+        enter = ["nsenter", f"--target={first}", "--mount", "--pid", "ctr", "--address", str(self.socket)]
+        return subprocess.run([*enter, *argv], stdin=stdin, capture_output=True, timeout=120)
 
     def images(self) -> set[str]:
         """The names of its images."""
@@ -68,15 +74,18 @@ class Engine:
 
 
 @contextmanager
-def engine(root: Path, *, env: dict[str, str] | None = None, extra: str = "") -> Iterator[Engine]:
-    """Run containerd with its data in `root` for the length of a block."""
-    here = Path(tempfile.mkdtemp(prefix="engine-"))
-    (here / "config.toml").write_text(_CONFIG.format(root=root, here=here) + extra)
+def containerd(
+    root: Path, *, env: dict[str, str] | None = None, registries: Path | None = None
+) -> Iterator[Containerd]:
+    """Run containerd with its data in `root` for the length of a block. `registries` has a hosts.toml for each."""
+    here = Path(tempfile.mkdtemp(prefix="containerd-"))
+    config = _CONFIG.format(root=root, here=here, registries=registries or here / "none")
+    (here / "config.toml").write_text(config)
     alone = ["unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc"]
     with (here / "log").open("wb") as log:
         command = [*alone, "containerd", "--config", str(here / "config.toml")]
         process = subprocess.Popen(command, stdout=log, stderr=log, env={**os.environ, **(env or {})})
-    running = Engine(process, here)
+    running = Containerd(process, here)
     try:
         eventually(lambda: _answers(running) or _gone(process, here), seconds=30)
         yield running
@@ -87,7 +96,7 @@ def engine(root: Path, *, env: dict[str, str] | None = None, extra: str = "") ->
         shutil.rmtree(here, ignore_errors=True)
 
 
-def _answers(running: Engine) -> bool:
+def _answers(running: Containerd) -> bool:
     try:
         return bool(running.cri("RuntimeService/Version", seconds=1))
     except grpc.RpcError:

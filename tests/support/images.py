@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import subprocess
 import tarfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,33 @@ def layers(archive: Path) -> list[bytes]:
 def config_of(archive: Path) -> Any:
     """The configuration of an archive's one image."""
     return document(archive, document(archive, "manifest.json")[0]["Config"])
+
+
+def members(archive: Path) -> dict[str, bytes]:
+    """All files of an archive."""
+    with tarfile.open(archive) as tar:
+        return {each.name: file.read() for each in tar if (file := tar.extractfile(each))}
+
+
+def packed(target: Path, files: dict[str, bytes], links: dict[str, str] | None = None) -> Path:
+    """An archive with these files, and these symbolic links."""
+    with tarfile.open(target, "w") as tar:
+        for name, data in files.items():
+            header = tarfile.TarInfo(name)
+            header.size = len(data)
+            tar.addfile(header, io.BytesIO(data))
+        for name, to in (links or {}).items():
+            header = tarfile.TarInfo(name)
+            header.type, header.linkname = tarfile.SYMTYPE, to
+            tar.addfile(header)
+    return target
+
+
+def repacked(archive: Path, target: Path, edit: Callable[[dict[str, bytes]], None]) -> Path:
+    """An archive as another one, with its files edited."""
+    files = members(archive)
+    edit(files)
+    return packed(target, files)
 
 
 def lay_out(archive: Path, root: Path) -> None:

@@ -21,7 +21,7 @@ from homeostat.lab.images.seed import Seed, prepare_seed
 from homeostat.lab.images.spec import ImageSpec
 from homeostat.lab.images.tree import Tree
 from homeostat.lab.state import LabError
-from tests.support.containerd import engine
+from tests.support.containerd import containerd
 
 pytestmark = pytest.mark.real
 
@@ -48,7 +48,7 @@ def test_a_seed_is_made_once(
 
 def test_a_planted_node_has_the_images_for_cri_and_runs_them(seed: Seed, tmp_path: Path) -> None:
     assert plant(seed, tmp_path / "containerd") == {}
-    with engine(tmp_path / "containerd") as node:
+    with containerd(tmp_path / "containerd") as node:
         listed = node.cri("ImageService/ListImages")
         assert stock.PAUSE.encode() in listed
         assert stock.BUSYBOX.encode() in listed
@@ -64,14 +64,14 @@ def test_nodes_share_the_disk_and_nothing_else(seed: Seed, tmp_path: Path) -> No
     shared = [path for path in before if (one / path).samefile(other / path)]
     assert len(shared) == len(before) > 0
 
-    with engine(one) as node:
+    with containerd(one) as node:
         spoil = "echo mine >>/etc/passwd; chmod 777 /etc/group; rm /bin/ls; touch /bin/sh; cat /etc/passwd"
         assert "mine" in node.run(stock.BUSYBOX, "sh", "-c", spoil)
         node.ctr("images", "rm", "--sync", stock.BUSYBOX)
         assert stock.BUSYBOX not in node.images()
     assert _contents(seed.path) == before
     assert _contents(other) == before
-    with engine(other) as node:
+    with containerd(other) as node:
         assert node.run(stock.BUSYBOX, "tail", "-n1", "/etc/passwd").startswith("nobody:")
 
 
@@ -80,7 +80,7 @@ def test_nodes_live_on_when_their_seed_is_gone(small_images: dict[str, Path], tm
     mirror(seed.path, passing)
     plant(Seed(passing, small_images), tmp_path / "node")
     shutil.rmtree(passing)
-    with engine(tmp_path / "node") as node:
+    with containerd(tmp_path / "node") as node:
         assert node.run(stock.BUSYBOX, "echo", "alive") == "alive\n"
 
 
