@@ -23,7 +23,7 @@ from homeostat.lab.images.spec import ImageSpec
 from homeostat.lab.images.tree import Tree
 from homeostat.lab.state import LabError, state_root
 
-# Part of every fingerprint: raise it when the same input gives other bytes than before.
+# Part of every name: raise it when the same input gives other bytes than before.
 _FORMAT = 1
 # Checkouts that take turns on one machine do not build anew each time.
 _ARCHIVES_KEPT = 4
@@ -65,7 +65,7 @@ def _build(spec: ImageSpec, target: Path) -> None:
 
 def _layer(tree: Tree) -> archive.Layer:
     """A layer's file; its digests stand in a file beside it, which is written last."""
-    target = images_root() / "layers" / tree.fingerprint()[:32]
+    target = images_root() / "layers" / f"{_FORMAT}-{tree.fingerprint()[:32]}"
     known = target.with_suffix(".json")
     if not known.exists():
         target.parent.mkdir(parents=True, exist_ok=True)

@@ -42,7 +42,7 @@ def is_elf(content: bytes) -> bool:
     return content[:6] == b"\x7fELF\x02\x01" and len(content) >= _HEADER_BYTES
 
 
-def without_symbols(content: bytes) -> bytes:
+def without_symbols(content: bytes, _path: Path) -> bytes:
     """The file up to the end of what is loaded: no section headers, symbols or debug data; the loader uses none."""
     if not is_elf(content):
         return content

@@ -130,14 +130,30 @@ def _add(tree: Tree, path: str, source: Path) -> None:
         tree.file(path, source)
 
 
-def _bytecode(source: bytes) -> bytes:
+def _bytecode(source: bytes, path: Path) -> bytes:
     """Byte code in the form of PEP 552 that is never checked; nothing for what does not compile."""
-    try:
-        code = compile(source, "<image>", "exec", dont_inherit=True, optimize=0)
-    except (SyntaxError, ValueError):
-        return b""
+    code = _compiled_before(source, path)
+    if not code:
+        try:
+            code = marshal.dumps(compile(source, "<image>", "exec", dont_inherit=True, optimize=0))
+        except (SyntaxError, ValueError):
+            return b""
     flags = (1).to_bytes(4, "little")
-    return importlib.util.MAGIC_NUMBER + flags + importlib.util.source_hash(source) + marshal.dumps(code)
+    return importlib.util.MAGIC_NUMBER + flags + importlib.util.source_hash(source) + code
+
+
+def _compiled_before(source: bytes, path: Path) -> bytes:
+    """The byte code that this interpreter keeps beside a source, without its header; nothing when it is of another.
+
+    It names another file; the import system puts that right as it loads it.
+    """
+    try:
+        kept = Path(importlib.util.cache_from_source(str(path), optimization="")).read_bytes()
+    except OSError:
+        return b""
+    marks = (0, int(path.stat().st_mtime) & 0xFFFFFFFF, len(source) & 0xFFFFFFFF)
+    header = importlib.util.MAGIC_NUMBER + b"".join(mark.to_bytes(4, "little") for mark in marks)
+    return kept[len(header) :] if kept.startswith(header) else b""
 
 
 def _canonical(name: str) -> str:

@@ -19,7 +19,8 @@ FIXED_SECONDS = 1_577_836_800
 # tarfile's own buffer is 16 KiB; fewer, larger writes halve the time.
 _BUFFER_BYTES = 1 << 20
 
-Change = Callable[[bytes], bytes]
+# What becomes of a file's content on its way into an image; it may look at the file itself.
+Change = Callable[[bytes, Path], bytes]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +39,7 @@ class Entry:
             return self.data
         assert self.source is not None
         read = self.source.read_bytes()
-        return self.change(read) if self.change else read
+        return self.change(read, self.source) if self.change else read
 
     @property
     def is_file(self) -> bool:
