@@ -16,14 +16,19 @@ from homeostat.cli.options import name_option
 )
 @click.option("--workers", type=int, help="Workers. [default: 2]")
 @click.option(
-    "--runtime", type=click.Choice(["auto", "process", "simulated"]), help="What runs containers. [default: auto]"
+    "--runtime",
+    type=click.Choice(["auto", "container", "process", "simulated"]),
+    help="What runs containers. [default: auto]",
 )
-@click.option("--store", type=click.Choice(["auto", "sqlite", "memory"]), help="What keeps objects. [default: auto]")
+@click.option(
+    "--store", type=click.Choice(["auto", "etcd", "sqlite", "memory"]), help="What keeps objects. [default: auto]"
+)
 @click.option(
     "--api-port",
     type=click.IntRange(1, 65535),
     help="The API's port on 127.0.0.1. [default: the first free one from 6443]",
 )
+@click.option("--node-cidr", metavar="CIDR", help="The nodes' addresses with real nodes. [default: 172.30.0.0/24]")
 @click.option(
     "--set",
     "assignments",
@@ -38,6 +43,7 @@ def command(
     runtime: str | None,
     store: str | None,
     api_port: int | None,
+    node_cidr: str | None,
     assignments: tuple[str, ...],
 ) -> None:
     """Boot a cluster, or bring one back with all its objects. Returns when every node is Ready."""
@@ -49,4 +55,4 @@ def command(
         settings = parse_settings(assignments).to_dict() if assignments else None
     except SettingsError as error:
         raise click.BadParameter(str(error), param_hint="--set") from error
-    boot(Wish(name, control_planes, workers, runtime, store, api_port, settings))
+    boot(Wish(name, control_planes, workers, runtime, store, api_port, settings, node_cidr))

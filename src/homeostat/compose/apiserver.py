@@ -12,7 +12,6 @@ from homeostat.apiserver.settings import Settings as ServerSettings
 from homeostat.client.http import HttpTransport
 from homeostat.compose.place import Place
 from homeostat.lab import certificates
-from homeostat.lab.topology import API_PORT
 from homeostat.store.contract import Store
 from homeostat.store.memory import MemoryStore
 from homeostat.store.sqlite import SqliteStore
@@ -29,7 +28,9 @@ async def run(place: Place, stop: asyncio.Event) -> None:
     server = ApiServer(store, settings=_server_settings(place.settings), parts=build_edge(_edge_config(place)))
     await server.start()
     tls = certificates.server_context(place.folder.pki, f"apiserver-{node.name}")
-    edge = await serve(server.handle, host=node.address, port=API_PORT, tls=tls)
+    # On a host of its own it answers on all addresses.
+    host = "0.0.0.0" if place.cluster.contained else node.address
+    edge = await serve(server.handle, host=host, port=place.cluster.api_server_port, tls=tls)
     await stop.wait()
     await edge.close()
     await server.stop()
@@ -80,7 +81,7 @@ def _edge_config(place: Place) -> EdgeConfig:
     return EdgeConfig(
         service_account_key=certificates.service_account_key(place.folder.pki).decode(),
         advertise_host=place.here().address,
-        advertise_port=API_PORT,
+        advertise_port=place.cluster.api_server_port,
         service_cluster_ip_range=flags.text("apiserver", "service-cluster-ip-range"),
         service_node_port_range=flags.text("apiserver", "service-node-port-range"),
         default_not_ready_toleration_seconds=flags.integer("apiserver", "default-not-ready-toleration-seconds"),

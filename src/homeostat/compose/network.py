@@ -12,7 +12,7 @@ from homeostat.compose.place import Place
 from homeostat.kit import tasks
 from homeostat.lab import certificates
 from homeostat.lab.relay import Backend, Check, Relay, bound, watch_health
-from homeostat.lab.topology import API_PORT, KUBELET_BEHIND_PORT, KUBELET_PORT, UPLINK_PORT, Node
+from homeostat.lab.topology import KUBELET_BEHIND_PORT, KUBELET_PORT, UPLINK_PORT, Node
 from homeostat.lab.uplink import Uplinks, serve_orders
 from homeostat.network.applier import Applier
 from homeostat.network.proxy import ServiceProxy
@@ -23,26 +23,32 @@ async def run(place: Place, stop: asyncio.Event) -> None:
     """Join everything until told to stop."""
     cluster = place.cluster
     uplinks = Uplinks((node.name for node in cluster.nodes()), place.folder.path / "uplinks.json")
-    servers = [Backend(node.name, node.address, API_PORT) for node in cluster.masters()]
+    servers = [Backend(node.name, node.address, cluster.api_server_port) for node in cluster.masters()]
     outside = Relay(uplinks, servers)
     await outside.listen(place.sockets["api"])
     relays = [outside]
-    for node in cluster.nodes():
-        relays += await _node_relays(uplinks, servers, node)
+    # Nodes that are hosts have a network of their own, and a service proxy each.
+    if not cluster.contained:
+        for node in cluster.nodes():
+            relays += await _node_relays(uplinks, servers, node)
     orders = await serve_orders(place.folder.network_socket, uplinks)
-    own = ApiClient(
-        HttpTransport([f"https://127.0.0.1:{cluster.api_port}"], tls=_proxy_tls(place)), user_agent="kube-proxy"
-    )
-    addresses = {"": "127.0.0.1", **{node.name: node.address for node in cluster.nodes()}}
-    proxy = ServiceProxy(own, Applier(uplinks), addresses)
-    await proxy.start()
+    proxy = None if cluster.contained else _service_proxy(place, uplinks)
+    if proxy:
+        await proxy.start()
     health = tasks.spawn(watch_health(servers, _checker(place, uplinks), outside.drop), name="relay/health")
     await stop.wait()
     orders.close()
     await tasks.stop(health)
-    await proxy.stop()
+    if proxy:
+        await proxy.stop()
     for relay in relays:
         await relay.close()
+
+
+def _service_proxy(place: Place, uplinks: Uplinks) -> ServiceProxy:
+    api = HttpTransport([f"https://127.0.0.1:{place.cluster.api_port}"], tls=_proxy_tls(place))
+    addresses = {"": "127.0.0.1", **{node.name: node.address for node in place.cluster.nodes()}}
+    return ServiceProxy(ApiClient(api, user_agent="kube-proxy"), Applier(uplinks), addresses)
 
 
 async def _node_relays(uplinks: Uplinks, servers: list[Backend], node: Node) -> list[Relay]:

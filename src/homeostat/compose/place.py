@@ -35,6 +35,6 @@ class Place:
         return self.node
 
     def client(self, identity: Identity) -> Client:
-        """A client over this node's uplink."""
+        """A client over this node's way to the API."""
         tls = certificates.client_context(self.folder.pki, identity)
-        return ApiClient(HttpTransport([self.here().uplink], tls=tls), user_agent=identity.common_name)
+        return ApiClient(HttpTransport(self.here().endpoints, tls=tls), user_agent=identity.common_name)

@@ -19,6 +19,11 @@ def rfc3339_nano(nanoseconds: int) -> str:
     return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(whole)) + f".{fraction:09d}Z"
 
 
+def wall() -> float:
+    """Seconds since the Unix epoch."""
+    return time.time()
+
+
 def monotonic() -> float:
     """Seconds on a clock that never goes back."""
     return time.monotonic()

@@ -18,8 +18,10 @@ from homeostat.kit import clock, collector, log
 from homeostat.lab import certificates, control, kubeconfig, manifests
 from homeostat.lab.containers import Containers
 from homeostat.lab.forking import Rooms, set_title
+from homeostat.lab.nodes import files, needs
+from homeostat.lab.nodes import lab as hosts
 from homeostat.lab.state import Folder, LabError, free_indexes, replace_file
-from homeostat.lab.supervisor import Child, Supervisor
+from homeostat.lab.supervisor import Child, Shim, Supervisor
 from homeostat.lab.topology import (
     API_PORT,
     CLUSTERS_MAX,
@@ -48,6 +50,7 @@ class Wish:
     store: str | None = None
     api_port: int | None = None
     settings: dict[str, dict[str, str]] | None = None
+    node_cidr: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,17 +69,23 @@ def plan(folder: Folder, wish: Wish) -> Plan:
         return Plan(cluster, _claim(cluster))
     given = {key: value for key in Wish.__slots__ if (value := getattr(wish, key)) is not None}
     given["runtime"] = _runtime(wish.runtime)
-    given["store"] = "sqlite" if wish.store in (None, "auto") else wish.store
+    if wish.store in (None, "auto"):
+        given["store"] = "etcd" if given["runtime"] == "container" else "sqlite"
     given["api_port"] = wish.api_port or _free_port()
     for index in free_indexes():
         cluster = _check_store(Cluster(index=index, **given))
-        with contextlib.suppress(LabError):
+        try:
             return Plan(cluster, _claim(cluster))
+        except LabError:
+            if cluster.node_cidr:
+                raise
     raise LabError(f"the addresses of {CLUSTERS_MAX} clusters are all in use; `homeostat down --purge` forgets one")
 
 
 def _claim(cluster: Cluster) -> socket.socket:
     """Claim the cluster's addresses against clusters of other users and state folders. Raises LabError."""
+    if cluster.contained:
+        needs.check_range(cluster.node_network)
     try:
         return _listen(UPLINK_PORT, host=f"{cluster.network}.0.1")
     except OSError as error:
@@ -108,10 +117,14 @@ def _check_store(cluster: Cluster) -> Cluster:
     if cluster.store == "memory" and cluster.control_planes > 1:
         text = "--store memory lives in one API server: it needs --control-planes 1 (and forgets all when that ends)"
         raise LabError(text)
+    if (cluster.store == "etcd") != cluster.contained:
+        raise LabError("--store etcd and --runtime container need each other: its members are Pods with an image")
     return cluster
 
 
 def _runtime(asked: str | None) -> str:
+    if asked == "container" and (why := needs.obstacle()):
+        raise LabError(f"--runtime container: {why}")
     return "process" if asked is None or asked == "auto" else asked
 
 
@@ -151,6 +164,9 @@ def prepare(folder: Folder, cluster: Cluster) -> None:
         folder.log.mkdir(parents=True, exist_ok=True)
         certificates.prepare(folder.pki, cluster)
         for node in cluster.nodes():
+            if cluster.contained:
+                files.write(folder, cluster, node)
+                continue
             place = folder.node(node.name)
             (place / "manifests").mkdir(parents=True, exist_ok=True)
             if node.control_plane:
@@ -198,22 +214,32 @@ def _supervise(folder: Folder, planned: Plan, load: Load, *, lock: int, api: soc
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     control_socket = control.bind(folder.supervisor_socket)
-    shim_socket = control.bind(folder.shim_socket)
     rooms = load({"api": api})
-    certificates.rehearse(folder.pki, planned.cluster)
-    collector.settle()
-    own = f"--state={folder.path}"
-    containers = Containers(shim_socket, rooms, inherited=[api.fileno(), planned.claim.fileno(), lock])
-    shim = Child("shim", ["homeostat-shim"], work=containers.run)
-    children = [shim, Child("network", ["homeostat-network", own])]
-    for node in planned.cluster.nodes():
-        children.append(Child(f"kubelet on {node.name}", ["kubelet", own, f"--node={node.name}"], node=node.name))
-    supervisor = Supervisor(
-        children=children, shim=shim, shim_socket=folder.shim_socket, control=control_socket, rooms=rooms
-    )
+    inherited = [api.fileno(), planned.claim.fileno(), lock]
+    if planned.cluster.contained:
+        lab = hosts.enter(folder, planned.cluster, rooms, inherited)
+        supervisor = Supervisor(children=lab.children, control=control_socket, rooms=rooms, cables=lab.cables)
+    else:
+        supervisor = _of_processes(folder, planned.cluster, rooms, control_socket, inherited)
     supervisor.run()
     for path in (folder.supervisor_socket, folder.shim_socket, folder.network_socket):
         path.unlink(missing_ok=True)
+
+
+def _of_processes(
+    folder: Folder, cluster: Cluster, rooms: Rooms, control_socket: socket.socket, inherited: list[int]
+) -> Supervisor:
+    """The supervisor of a lab whose nodes are node agents on the host itself."""
+    shim_socket = control.bind(folder.shim_socket)
+    certificates.rehearse(folder.pki, cluster)
+    collector.settle()
+    own = f"--state={folder.path}"
+    containers = Containers(shim_socket, rooms, inherited=inherited)
+    shim = Child("shim", ["homeostat-shim"], work=containers.run)
+    children = [shim, Child("network", ["homeostat-network", own])]
+    for node in cluster.nodes():
+        children.append(Child(f"kubelet on {node.name}", ["kubelet", own, f"--node={node.name}"], node=node.name))
+    return Supervisor(children=children, control=control_socket, rooms=rooms, shim=Shim(shim, folder.shim_socket))
 
 
 def stop(folder: Folder, *, purge: bool = False) -> bool:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import ssl
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from ipaddress import IPv4Network
 from pathlib import Path
 from typing import Any
 
@@ -65,7 +66,7 @@ def prepare(folder: Path, cluster: Cluster) -> None:
 
 
 def _api_names(cluster: Cluster) -> list[str]:
-    first = cluster.service_cidr.replace("0.0/16", "0.1")
+    first = str(IPv4Network(cluster.service_cidr)[1])
     service = ["kubernetes", "kubernetes.default", "kubernetes.default.svc", "kubernetes.default.svc.cluster.local"]
     return ["localhost", "127.0.0.1", first, *service]
 

@@ -22,6 +22,8 @@ from homeostat.kit.backoff import Backoff
 from homeostat.kit.log import logger
 from homeostat.lab.control import Answer, Orders, short_path
 from homeostat.lab.forking import Component, Rooms, fork_component
+from homeostat.lab.nodes.cables import Cables
+from homeostat.lab.state import LabError
 from homeostat.runtime.descriptors import Descriptors
 from homeostat.runtime.forked import adopt_orphans
 from homeostat.runtime.processes import children as children_of_this
@@ -37,12 +39,14 @@ _STOP_GRACE_SECONDS = 4.0
 @dataclass(slots=True)
 class Child:
     """A process that the supervisor keeps running while it is `wanted`: a component, or `work` of its own, which ends
-    in good order when the supervisor dies."""
+    in good order when the supervisor dies, or a whole node that `boot` starts (given the descriptors to close there),
+    which ends with code 0 when somebody turned it off from inside."""
 
     name: str
     argv: list[str]
     node: str = ""
     work: Component | None = None
+    boot: Callable[[list[int]], int] | None = None
     pid: int = 0
     wanted: bool = True
     launches: int = 0
@@ -60,15 +64,29 @@ class _Stopping:
     then: Callable[[], None]
 
 
+@dataclass(frozen=True, slots=True)
+class Shim:
+    """The child that has the containers of a lab without nodes of its own, and the socket where it takes orders."""
+
+    child: Child
+    socket: Path
+
+
 class Supervisor:
-    """See the module. `shim` is among the children and takes orders on `shim_socket`."""
+    """See the module. `shim` is among the children, where nodes are not hosts; `cables` are there where they are."""
 
     def __init__(
-        self, *, children: list[Child], shim: Child, shim_socket: Path, control: socket.socket, rooms: Rooms
+        self,
+        *,
+        children: list[Child],
+        control: socket.socket,
+        rooms: Rooms,
+        shim: Shim | None = None,
+        cables: Cables | None = None,
     ) -> None:
         self._children = {child.name: child for child in children}
         self._shim = shim
-        self._shim_socket = shim_socket
+        self._cables = cables
         self._rooms = rooms
         self._control = control
         self._stopping: list[_Stopping] = []
@@ -95,18 +113,34 @@ class Supervisor:
     def _next_wait(self) -> float | None:
         moments = [c.relaunch_at for c in self._children.values() if c.wanted and not c.pid]
         moments += [stopping.kill_at for stopping in self._stopping]
+        moments += self._cables.deadlines() if self._cables else []
         return max(0.0, min(moments) - clock.monotonic()) if moments else None
 
     # -- children --------------------------------------------------------------------------------------------------
 
     def _launch(self, child: Child) -> None:
-        self._rooms.load(child.argv[0])
         own = [*self._descriptors.all(), self._wake_write]
-        work, death_signal = child.work or self._rooms.run, signal.SIGTERM if child.work else signal.SIGKILL
-        child.pid = fork_component(child.argv, work, death_signal=death_signal, close=own)
         child.launches += 1
         child.started_at = clock.monotonic()
+        if child.boot is not None:
+            self._boot(child, child.boot, own)
+            return
+        self._rooms.load(child.argv[0])
+        work, death_signal = child.work or self._rooms.run, signal.SIGTERM if child.work else signal.SIGKILL
+        child.pid = fork_component(child.argv, work, death_signal=death_signal, close=own)
         _log.info("launched %s as process %d", child.name, child.pid)
+
+    def _boot(self, child: Child, boot: Callable[[list[int]], int], own: list[int]) -> None:
+        try:
+            child.pid = boot(own)
+        except (OSError, LabError) as error:
+            _log.error("%s cannot be started: %s", child.name, error)
+            child.failures += 1
+            child.relaunch_at = clock.monotonic() + _RELAUNCH.delay(child.failures)
+            return
+        if self._cables:
+            self._cables.plugged(child.node)
+        _log.info("booted %s as process %d", child.name, child.pid)
 
     def _reap(self) -> None:
         strays = False
@@ -116,7 +150,7 @@ class Supervisor:
                 self._ended(child, status)
             for stopping in self._stopping:
                 stopping.pids.discard(pid)
-            strays = strays or not ended or self._shim in ended
+            strays = strays or not ended or (self._shim is not None and self._shim.child in ended)
         if strays:
             for pid in self._strays():
                 kill(pid)
@@ -130,11 +164,15 @@ class Supervisor:
         now = clock.monotonic()
         child.failures = 0 if now - child.started_at > _FORGIVEN_AFTER_SECONDS else child.failures + 1
         child.relaunch_at = now + (_RELAUNCH.delay(child.failures - 1) if child.failures > 1 else 0.0)
+        if child.boot is not None and status == 0:
+            child.wanted = False
         if child.wanted:
             _log.warning("%s ended (%s); relaunching", child.name, _how(status))
 
     def _tend(self) -> None:
         now = clock.monotonic()
+        if self._cables:
+            self._cables.tend(now)
         for child in self._children.values():
             if child.wanted and not child.pid and child.relaunch_at <= now:
                 self._launch(child)
@@ -161,6 +199,8 @@ class Supervisor:
             answer(self._order_start(node))
         elif what == "down":
             self._order_down(lambda: answer({"down": True}))
+        elif what in ("cut", "heal") and self._cables:
+            answer(self._cables.obey(order))
         else:
             answer({"error": f"unknown order {what!r}"})
 
@@ -169,7 +209,8 @@ class Supervisor:
             {"name": c.name, "node": c.node, "pid": c.pid, "wanted": c.wanted, "launches": c.launches}
             for c in self._children.values()
         ]
-        return {"pid": os.getpid(), "children": children}
+        cut = self._cables.status() if self._cables else {}
+        return {"pid": os.getpid(), "children": children, "cut": cut}
 
     def _order_stop(self, node: str, then: Callable[[], None], *, power: bool) -> None:
         agents = [c for c in self._children.values() if c.node == node]
@@ -181,10 +222,13 @@ class Supervisor:
         self._stop({c.pid for c in agents if c.pid}, number, lambda: self._end_containers(node, then, power=power))
 
     def _end_containers(self, node: str, then: Callable[[], None], *, power: bool) -> None:
-        """Tell the shim to end those of a node; `then` when it has, or is gone."""
+        """Tell the shim to end those of a node; `then` when it has, or is gone. A node that is a host ends its own."""
+        if self._shim is None:
+            then()
+            return
         connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         try:
-            with short_path(self._shim_socket) as name:
+            with short_path(self._shim.socket) as name:
                 connection.connect(name)
             connection.sendall(orjson.dumps({"do": "end", "node": node, "power": power}) + b"\n")
         except OSError:
@@ -217,9 +261,10 @@ class Supervisor:
             self._done = True
             then()
 
-        agents = {c.pid for c in self._children.values() if c.pid and c is not self._shim}
+        shim = self._shim.child if self._shim else None
+        agents = {c.pid for c in self._children.values() if c.pid and c is not shim}
         term = signal.SIGTERM
-        self._stop(agents, term, lambda: self._stop({self._shim.pid} - {0}, term, finish))
+        self._stop(agents, term, lambda: self._stop({shim.pid if shim else 0} - {0}, term, finish))
 
     def _stop(self, pids: set[int], number: signal.Signals, then: Callable[[], None]) -> None:
         _signal_all(pids, number)

@@ -1,14 +1,18 @@
-"""A cluster's plan: which nodes it has, on which loopback addresses, and with which options. Pure data.
+"""A cluster's plan: which nodes it has, on which addresses, and with which options. Pure data.
 
-Every cluster of a machine has an index of its own, from which all its addresses follow: pods and nodes live in
-`127.(10+2i).0.0/16`, cluster IPs in `127.(11+2i).0.0/16`. The whole of 127.0.0.0/8 is local on Linux, so none of them
-needs a change to the host.
+Every cluster of a machine has an index of its own. With the runtimes `process` and `simulated` all its addresses follow
+from it: pods and nodes live in `127.(10+2i).0.0/16`, cluster IPs in `127.(11+2i).0.0/16`. The whole of 127.0.0.0/8 is
+local on Linux, so none of them needs a change to the host.
+
+With the runtime `container` nodes are hosts in namespaces of their own. They have addresses of `node_cidr`; pods and
+cluster IPs have Kubernetes' customary ranges, which exist in the lab's namespaces only.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
+from ipaddress import IPv4Network
 from typing import Any
 
 from homeostat.api.flags import Settings
@@ -22,22 +26,24 @@ KUBELET_PORT = 10250
 KUBELET_BEHIND_PORT = 20250
 # Where a node's components find the API: their own end of the node's uplink.
 UPLINK_PORT = 7443
+# With the runtime `container` an API server has an address of its own, and the usual port of HTTPS.
+SECURE_PORT = 443
+ETCD_CLIENT_PORT, ETCD_PEER_PORT = 2379, 2380
+POD_RANGE, SERVICE_RANGE = "10.244.0.0/16", "10.96.0.0/16"
+CLUSTER_DOMAIN = "cluster.local"
 CONTROL_PLANE_TAINT = {"key": "node-role.kubernetes.io/control-plane", "effect": "NoSchedule"}
 
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """One node: its name, its role, its address and the addresses of its pods."""
+    """One node: its name, its role, its address and the addresses of its pods. `endpoints` are the URLs under which
+    its components reach the API, the nearest first."""
 
     name: str
     control_plane: bool
     address: str
     pod_cidr: str
-
-    @property
-    def uplink(self) -> str:
-        """The URL under which this node's components reach the API."""
-        return f"https://{self.address}:{UPLINK_PORT}"
+    endpoints: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +58,37 @@ class Cluster:
     store: str = "sqlite"
     api_port: int = 6443
     settings: Mapping[str, Any] = field(default_factory=dict)
+    node_cidr: str = ""
+
+    @property
+    def contained(self) -> bool:
+        """Whether nodes are hosts in namespaces of their own, and containers real ones."""
+        return self.runtime == "container"
+
+    @property
+    def node_network(self) -> IPv4Network:
+        """Where the nodes of a contained cluster have their addresses; the first is the lab's own."""
+        return IPv4Network(self.node_cidr or default_node_cidr(self.index))
+
+    @property
+    def gateway(self) -> str:
+        """The lab's own address in the nodes' network."""
+        return str(self.node_network[1])
+
+    @property
+    def pod_range(self) -> str:
+        """The range of all pods' addresses."""
+        return POD_RANGE if self.contained else f"{self.network}.0.0/16"
+
+    @property
+    def api_server_port(self) -> int:
+        """Where an API server listens on its node."""
+        return SECURE_PORT if self.contained else API_PORT
+
+    @property
+    def dns_address(self) -> str:
+        """The cluster IP of cluster DNS."""
+        return str(IPv4Network(self.service_cidr)[10])
 
     @property
     def context(self) -> str:
@@ -71,6 +108,8 @@ class Cluster:
     @property
     def service_cidr(self) -> str:
         """The range of cluster IPs."""
+        if self.contained:
+            return SERVICE_RANGE
         return f"127.{11 + 2 * self.index}.0.0/16"
 
     @property
@@ -99,9 +138,22 @@ class Cluster:
         raise KeyError(name)
 
     def _node(self, name: str, place: int, host: int) -> Node:
-        pods = f"{self.network}.{place + 1}.0/24"
-        return Node(name, name.startswith("master-"), f"{self.network}.0.{host}", pods)
+        is_master = name.startswith("master-")
+        if not self.contained:
+            pods, address = f"{self.network}.{place + 1}.0/24", f"{self.network}.0.{host}"
+            return Node(name, is_master, address, pods, (f"https://{address}:{UPLINK_PORT}",))
+        masters = [str(self.node_network[11 + i]) for i in range(self.control_planes)]
+        # A master asks its own API server first; workers begin with different ones.
+        first = place % self.control_planes
+        endpoints = tuple(f"https://{address}:{SECURE_PORT}" for address in masters[first:] + masters[:first])
+        pods = str(list(IPv4Network(POD_RANGE).subnets(new_prefix=24))[place])
+        return Node(name, is_master, str(self.node_network[host]), pods, endpoints)
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON for the state folder."""
         return asdict(self)
+
+
+def default_node_cidr(index: int) -> str:
+    """The nodes' network of the cluster with this index."""
+    return f"172.30.{index}.0/24"

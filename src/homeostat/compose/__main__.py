@@ -1,0 +1,12 @@
+"""`python -m homeostat.compose COMPONENT --state=FOLDER --node=NODE`: one component as a program, for containers."""
+
+from __future__ import annotations
+
+import sys
+
+from homeostat.compose import COMPONENTS, run_component
+
+if __name__ == "__main__":
+    if len(sys.argv) < 2 or sys.argv[1] not in COMPONENTS:
+        sys.exit(f"usage: python -m homeostat.compose {{{','.join(COMPONENTS)}}} --state=FOLDER --node=NODE")
+    sys.exit(run_component(sys.argv[1:], {}))

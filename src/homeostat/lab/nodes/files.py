@@ -1,0 +1,65 @@
+"""What a node's own folders hold: written at each `up`, so that a node finds its place in the cluster when it boots."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+from pathlib import Path
+
+import orjson
+
+from homeostat.lab.nodes import layout, rootfs
+from homeostat.lab.nodes.layout import NodeFolder
+from homeostat.lab.state import Folder, replace_file
+from homeostat.lab.topology import Cluster, Node
+
+
+def write(folder: Folder, cluster: Cluster, node: Node) -> None:
+    """Make a node's folders and files, leaving what a person changed there where the cluster does not depend on it.
+
+    Raises OSError.
+    """
+    own = NodeFolder(folder.node(node.name))
+    rootfs.make_folders(own)
+    _copy_shared(own)
+    for path, text in texts(cluster, node).items():
+        target = own.etc / path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        replace_file(target, text.encode(), mode=0o644, durable=False)
+    kubernetes = own.kubernetes
+    (kubernetes / "manifests").mkdir(parents=True, exist_ok=True)
+    replace_file(kubernetes / "cluster.json", orjson.dumps(cluster.to_dict()), mode=0o644, durable=False)
+
+
+def texts(cluster: Cluster, node: Node) -> dict[str, str]:
+    """Files of a node's /etc by their path in it. Pure."""
+    hosts = [f"{each.address}\t{each.name}" for each in cluster.nodes()]
+    return {
+        "hostname": f"{node.name}\n",
+        "hosts": "\n".join(["127.0.0.1\tlocalhost", *hosts]) + "\n",
+        "resolv.conf": f"nameserver {cluster.gateway}\n",
+        "machine-id": hashlib.md5(f"{cluster.name}/{node.name}".encode(), usedforsecurity=False).hexdigest() + "\n",
+        "environment": f"PATH={layout.PATH}\n",
+    }
+
+
+def _copy_shared(own: NodeFolder) -> None:
+    """What of the host's /etc a node needs, once."""
+    if (own.etc / "ld.so.cache").exists():
+        return
+    for name in layout.ETC_SHARED:
+        source, target = Path("/etc", name), own.etc / name
+        if source.is_symlink():
+            target.unlink(missing_ok=True)
+            target.symlink_to(os.readlink(source))
+        elif source.is_dir():
+            shutil.copytree(source, target, symlinks=True, dirs_exist_ok=True, copy_function=_copy_readable)
+        elif source.exists():
+            _copy_readable(str(source), str(target))
+
+
+def _copy_readable(source: str, target: str) -> None:
+    """Keys of the host and the like are none of a node's business."""
+    if os.access(source, os.R_OK) and os.stat(source).st_mode & 0o044:
+        shutil.copy2(source, target)

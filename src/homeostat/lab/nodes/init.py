@@ -1,0 +1,114 @@
+"""A node's first process: it runs the services, reaps orphans, and takes orders on a socket inside the node.
+
+One JSON object a line, answered by one line: `{"do": "units"}`; `{"do": D, "unit": U}` where D is start, stop, restart,
+enable or disable; `{"do": "kill", "unit": U, "signal": N}`; `{"do": "poweroff"}`; `{"do": "reboot"}`.
+
+SIGTERM shuts the node down: every process is told to end, and what has not ended after a moment is killed. Power that
+fails is SIGKILL to this process: the kernel then ends everything that runs in its PID namespace.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+from collections.abc import Callable
+
+from homeostat.kit import machine
+from homeostat.lab.control import Answer, Orders
+from homeostat.lab.forking import Component
+from homeostat.lab.nodes.services import Services
+from homeostat.lab.nodes.units import Unit, canonical, unknown
+from homeostat.runtime.descriptors import Descriptors
+from homeostat.runtime.processes import reap
+
+# How init ends, for the supervisor: turned off by somebody on the node, or to be started again.
+POWERED_OFF, REBOOT = 0, 3
+_GRACE_SECONDS = 3.0
+Tell = Callable[[Answer], None]
+
+
+class Init:
+    """See the module. `listener` is the control socket; `run` runs a component of the cluster in a forked child."""
+
+    def __init__(self, units: list[Unit], listener: socket.socket, run: Component) -> None:
+        self._descriptors = Descriptors()
+        self._ending: int | None = None
+        self._wake, self._wake_write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+        self._descriptors.watch(self._wake, self._on_signal)
+        self._services = Services(units, run, lambda: [*self._descriptors.all(), self._wake_write])
+        Orders(listener, self._descriptors, self._obey)
+
+    def run(self) -> int:
+        """Start every service and serve until the node shuts down; the exit code."""
+        signal.signal(signal.SIGCHLD, lambda *_: None)
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGPWR):
+            signal.signal(number, self._told_to_end)
+        signal.set_wakeup_fd(self._wake_write, warn_on_full_buffer=False)
+        for name in self._services.names:
+            self._services.start(name)
+        while self._ending is None:
+            self._descriptors.serve(self._services.next_wait())
+            for pid, status in reap():
+                self._services.ended(pid, status)
+            self._services.tend()
+        self._shut_down()
+        return self._ending
+
+    def _on_signal(self) -> None:
+        os.read(self._wake, 4096)
+
+    def _told_to_end(self, *_: object) -> None:
+        self._ending = POWERED_OFF
+
+    # -- orders ----------------------------------------------------------------------------------------------------
+
+    def _obey(self, order: Answer, tell: Tell) -> None:
+        what = str(order["do"])
+        if what == "units":
+            tell({"units": self._services.status()})
+        elif what in ("poweroff", "reboot"):
+            self._ending = REBOOT if what == "reboot" else POWERED_OFF
+            tell({"ok": True})
+        else:
+            self._obey_unit(what, order, tell)
+
+    def _obey_unit(self, what: str, order: Answer, tell: Tell) -> None:
+        asked = str(order.get("unit", ""))
+        name = canonical(asked)
+        if name not in self._services.names:
+            tell({"error": unknown(asked, self._services.names)})
+        elif what == "start":
+            self._services.start(name)
+            tell({"ok": True})
+        elif what == "stop":
+            self._services.stop(name, lambda: tell({"ok": True}))
+        elif what == "restart":
+            self._services.restart(name, lambda: tell({"ok": True}))
+        elif what in ("enable", "disable"):
+            self._services.enable(name, enabled=what == "enable")
+            tell({"ok": True})
+        elif what == "kill":
+            self._services.kill(name, int(order.get("signal", signal.SIGTERM)))
+            tell({"ok": True})
+        else:
+            tell({"error": f"unknown order {what!r}"})
+
+    # -- the end ---------------------------------------------------------------------------------------------------
+
+    def _shut_down(self) -> None:
+        """Tell everything to end, wait a moment, and let the kernel end the rest with this process."""
+        deadline = machine.monotonic() + _GRACE_SECONDS
+        try:
+            os.kill(-1, signal.SIGTERM)
+        except ProcessLookupError:
+            return  # nobody is left
+        while machine.monotonic() < deadline and _anyone():
+            self._descriptors.serve(min(0.05, max(0.0, deadline - machine.monotonic())))
+
+
+def _anyone() -> bool:
+    """Whether a process beside init is left; reaps those that ended."""
+    for _ in reap():
+        pass
+    return any(entry.isdigit() and entry != "1" for entry in os.listdir("/proc"))

@@ -1,0 +1,152 @@
+"""One node as a process tree: forked from the supervisor into namespaces of its own, plugged in, given its root.
+
+The supervisor calls `Machines.boot`; everything after the fork happens in the child, which becomes the node's init. The
+two talk over a pair of sockets: the child goes on when its control groups are made, then when its cable is laid, and it
+ends when the supervisor does before that.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import sys
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from homeostat.kit import kernel
+from homeostat.lab import control
+from homeostat.lab.forking import Component
+from homeostat.lab.nodes import cgroups, layout, rootfs, switch
+from homeostat.lab.nodes.cgroups import Groups
+from homeostat.lab.nodes.init import Init
+from homeostat.lab.nodes.layout import NodeFolder
+from homeostat.lab.nodes.units import units_of
+from homeostat.lab.state import Folder
+from homeostat.lab.topology import Cluster, Node
+
+_SPACES = kernel.NEWNS | kernel.NEWNET | kernel.NEWUTS | kernel.NEWIPC
+_FAILED = 70
+
+
+@dataclass(frozen=True, slots=True)
+class Kit:
+    """What every node of a lab is made with: `groups` for its limits, `run` for the cluster's components, folders of
+    the host that it `needs`, and the `tools` on its PATH."""
+
+    groups: Groups
+    run: Component
+    needs: frozenset[str]
+    tools: dict[str, str]
+    proxy: str = ""
+
+
+class Machines:
+    """Boots nodes. `preload` imports what their components need, before the fork."""
+
+    def __init__(self, folder: Folder, cluster: Cluster, kit: Kit, preload: Callable[[], None]) -> None:
+        self._folder = folder
+        self._cluster = cluster
+        self._kit = kit
+        self._preload = preload
+        self._own_processes = os.open("/proc/self/ns/pid", os.O_RDONLY | os.O_CLOEXEC)
+
+    def boot(self, node: Node, close: list[int]) -> int:
+        """Start a node; returns its init's process ID. `close` are descriptors that it must not keep.
+
+        Raises OSError and LabError when it cannot be started; nothing of it is left then.
+        """
+        self._preload()
+        self._kit.groups.make(node.name)
+        ours, its = socket.socketpair()
+        kernel.unshare(kernel.NEWPID)
+        try:
+            pid = os.fork()
+            if not pid:
+                ours.close()
+                self._be(node, its, [*close, self._own_processes])
+        finally:
+            kernel.setns(self._own_processes, kernel.NEWPID)
+        its.close()
+        try:
+            self._kit.groups.join(node.name, pid)
+            ours.sendall(b"g")
+            if ours.recv(1) != b"n":
+                raise OSError(f"{node.name} did not start; see {NodeFolder(self._folder.node(node.name)).console}")
+            switch.plug(node.name, pid)
+            ours.sendall(b"p")
+        except BaseException:
+            os.kill(pid, signal.SIGKILL)
+            raise
+        finally:
+            ours.close()
+        return pid
+
+    def forget(self, node: str) -> None:
+        """Remove what a node that has ended leaves outside its namespaces."""
+        self._kit.groups.remove(node)
+
+    # -- in the child ----------------------------------------------------------------------------------------------
+
+    def _be(self, node: Node, pipe: socket.socket, close: list[int]) -> None:
+        """Be the node; never returns."""
+        code = _FAILED
+        try:
+            kernel.die_with_parent(signal.SIGKILL)
+            _start_afresh(close)
+            _write_to(NodeFolder(self._folder.node(node.name)))
+            code = self._become(node, pipe)
+        except BaseException:  # noqa: BLE001 - the child of a fork must never return into its parent's work
+            traceback.print_exc()
+        finally:
+            sys.stdout.flush()
+            sys.stderr.flush()
+            os._exit(code)
+
+    def _become(self, node: Node, pipe: socket.socket) -> int:
+        if pipe.recv(1) != b"g":
+            return _FAILED
+        groups = self._kit.groups
+        kernel.unshare(_SPACES | (kernel.NEWCGROUP if groups.hierarchies else 0))
+        pipe.sendall(b"n")
+        if pipe.recv(1) != b"p":
+            return _FAILED
+        pipe.close()
+        kernel.set_hostname(node.name)
+        switch.node_side(node.address, self._cluster.node_network)
+        _forward_packets()
+        rootfs.enter(NodeFolder(self._folder.node(node.name)), self._kit.needs, self._kit.tools)
+        if groups.hierarchies:
+            unified = not groups.hierarchies[0].controllers
+            cgroups.mount_inside(groups, unified=unified)
+            if unified:
+                cgroups.leave_root()
+        kernel.set_name("init")
+        os.environ.update(PATH=layout.PATH, HOME="/root")
+        listener = control.bind(Path(layout.INIT_SOCKET))
+        return Init(units_of(node.name, proxy=self._kit.proxy), listener, self._kit.run).run()
+
+
+def _start_afresh(close: list[int]) -> None:
+    """Forget the supervisor's signals and descriptors."""
+    signal.set_wakeup_fd(-1)
+    for number in (signal.SIGCHLD, signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, signal.SIG_DFL)
+    for descriptor in close:
+        os.close(descriptor)
+
+
+def _write_to(folder: NodeFolder) -> None:
+    sink = os.open(folder.console, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    os.dup2(sink, 1)
+    os.dup2(sink, 2)
+    os.close(sink)
+
+
+def _forward_packets() -> None:
+    """A node is a router between its pods and the others."""
+    for name, value in (("ip_forward", "1"), ("conf/all/rp_filter", "0"), ("conf/default/rp_filter", "0")):
+        with open(f"/proc/sys/net/ipv4/{name}", "w") as file:
+            file.write(value)

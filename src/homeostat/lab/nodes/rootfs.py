@@ -1,0 +1,121 @@
+"""A node's root: put together on a tmpfs in the node's own mount namespace, then made the root.
+
+Programs and libraries are the host's, read-only; /etc, /var, /root and /home are the node's, on the host's disk; /run
+and /tmp are in memory. After `enter` nothing else of the host can be seen.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterable
+from pathlib import Path
+
+from homeostat.kit import kernel
+from homeostat.lab.nodes import layout
+from homeostat.lab.nodes.layout import NodeFolder
+
+_QUIET = kernel.NOSUID | kernel.NODEV | kernel.NOEXEC
+
+
+def enter(node: NodeFolder, needed: Iterable[str], tools: dict[str, str]) -> None:
+    """Move this process into the node's root. It has mount, network, PID and UTS namespaces of its own already.
+
+    `needed` are folders of the host that must be there too (an interpreter, the program's source); `tools` are the
+    scripts on the node's PATH. Raises OSError.
+    """
+    kernel.mount("", "/", "", kernel.REC | kernel.PRIVATE)
+    stage = str(node.stage)
+    node.stage.mkdir(exist_ok=True)
+    kernel.mount("tmpfs", stage, "tmpfs", 0, "mode=755,size=64m")
+    for name in layout.SHARED:
+        _share(name, stage)
+    for place, target, _ in layout.OWN:
+        os.mkdir(stage + target)
+        kernel.bind(str(node.own(place)), stage + target)
+    for path in sorted(needed):
+        if not os.path.exists(stage + path):
+            os.makedirs(stage + path)
+            kernel.bind(path, stage + path, read_only=True)
+    _put_tools(stage, tools)
+    _memory(stage)
+    _devices(stage)
+    kernel.mount("proc", _folder(stage, "/proc"), "proc", _QUIET)
+    _sysfs(_folder(stage, "/sys"))
+    for name in ("mnt", "srv", "media", "boot"):
+        os.mkdir(f"{stage}/{name}")
+    kernel.pivot(stage)
+
+
+def needed_folders(paths: Iterable[str]) -> set[str]:
+    """Those of `paths` that no shared folder holds already."""
+    real = {os.path.realpath(path) for path in paths} | {os.path.abspath(path) for path in paths}
+    return {path for path in real if path.split("/")[1] not in layout.SHARED}
+
+
+def make_folders(node: NodeFolder) -> None:
+    """Make what a node has on the host's disk."""
+    for place, _, mode in layout.OWN:
+        node.own(place).mkdir(parents=True, exist_ok=True)
+        node.own(place).chmod(mode)
+    for name in layout.VAR:
+        (node.var / name).mkdir(parents=True, exist_ok=True)
+    (node.var / "tmp").chmod(0o1777)
+    run = node.var / "run"
+    if not run.is_symlink():
+        run.symlink_to("/run")
+
+
+def _folder(stage: str, path: str) -> str:
+    os.makedirs(stage + path, exist_ok=True)
+    return stage + path
+
+
+def _share(name: str, stage: str) -> None:
+    source, target = f"/{name}", f"{stage}/{name}"
+    if os.path.islink(source):
+        os.symlink(os.readlink(source), target)
+    elif os.path.isdir(source):
+        os.mkdir(target)
+        kernel.bind(source, target, read_only=True)
+
+
+def _put_tools(stage: str, tools: dict[str, str]) -> None:
+    folder = Path(_folder(stage, layout.TOOLS))
+    for name, text in tools.items():
+        (folder / name).write_text(text)
+        (folder / name).chmod(0o755)
+
+
+def _memory(stage: str) -> None:
+    kernel.mount("tmpfs", _folder(stage, "/run"), "tmpfs", kernel.NOSUID | kernel.NODEV, "mode=755")
+    kernel.mount("tmpfs", _folder(stage, "/tmp"), "tmpfs", kernel.NOSUID | kernel.NODEV, "mode=1777")
+    for name in ("homeostat", "lock", "sshd", "netns", "containerd"):
+        os.makedirs(f"{stage}/run/{name}", exist_ok=True)
+    # Mounts that the container engine makes here are to be seen in containers that ask for them.
+    kernel.mount("", stage + "/run", "", kernel.SHARED)
+
+
+def _devices(stage: str) -> None:
+    dev = _folder(stage, "/dev")
+    kernel.mount("tmpfs", dev, "tmpfs", kernel.NOSUID, "mode=755")
+    for name in layout.DEVICES:
+        source, target = f"/dev/{name}", f"{dev}/{name}"
+        if os.path.exists(source) and stat.S_ISCHR(os.stat(source).st_mode):
+            os.makedirs(os.path.dirname(target), exist_ok=True)
+            os.close(os.open(target, os.O_CREAT | os.O_WRONLY | os.O_CLOEXEC, 0o666))
+            kernel.bind(source, target)
+    kernel.mount("devpts", _folder(stage, "/dev/pts"), "devpts", kernel.NOSUID, "newinstance,ptmxmode=0666,mode=620")
+    os.symlink("pts/ptmx", f"{dev}/ptmx")
+    kernel.mount("tmpfs", _folder(stage, "/dev/shm"), "tmpfs", kernel.NOSUID | kernel.NODEV, "mode=1777")
+    kernel.mount("mqueue", _folder(stage, "/dev/mqueue"), "mqueue", _QUIET)
+    for name, target in (("fd", "/proc/self/fd"), ("stdin", "fd/0"), ("stdout", "fd/1"), ("stderr", "fd/2")):
+        os.symlink(target, f"{dev}/{name}")
+
+
+def _sysfs(target: str) -> None:
+    try:
+        kernel.mount("sysfs", target, "sysfs", _QUIET)
+    except PermissionError:
+        # A user namespace inside a container sees only what its own sysfs shows.
+        kernel.bind("/sys", target)
