@@ -8,24 +8,41 @@ from typing import Any
 import yaml
 
 from homeostat.lab.state import replace_file
-from homeostat.lab.topology import Node
+from homeostat.lab.topology import Cluster, Node
 
-IMAGE = "homeostat:builtin"
 COMPONENTS = ("kube-apiserver", "kube-controller-manager", "kube-scheduler")
-_PORTS = {"kube-apiserver": 6443}
+_BUILTIN = "homeostat:builtin"
+_CPU = {"kube-apiserver": "250m", "kube-controller-manager": "200m", "kube-scheduler": "100m"}
 
 
-def static_pod(state: Path, node: Node, component: str) -> dict[str, Any]:
-    """The Pod of one control-plane component on one master. Its command runs in a fork of the warm parent; `state` is
-    the cluster's state folder."""
+def static_pod(state: str, cluster: Cluster, node: Node, component: str, image: str = _BUILTIN) -> dict[str, Any]:
+    """The Pod of one control-plane component on one master.
+
+    `state` is the folder with the cluster's plan and certificates, as the component sees it. On a node that is a host
+    the component runs from `image`; elsewhere in a fork of the warm parent.
+    """
     container: dict[str, Any] = {
         "name": component,
-        "image": IMAGE,
+        "image": image,
         "imagePullPolicy": "Never",
         "command": [component, f"--state={state}", f"--node={node.name}"],
     }
     if component == "kube-apiserver":
-        container["ports"] = [{"name": "https", "containerPort": _PORTS[component], "hostPort": _PORTS[component]}]
+        port = cluster.api_server_port
+        container["ports"] = [{"name": "https", "containerPort": port, "hostPort": port}]
+    spec: dict[str, Any] = {
+        "hostNetwork": True,
+        "priorityClassName": "system-node-critical",
+        "terminationGracePeriodSeconds": 5,
+        "tolerations": [{"operator": "Exists", "effect": "NoExecute"}],
+        "containers": [container],
+    }
+    if cluster.contained:
+        container["resources"] = {"requests": {"cpu": _CPU[component]}}
+        container["volumeMounts"] = [{"name": "kubernetes", "mountPath": state, "readOnly": True}]
+        spec["volumes"] = [{"name": "kubernetes", "hostPath": {"path": state, "type": "Directory"}}]
+        if component == "kube-apiserver":
+            container |= _probes(cluster, node)
     return {
         "apiVersion": "v1",
         "kind": "Pod",
@@ -34,19 +51,32 @@ def static_pod(state: Path, node: Node, component: str) -> dict[str, Any]:
             "namespace": "kube-system",
             "labels": {"component": component, "tier": "control-plane"},
         },
-        "spec": {
-            "hostNetwork": True,
-            "priorityClassName": "system-node-critical",
-            "terminationGracePeriodSeconds": 5,
-            "tolerations": [{"operator": "Exists", "effect": "NoExecute"}],
-            "containers": [container],
-        },
+        "spec": spec,
     }
 
 
-def write(state: Path, node: Node, folder: Path) -> None:
-    """Write a master's manifests; the API server's first, since everything waits for it."""
+def _probes(cluster: Cluster, node: Node) -> dict[str, Any]:
+    """kubeadm's probes, quicker to see that the server has started."""
+
+    def ask(path: str, **timing: int) -> dict[str, Any]:
+        where = {"host": node.address, "port": cluster.api_server_port, "scheme": "HTTPS", "path": path}
+        return {"httpGet": where, "timeoutSeconds": 15, **timing}
+
+    return {
+        "startupProbe": ask("/livez", periodSeconds=1, failureThreshold=240),
+        "livenessProbe": ask("/livez", periodSeconds=10, failureThreshold=8),
+        "readinessProbe": ask("/readyz", periodSeconds=1, failureThreshold=3),
+    }
+
+
+def write(pods: list[dict[str, Any]], folder: Path) -> None:
+    """Write a master's manifests into `folder`, in the order in which they are to start."""
     folder.mkdir(parents=True, exist_ok=True)
-    for component in COMPONENTS:
-        text = yaml.dump(static_pod(state, node, component), Dumper=yaml.CSafeDumper, sort_keys=False)
-        replace_file(folder / f"{component}.yaml", text.encode(), durable=False)
+    for pod in pods:
+        text = yaml.dump(pod, Dumper=yaml.CSafeDumper, sort_keys=False)
+        replace_file(folder / f"{pod['metadata']['name']}.yaml", text.encode(), durable=False)
+
+
+def of_processes(state: Path, cluster: Cluster, node: Node) -> list[dict[str, Any]]:
+    """The Pods of a master that is no host of its own; the API server's first, since everything waits for it."""
+    return [static_pod(str(state), cluster, node, component) for component in COMPONENTS]

@@ -15,12 +15,16 @@ from homeostat.lab.nodes.cgroups import Groups
 def watch(groups: Groups, inherited: list[int]) -> int:
     """Fork the janitor; returns a descriptor that this process and its children hold while the lab lives.
 
-    `inherited` are descriptors that the janitor has no use for.
+    `inherited` are descriptors that the janitor has no use for. It is no child of this process, which ends all of its
+    own; so call this before that adopts orphans.
     """
     reading, writing = os.pipe2(os.O_CLOEXEC)
-    if os.fork():
+    if between := os.fork():
         os.close(reading)
+        os.waitpid(between, 0)
         return writing
+    if os.fork():
+        os._exit(0)
     try:
         os.close(writing)
         for descriptor in inherited:

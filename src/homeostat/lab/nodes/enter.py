@@ -1,0 +1,80 @@
+"""Entering a node from the host: a program that runs as if somebody had started it there."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+from typing import IO
+
+from homeostat.lab.control import ask
+from homeostat.lab.nodes import layout
+from homeostat.lab.state import Folder, LabError
+
+_ENVIRONMENT = {"HOME": "/root", "USER": "root", "LANG": "C.UTF-8", "PATH": layout.PATH}
+
+
+def words(folder: Folder, node: str, argv: Sequence[str]) -> list[str]:
+    """The command that runs `argv` in a node that is on. Raises LabError."""
+    pid = process(folder, node)
+    spaces = ["--mount", "--uts", "--ipc", "--net", "--pid", "--cgroup", "--root", "--wd=/"]
+    # Without root the whole lab is in a user namespace of this user's.
+    own = _user_namespace("self")
+    if own and _user_namespace(str(pid)) != own:
+        spaces += ["--user", "--preserve-credentials"]
+    return ["nsenter", "--target", str(pid), *spaces, "--", *argv]
+
+
+def run(
+    folder: Folder,
+    node: str,
+    argv: Sequence[str],
+    *,
+    stdin: IO[bytes] | None = None,
+    timeout_seconds: float | None = None,
+) -> subprocess.CompletedProcess[bytes]:
+    """Run a command in a node and collect its output; its standard input is `stdin`, or empty. Raises LabError."""
+    environment = {**_ENVIRONMENT, "TERM": os.environ.get("TERM", "dumb")}
+    command = words(folder, node, argv)
+    try:
+        return subprocess.run(
+            command,
+            stdin=stdin or subprocess.DEVNULL,
+            capture_output=True,
+            env=environment,
+            timeout=timeout_seconds,
+            check=False,
+        )
+    except FileNotFoundError:
+        raise LabError("the program `nsenter` is missing (on Debian: apt-get install util-linux)") from None
+    except subprocess.TimeoutExpired:
+        raise LabError(f"{argv[0]} on {node} did not end within {timeout_seconds:.0f} s") from None
+
+
+def become(folder: Folder, node: str, argv: Sequence[str]) -> None:
+    """Run a command in a node in place of this process; never returns. Raises LabError."""
+    command = words(folder, node, argv)
+    environment = {**_ENVIRONMENT, "TERM": os.environ.get("TERM", "dumb")}
+    try:
+        os.execvpe(command[0], command, environment)
+    except FileNotFoundError:
+        raise LabError("the program `nsenter` is missing (on Debian: apt-get install util-linux)") from None
+
+
+def process(folder: Folder, node: str) -> int:
+    """The host's process ID of a node's init. Raises LabError."""
+    children = ask(folder.supervisor_socket, {"do": "status"})["children"]
+    for child in children:
+        if child["node"] == node:
+            if child["pid"]:
+                return int(child["pid"])
+            raise LabError(f"{node} is off; `homeostat node start {node}` turns it on")
+    raise LabError(f"there is no node {node!r}; the nodes are {', '.join(c['node'] for c in children if c['node'])}")
+
+
+def _user_namespace(process_id: str) -> str:
+    try:
+        return os.readlink(Path("/proc", process_id, "ns", "user"))
+    except OSError:
+        return ""
