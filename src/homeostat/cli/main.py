@@ -12,7 +12,7 @@ _COMMANDS = {
     "down": "stop a cluster; --purge forgets it",
     "status": "what runs and how it is",
     "kubeconfig": "print the cluster's kubeconfig",
-    "node": "list, stop, start, cut and heal nodes",
+    "node": "list, add, remove, stop, start, cut and heal nodes",
     "drill": "list and run failure drills",
     "why": "what led to an object's last change",
     "events": "what happened, newest last",

@@ -11,10 +11,13 @@ from homeostat.cli.options import known, name_option
 from homeostat.lab.control import Answer, ask
 from homeostat.lab.state import Folder, LabError
 
+# A node that is turned off ends its pods in good order.
+_ORDER_SECONDS = 60.0
+
 
 @click.group("node")
 def command() -> None:
-    """List, stop, start, cut and heal nodes."""
+    """List, add, remove, stop, start, cut and heal nodes."""
 
 
 @command.command("list")
@@ -66,9 +69,51 @@ def heal_node(node: str, name: str) -> None:
     click.echo(f"{node} is joined")
 
 
+@command.command("power-off")
+@click.argument("node")
+@name_option
+def power_off(node: str, name: str) -> None:
+    """Pull a node's plug: everything on it is killed at once."""
+    _order(name, node, {"do": "stop-node", "node": node, "power": True})
+    click.echo(f"{node} has lost its power")
+
+
+@command.command("power-on")
+@click.argument("node")
+@name_option
+def power_on(node: str, name: str) -> None:
+    """Give a node its power back: it boots."""
+    _order(name, node, {"do": "start-node", "node": node})
+    click.echo(f"{node} is on")
+
+
+@command.command("add")
+@name_option
+def add_node(name: str) -> None:
+    """Add a worker to a running cluster of real nodes, and wait until it is Ready."""
+    from homeostat.cli.growing import add_worker
+
+    node = add_worker(known(name))
+    click.echo(f"{node} is Ready")
+
+
+@command.command("remove")
+@click.argument("node")
+@name_option
+def remove_node(node: str, name: str) -> None:
+    """Remove a worker for good: its pods are moved elsewhere, then it is turned off and forgotten."""
+    from homeostat.cli.growing import remove_worker
+
+    remove_worker(known(name), node)
+    click.echo(f"{node} is removed")
+
+
 def _order(name: str, node: str, order: Answer, *, network: bool = False) -> None:
     folder: Folder = known(name)
-    names = [each.name for each in folder.load().nodes()]
+    cluster = folder.load()
+    names = [each.name for each in cluster.nodes()]
     if node not in names:
         raise LabError(f"there is no node {node!r}; the nodes are {', '.join(names)}")
-    ask(folder.network_socket if network else folder.supervisor_socket, order)
+    # Where nodes are hosts, the supervisor has their cables.
+    uplinks = network and not cluster.contained
+    ask(folder.network_socket if uplinks else folder.supervisor_socket, order, timeout_seconds=_ORDER_SECONDS)

@@ -52,6 +52,7 @@ async def gather(folder: Folder) -> dict[str, Any]:
         return state
     state["running"] = True
     await _ask_api(folder, state)
+    cut = supervisor["cut"] if cluster.contained else network["cut"]
     powered = {child["node"]: child["wanted"] for child in supervisor["children"]}
     for node in cluster.nodes():
         row = next((each for each in state["nodes"] if each["name"] == node.name), None)
@@ -59,7 +60,7 @@ async def gather(folder: Folder) -> dict[str, Any]:
             row = {"name": node.name, "ready": "unknown", "reason": ""}
             state["nodes"].append(row)
         row |= {"address": node.address, "on": powered.get(node.name, False)}
-        row["cutForSeconds"] = network["cut"].get(node.name, 0)
+        row["cutForSeconds"] = cut.get(node.name, 0)
     state["healthy"] = not state["trouble"] and all(row["ready"] == "True" for row in state["nodes"])
     return state
 

@@ -11,20 +11,28 @@ from homeostat.apiserver.server import ApiServer
 from homeostat.apiserver.settings import Settings as ServerSettings
 from homeostat.client.http import HttpTransport
 from homeostat.compose.place import Place
+from homeostat.kit import clock
+from homeostat.kit.log import logger
 from homeostat.lab import certificates
-from homeostat.store.contract import Store
+from homeostat.lab.topology import ETCD_CLIENT_PORT
+from homeostat.store.contract import Store, Unavailable
 from homeostat.store.memory import MemoryStore
 from homeostat.store.sqlite import SqliteStore
 from homeostat.wire.fields import is_upgrade
 from homeostat.wire.message import Handler, Request, Response
 from homeostat.wire.server import serve
 
+_STORE_RETRY_SECONDS = 0.5
+_log = logger("apiserver")
+
 
 async def run(place: Place, stop: asyncio.Event) -> None:
     """Serve the API on the node's address until told to stop."""
     node = place.here()
     store = _store(place)
-    await store.start()
+    await _open(store, stop)
+    if stop.is_set():
+        return
     server = ApiServer(store, settings=_server_settings(place.settings), parts=build_edge(_edge_config(place)))
     await server.start()
     tls = certificates.server_context(place.folder.pki, f"apiserver-{node.name}")
@@ -40,7 +48,27 @@ async def run(place: Place, stop: asyncio.Event) -> None:
 def _store(place: Place) -> Store:
     if place.cluster.store == "memory":
         return MemoryStore()
+    if place.cluster.store == "etcd":
+        from homeostat.store.etcd.members import TlsFiles
+        from homeostat.store.etcd.store import EtcdStore
+
+        pki, here = place.folder.pki, place.here()
+        # The member on this master first.
+        members = sorted((node.address for node in place.cluster.masters()), key=lambda each: each != here.address)
+        files = TlsFiles(pki / "etcd-ca.crt", pki / "apiserver-etcd-client.crt", pki / "apiserver-etcd-client.key")
+        return EtcdStore([f"{address}:{ETCD_CLIENT_PORT}" for address in members], tls=files)
     return SqliteStore(place.folder.store)
+
+
+async def _open(store: Store, stop: asyncio.Event) -> None:
+    """Open the store. One that has no quorum yet is waited for: its members may be booting as well."""
+    while not stop.is_set():
+        try:
+            await store.start()
+            return
+        except Unavailable as error:
+            _log.warning("%s", error)
+            await clock.sleep(_STORE_RETRY_SECONDS)
 
 
 def _server_settings(flags: Settings) -> ServerSettings:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 
 from homeostat.compose.place import Place
 from homeostat.lab import certificates
 from homeostat.lab.launcher import WarmLauncher
+from homeostat.lab.nodes import layout
 from homeostat.lab.topology import CONTROL_PLANE_TAINT, KUBELET_BEHIND_PORT, KUBELET_PORT
 from homeostat.node.agent import NodeAgent
 from homeostat.node.config import NodeConfig
@@ -21,14 +23,16 @@ from homeostat.wire.server import serve
 async def run(place: Place, stop: asyncio.Event) -> None:
     """Run the node's pods, and serve their logs, until told to stop."""
     node = place.here()
+    contained = place.cluster.contained
     client = place.client(certificates.kubelet(node))
-    folder = place.folder.node(node.name)
+    folder = Path(layout.KUBELET_ROOT) if contained else place.folder.node(node.name)
+    manifests = Path(layout.MANIFESTS) if contained else folder / "manifests"
     config = NodeConfig(
         name=node.name,
         address=node.address,
         root=folder,
         pod_cidr=node.pod_cidr,
-        static_pod_dir=folder / "manifests" if node.control_plane else None,
+        static_pod_dir=manifests if node.control_plane else None,
         taints=(CONTROL_PLANE_TAINT,) if node.control_plane else (),
         port=KUBELET_PORT,
         settings=place.settings,
@@ -36,7 +40,9 @@ async def run(place: Place, stop: asyncio.Event) -> None:
     agent = NodeAgent(config, client, _runtime(place), this_machine(folder))
     await agent.start()
     tls = certificates.server_context(place.folder.pki, f"kubelet-server-{node.name}")
-    server = await serve(NodeServer(agent).handle, host=node.address, port=KUBELET_BEHIND_PORT, tls=tls)
+    # A node that is a host has no uplink of ours in front of it.
+    port = KUBELET_PORT if contained else KUBELET_BEHIND_PORT
+    server = await serve(NodeServer(agent).handle, host=node.address, port=port, tls=tls)
     await stop.wait()
     await server.close(grace_seconds=1.0)
     await agent.stop()
@@ -45,6 +51,10 @@ async def run(place: Place, stop: asyncio.Event) -> None:
 
 def _runtime(place: Place) -> Runtime:
     node = place.here()
+    if place.cluster.contained:
+        from homeostat.runtime.cri.runtime import CriRuntime
+
+        return CriRuntime(layout.CONTAINERD_SOCKET, node_address=node.address)
     # The control plane is real on every runtime: somebody has to serve the API.
     if place.cluster.runtime == "simulated" and not node.control_plane:
         return SimulatedRuntime(pod_cidr=node.pod_cidr, node_address=node.address)

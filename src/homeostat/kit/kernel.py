@@ -14,6 +14,8 @@ NEWNS, NEWCGROUP, NEWUTS, NEWIPC = 0x00020000, 0x02000000, 0x04000000, 0x0800000
 NEWUSER, NEWPID, NEWNET = 0x10000000, 0x20000000, 0x40000000
 
 RDONLY, NOSUID, NODEV, NOEXEC, REMOUNT = 1, 2, 4, 8, 32
+# These have the same numbers in statvfs.
+_KEPT = NOSUID | NODEV | NOEXEC | 1024 | 2048
 BIND, MOVE, REC = 4096, 8192, 16384
 PRIVATE, SLAVE, SHARED = 1 << 18, 1 << 19, 1 << 20
 _DETACH = 2
@@ -48,8 +50,8 @@ def bind(source: str, target: str, *, read_only: bool = False, recursive: bool =
     """Show `source` at `target` as well."""
     mount(source, target, "", BIND | (REC if recursive else 0))
     if read_only:
-        # A remount inside a user namespace must keep what is locked: nosuid, nodev, noexec.
-        kept = os.statvfs(target).f_flag & (NOSUID | NODEV | NOEXEC)
+        # A remount inside a user namespace must not drop flags that the host has set.
+        kept = os.statvfs(target).f_flag & _KEPT
         mount("", target, "", BIND | REMOUNT | RDONLY | kept)
 
 

@@ -18,7 +18,7 @@ from homeostat.kit import clock, collector, log
 from homeostat.lab import certificates, control, kubeconfig, manifests
 from homeostat.lab.containers import Containers
 from homeostat.lab.forking import Rooms, set_title
-from homeostat.lab.nodes import files, needs
+from homeostat.lab.nodes import files, needs, userspace
 from homeostat.lab.nodes import lab as hosts
 from homeostat.lab.state import Folder, LabError, free_indexes, replace_file
 from homeostat.lab.supervisor import Child, Shim, Supervisor
@@ -170,7 +170,7 @@ def prepare(folder: Folder, cluster: Cluster) -> None:
             place = folder.node(node.name)
             (place / "manifests").mkdir(parents=True, exist_ok=True)
             if node.control_plane:
-                manifests.write(folder.path, node, place / "manifests")
+                manifests.write(manifests.of_processes(folder.path, cluster, node), place / "manifests")
         replace_file(folder.kubeconfig, kubeconfig.dump(certificates.admin_kubeconfig(folder.pki, cluster)))
     except OSError as error:
         raise LabError(f"cannot write to {folder.path}: {error.strerror}") from error
@@ -218,7 +218,7 @@ def _supervise(folder: Folder, planned: Plan, load: Load, *, lock: int, api: soc
     inherited = [api.fileno(), planned.claim.fileno(), lock]
     if planned.cluster.contained:
         lab = hosts.enter(folder, planned.cluster, rooms, inherited)
-        supervisor = Supervisor(children=lab.children, control=control_socket, rooms=rooms, cables=lab.cables)
+        supervisor = Supervisor(children=lab.children(), control=control_socket, rooms=rooms, hosts=lab)
     else:
         supervisor = _of_processes(folder, planned.cluster, rooms, control_socket, inherited)
     supervisor.run()
@@ -253,7 +253,12 @@ def stop(folder: Folder, *, purge: bool = False) -> bool:
         if folder.exists():
             with contextlib.suppress(LabError):
                 kubeconfig.remove(folder.load().context, kubeconfig.user_file())
-        folder.purge()
+        if os.geteuid() == 0:
+            folder.purge()
+        else:
+            # Containers' files may belong to users that only such a namespace knows.
+            userspace.inside(folder.purge)
+            folder.purge()
     return running
 
 

@@ -14,6 +14,7 @@ import socket
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 import orjson
 
@@ -72,8 +73,22 @@ class Shim:
     socket: Path
 
 
+class Hosts(Protocol):
+    """What the supervisor of a lab whose nodes are hosts knows of them."""
+
+    cables: Cables
+
+    def child(self, node: str) -> Child:
+        """The child that is a node of the cluster's plan as it is now. Raises KeyError."""
+        ...
+
+    def forget(self, node: str) -> None:
+        """A node that has ended is wanted no more: let go of what the kernel keeps of it."""
+        ...
+
+
 class Supervisor:
-    """See the module. `shim` is among the children, where nodes are not hosts; `cables` are there where they are."""
+    """See the module. `shim` is among the children, where nodes are not hosts; `hosts` is there where they are."""
 
     def __init__(
         self,
@@ -82,11 +97,12 @@ class Supervisor:
         control: socket.socket,
         rooms: Rooms,
         shim: Shim | None = None,
-        cables: Cables | None = None,
+        hosts: Hosts | None = None,
     ) -> None:
         self._children = {child.name: child for child in children}
         self._shim = shim
-        self._cables = cables
+        self._hosts = hosts
+        self._cables = hosts.cables if hosts else None
         self._rooms = rooms
         self._control = control
         self._stopping: list[_Stopping] = []
@@ -201,6 +217,8 @@ class Supervisor:
             self._order_down(lambda: answer({"down": True}))
         elif what in ("cut", "heal") and self._cables:
             answer(self._cables.obey(order))
+        elif what in ("add-node", "remove-node") and self._hosts:
+            self._order_change(what, node, self._hosts, answer)
         else:
             answer({"error": f"unknown order {what!r}"})
 
@@ -249,6 +267,24 @@ class Supervisor:
             child.wanted = True
             child.relaunch_at = 0.0
         return {"started": node} if agents else {"error": f"there is no node {node!r}"}
+
+    def _order_change(self, what: str, node: str, hosts: Hosts, answer: Callable[[Answer], None]) -> None:
+        """Take a node into the lab that the plan has now, or out of it."""
+        if what == "add-node":
+            child = hosts.child(node)
+            hosts.cables.nodes.add(node)
+            self._children[child.name] = child
+            answer({"added": node})
+            return
+
+        def ended() -> None:
+            for name in [child.name for child in self._children.values() if child.node == node]:
+                del self._children[name]
+            hosts.cables.nodes.discard(node)
+            hosts.forget(node)
+            answer({"removed": node})
+
+        self._order_stop(node, ended, power=True)
 
     def _order_down(self, then: Callable[[], None]) -> None:
         for child in self._children.values():

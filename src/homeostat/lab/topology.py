@@ -10,7 +10,7 @@ cluster IPs have Kubernetes' customary ranges, which exist in the lab's namespac
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from ipaddress import IPv4Network
 from typing import Any
@@ -48,7 +48,8 @@ class Node:
 
 @dataclass(frozen=True, slots=True)
 class Cluster:
-    """What `up` was asked for. `index` gives the addresses; `settings` are the flags given by `--set`."""
+    """What `up` was asked for. `index` gives the addresses; `settings` are the flags given by `--set`; `workers` counts
+    those `removed` since as well, so that each keeps its name and address."""
 
     name: str
     index: int
@@ -59,6 +60,7 @@ class Cluster:
     api_port: int = 6443
     settings: Mapping[str, Any] = field(default_factory=dict)
     node_cidr: str = ""
+    removed: Sequence[str] = ()
 
     @property
     def contained(self) -> bool:
@@ -124,7 +126,7 @@ class Cluster:
         """Masters first: `.11` and on; then workers: `.21` and on."""
         masters = [self._node(f"master-{i + 1}", i, 11 + i) for i in range(self.control_planes)]
         workers = [self._node(f"worker-{i + 1}", 20 + i, 21 + i) for i in range(self.workers)]
-        return masters + workers
+        return masters + [node for node in workers if node.name not in self.removed]
 
     def masters(self) -> list[Node]:
         """The nodes that run the control plane."""

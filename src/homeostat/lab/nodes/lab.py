@@ -3,36 +3,56 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
-from functools import partial
 
 from homeostat.kit import kernel
 from homeostat.kit.log import logger
 from homeostat.lab.forking import Rooms
-from homeostat.lab.nodes import cgroups, janitor, switch
+from homeostat.lab.nodes import cgroups, janitor, switch, userspace
 from homeostat.lab.nodes.cables import Cables
 from homeostat.lab.nodes.machine import Kit, Machines
 from homeostat.lab.nodes.needs import interpreter_folders
 from homeostat.lab.nodes.tools import launchers
 from homeostat.lab.state import Folder
 from homeostat.lab.supervisor import Child
-from homeostat.lab.topology import Cluster, Node
+from homeostat.lab.topology import Cluster
 
 # What runs on nodes in forks of their init; imported before the first node boots.
 NODE_COMPONENTS = ("kubelet", "kube-proxy")
 _log = logger("lab")
 
 
-@dataclass(frozen=True, slots=True)
 class Lab:
-    """What the supervisor of such a lab works with."""
+    """What the supervisor of such a lab works with; see `supervisor.Hosts`. `inherited` are descriptors that nodes have
+    no use for."""
 
-    children: list[Child]
-    cables: Cables
+    def __init__(self, folder: Folder, machines: Machines, inherited: list[int]) -> None:
+        self._folder = folder
+        self._machines = machines
+        self._inherited = inherited
+        self.cables = Cables([node.name for node in folder.load().nodes()])
+
+    def children(self) -> list[Child]:
+        """All that is to run: the process that leads from the host to the API, and the nodes."""
+        network = Child("network", ["homeostat-network", f"--state={self._folder.path}"])
+        return [network, *(self.child(node.name) for node in self._folder.load().nodes())]
+
+    def child(self, node: str) -> Child:
+        """The child that is a node of the cluster's plan as it is now. Raises KeyError."""
+        cluster = self._folder.load()
+        found = cluster.node(node)
+
+        def boot(own: list[int]) -> int:
+            return self._machines.boot(cluster, found, [*self._inherited, *own])
+
+        return Child(f"node {node}", ["init"], node=node, boot=boot)
+
+    def forget(self, node: str) -> None:
+        """Remove the control groups of a node that has ended."""
+        self._machines.forget(node)
 
 
 def enter(folder: Folder, cluster: Cluster, rooms: Rooms, inherited: list[int]) -> Lab:
-    """Move the supervisor into the lab's namespaces and make the network there; what it is to run.
+    """Move the supervisor into the lab's namespaces and make the network there.
 
     `inherited` are descriptors of the supervisor that nodes have no use for. Raises LabError and OSError.
     """
@@ -40,18 +60,12 @@ def enter(folder: Folder, cluster: Cluster, rooms: Rooms, inherited: list[int]) 
     if groups.note:
         _log.warning("%s", groups.note)
     alive = janitor.watch(groups, inherited)
-    _enter_namespaces(cluster)
+    is_root = os.geteuid() == 0
+    if not is_root:
+        userspace.enter()
+    _enter_namespaces(cluster, join_host=is_root)
     kit = Kit(groups=groups, run=rooms.run, needs=interpreter_folders(), tools=launchers())
-    machines = Machines(folder, cluster, kit, lambda: _load(rooms))
-    children = [Child("network", ["homeostat-network", f"--state={folder.path}"])]
-    for node in cluster.nodes():
-        boot = partial(_boot, machines, node, [*inherited, alive])
-        children.append(Child(f"node {node.name}", ["init"], node=node.name, boot=boot))
-    return Lab(children, Cables([node.name for node in cluster.nodes()]))
-
-
-def _boot(machines: Machines, node: Node, inherited: list[int], own: list[int]) -> int:
-    return machines.boot(node, [*inherited, *own])
+    return Lab(folder, Machines(folder, kit, lambda: _load(rooms)), [*inherited, alive])
 
 
 def _load(rooms: Rooms) -> None:
@@ -59,14 +73,14 @@ def _load(rooms: Rooms) -> None:
         rooms.load(component)
 
 
-def _enter_namespaces(cluster: Cluster) -> None:
+def _enter_namespaces(cluster: Cluster, *, join_host: bool) -> None:
     """A mount and a network namespace around the lab; as root the network reaches the host."""
     outside = os.open("/proc/self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
     kernel.unshare(kernel.NEWNS | kernel.NEWNET)
     kernel.mount("", "/", "", kernel.REC | kernel.SLAVE)
     inside = os.open("/proc/self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
     switch.make(cluster.node_network)
-    if _rules_the_host():
+    if join_host:
         interface = f"homeostat{cluster.index}"
         switch.lay_to_host(interface, outside)
         kernel.setns(outside, kernel.NEWNET)
@@ -76,8 +90,3 @@ def _enter_namespaces(cluster: Cluster) -> None:
             kernel.setns(inside, kernel.NEWNET)
     os.close(outside)
     os.close(inside)
-
-
-def _rules_the_host() -> bool:
-    """Whether this is root, and not inside a user namespace of its own."""
-    return os.geteuid() == 0

@@ -46,15 +46,14 @@ class Kit:
 class Machines:
     """Boots nodes. `preload` imports what their components need, before the fork."""
 
-    def __init__(self, folder: Folder, cluster: Cluster, kit: Kit, preload: Callable[[], None]) -> None:
+    def __init__(self, folder: Folder, kit: Kit, preload: Callable[[], None]) -> None:
         self._folder = folder
-        self._cluster = cluster
         self._kit = kit
         self._preload = preload
         self._own_processes = os.open("/proc/self/ns/pid", os.O_RDONLY | os.O_CLOEXEC)
 
-    def boot(self, node: Node, close: list[int]) -> int:
-        """Start a node; returns its init's process ID. `close` are descriptors that it must not keep.
+    def boot(self, cluster: Cluster, node: Node, close: list[int]) -> int:
+        """Start a node of `cluster`; returns its init's process ID. `close` are descriptors that it must not keep.
 
         Raises OSError and LabError when it cannot be started; nothing of it is left then.
         """
@@ -66,7 +65,7 @@ class Machines:
             pid = os.fork()
             if not pid:
                 ours.close()
-                self._be(node, its, [*close, self._own_processes])
+                self._be(cluster, node, its, [*close, self._own_processes])
         finally:
             kernel.setns(self._own_processes, kernel.NEWPID)
         its.close()
@@ -90,14 +89,14 @@ class Machines:
 
     # -- in the child ----------------------------------------------------------------------------------------------
 
-    def _be(self, node: Node, pipe: socket.socket, close: list[int]) -> None:
+    def _be(self, cluster: Cluster, node: Node, pipe: socket.socket, close: list[int]) -> None:
         """Be the node; never returns."""
         code = _FAILED
         try:
             kernel.die_with_parent(signal.SIGKILL)
             _start_afresh(close)
             _write_to(NodeFolder(self._folder.node(node.name)))
-            code = self._become(node, pipe)
+            code = self._become(cluster, node, pipe)
         except BaseException:  # noqa: BLE001 - the child of a fork must never return into its parent's work
             traceback.print_exc()
         finally:
@@ -105,7 +104,7 @@ class Machines:
             sys.stderr.flush()
             os._exit(code)
 
-    def _become(self, node: Node, pipe: socket.socket) -> int:
+    def _become(self, cluster: Cluster, node: Node, pipe: socket.socket) -> int:
         if pipe.recv(1) != b"g":
             return _FAILED
         groups = self._kit.groups
@@ -115,7 +114,7 @@ class Machines:
             return _FAILED
         pipe.close()
         kernel.set_hostname(node.name)
-        switch.node_side(node.address, self._cluster.node_network)
+        switch.node_side(node.address, cluster.node_network)
         _forward_packets()
         rootfs.enter(NodeFolder(self._folder.node(node.name)), self._kit.needs, self._kit.tools)
         if groups.hierarchies:

@@ -1,0 +1,118 @@
+"""Workers that come and go while the cluster runs, for `homeostat node add` and `remove`."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+from contextlib import suppress
+from dataclasses import replace
+
+from homeostat.api import meta
+from homeostat.api.errors import ApiError
+from homeostat.api.kinds import NODE, POD
+from homeostat.cli.connect import administering
+from homeostat.client.contract import Client
+from homeostat.kit import clock
+from homeostat.lab.boot import prepare
+from homeostat.lab.control import ask
+from homeostat.lab.state import Folder, LabError
+from homeostat.lab.topology import WORKERS_MAX
+
+_READY_SECONDS = 60.0
+_DRAIN_SECONDS = 60.0
+_LOOK_SECONDS = 0.05
+
+
+def add_worker(folder: Folder) -> str:
+    """Add the next worker and wait until it is Ready; its name. Raises LabError."""
+    cluster = folder.load()
+    _check(folder)
+    if cluster.workers >= WORKERS_MAX:
+        raise LabError(f"a cluster has at most {WORKERS_MAX} workers")
+    grown = replace(cluster, workers=cluster.workers + 1)
+    name = grown.nodes()[-1].name
+    ask(folder.supervisor_socket, {"do": "status"})
+    prepare(folder, grown)
+    ask(folder.supervisor_socket, {"do": "add-node", "node": name})
+    asyncio.run(_wait_ready(folder, name))
+    return name
+
+
+def remove_worker(folder: Folder, name: str) -> None:
+    """Move a worker's pods elsewhere, turn it off, and forget it. Raises LabError."""
+    cluster = folder.load()
+    _check(folder)
+    workers = [node.name for node in cluster.nodes() if not node.control_plane]
+    if name not in workers:
+        raise LabError(f"there is no worker {name!r}; the workers are {', '.join(workers)}")
+    asyncio.run(_drain(folder, name))
+    ask(folder.supervisor_socket, {"do": "remove-node", "node": name}, timeout_seconds=_READY_SECONDS)
+    prepare(folder, replace(cluster, removed=[*cluster.removed, name]))
+    asyncio.run(_forget(folder, name))
+    shutil.rmtree(folder.node(name), ignore_errors=True)
+
+
+def _check(folder: Folder) -> None:
+    if not folder.load().contained:
+        raise LabError("nodes come and go only in clusters of real nodes (`homeostat up --runtime container`)")
+
+
+async def _wait_ready(folder: Folder, name: str) -> None:
+    deadline = clock.monotonic() + _READY_SECONDS
+    async with administering(folder) as client:
+        while clock.monotonic() < deadline:
+            with suppress(ApiError):
+                if meta.condition_true(await client.get(NODE, name), "Ready"):
+                    return
+            await clock.sleep(_LOOK_SECONDS)
+    raise LabError(f"{name} was not Ready within {_READY_SECONDS:.0f} s; see {folder.node(name)}/var/log/units")
+
+
+async def _drain(folder: Folder, name: str) -> None:
+    """Cordon the node and evict its pods, as `kubectl drain --ignore-daemonsets` does. Raises LabError."""
+    async with administering(folder) as client:
+        try:
+            await client.patch(NODE, name, "", {"spec": {"unschedulable": True}})
+        except ApiError as error:
+            if error.reason == "NotFound":
+                return
+            raise
+        deadline = clock.monotonic() + _DRAIN_SECONDS
+        while pods := await _movable(client, name):
+            if clock.monotonic() > deadline:
+                left = ", ".join(sorted(meta.key(pod) for pod in pods))
+                raise LabError(f"{name} still runs {left} after {_DRAIN_SECONDS:.0f} s; it is cordoned, not removed")
+            for pod in pods:
+                await _evict(client, pod)
+            await clock.sleep(_LOOK_SECONDS)
+
+
+async def _movable(client: Client, node: str) -> list[dict[str, object]]:
+    """The pods that a drain waits for: neither mirror pods nor a DaemonSet's."""
+    pods = (await client.list(POD, fields=f"spec.nodeName={node}")).items
+
+    def stays(pod: dict[str, object]) -> bool:
+        owner = meta.controller_of(pod)
+        mirror = "kubernetes.io/config.mirror" in meta.annotations(pod)
+        return mirror or (owner is not None and owner["kind"] == "DaemonSet")
+
+    return [pod for pod in pods if not stays(pod)]
+
+
+async def _evict(client: Client, pod: dict[str, object]) -> None:
+    if meta.deleting(pod):
+        return
+    name, namespace = meta.name(pod), meta.namespace(pod)
+    body = {"apiVersion": "policy/v1", "kind": "Eviction", "metadata": {"name": name, "namespace": namespace}}
+    try:
+        await client.create(POD, body, subresource="eviction")
+    except ApiError as error:
+        # A disruption budget says "not now"; a pod that is gone needs none.
+        if error.reason not in ("TooManyRequests", "NotFound"):
+            raise
+
+
+async def _forget(folder: Folder, name: str) -> None:
+    async with administering(folder) as client:
+        with suppress(ApiError):
+            await client.delete(NODE, name)
