@@ -18,10 +18,11 @@ _ENVIRONMENT = {"HOME": "/root", "USER": "root", "LANG": "C.UTF-8", "PATH": layo
 def words(folder: Folder, node: str, argv: Sequence[str]) -> list[str]:
     """The command that runs `argv` in a node that is on. Raises LabError."""
     pid = process(folder, node)
-    spaces = ["--mount", "--uts", "--ipc", "--net", "--pid", "--cgroup", "--root", "--wd=/"]
+    spaces = ["--mount", "--uts", "--ipc", "--net", "--pid", "--root", "--wd=/"]
+    if _namespace(str(pid), "cgroup") != _namespace("self", "cgroup"):
+        spaces.append("--cgroup")
     # Without root the whole lab is in a user namespace of this user's.
-    own = _user_namespace("self")
-    if own and _user_namespace(str(pid)) != own:
+    if _namespace(str(pid), "user") != _namespace("self", "user"):
         spaces += ["--user", "--preserve-credentials"]
     return ["nsenter", "--target", str(pid), *spaces, "--", *argv]
 
@@ -73,8 +74,8 @@ def process(folder: Folder, node: str) -> int:
     raise LabError(f"there is no node {node!r}; the nodes are {', '.join(c['node'] for c in children if c['node'])}")
 
 
-def _user_namespace(process_id: str) -> str:
+def _namespace(process_id: str, kind: str) -> str:
     try:
-        return os.readlink(Path("/proc", process_id, "ns", "user"))
+        return os.readlink(Path("/proc", process_id, "ns", kind))
     except OSError:
         return ""

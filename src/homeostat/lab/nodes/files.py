@@ -54,12 +54,16 @@ def _copy_shared(own: NodeFolder) -> None:
             target.unlink(missing_ok=True)
             target.symlink_to(os.readlink(source))
         elif source.is_dir():
-            shutil.copytree(source, target, symlinks=True, dirs_exist_ok=True, copy_function=_copy_readable)
+            shutil.copytree(source, target, symlinks=True, dirs_exist_ok=True, ignore=_unreadable)
         elif source.exists():
-            _copy_readable(str(source), str(target))
+            shutil.copy2(source, target)
 
 
-def _copy_readable(source: str, target: str) -> None:
-    """Keys of the host and the like are none of a node's business."""
-    if os.access(source, os.R_OK) and os.stat(source).st_mode & 0o044:
-        shutil.copy2(source, target)
+def _unreadable(folder: str, names: list[str]) -> set[str]:
+    """Keys of the host and the like: what not everybody may read is none of a node's business."""
+    found = set()
+    for name in names:
+        path = Path(folder, name)
+        if not path.is_symlink() and not path.stat().st_mode & 0o004:
+            found.add(name)
+    return found

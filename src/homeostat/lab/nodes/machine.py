@@ -15,6 +15,7 @@ import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NoReturn
 
 from homeostat.kit import kernel
 from homeostat.lab import control
@@ -50,7 +51,6 @@ class Machines:
         self._folder = folder
         self._kit = kit
         self._preload = preload
-        self._own_processes = os.open("/proc/self/ns/pid", os.O_RDONLY | os.O_CLOEXEC)
 
     def boot(self, cluster: Cluster, node: Node, close: list[int]) -> int:
         """Start a node of `cluster`; returns its init's process ID. `close` are descriptors that it must not keep.
@@ -60,14 +60,7 @@ class Machines:
         self._preload()
         self._kit.groups.make(node.name)
         ours, its = socket.socketpair()
-        kernel.unshare(kernel.NEWPID)
-        try:
-            pid = os.fork()
-            if not pid:
-                ours.close()
-                self._be(cluster, node, its, [*close, self._own_processes])
-        finally:
-            kernel.setns(self._own_processes, kernel.NEWPID)
+        pid = self._fork(lambda: self._be(cluster, node, its, [*close, ours.fileno()]))
         its.close()
         try:
             self._kit.groups.join(node.name, pid)
@@ -83,17 +76,43 @@ class Machines:
             ours.close()
         return pid
 
+    def _fork(self, work: Callable[[], NoReturn]) -> int:
+        """Fork the first process of a new PID namespace; its process ID here.
+
+        A process that has made such a namespace for its children cannot always go back, so one between does it, and
+        ends. This process must be the one that adopts its descendants' orphans (`forked.adopt_orphans`).
+        """
+        reading, writing = os.pipe2(os.O_CLOEXEC)
+        between = os.fork()
+        if not between:
+            try:
+                kernel.unshare(kernel.NEWPID)
+                if pid := os.fork():
+                    os.write(writing, str(pid).encode())
+                else:
+                    os.close(reading)
+                    os.close(writing)
+                    work()
+            finally:
+                os._exit(0)
+        os.close(writing)
+        os.waitpid(between, 0)
+        told = os.read(reading, 32)
+        os.close(reading)
+        if not told:
+            raise OSError("no PID namespace can be made")
+        return int(told)
+
     def forget(self, node: str) -> None:
         """Remove what a node that has ended leaves outside its namespaces."""
         self._kit.groups.remove(node)
 
     # -- in the child ----------------------------------------------------------------------------------------------
 
-    def _be(self, cluster: Cluster, node: Node, pipe: socket.socket, close: list[int]) -> None:
-        """Be the node; never returns."""
+    def _be(self, cluster: Cluster, node: Node, pipe: socket.socket, close: list[int]) -> NoReturn:
+        """Be the node."""
         code = _FAILED
         try:
-            kernel.die_with_parent(signal.SIGKILL)
             _start_afresh(close)
             _write_to(NodeFolder(self._folder.node(node.name)))
             code = self._become(cluster, node, pipe)
@@ -107,6 +126,8 @@ class Machines:
     def _become(self, cluster: Cluster, node: Node, pipe: socket.socket) -> int:
         if pipe.recv(1) != b"g":
             return _FAILED
+        # Not before: it means the parent of this moment.
+        kernel.die_with_parent(signal.SIGKILL)
         groups = self._kit.groups
         kernel.unshare(_SPACES | (kernel.NEWCGROUP if groups.hierarchies else 0))
         pipe.sendall(b"n")
