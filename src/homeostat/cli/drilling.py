@@ -10,6 +10,7 @@ from homeostat.client.contract import Client
 from homeostat.drill.conductor import Report, conduct
 from homeostat.drill.contract import DrillError
 from homeostat.drill.library import library
+from homeostat.lab.nodes.stage import HostStage
 from homeostat.lab.stage import LabStage
 from homeostat.lab.state import Folder
 from homeostat.wire.message import Request
@@ -31,7 +32,8 @@ async def run_drills(folder: Folder, names: list[str], *, say: Callable[[str], N
             await fresh.close()
 
     client = admin_client(folder)
-    stage = LabStage(folder, client, probe)
+    make = HostStage if folder.load().contained else LabStage
+    stage = make(folder, client, probe)
     reports = []
     try:
         for name in names:

@@ -1,4 +1,4 @@
-"""The lab's wires, in one process: the relay to the API servers, every node's uplink, and the service proxy."""
+"""The lab's wires, in one process: the relay to the API servers, nodes' uplinks, and the way to services from outside."""
 
 from __future__ import annotations
 
@@ -27,27 +27,33 @@ async def run(place: Place, stop: asyncio.Event) -> None:
     outside = Relay(uplinks, servers)
     await outside.listen(place.sockets["api"])
     relays = [outside]
-    # Nodes that are hosts have a network of their own, and a service proxy each.
+    # Nodes that are hosts have a network of their own.
     if not cluster.contained:
         for node in cluster.nodes():
             relays += await _node_relays(uplinks, servers, node)
     orders = await serve_orders(place.folder.network_socket, uplinks)
-    proxy = None if cluster.contained else _service_proxy(place, uplinks)
-    if proxy:
-        await proxy.start()
+    proxy = _service_proxy(place, uplinks)
+    await proxy.start()
     health = tasks.spawn(watch_health(servers, _checker(place, uplinks), outside.drop), name="relay/health")
     await stop.wait()
     orders.close()
     await tasks.stop(health)
-    if proxy:
-        await proxy.stop()
+    await proxy.stop()
     for relay in relays:
         await relay.close()
 
 
 def _service_proxy(place: Place, uplinks: Uplinks) -> ServiceProxy:
-    api = HttpTransport([f"https://127.0.0.1:{place.cluster.api_port}"], tls=_proxy_tls(place))
-    addresses = {"": "127.0.0.1", **{node.name: node.address for node in place.cluster.nodes()}}
+    """The way from outside to the services. Nodes that are hosts have a service proxy each; this one then stands for
+    the load balancer in front of a cluster: it asks pods directly, and passes over those that do not answer."""
+    cluster = place.cluster
+    if cluster.contained:
+        endpoints = cluster.masters()[0].endpoints
+        addresses = {"": cluster.gateway}
+    else:
+        endpoints = (f"https://127.0.0.1:{cluster.api_port}",)
+        addresses = {"": "127.0.0.1", **{node.name: node.address for node in cluster.nodes()}}
+    api = HttpTransport(endpoints, tls=_proxy_tls(place))
     return ServiceProxy(ApiClient(api, user_agent="kube-proxy"), Applier(uplinks), addresses)
 
 

@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable
 import orjson
 
 from homeostat.api.kinds import POD, SERVICE
+from homeostat.api.types import Obj
 from homeostat.client.contract import Client
 from homeostat.lab.control import ask_async
 from homeostat.lab.state import Folder, LabError
@@ -37,10 +38,14 @@ class LabStage:
         found = await self._client.get(POD, pod, namespace)
         for status in (found.get("status") or {}).get("containerStatuses") or []:
             if status["name"] == container:
-                pid = self._process(found["spec"]["nodeName"], str(status["containerID"]).rpartition("/")[2])
-                os.kill(pid, signal.SIGKILL)
-                return f"kill -9 {pid}"
+                container_id = str(status["containerID"]).rpartition("/")[2]
+                return await self._kill(found["spec"]["nodeName"], container_id)
         raise LabError(f"pod {namespace}/{pod} runs no container {container}")
+
+    async def _kill(self, node: str, container_id: str) -> str:
+        pid = self._process(node, container_id)
+        os.kill(pid, signal.SIGKILL)
+        return f"kill -9 {pid}"
 
     def _process(self, node: str, container_id: str) -> int:
         file = self._folder.containers(node) / container_id / "pid.json"
@@ -80,13 +85,15 @@ class LabStage:
         return f"homeostat node start {node}"
 
     async def ask_app(self) -> None:
-        """GET / of the app's Service by its cluster IP, on a connection of its own."""
+        """GET / of the app's Service from outside, on a connection of its own."""
         if self._app is None:
-            spec = (await self._client.get(SERVICE, _APP, _APP_NAMESPACE))["spec"]
-            self._app = (spec["clusterIP"], int(spec["ports"][0]["port"]))
+            self._app = self._address((await self._client.get(SERVICE, _APP, _APP_NAMESPACE))["spec"])
         status = await http_get(*self._app)
         if status != 200:
             raise ConnectionError(f"the app answered {status}")
+
+    def _address(self, spec: Obj) -> tuple[str, int]:
+        return spec["clusterIP"], int(spec["ports"][0]["port"])
 
     async def ask_api(self) -> None:
         """One read through the relay, on a connection of its own."""

@@ -6,6 +6,7 @@ A cut carries a deadline and is kept in a file: it outlives this process and end
 from __future__ import annotations
 
 import asyncio
+import socket
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -19,6 +20,14 @@ from homeostat.network.splice import Side, Splice
 
 _log = logger("uplink")
 CUT_SECONDS_MAX = 24 * 3600.0
+# A machine that loses its power says no goodbye: a connection on which nothing is acknowledged ends by itself, so that
+# the client can go on with another server.
+_NO_GHOSTS = (
+    (socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, 700),
+    (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1),
+    (socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, 1),
+    (socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, 1),
+)
 
 
 class Uplinks:
@@ -68,7 +77,10 @@ class Uplinks:
         """Connect across the uplinks of `nodes`. Raises OSError; across a cut, TimeoutError after the whole timeout."""
         async with asyncio.timeout(timeout_seconds):
             await self.passable(*nodes)
-            _, side = await asyncio.get_running_loop().create_connection(Side, host, port)
+            transport, side = await asyncio.get_running_loop().create_connection(Side, host, port)
+            sock = transport.get_extra_info("socket")
+            for level, option, value in _NO_GHOSTS:
+                sock.setsockopt(level, option, value)
             return side
 
     def abort(self, *, label: object) -> None:

@@ -79,7 +79,7 @@ def _enter_namespaces(cluster: Cluster, *, join_host: bool) -> None:
     kernel.unshare(kernel.NEWNS | kernel.NEWNET)
     kernel.mount("", "/", "", kernel.REC | kernel.SLAVE)
     inside = os.open("/proc/self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
-    switch.make(cluster.node_network)
+    switch.make(cluster.node_network, cluster.service_cidr)
     if join_host:
         interface = f"homeostat{cluster.index}"
         switch.lay_to_host(interface, outside)

@@ -67,7 +67,7 @@ class Machines:
             ours.sendall(b"g")
             if ours.recv(1) != b"n":
                 raise OSError(f"{node.name} did not start; see {NodeFolder(self._folder.node(node.name)).console}")
-            switch.plug(node.name, pid)
+            switch.plug(node, pid)
             ours.sendall(b"p")
         except BaseException:
             os.kill(pid, signal.SIGKILL)

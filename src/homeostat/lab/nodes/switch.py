@@ -12,16 +12,19 @@ from collections.abc import Sequence
 from ipaddress import IPv4Network
 
 from homeostat.lab.state import LabError
+from homeostat.lab.topology import Node
 
 BRIDGE = "homeostat"
 _INTERFACE_BYTES_MAX = 15
 _HOST_PLACE = 2
 
 
-def make(network: IPv4Network) -> None:
-    """Make the bridge in this namespace. Raises LabError."""
+def make(network: IPv4Network, services: str) -> None:
+    """Make the bridge in this namespace, where all addresses of `services` count as local ones: they are served here to
+    clients from outside. Raises LabError."""
     lines = [
         "link set lo up",
+        f"route add local {services} dev lo",
         f"link add {BRIDGE} type bridge forward_delay 0",
         f"addr add {network[1]}/{network.prefixlen} dev {BRIDGE}",
         f"link set {BRIDGE} up",
@@ -46,15 +49,17 @@ def host_side(network: IPv4Network, interface: str) -> None:
     _ip([f"addr add {address} dev {interface}", f"link set {interface} up"], f"joining {network} to the host")
 
 
-def plug(node: str, process: int) -> None:
-    """Lay a cable from the bridge to the namespace of a node's `process`, where it is called eth0. Raises LabError."""
+def plug(node: Node, process: int) -> None:
+    """Lay a cable from the bridge to the namespace of a node's `process`, where it is called eth0, and know the way to
+    the node's pods. Raises LabError."""
     # The end of a node that has just lost its power may still be there.
-    _ip([f"link del {port(node)}"], "", force=True)
+    _ip([f"link del {port(node.name)}"], "", force=True)
     lines = [
-        f"link add {port(node)} type veth peer name eth0 netns {process}",
-        f"link set {port(node)} master {BRIDGE} up",
+        f"link add {port(node.name)} type veth peer name eth0 netns {process}",
+        f"link set {port(node.name)} master {BRIDGE} up",
+        f"route replace {node.pod_cidr} via {node.address} dev {BRIDGE}",
     ]
-    _ip(lines, f"joining {node} to the network")
+    _ip(lines, f"joining {node.name} to the network")
 
 
 def node_side(address: str, network: IPv4Network) -> None:

@@ -1,0 +1,50 @@
+"""A lab whose nodes are hosts as a stage for drills: faults are what a person at such a machine would do to it."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from pathlib import Path
+
+from homeostat.api.types import Obj
+from homeostat.lab.control import ask_async
+from homeostat.lab.nodes import enter, layout
+from homeostat.lab.stage import LabStage
+from homeostat.lab.state import LabError
+
+_KILL_SECONDS = 10.0
+
+
+class HostStage(LabStage):
+    """Implements `drill.contract.Stage` for such a lab."""
+
+    async def _kill(self, node: str, container_id: str) -> str:
+        argv = ["docker", "kill", container_id]
+        done = await asyncio.to_thread(enter.run, self._folder, node, argv, timeout_seconds=_KILL_SECONDS)
+        if done.returncode:
+            raise LabError(f"docker kill on {node}: {done.stderr.decode(errors='replace').strip()}")
+        return f"{node}# docker kill {container_id[:12]}"
+
+    async def kill_agent(self, node: str) -> str:
+        """SIGKILL to the kubelet; what it runs goes on."""
+        init = enter.process(self._folder, node)
+        order = {"do": "kill", "unit": "kubelet", "signal": int(signal.SIGKILL)}
+        await ask_async(Path(f"/proc/{init}/root{layout.INIT_SOCKET}"), order)
+        return f"{node}# systemctl kill -s KILL kubelet"
+
+    async def cut(self, node: str, *, seconds: float) -> str:
+        """Pull the cable."""
+        await ask_async(self._folder.supervisor_socket, {"do": "cut", "node": node, "seconds": seconds})
+        return f"homeostat node cut {node}"
+
+    async def heal(self, node: str) -> str:
+        """Plug it in again."""
+        await ask_async(self._folder.supervisor_socket, {"do": "heal", "node": node})
+        return f"homeostat node heal {node}"
+
+    def _address(self, spec: Obj) -> tuple[str, int]:
+        """The load balancer's: the lab's own address, and the node port."""
+        port = spec["ports"][0].get("nodePort")
+        if not port:
+            raise LabError("the app's Service has no node port: clients from outside have no way to it")
+        return self._folder.load().gateway, int(port)
