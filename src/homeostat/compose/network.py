@@ -1,4 +1,4 @@
-"""The lab's wires, in one process: the relay to the API servers, nodes' uplinks, and the way to services from outside."""
+"""The lab's wires, in one process: the relay to the API servers, nodes' uplinks, the way to services from outside."""
 
 from __future__ import annotations
 
