@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 
 from homeostat.api.flags import Settings
 from homeostat.api.types import Obj
@@ -14,6 +15,7 @@ from homeostat.compose.place import Place
 from homeostat.kit import clock
 from homeostat.kit.log import logger
 from homeostat.lab import certificates
+from homeostat.lab.nodes import layout
 from homeostat.lab.topology import ETCD_CLIENT_PORT
 from homeostat.store.contract import Store, Unavailable
 from homeostat.store.memory import MemoryStore
@@ -57,6 +59,8 @@ def _store(place: Place) -> Store:
         members = sorted((node.address for node in place.cluster.masters()), key=lambda each: each != here.address)
         files = TlsFiles(pki / "etcd-ca.crt", pki / "apiserver-etcd-client.crt", pki / "apiserver-etcd-client.key")
         return EtcdStore([f"{address}:{ETCD_CLIENT_PORT}" for address in members], tls=files)
+    if place.cluster.contained:
+        return SqliteStore(Path(layout.STORE, "store.db"))
     return SqliteStore(place.folder.store)
 
 

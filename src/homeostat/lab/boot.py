@@ -117,8 +117,10 @@ def _check_store(cluster: Cluster) -> Cluster:
     if cluster.store == "memory" and cluster.control_planes > 1:
         text = "--store memory lives in one API server: it needs --control-planes 1 (and forgets all when that ends)"
         raise LabError(text)
-    if (cluster.store == "etcd") != cluster.contained:
-        raise LabError("--store etcd and --runtime container need each other: its members are Pods with an image")
+    if cluster.store == "etcd" and not cluster.contained:
+        raise LabError("--store etcd needs --runtime container: its members are Pods with an image")
+    if cluster.store == "sqlite" and cluster.contained and cluster.control_planes > 1:
+        raise LabError("--store sqlite is a file on one host: with --runtime container it needs --control-planes 1")
     return cluster
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import yaml
 
+from homeostat.lab.nodes import layout
 from homeostat.lab.state import replace_file
 from homeostat.lab.topology import Cluster, Node
 
@@ -43,6 +44,9 @@ def static_pod(state: str, cluster: Cluster, node: Node, component: str, image: 
         spec["volumes"] = [{"name": "kubernetes", "hostPath": {"path": state, "type": "Directory"}}]
         if component == "kube-apiserver":
             container |= _probes(cluster, node)
+            if cluster.store == "sqlite":
+                container["volumeMounts"].append({"name": "store", "mountPath": layout.STORE})
+                spec["volumes"].append({"name": "store", "hostPath": {"path": layout.STORE, "type": "Directory"}})
     return {
         "apiVersion": "v1",
         "kind": "Pod",
@@ -75,6 +79,11 @@ def write(pods: list[dict[str, Any]], folder: Path) -> None:
     for pod in pods:
         text = yaml.dump(pod, Dumper=yaml.CSafeDumper, sort_keys=False)
         replace_file(folder / f"{pod['metadata']['name']}.yaml", text.encode(), durable=False)
+
+
+def of_host(cluster: Cluster, node: Node, image: str) -> list[dict[str, Any]]:
+    """The Pods of a master that is a host, from `image`."""
+    return [static_pod(layout.KUBERNETES, cluster, node, component, image) for component in COMPONENTS]
 
 
 def of_processes(state: Path, cluster: Cluster, node: Node) -> list[dict[str, Any]]:

@@ -9,10 +9,13 @@ from pathlib import Path
 
 import orjson
 
+from homeostat.lab import manifests
+from homeostat.lab.images import stock
 from homeostat.lab.nodes import layout, rootfs
 from homeostat.lab.nodes.layout import NodeFolder
 from homeostat.lab.state import Folder, replace_file
 from homeostat.lab.topology import Cluster, Node
+from homeostat.runtime.cri.config import EngineConfig, containerd_config
 
 
 def write(folder: Folder, cluster: Cluster, node: Node) -> None:
@@ -28,8 +31,19 @@ def write(folder: Folder, cluster: Cluster, node: Node) -> None:
         target.parent.mkdir(parents=True, exist_ok=True)
         replace_file(target, text.encode(), mode=0o644, durable=False)
     kubernetes = own.kubernetes
-    (kubernetes / "manifests").mkdir(parents=True, exist_ok=True)
+    if node.control_plane:
+        manifests.write(manifests.of_host(cluster, node, stock.HOMEOSTAT), kubernetes / "manifests")
+    _copy_certificates(folder.pki, kubernetes / "pki", cluster, node)
     replace_file(kubernetes / "cluster.json", orjson.dumps(cluster.to_dict()), mode=0o644, durable=False)
+
+
+def _copy_certificates(pki: Path, target: Path, cluster: Cluster, node: Node) -> None:
+    target.mkdir(parents=True, exist_ok=True)
+    for file in pki.iterdir():
+        if node.control_plane or file.name.startswith(
+            (f"kubelet-{node.name}", f"kubelet-server-{node.name}", "proxy", "ca.crt")
+        ):
+            shutil.copy2(file, target / file.name)
 
 
 def texts(cluster: Cluster, node: Node) -> dict[str, str]:
@@ -41,7 +55,32 @@ def texts(cluster: Cluster, node: Node) -> dict[str, str]:
         "resolv.conf": f"nameserver {cluster.gateway}\n",
         "machine-id": hashlib.md5(f"{cluster.name}/{node.name}".encode(), usedforsecurity=False).hexdigest() + "\n",
         "environment": f"PATH={layout.PATH}\n",
+        "containerd/config.toml": containerd_config(_engine(rootless=os.geteuid() != 0)),
+        "cni/net.d/10-homeostat.conflist": _conflist(node),
     }
+
+
+def _engine(*, rootless: bool) -> EngineConfig:
+    return EngineConfig(
+        root="/var/lib/containerd",
+        state="/run/containerd",
+        socket=layout.CONTAINERD_SOCKET,
+        sandbox_image=stock.PAUSE,
+        rootless=rootless,
+        cgroups=not rootless,
+    )
+
+
+def _conflist(node: Node) -> str:
+    bridge = {
+        "type": "bridge",
+        "bridge": "cni0",
+        "isGateway": True,
+        "hairpinMode": True,
+        "ipam": {"type": "host-local", "ranges": [[{"subnet": node.pod_cidr}]], "routes": [{"dst": "0.0.0.0/0"}]},
+    }
+    plugins = [bridge, {"type": "portmap", "capabilities": {"portMappings": True}, "snat": True}]
+    return orjson.dumps({"cniVersion": "0.4.0", "name": "homeostat", "plugins": plugins}).decode()
 
 
 def _copy_shared(own: NodeFolder) -> None:

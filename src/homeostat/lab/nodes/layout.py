@@ -16,6 +16,7 @@ CONTAINERD_SOCKET = "/run/containerd/containerd.sock"
 CONTAINERD_CONFIG = "/etc/containerd/config.toml"
 KUBERNETES = "/etc/kubernetes"
 MANIFESTS = f"{KUBERNETES}/manifests"
+STORE = "/var/lib/homeostat"
 KUBELET_ROOT = "/var/lib/kubelet"
 UNIT_LOGS = "/var/log/units"
 
@@ -30,6 +31,7 @@ VAR = (
     "lib/cni",
     "lib/containerd",
     "lib/etcd",
+    "lib/homeostat",
     "lib/kubelet",
     "local",
     "log/containers",
