@@ -19,15 +19,17 @@ def present(program: str) -> bool:
 
 async def run(*argv: str, text: str = "", seconds: float = _SECONDS_MAX) -> str:
     """What the program printed; `text` is its input. Raises ProgramError."""
+    # A program that reads nothing may have ended before an empty input could be written to it.
+    feed = asyncio.subprocess.PIPE if text else asyncio.subprocess.DEVNULL
     try:
         process = await asyncio.create_subprocess_exec(
-            *argv, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
+            *argv, stdin=feed, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
         )
     except OSError as error:
         raise ProgramError(f"{argv[0]}: {error.strerror}") from error
     try:
         async with asyncio.timeout(seconds):
-            said, complained = await process.communicate(text.encode())
+            said, complained = await process.communicate(text.encode() or None)
     except TimeoutError as error:
         raise ProgramError(f"{argv[0]} did not end within {seconds:g} s") from error
     finally:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 
 from homeostat.kit import kernel
@@ -18,6 +19,8 @@ from homeostat.lab.topology import Cluster
 
 # What runs on nodes in forks of their init; imported before the first node boots.
 NODE_COMPONENTS = ("kubelet", "kube-proxy")
+# What those import only where nodes are hosts: read once here rather than on every node.
+NODE_MODULES = ("grpc.aio", "homeostat.runtime.cri.runtime")
 _log = logger("lab")
 
 
@@ -69,6 +72,8 @@ def enter(folder: Folder, cluster: Cluster, rooms: Rooms, inherited: list[int]) 
 
 
 def _load(rooms: Rooms) -> None:
+    for module in NODE_MODULES:
+        importlib.import_module(module)
     for component in NODE_COMPONENTS:
         rooms.load(component)
 

@@ -33,10 +33,12 @@ def enter(node: NodeFolder, needed: Iterable[str], tools: dict[str, str]) -> Non
     for place, target, _ in layout.OWN:
         os.mkdir(stage + target)
         kernel.bind(str(node.own(place)), stage + target)
+    bound: list[str] = []
     for path in sorted(needed):
-        if not os.path.exists(stage + path):
-            os.makedirs(stage + path)
+        if not any(path.startswith(f"{above}/") for above in bound):
+            os.makedirs(stage + path, exist_ok=True)
             kernel.bind(path, stage + path, read_only=True)
+            bound.append(path)
     _put_tools(stage, tools)
     _memory(stage)
     _devices(stage)
