@@ -59,9 +59,9 @@ class Doors(Engine):
         except RuntimeFault as fault:
             raise faults.of_exec(fault) from fault
 
-    async def port_forward_url(self, sandbox_id: str) -> str:
+    async def port_forward_url(self, sandbox_id: str, ports: tuple[int, ...] = ()) -> str:
         """Where the engine streams connections to the pod's ports."""
-        request = cri.PortForwardRequest(pod_sandbox_id=sandbox_id)
+        request = cri.PortForwardRequest(pod_sandbox_id=sandbox_id, port=ports)
         return (await self._work("PortForward", request, cri.PortForwardResponse)).url
 
     async def http_get(self, ask: HttpAsk) -> HttpAnswer:
