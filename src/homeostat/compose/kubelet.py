@@ -8,7 +8,7 @@ from pathlib import Path
 from homeostat.compose.place import Place
 from homeostat.lab import certificates
 from homeostat.lab.launcher import WarmLauncher
-from homeostat.lab.nodes import layout
+from homeostat.lab.nodes import layout, provision
 from homeostat.lab.topology import CONTROL_PLANE_TAINT, KUBELET_BEHIND_PORT, KUBELET_PORT
 from homeostat.node.agent import NodeAgent
 from homeostat.node.config import NodeConfig
@@ -37,7 +37,10 @@ async def run(place: Place, stop: asyncio.Event) -> None:
         port=KUBELET_PORT,
         settings=place.settings,
     )
-    agent = NodeAgent(config, client, _runtime(place), this_machine(folder))
+    runtime = _runtime(place)
+    if contained:
+        await asyncio.to_thread(provision.import_waiting)
+    agent = NodeAgent(config, client, runtime, this_machine(folder))
     await agent.start()
     tls = certificates.server_context(place.folder.pki, f"kubelet-server-{node.name}")
     # A node that is a host has no uplink of ours in front of it.

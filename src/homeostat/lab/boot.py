@@ -18,7 +18,7 @@ from homeostat.kit import clock, collector, log
 from homeostat.lab import certificates, control, kubeconfig, manifests
 from homeostat.lab.containers import Containers
 from homeostat.lab.forking import Rooms, set_title
-from homeostat.lab.nodes import files, needs, userspace
+from homeostat.lab.nodes import files, needs, provision, userspace
 from homeostat.lab.nodes import lab as hosts
 from homeostat.lab.state import Folder, LabError, free_indexes, replace_file
 from homeostat.lab.supervisor import Child, Shim, Supervisor
@@ -173,6 +173,8 @@ def prepare(folder: Folder, cluster: Cluster) -> None:
             (place / "manifests").mkdir(parents=True, exist_ok=True)
             if node.control_plane:
                 manifests.write(manifests.of_processes(folder.path, cluster, node), place / "manifests")
+        if cluster.contained:
+            provision.give_images(folder, cluster)
         replace_file(folder.kubeconfig, kubeconfig.dump(certificates.admin_kubeconfig(folder.pki, cluster)))
     except OSError as error:
         raise LabError(f"cannot write to {folder.path}: {error.strerror}") from error

@@ -11,11 +11,14 @@ import orjson
 
 from homeostat.lab import manifests
 from homeostat.lab.images import stock
-from homeostat.lab.nodes import layout, rootfs
+from homeostat.lab.nodes import layout, provision, rootfs
 from homeostat.lab.nodes.layout import NodeFolder
 from homeostat.lab.state import Folder, replace_file
 from homeostat.lab.topology import Cluster, Node
+from homeostat.network.plan_pods import conflist
 from homeostat.runtime.cri.config import EngineConfig, containerd_config
+
+_MTU = 1500
 
 
 def write(folder: Folder, cluster: Cluster, node: Node) -> None:
@@ -26,7 +29,8 @@ def write(folder: Folder, cluster: Cluster, node: Node) -> None:
     own = NodeFolder(folder.node(node.name))
     rootfs.make_folders(own)
     _copy_shared(own)
-    for path, text in texts(cluster, node).items():
+    engine = _engine(provision.snapshotter(folder.path), rootless=os.geteuid() != 0)
+    for path, text in texts(cluster, node, engine).items():
         target = own.etc / path
         target.parent.mkdir(parents=True, exist_ok=True)
         replace_file(target, text.encode(), mode=0o644, durable=False)
@@ -46,7 +50,7 @@ def _copy_certificates(pki: Path, target: Path, cluster: Cluster, node: Node) ->
             shutil.copy2(file, target / file.name)
 
 
-def texts(cluster: Cluster, node: Node) -> dict[str, str]:
+def texts(cluster: Cluster, node: Node, engine: EngineConfig) -> dict[str, str]:
     """Files of a node's /etc by their path in it. Pure."""
     hosts = [f"{each.address}\t{each.name}" for each in cluster.nodes()]
     return {
@@ -55,32 +59,21 @@ def texts(cluster: Cluster, node: Node) -> dict[str, str]:
         "resolv.conf": f"nameserver {cluster.gateway}\n",
         "machine-id": hashlib.md5(f"{cluster.name}/{node.name}".encode(), usedforsecurity=False).hexdigest() + "\n",
         "environment": f"PATH={layout.PATH}\n",
-        "containerd/config.toml": containerd_config(_engine(rootless=os.geteuid() != 0)),
-        "cni/net.d/10-homeostat.conflist": _conflist(node),
+        "containerd/config.toml": containerd_config(engine),
+        "cni/net.d/10-homeostat.conflist": conflist(node.pod_cidr, _MTU),
     }
 
 
-def _engine(*, rootless: bool) -> EngineConfig:
+def _engine(snapshotter: str, *, rootless: bool) -> EngineConfig:
     return EngineConfig(
         root="/var/lib/containerd",
         state="/run/containerd",
         socket=layout.CONTAINERD_SOCKET,
         sandbox_image=stock.PAUSE,
+        snapshotter=snapshotter,
         rootless=rootless,
         cgroups=not rootless,
     )
-
-
-def _conflist(node: Node) -> str:
-    bridge = {
-        "type": "bridge",
-        "bridge": "cni0",
-        "isGateway": True,
-        "hairpinMode": True,
-        "ipam": {"type": "host-local", "ranges": [[{"subnet": node.pod_cidr}]], "routes": [{"dst": "0.0.0.0/0"}]},
-    }
-    plugins = [bridge, {"type": "portmap", "capabilities": {"portMappings": True}, "snat": True}]
-    return orjson.dumps({"cniVersion": "0.4.0", "name": "homeostat", "plugins": plugins}).decode()
 
 
 def _copy_shared(own: NodeFolder) -> None:

@@ -29,7 +29,6 @@ VAR = (
     "cache",
     "empty",
     "lib/cni",
-    "lib/containerd",
     "lib/etcd",
     "lib/homeostat",
     "lib/kubelet",

@@ -1,0 +1,77 @@
+"""The images that nodes have when they boot: this machine's own, planted before a node's engine starts for the first
+time; newer versions wait in the node's folder until its kubelet starts."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+
+from homeostat.kit import machine
+from homeostat.kit.log import logger
+from homeostat.lab.images import build, planting, stock
+from homeostat.lab.images.seed import prepare_seed
+from homeostat.lab.nodes import layout
+from homeostat.lab.nodes.layout import NodeFolder
+from homeostat.lab.state import Folder
+from homeostat.lab.topology import Cluster
+
+# Where a node finds what it is still to import, on the host and on the node.
+_WAITING = "lib/homeostat/images"
+_OVERLAY = "overlay"
+_ENGINE_SECONDS, _LOOK_SECONDS = 30.0, 0.1
+_log = logger("images")
+
+
+def snapshotter(place: Path) -> str:
+    """Which of containerd's snapshotters works below `place`: an overlay cannot lie on another."""
+    best, kind = "", ""
+    with open("/proc/self/mounts") as mounts:
+        for line in mounts:
+            _, mount, found = line.split(" ")[:3]
+            if os.path.commonpath([mount, str(place)]) == mount and len(mount) >= len(best):
+                best, kind = mount, found
+    return "native" if kind == _OVERLAY else "overlayfs"
+
+
+def give_images(folder: Folder, cluster: Cluster) -> None:
+    """Give every node that does not run this machine's images. Raises LabError."""
+    archives = {spec.name: build.build(spec) for spec in stock.all_specs()}
+    seed = prepare_seed(archives, snapshotter=snapshotter(folder.path))
+    for node in cluster.nodes():
+        var = NodeFolder(folder.node(node.name)).var
+        _let_wait(var / _WAITING, planting.plant(seed, var / "lib/containerd"))
+
+
+def _let_wait(place: Path, images: Mapping[str, Path]) -> None:
+    place.mkdir(parents=True, exist_ok=True)
+    for old in place.iterdir():
+        old.unlink()
+    for number, archive in enumerate(images.values()):
+        target = place / f"{number}-{archive.name}"
+        try:
+            os.link(archive, target)
+        except OSError:
+            target.write_bytes(archive.read_bytes())
+
+
+def import_waiting() -> None:
+    """On a node whose engine runs or starts: import what waits. What cannot be imported is logged, and tried at the
+    next boot."""
+    place = Path("/var") / _WAITING
+    waiting = sorted(place.iterdir()) if place.is_dir() else []
+    deadline = machine.monotonic() + _ENGINE_SECONDS
+    while waiting and _ctr("version").returncode and machine.monotonic() < deadline:
+        machine.pause(_LOOK_SECONDS)
+    for archive in waiting:
+        done = _ctr("images", "import", str(archive))
+        if done.returncode:
+            _log.warning("image %s was not imported: %s", archive.name, done.stderr.decode(errors="replace").strip())
+        else:
+            archive.unlink()
+
+
+def _ctr(*words: str) -> subprocess.CompletedProcess[bytes]:
+    command = ["ctr", "--address", layout.CONTAINERD_SOCKET, "-n", "k8s.io", *words]
+    return subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, check=False)
