@@ -245,7 +245,7 @@ def test_a_cut_node_is_marked_and_healed_and_its_traffic_goes_elsewhere(lab: Lab
     [
         (("up", "--set", "controller-manager.node-monitor-grace=1s"), "node-monitor-grace-period"),
         (("up", "--set", "kubelet.max-pods=many"), "whole number"),
-        (("up", "--runtime", "container"), "'container' is not one of"),
+        (("up", "--runtime", "docker"), "'docker' is not one of"),
         (("down", "--name", "No Such"), "is no cluster name"),
         (("status", "--name", "missing"), "there is no cluster 'missing'"),
         (("drill", "run", "api-server", "--name", "missing"), "there is no cluster 'missing'"),

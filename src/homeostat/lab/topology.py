@@ -60,7 +60,7 @@ class Cluster:
     api_port: int = 6443
     settings: Mapping[str, Any] = field(default_factory=dict)
     node_cidr: str = ""
-    removed: Sequence[str] = ()
+    removed: Sequence[str] = field(default_factory=list)
 
     @property
     def contained(self) -> bool:
