@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import os
+import sys
 
 from homeostat.kit import kernel
 from homeostat.kit.log import logger
@@ -12,7 +13,7 @@ from homeostat.lab.nodes import cgroups, janitor, switch, userspace
 from homeostat.lab.nodes.cables import Cables
 from homeostat.lab.nodes.machine import Kit, Machines
 from homeostat.lab.nodes.needs import interpreter_folders
-from homeostat.lab.nodes.tools import launchers
+from homeostat.lab.nodetools.launchers import launchers
 from homeostat.lab.state import Folder
 from homeostat.lab.supervisor import Child
 from homeostat.lab.topology import Cluster
@@ -67,7 +68,7 @@ def enter(folder: Folder, cluster: Cluster, rooms: Rooms, inherited: list[int]) 
     if not is_root:
         userspace.enter()
     _enter_namespaces(cluster, join_host=is_root)
-    kit = Kit(groups=groups, run=rooms.run, needs=interpreter_folders(), tools=launchers())
+    kit = Kit(groups=groups, run=rooms.run, needs=interpreter_folders(), tools=launchers(sys.executable))
     return Lab(folder, Machines(folder, kit, lambda: _load(rooms)), [*inherited, alive])
 
 
