@@ -21,7 +21,7 @@ Tell = Callable[[Story], None]
 @pytest.fixture(scope="session")
 def etcd() -> Iterator[EtcdCluster]:
     """One member that all stories share, each under a root of its own."""
-    cluster = EtcdCluster()
+    cluster = EtcdCluster(flags=["--heartbeat-interval=10", "--election-timeout=100"])
     try:
         yield cluster
     finally:

@@ -20,12 +20,15 @@ from homeostat.kit.log import logger
 from homeostat.store.contract import Stale, StoreError, Unavailable
 from homeostat.store.etcd import rpc_pb2 as rpc
 from homeostat.store.etcd.keys import Commit, Layout
-from homeostat.store.etcd.members import ATTEMPT_SECONDS_MAX, CALL_SECONDS_MAX, CompactedThere, Members, Unknown
+from homeostat.store.etcd.members import CALL_SECONDS_MAX, CompactedThere, Members, Unknown
+from homeostat.store.etcd.watching import WATCH
 
 _TXN = "/etcdserverpb.KV/Txn"
-_WATCH = "/etcdserverpb.Watch/Watch"
 # Each commit in all: an attempt that goes unanswered, an election, the fence, and the second attempt.
 COMMIT_SECONDS_MAX = 2.0
+# Sent and not answered at once: so many take a loaded machine a twentieth of a second.
+_SENT_MAX = 128
+_MARKS_SECONDS_MAX = 0.5
 
 _log = logger("store.etcd")
 
@@ -56,6 +59,7 @@ class Commits:
         self._doubts: list[_Doubt] = []
         self._settling: asyncio.Task[None] | None = None
         self._under_way = 0
+        self._room = asyncio.Semaphore(_SENT_MAX)
         self._idle = asyncio.Event()
 
     def saw(self, revision: int) -> None:
@@ -77,7 +81,8 @@ class Commits:
         commit = Commit(key, expected, value, delete, self._handle + self._count.to_bytes(8, "big"))
         self._under_way += 1
         try:
-            revision = self._layout.ours(await self._commit(commit))
+            async with self._room:
+                revision = self._layout.ours(await self._commit(commit))
         finally:
             self._under_way -= 1
             if not self._under_way:
@@ -120,22 +125,28 @@ class Commits:
 
     async def _settle(self) -> None:
         """Raise the fence and tell all who are in doubt, until nobody is."""
+        reason = "the store was closed"
         try:
             while self._doubts:
-                epoch = self._epoch
-                end = await self._raise_fence(epoch)
-                # Who is in doubt by now under this epoch can have happened before the fence only.
-                batch = [doubt for doubt in self._doubts if doubt.epoch <= epoch]
-                marks = await self._marks(min([doubt.since for doubt in batch], default=end), end)
-                self._doubts = [doubt for doubt in self._doubts if doubt not in batch]
-                for doubt in batch:
-                    if not doubt.answer.done():
-                        doubt.answer.set_result(marks.get(doubt.token))
+                await self._settle_some()
         except StoreError as error:
+            reason = str(error)
+        finally:
             doubts, self._doubts = self._doubts, []
             for doubt in doubts:
                 if not doubt.answer.done():
-                    doubt.answer.set_exception(Unavailable(f"it is not known whether the write happened: {error}"))
+                    doubt.answer.set_exception(Unavailable(f"it is not known whether the write happened: {reason}"))
+
+    async def _settle_some(self) -> None:
+        epoch = self._epoch
+        end = await self._raise_fence(epoch)
+        # Who is in doubt by now under this epoch can have happened before the fence only.
+        batch = [doubt for doubt in self._doubts if doubt.epoch <= epoch]
+        marks = await self._marks(min([doubt.since for doubt in batch], default=end), end)
+        self._doubts = [doubt for doubt in self._doubts if doubt not in batch]
+        for doubt in batch:
+            if not doubt.answer.done():
+                doubt.answer.set_result(marks.get(doubt.token))
 
     async def _raise_fence(self, epoch: int) -> int:
         """Raise the fence above `epoch`, whoever else has; returns etcd's revision at which it was raised."""
@@ -144,7 +155,7 @@ class Commits:
             success=[rpc.RequestOp(request_put=rpc.PutRequest(key=self._fence))],
             failure=[rpc.RequestOp(request_range=rpc.RangeRequest(key=self._fence))],
         )
-        answer = await self._members.read(_TXN, request, rpc.TxnResponse)
+        answer = await self._members.urge(_TXN, request, rpc.TxnResponse)
         if answer.succeeded:
             self._epoch = max(self._epoch, epoch + 1)
             return int(answer.header.revision)
@@ -159,7 +170,7 @@ class Commits:
         while True:
             member = self._members.preferred
             try:
-                async with asyncio.timeout(ATTEMPT_SECONDS_MAX):
+                async with asyncio.timeout(_MARKS_SECONDS_MAX):
                     return await self._read_marks(member, start, end)
             except CompactedThere as error:
                 # The doubts are seconds old, what is compacted is minutes old.
@@ -170,7 +181,7 @@ class Commits:
                     raise Unavailable(f"etcd does not tell its history: {error}") from error
 
     async def _read_marks(self, member: int, start: int, end: int) -> dict[bytes, int]:
-        call = self._members.stream(member, _WATCH, rpc.WatchResponse)
+        call = self._members.stream(member, WATCH, rpc.WatchResponse)
         marks: dict[bytes, int] = {}
         try:
             await call.write(rpc.WatchRequest(create_request=self._layout.watch_log(start)))

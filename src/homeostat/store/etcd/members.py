@@ -7,24 +7,30 @@ caller to find out (`Unknown`).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import Coroutine, Sequence
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 import grpc
 import grpc.aio
 
-from homeostat.kit import clock
+from homeostat.kit import clock, tasks
+from homeostat.kit.backoff import Backoff
 from homeostat.kit.log import logger
 from homeostat.store.contract import StoreError, Unavailable
 
-# One member's time to answer. Longer than any answer of a healthy one under load, short enough to ask another within
-# the second that a lost master may cost.
-ATTEMPT_SECONDS_MAX = 0.5
+# One member's time to answer, longer with each attempt of a call. Ten times what a healthy member under load needs,
+# and short enough to ask another within the second that a lost master may cost.
+ATTEMPT_SECONDS = Backoff(first_seconds=0.25, ceiling_seconds=1.0, factor=1.5)
 # All attempts of one call: an election is over within half of it, and without a quorum nobody waits longer.
 CALL_SECONDS_MAX = 2.0
 _PAUSE_SECONDS = 0.02
+# Of `urge`: between two attempts, and how many may be out at once.
+_URGE_SECONDS = 0.05
+_URGED_MAX = 12
 
 _log = logger("store.etcd")
 
@@ -61,15 +67,16 @@ class TlsFiles:
     key: Path
 
 
-# What gRPC is told. Large listings are pages of many megabytes; a silent peer is noticed by its missing answers to
-# pings even where only a watch is open (the members' own bound on pings is `--grpc-keepalive-min-time`).
+# What gRPC is told. Large listings are pages of many megabytes. A silent connection with a call on it is pinged, no
+# more often than etcd allows by default (`--grpc-keepalive-min-time`, 5 s).
 _OPTIONS = [
     ("grpc.max_receive_message_length", -1),
     ("grpc.max_send_message_length", -1),
-    ("grpc.keepalive_time_ms", 1_000),
-    ("grpc.keepalive_timeout_ms", 500),
-    ("grpc.keepalive_permit_without_calls", 1),
+    ("grpc.keepalive_time_ms", 5_500),
+    ("grpc.keepalive_timeout_ms", 1_000),
+    ("grpc.keepalive_permit_without_calls", 0),
     ("grpc.http2.max_pings_without_data", 0),
+    ("grpc.http2.bdp_probe", 0),
     ("grpc.initial_reconnect_backoff_ms", 100),
     ("grpc.min_reconnect_backoff_ms", 100),
     ("grpc.max_reconnect_backoff_ms", 500),
@@ -136,9 +143,7 @@ class Members:
         )
         return method(metadata=(("hasleader", "true"),))
 
-    async def once(
-        self, member: int, path: str, request: Message, answer: type[Answer], *, seconds: float = ATTEMPT_SECONDS_MAX
-    ) -> Answer:
+    async def once(self, member: int, path: str, request: Message, answer: type[Answer], *, seconds: float) -> Answer:
         """One attempt at one member. Raises grpc.aio.AioRpcError, or what `refused` makes of it."""
         if not self._channels:
             raise Unavailable("the store is not open")
@@ -164,17 +169,47 @@ class Members:
         """Ask members until one answers. Raises Unavailable naming what each said, CompactedThere, FutureThere."""
         deadline = clock.monotonic() + seconds
         said: dict[str, str] = {}
-        while True:
+        for attempt in count():
             member = self._preferred
             left = max(deadline - clock.monotonic(), 0.001)
             try:
-                return await self.once(member, path, request, answer, seconds=min(ATTEMPT_SECONDS_MAX, left))
+                seconds_max = min(ATTEMPT_SECONDS.delay(attempt), left)
+                return await self.once(member, path, request, answer, seconds=seconds_max)
             except grpc.aio.AioRpcError as error:
                 said[self.endpoints[member]] = explain(error)
             self.pass_over(member)
             if clock.monotonic() >= deadline:
-                raise lost(said, len(self.endpoints))
+                break
             await clock.sleep(_PAUSE_SECONDS)
+        raise lost(said, len(self.endpoints))
+
+    async def urge(self, path: str, request: Message, answer: type[Answer]) -> Answer:
+        """As `read`, for what must be done as soon as there is a leader again: another member is asked every few
+        milliseconds while those before have not answered."""
+        deadline = clock.monotonic() + CALL_SECONDS_MAX
+        said: dict[str, str] = {}
+        pending: dict[asyncio.Task[Answer | grpc.aio.AioRpcError], int] = {}
+        try:
+            while clock.monotonic() < deadline:
+                if len(pending) < _URGED_MAX:
+                    member = self._preferred
+                    self.pass_over(member)
+                    work = self.once(member, path, request, answer, seconds=ATTEMPT_SECONDS.ceiling_seconds)
+                    pending[tasks.spawn(_quiet(work), name="etcd-urge")] = member
+                done, _ = await asyncio.wait(pending, timeout=_URGE_SECONDS, return_when=asyncio.FIRST_COMPLETED)
+                for task in done:
+                    endpoint = self.endpoints[pending.pop(task)]
+                    found = task.result()
+                    if isinstance(found, grpc.aio.AioRpcError):
+                        said[endpoint] = explain(found)
+                    else:
+                        self._preferred = self.endpoints.index(endpoint)
+                        return found
+                if done and not pending:
+                    await clock.sleep(_PAUSE_SECONDS)
+            raise lost(said, len(self.endpoints))
+        finally:
+            await tasks.stop(*pending)
 
     async def write(self, path: str, request: Message, answer: type[Answer], *, deadline: float) -> Answer:
         """Send once; on to the next member only when it surely was not sent. Raises Unknown, Unavailable."""
@@ -182,7 +217,7 @@ class Members:
         while True:
             member = self._preferred
             try:
-                return await self.once(member, path, request, answer)
+                return await self.once(member, path, request, answer, seconds=ATTEMPT_SECONDS.first_seconds)
             except grpc.aio.AioRpcError as error:
                 said[self.endpoints[member]] = explain(error)
                 self.pass_over(member)
@@ -191,6 +226,13 @@ class Members:
             if clock.monotonic() >= deadline:
                 raise lost(said, len(self.endpoints))
             await clock.sleep(_PAUSE_SECONDS)
+
+
+async def _quiet(work: Coroutine[Any, Any, Answer]) -> Answer | grpc.aio.AioRpcError:
+    try:
+        return await work
+    except grpc.aio.AioRpcError as error:
+        return error
 
 
 def _serialize(message: Message) -> bytes:

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Sequence
 from homeostat.kit import tasks
 from homeostat.store.contract import Batch, Compacted, Entry, FutureRevision, Page, Stale, Unavailable
 from homeostat.store.etcd import rpc_pb2 as rpc
+from homeostat.store.etcd.asking import Shared
 from homeostat.store.etcd.commits import Commits
 from homeostat.store.etcd.keys import ROOT, Layout
 from homeostat.store.etcd.members import CompactedThere, FutureThere, Members, TlsFiles
@@ -32,6 +33,7 @@ class EtcdStore:
         self._layout = Layout(root)
         self._commits = Commits(self._members, self._layout)
         self._watches: set[Watch] = set()
+        self._newest = Shared(self._ask_newest)
         self._open = False
 
     async def start(self) -> None:
@@ -61,8 +63,13 @@ class EtcdStore:
 
     async def revision(self) -> int:
         """See the contract."""
+        return await self._newest.answer()
+
+    async def _ask_newest(self) -> int:
         found = await self._range(self._layout.newest())
-        return self._layout.ours(found.kvs[0].mod_revision) if found.kvs else max(self._layout.base, 0)
+        revision = self._layout.ours(found.kvs[0].mod_revision) if found.kvs else max(self._layout.base, 0)
+        self._expect(revision)
+        return revision
 
     async def get(self, key: str) -> Entry | None:
         """See the contract."""
@@ -99,7 +106,13 @@ class EtcdStore:
         self._check_open()
         if delete and not expected_revision:
             raise Stale(key, await self.get(key))
-        return await self._commits.commit(key, expected_revision, value, delete=delete)
+        revision = await self._commits.commit(key, expected_revision, value, delete=delete)
+        self._expect(revision)
+        return revision
+
+    def _expect(self, revision: int) -> None:
+        for watch in self._watches:
+            watch.expect(revision)
 
     def watch(self, prefix: str, *, after_revision: int) -> AsyncIterator[Batch]:
         """See the contract."""
@@ -117,6 +130,7 @@ class EtcdStore:
                 yield batch
         finally:
             self._watches.discard(watch)
+            watch.stop()
             await tasks.stop(reading)
 
     async def compact(self, revision: int) -> None:

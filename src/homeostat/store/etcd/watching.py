@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 import grpc.aio
 
 from homeostat.kit import clock
+from homeostat.kit.backoff import Backoff
 from homeostat.kit.log import logger
 from homeostat.store.contract import Unavailable
 from homeostat.store.etcd import rpc_pb2 as rpc
@@ -14,8 +16,12 @@ from homeostat.store.etcd.keys import Layout
 from homeostat.store.etcd.members import CALL_SECONDS_MAX, CompactedThere, Members, explain
 from homeostat.store.feed import Subscriber
 
-_WATCH = "/etcdserverpb.Watch/Watch"
+WATCH = "/etcdserverpb.Watch/Watch"
 _PAUSE_SECONDS = 0.05
+# How long a watch may stand still below a revision that is known to be committed, before it is begun anew elsewhere. A
+# member that was cut off does not know it, and ends its watches after three election timeouts at best. Longer each
+# time, lest a member that is only slow is left again and again.
+_LAG = Backoff(first_seconds=0.3, ceiling_seconds=5.0)
 
 _log = logger("store.etcd")
 
@@ -30,40 +36,71 @@ class Watch:
         self._layout = layout
         self._prefix = prefix
         self._progress = asyncio.Event()
+        self._member = 0
+        self._call: Any = None
+        self._lags = 0
+        self._timer: asyncio.TimerHandle | None = None
 
     async def read(self) -> None:
         """Fill the subscriber, for ever; ends it when the past that it needs is compacted."""
         while True:
-            member = self._members.preferred
-            call = self._members.stream(member, _WATCH, rpc.WatchResponse)
+            self._member = self._members.preferred
             try:
-                await call.write(rpc.WatchRequest(create_request=self._layout.watch(self.seen)))
-                while (answer := await call.read()) is not grpc.aio.EOF:
-                    self._take(answer)
+                await self._read()
             except CompactedThere as error:
                 self.subscriber.lost_at = int(str(error))
                 self.subscriber.wake()
                 return
-            except (grpc.aio.AioRpcError, asyncio.InvalidStateError) as error:
-                told = explain(error) if isinstance(error, grpc.aio.AioRpcError) else "the stream has ended"
-                _log.info("watch at %s broke off: %s", self._members.endpoints[member], told)
-            finally:
-                call.cancel()
-            self._members.pass_over(member)
+            except asyncio.CancelledError:
+                # Of this task, or of the call alone because it lags.
+                task = asyncio.current_task()
+                if task is None or task.cancelling():
+                    raise
+                told = f"it lags behind at revision {self.seen}"
+            except grpc.aio.AioRpcError as error:
+                told = explain(error)
+            else:
+                told = "it has ended"
+            _log.info("the watch at %s is begun anew: %s", self._members.endpoints[self._member], told)
+            self._members.pass_over(self._member)
             await clock.sleep(_PAUSE_SECONDS)
 
+    async def _read(self) -> None:
+        """One stream, until it ends."""
+        call = self._call = self._members.stream(self._member, WATCH, rpc.WatchResponse)
+        try:
+            await call.write(rpc.WatchRequest(create_request=self._layout.watch(self.seen)))
+            while (answer := await call.read()) is not grpc.aio.EOF:
+                if answer.canceled and answer.compact_revision:
+                    raise CompactedThere(str(self._layout.ours(answer.compact_revision)))
+                if answer.canceled:
+                    return
+                self._take(answer)
+        finally:
+            self._call = None
+            call.cancel()
+
     def _take(self, answer: rpc.WatchResponse) -> None:
-        if answer.canceled:
-            if answer.compact_revision:
-                raise CompactedThere(str(self._layout.ours(answer.compact_revision)))
-            raise asyncio.InvalidStateError(answer.cancel_reason)
         events = [event for event in self._layout.events(answer.events) if event.revision > self.seen]
         if events:
-            self.seen = events[-1].revision
+            self.seen, self._lags = events[-1].revision, 0
             wanted = [event for event in events if event.key.startswith(self._prefix)]
             if wanted:
                 self.subscriber.put(wanted)
             self._progress.set()
+
+    def expect(self, revision: int) -> None:
+        """It is known that `revision` was committed: the watch has to come to it soon."""
+        if revision > self.seen and self._timer is None:
+            loop = asyncio.get_running_loop()
+            self._timer = loop.call_later(_LAG.delay(self._lags), self._look, revision, self.seen)
+
+    def _look(self, revision: int, seen: int) -> None:
+        self._timer = None
+        if self.seen == seen and self._call is not None:
+            self._lags += 1
+            self._call.cancel()
+        self.expect(revision)
 
     async def end(self, revision: int, seconds_max: float) -> None:
         """End the watcher once it was told of everything up to `revision`, or when that takes too long."""
@@ -77,13 +114,18 @@ class Watch:
         self.subscriber.ended = True
         self.subscriber.wake()
 
+    def stop(self) -> None:
+        """Nobody reads it any more."""
+        if self._timer is not None:
+            self._timer.cancel()
+
 
 async def oldest(members: Members, layout: Layout) -> int:
     """The revision (etcd's) up to which history is compacted. Only a watch from the beginning is told it."""
     create = rpc.WatchCreateRequest(key=layout.base_key, start_revision=1)
     try:
         async with asyncio.timeout(CALL_SECONDS_MAX):
-            call = members.stream(members.preferred, _WATCH, rpc.WatchResponse)
+            call = members.stream(members.preferred, WATCH, rpc.WatchResponse)
             try:
                 await call.write(rpc.WatchRequest(create_request=create))
                 while (answer := await call.read()) is not grpc.aio.EOF:
