@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import tomllib
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -377,6 +378,18 @@ def test_the_configuration_says_what_this_kind_of_machine_needs() -> None:
     assert plugin["containerd"]["snapshotter"] == "overlayfs"
     assert plugin["containerd"]["runtimes"]["runc"]["options"] == {"BinaryName": "runc", "SystemdCgroup": False}
     assert plugin["registry"]["config_path"] == '/etc/"certs"'
+
+
+def test_the_reference_shows_the_configuration_as_it_is_written() -> None:
+    wanted = EngineConfig(
+        root="/var/lib/containerd",
+        state="/run/containerd",
+        socket="/run/containerd/containerd.sock",
+        sandbox_image="homeostat.local/pause:1",
+        registry_dir="/etc/containerd/certs.d",
+    )
+    page = Path(__file__).parents[2] / "docs" / "reference" / "container-engine.md"
+    assert f"```toml\n{containerd_config(wanted)}```" in page.read_text()
 
 
 def test_without_root_there_is_no_apparmor_and_without_delegation_no_limits() -> None:

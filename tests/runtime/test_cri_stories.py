@@ -574,6 +574,34 @@ def test_a_log_goes_on_in_a_new_file_after_it_was_renamed(play: Callable[[Story]
     play(story)
 
 
+# -- without root ------------------------------------------------------------------------------------------------------
+
+
+def test_without_root_and_with_one_user_id_pods_run_but_only_as_root_and_unmeasured(tmp_path: Path) -> None:
+    async def story() -> None:
+        node = Node(engine, tmp_path)
+        node.runtime = CriRuntime(engine.socket, cgroups=False)
+        await node.runtime.start()
+        box = await node.box()
+        limits = Resources(memory_limit_bytes=64 << 20, cpu_shares=2, oom_score_adj=1000)
+        one = await node.run("sleep 60 & wait", box, resources=limits, security=Security(seccomp="RuntimeDefault"))
+        result = await node.runtime.exec_sync(one.id, ("id", "-u"), timeout_seconds=5)
+        assert result.output == b"0\n"
+        with pytest.raises(RuntimeFault, match="unable to setup user") as fault:
+            await node.run("true", box, name="other", security=Security(user=1000))
+        assert fault.value.reason == "RunContainerError"
+        assert await node.runtime.stats() == []
+        await node.runtime.stop_container(one.id, timeout_seconds=0)
+        assert (await node.now(one)).exit_code == 137
+        await node.runtime.close(stop_containers=True)
+
+    engine = Engine(rootless=True)
+    try:
+        engine.within(lambda: uvloop.run(story()))
+    finally:
+        engine.close()
+
+
 # -- the tests' own engine ---------------------------------------------------------------------------------------------
 
 

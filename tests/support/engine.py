@@ -32,13 +32,13 @@ async def remove_all(runtime: Runtime) -> None:
 
 
 class Engine:
-    """See the module. `close` ends it; so does the end of this process."""
+    """See the module. `close` ends it; so does the end of this process. `rootless`: in a user namespace of one ID."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, rootless: bool = False) -> None:
         self.root = Path(tempfile.mkdtemp(prefix="homeostat-engine-"))
         self.socket = str(self.root / "containerd.sock")
         self._host = subprocess.Popen(
-            [sys.executable, "-m", "tests.support.enginehost", str(self.root)],
+            [sys.executable, "-m", "tests.support.enginehost", str(self.root), "rootless" if rootless else "root"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,

@@ -1,9 +1,10 @@
 """A container engine in namespaces of its own, as a process that leaves nothing behind.
 
-`python -m tests.support.enginehost ROOT` makes cgroups, then mount, network, PID, IPC, UTS and cgroup namespaces, and
-in them an init that starts containerd on ROOT/containerd.sock. Orders come by standard input, one a line (`start`,
-`kill`, `stop`, `freeze`, `thaw`), each answered by `ok`; at its end, however that came about, the namespaces end with
-all that is in them, and cgroups and ROOT are removed. Should this process itself be killed, the next one clears up.
+`python -m tests.support.enginehost ROOT root|rootless` makes cgroups, then mount, network, PID, IPC, UTS and cgroup
+namespaces, and in them an init that starts containerd on ROOT/containerd.sock. Orders come by standard input, one a
+line (`start`, `kill`, `stop`, `freeze`, `thaw`), each answered by `ok`; at its end, however that came about, the
+namespaces end with all that is in them, and cgroups and ROOT are removed. Should this process itself be killed, the
+next one clears up. `rootless`: all in a user namespace that maps one ID, without cgroups.
 """
 
 from __future__ import annotations
@@ -20,11 +21,21 @@ import time
 from pathlib import Path
 
 from homeostat.lab.images.stock import PAUSE
-from homeostat.runtime.cri.config import EngineConfig, containerd_config
+from homeostat.runtime.cri.config import ONE_ID_RUNC, EngineConfig, containerd_config
 
 PREFIX = "homeostat-engine-"
 CGROUPS = Path("/sys/fs/cgroup")
-SUBNET = "10.88.0.0/16"
+ROOTLESS = "rootless"
+_BRIDGE = {
+    "type": "bridge",
+    "bridge": "cni0",
+    "isGateway": True,
+    "ipMasq": False,
+    "hairpinMode": True,
+    "ipam": {"type": "host-local", "ranges": [[{"subnet": "10.88.0.0/16"}]]},
+}
+_PORTMAP = {"type": "portmap", "capabilities": {"portMappings": True}, "snat": True}
+NETWORK = {"cniVersion": "0.4.0", "name": "pods", "plugins": [_BRIDGE, _PORTMAP]}
 _SECONDS_MAX = 20.0
 _PR_SET_PDEATHSIG = 1
 
@@ -65,12 +76,13 @@ def sweep() -> None:
                 remove_cgroup(left)
 
 
-def host(root: Path) -> None:
+def host(root: Path, mode: str) -> None:
     """Outside: cgroups, namespaces, and clearing up."""
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
     sweep()
-    cgroups = [folder / f"{PREFIX}{os.getpid()}" for folder in own_cgroups().values()]
+    own = {} if mode == ROOTLESS else own_cgroups()
+    cgroups = [folder / f"{PREFIX}{os.getpid()}" for folder in own.values()]
     for folder in cgroups:
         folder.mkdir()
         for name in ("cpuset.cpus", "cpuset.mems"):
@@ -82,10 +94,11 @@ def host(root: Path) -> None:
         for folder in cgroups:
             (folder / "cgroup.procs").write_text(str(os.getpid()))
 
-    inside = [sys.executable, "-m", "tests.support.enginehost", str(root), "inside"]
+    kinds = "-mnpiuUr" if mode == ROOTLESS else "-mnpiuC"
+    inside = [sys.executable, "-m", "tests.support.enginehost", str(root), mode, "inside"]
     try:
         subprocess.run(
-            ["unshare", "-mnpiuC", "--fork", "--kill-child", "--mount-proc", *inside], preexec_fn=enter, check=False
+            ["unshare", kinds, "--fork", "--kill-child", "--mount-proc", *inside], preexec_fn=enter, check=False
         )
     finally:
         for folder in cgroups:
@@ -96,12 +109,39 @@ def host(root: Path) -> None:
 class Inside:
     """The init of the namespaces."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, *, rootless: bool) -> None:
         self.root = root
+        self.rootless = rootless
         self.engine: subprocess.Popen[bytes] | None = None
 
     def prepare(self) -> None:
         """Own cgroups, /run, /var/lib and loopback; the engine's configuration and its network's."""
+        if not self.rootless:
+            self.mount_cgroups()
+        for folder in ("/run", "/var/lib"):
+            _mount("tmpfs", Path(folder))
+        subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
+        subprocess.run(["hostname", "node"], check=True)
+        conf = self.root / "cni"
+        conf.mkdir()
+        (conf / "10-pods.conflist").write_text(json.dumps(NETWORK))
+        runc = self.root / "runc"
+        runc.write_text(ONE_ID_RUNC)
+        runc.chmod(0o755)
+        wanted = EngineConfig(
+            root=str(self.root / "data"),
+            state="/run/containerd",
+            socket=str(self.root / "containerd.sock"),
+            sandbox_image=PAUSE,
+            rootless=self.rootless,
+            cgroups=not self.rootless,
+            runc=str(runc) if self.rootless else "runc",
+            cni_conf_dir=str(conf),
+        )
+        (self.root / "config.toml").write_text(containerd_config(wanted))
+
+    def mount_cgroups(self) -> None:
+        """This namespace's view of each hierarchy."""
         kinds = list(own_cgroups())
         _mount("tmpfs", CGROUPS)
         for kind in kinds:
@@ -111,36 +151,6 @@ class Inside:
             place = CGROUPS / kind.removeprefix("name=")
             place.mkdir()
             _mount("cgroup", place, "-o", f"none,{kind}" if kind.startswith("name=") else kind)
-        for folder in ("/run", "/var/lib"):
-            _mount("tmpfs", Path(folder))
-        subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
-        subprocess.run(["hostname", "node"], check=True)
-        network = {
-            "cniVersion": "0.4.0",
-            "name": "pods",
-            "plugins": [
-                {
-                    "type": "bridge",
-                    "bridge": "cni0",
-                    "isGateway": True,
-                    "ipMasq": False,
-                    "hairpinMode": True,
-                    "ipam": {"type": "host-local", "ranges": [[{"subnet": SUBNET}]]},
-                },
-                {"type": "portmap", "capabilities": {"portMappings": True}, "snat": True},
-            ],
-        }
-        conf = self.root / "cni"
-        conf.mkdir()
-        (conf / "10-pods.conflist").write_text(json.dumps(network))
-        wanted = EngineConfig(
-            root=str(self.root / "data"),
-            state="/run/containerd",
-            socket=str(self.root / "containerd.sock"),
-            sandbox_image=PAUSE,
-            cni_conf_dir=str(conf),
-        )
-        (self.root / "config.toml").write_text(containerd_config(wanted))
 
     def order(self, word: str) -> None:
         """Obey one order."""
@@ -185,9 +195,9 @@ def _mount(kind: str, place: Path, *options: str) -> None:
     subprocess.run(["mount", "-t", kind, *options, kind, str(place)], check=True)
 
 
-def inside(root: Path) -> None:
+def inside(root: Path, mode: str) -> None:
     """Inside: obey until standard input ends."""
-    init = Inside(root)
+    init = Inside(root, rootless=mode == ROOTLESS)
     init.prepare()
     init.start()
     signal.signal(signal.SIGCHLD, lambda *_: init.reap())
@@ -198,4 +208,4 @@ def inside(root: Path) -> None:
 
 
 if __name__ == "__main__":
-    (inside if sys.argv[2:] == ["inside"] else host)(Path(sys.argv[1]))
+    (inside if sys.argv[3:] == ["inside"] else host)(Path(sys.argv[1]), sys.argv[2])

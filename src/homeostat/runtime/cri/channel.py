@@ -87,7 +87,9 @@ class Channel:
     def _fault(self, error: grpc.aio.AioRpcError, timeout_seconds: float | None) -> RuntimeFault:
         code, text = error.code(), error.details() or "no further words"
         if code is grpc.StatusCode.UNAVAILABLE or _STARTING in text:
-            return RuntimeFault(UNAVAILABLE, f"the container engine at {self.path} does not answer: {text}")
+            # "failed to connect to all addresses; last error: ... error: No such file or directory": the end says it.
+            why = text.rpartition("error: ")[2]
+            return RuntimeFault(UNAVAILABLE, f"the container engine at {self.path} does not answer: {why}")
         if code is grpc.StatusCode.CANCELLED:
             return RuntimeFault(UNAVAILABLE, f"the container engine at {self.path} broke off the call: {text}")
         if code is grpc.StatusCode.DEADLINE_EXCEEDED:

@@ -8,7 +8,10 @@ What is not the default, and why:
 - `tolerate_missing_hugetlb_controller`: a kernel without that controller is fine.
 - `runtime` is `runc`, with cgroups made by itself (`SystemdCgroup = false`): there need be no systemd.
 - `rootless` (inside an unprivileged user namespace): no AppArmor, and no limits (`disable_cgroup`) unless cgroups were
-  delegated.
+  delegated. What containers use cannot be measured then: containerd tells the figures of its own cgroup.
+- In a namespace that maps one ID alone (nobody's `newuidmap`), every container is root or fails with "unable to setup
+  user", and terminals cannot belong to group 5 as containerd wants it: `ONE_ID_RUNC`, written to a file that `runc`
+  names, takes that wish out before runc sees it.
 - The streaming server listens on loopback at any port: exec, attach and port-forward come from the node itself.
 - `root` must not lie on an overlay for the `overlayfs` snapshotter; `native` copies, and works everywhere.
 """
@@ -18,13 +21,22 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 
+ONE_ID_RUNC = """#!/bin/sh
+# runc in a user namespace of one ID: no group for terminals.
+last=
+for word in "$@"; do
+    [ "$last" = --bundle ] && sed -i 's/,"gid=5"//' "$word/config.json"
+    last=$word
+done
+exec runc "$@"
+"""
 CNI_BIN_DIR, CNI_CONF_DIR = "/usr/lib/cni", "/etc/cni/net.d"
 
 
 @dataclass(frozen=True, slots=True)
 class EngineConfig:
     """What differs between engines. Paths; `registry_dir` holds a folder with a hosts.toml for each registry, empty:
-    registries are asked directly. `cgroups` may be False where they were not delegated."""
+    registries are asked directly. `cgroups` is False where they were not delegated; `runc` the OCI runtime."""
 
     root: str
     state: str
@@ -36,6 +48,7 @@ class EngineConfig:
     registry_dir: str = ""
     cni_bin_dir: str = CNI_BIN_DIR
     cni_conf_dir: str = CNI_CONF_DIR
+    runc: str = "runc"
     log_level: str = "warn"
 
 
@@ -69,7 +82,7 @@ def containerd_config(wanted: EngineConfig) -> str:
         f"{cri}.cni": {"bin_dir": wanted.cni_bin_dir, "conf_dir": wanted.cni_conf_dir},
         f"{cri}.containerd": {"snapshotter": wanted.snapshotter, "default_runtime_name": "runc"},
         runc: {"runtime_type": "io.containerd.runc.v2"},
-        f"{runc}.options": {"BinaryName": "runc", "SystemdCgroup": False},
+        f"{runc}.options": {"BinaryName": wanted.runc, "SystemdCgroup": False},
     }
     if wanted.registry_dir:
         tables[f"{cri}.registry"] = {"config_path": wanted.registry_dir}
