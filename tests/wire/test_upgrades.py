@@ -3,12 +3,14 @@
 import asyncio
 import hashlib
 import random
+import socket
+import struct
 
 import pytest
 
 from homeostat.client.contract import Unreachable
 from homeostat.client.http import HttpTransport, ask_at
-from homeostat.wire import pki
+from homeostat.wire import pki, rawstream
 from homeostat.wire.duplex import pair, splice
 from homeostat.wire.fields import is_upgrade
 from homeostat.wire.limits import Limits
@@ -176,6 +178,36 @@ def test_whoever_leaves_ends_the_stream(run):
         await site.no_connections()
 
     run(story, stream(listen))
+
+
+def test_a_peer_that_dies_while_it_is_not_read_is_missed(run, monkeypatch):
+    """A killed client's connection is reset; an event loop that does not read from it hears nothing of that."""
+    monkeypatch.setattr(rawstream, "_KEEPALIVE_SECONDS", 0.05)
+    ended = asyncio.Event()
+
+    async def deaf(duplex):
+        while True:
+            try:
+                await duplex.drain()
+            except ConnectionError:
+                ended.set()
+                return
+            await asyncio.sleep(0.01)
+
+    async def story(site):
+        caller = await site.call()
+        caller.send(ASK)
+        await caller.head()
+        sending = asyncio.create_task(send_all(caller, FLOOD))
+        await asyncio.sleep(0.2)
+        sock = caller.writer.get_extra_info("socket")
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        caller.writer.transport.abort()
+        sending.cancel()
+        await ended.wait()
+        await site.no_connections()
+
+    run(story, stream(deaf))
 
 
 def test_a_mistake_in_a_stream_cuts_it_off_and_costs_nobody_else(run, caplog):

@@ -1,6 +1,7 @@
 """A connection that has left HTTP: takes the transport over from the parser, and is a `Duplex`.
 
-It has no deadlines: a terminal may be silent, or unread, for hours. That its peer has died is for TCP to find out.
+It has no deadlines: a terminal may be silent, or unread, for hours. That its peer has died is for TCP to find out: by
+keep-alive, and, where the event loop does not look because nothing is read for the time being, by asking the kernel.
 """
 
 from __future__ import annotations
@@ -14,7 +15,14 @@ from homeostat.kit.log import logger
 from homeostat.wire.duplex import BUFFER_BYTES, Gate, Inbox, Upgrade
 
 # As Go's net/http keeps connections alive: first probe after 15 s of silence, then every 15 s, nine in all.
-_KEEPALIVE = ((socket.TCP_KEEPIDLE, 15), (socket.TCP_KEEPINTVL, 15), (socket.TCP_KEEPCNT, 9))
+_KEEPALIVE_SECONDS = 15
+_KEEPALIVE = (
+    (socket.TCP_KEEPIDLE, _KEEPALIVE_SECONDS),
+    (socket.TCP_KEEPINTVL, _KEEPALIVE_SECONDS),
+    (socket.TCP_KEEPCNT, 9),
+)
+# The first byte of TCP_INFO when the connection is no more (include/net/tcp_states.h).
+_TCP_CLOSE = b"\x07"
 
 _log = logger("http")
 
@@ -38,7 +46,8 @@ class RawStream(asyncio.Protocol):
         self._lost = lost
         self._gone = False
         self._gate = Gate(shut=stuffed)
-        self._inbox = Inbox(full=transport.pause_reading, drained=self._resume)
+        self._inbox = Inbox(full=self._pause, drained=self._resume)
+        self._look: asyncio.TimerHandle | None = None
         transport.set_protocol(self)
         transport.set_write_buffer_limits(high=BUFFER_BYTES)
         _keep_alive(transport)
@@ -105,13 +114,42 @@ class RawStream(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """Closed, by whichever side."""
         self._gone = True
+        self._look_no_more()
         self._inbox.end()
         self._gate.open()
         self._lost()
 
+    def _pause(self) -> None:
+        self._transport.pause_reading()
+        self._look_later()
+
+    def _look_later(self) -> None:
+        self._look = asyncio.get_running_loop().call_later(_KEEPALIVE_SECONDS, self._look_at_peer)
+
+    def _look_at_peer(self) -> None:
+        """While nothing is read, whoever waits here does not hear that the peer has died."""
+        if _is_dead(self._transport):
+            self._transport.abort()
+        else:
+            self._look_later()
+
+    def _look_no_more(self) -> None:
+        if self._look is not None:
+            self._look.cancel()
+            self._look = None
+
     def _resume(self) -> None:
+        self._look_no_more()
         if not self._gone and not self._transport.is_closing():
             self._transport.resume_reading()
+
+
+def _is_dead(transport: asyncio.Transport) -> bool:
+    sock = transport.get_extra_info("socket")
+    try:
+        return sock is not None and sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1) == _TCP_CLOSE
+    except OSError:
+        return False  # a Unix socket: its peer's end is seen at once
 
 
 def _keep_alive(transport: asyncio.Transport) -> None:
