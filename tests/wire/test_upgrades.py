@@ -9,7 +9,8 @@ import struct
 import pytest
 
 from homeostat.client.contract import Unreachable
-from homeostat.client.http import HttpTransport, ask_at
+from homeostat.client.direct import ask_at
+from homeostat.client.http import HttpTransport
 from homeostat.wire import pki, rawstream
 from homeostat.wire.duplex import pair, splice
 from homeostat.wire.fields import is_upgrade

@@ -45,11 +45,12 @@ from homeostat.apiserver.rbac_policy import node_rules
 from homeostat.apiserver.rbac_rules import parse_all
 from homeostat.apiserver.subresources import binding, eviction, refused, scale
 from homeostat.apiserver.subresources.log import KubeletDialer, Logs
+from homeostat.apiserver.subresources.proxy import EndpointDialer, Proxies
 from homeostat.apiserver.subresources.reviews import Reviews
 from homeostat.apiserver.subresources.streams import Streams
 from homeostat.apiserver.subresources.token import TokenRequests
 from homeostat.apiserver.tokens import TokenIssuer
-from homeostat.wire.message import Handler, User
+from homeostat.wire.message import Handler, Request, Response, User
 
 
 def no_kubelet(node: Obj) -> Handler:
@@ -60,6 +61,11 @@ def no_kubelet(node: Obj) -> Handler:
 def no_role(node: str) -> str:
     """The plan of a cluster whose nodes have no roles."""
     return ""
+
+
+async def no_endpoint(origin: str, request: Request) -> Response:
+    """The dialer of a server that reaches no Pod. Raises 503."""
+    raise ApiError(503, "ServiceUnavailable", f"this API server has no way to {origin}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +91,7 @@ class EdgeConfig:
     dial_kubelet: KubeletDialer = no_kubelet
     # The role of a node, by its name, when its agent registers it; empty for none.
     node_role: Callable[[str], str] = no_role
+    dial_endpoint: EndpointDialer = no_endpoint
 
 
 def build_edge(config: EdgeConfig) -> Build:
@@ -161,11 +168,15 @@ def _handlers(
     handlers: dict[tuple[str, str], SubresourceHandler] = dict.fromkeys(refused.REFUSED, refused.refuse)
     handlers |= {(resource, "scale"): scale.scale for resource in scale.RESOURCES}
     handlers |= reviews.handlers()
+    proxies = Proxies(config.dial_kubelet, config.dial_endpoint)
     streams = Streams(config.dial_kubelet, authorizer)
     handlers |= {
         ("bindings", ""): binding.bind,
         ("pods", "binding"): binding.bind,
         ("pods", "eviction"): eviction.evict,
+        ("nodes", "proxy"): proxies.node,
+        ("pods", "proxy"): proxies.pod,
+        ("services", "proxy"): proxies.service,
         ("pods", "attach"): streams.attach,
         ("pods", "exec"): streams.execute,
         ("pods", "portforward"): streams.port_forward,

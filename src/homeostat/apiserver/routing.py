@@ -1,7 +1,8 @@
 """From a URL and a method to what is asked for (kube-apiserver's RequestInfo), and which parameters a request has.
 
 `/api/v1/...` and `/apis/GROUP/VERSION/...` with `namespaces/NAMESPACE/` in between; everything else is a path. The
-deprecated `/watch/` prefix and `/proxy` are not served: such a URL is no resource and so gets 404.
+deprecated prefixes `/watch/` and `/proxy/` are not served: such a URL is no resource and so gets 404. What follows the
+subresource `proxy` belongs to whoever is behind it.
 """
 
 from __future__ import annotations
@@ -62,11 +63,12 @@ def _resolve(method: str, path: str, watch: bool) -> RequestInfo:  # noqa: FBT00
     elif rest[0] == "namespaces" and len(rest) >= 2:
         # A Namespace is its own namespace: so RBAC lets its admins read it.
         namespace = rest[1]
-    if len(rest) > 3 or rest[0] in ("watch", "proxy"):
+    proxied = len(rest) > 2 and rest[2] == "proxy"
+    if (len(rest) > 3 and not proxied) or rest[0] in ("watch", "proxy"):
         return RequestInfo(method.lower(), path)
     name = rest[1] if len(rest) > 1 else ""
     return RequestInfo(
-        verb=_verb(method, name, watch=watch),
+        verb=_verb(method, name, watch=watch and not proxied),
         path=path,
         is_resource=True,
         group=group,

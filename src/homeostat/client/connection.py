@@ -45,6 +45,7 @@ class ClientConnection(asyncio.Protocol):
         self._bytes = 0
         self._bodiless = False
         self._upgrading = False
+        self._pieces = False
         self._streaming = False
         self._stream_silence: float | None = None
         self._complete = False
@@ -63,15 +64,18 @@ class ClientConnection(asyncio.Protocol):
         bodiless: bool = False,
         stream_silence: float | None = None,
         upgrading: bool = False,
+        pieces: bool = False,
     ) -> Response:
         """Send `data`, a whole request; its response. `bodiless` for HEAD.
 
         After a request that is `upgrading` a 101 is the response, and splices this connection by its `upgrade`.
         With `stream_silence` (seconds, infinite allowed) a good response comes as soon as its head is there, with an
-        iterator as its body. Raises ConnectionError; `silence_seconds` bounds each wait for bytes.
+        iterator as its body; with `pieces` every response does. `silence_seconds` bounds each wait for bytes.
+        Raises ConnectionError.
         """
         self._headers, self._complete, self._streaming, self._until_close = {}, False, False, False
-        self._bodiless, self._stream_silence, self._upgrading = bodiless, stream_silence, upgrading
+        self._bodiless, self._stream_silence = bodiless, stream_silence
+        self._upgrading, self._pieces = upgrading, pieces
         self.exchanges += 1
         self._listen(silence_seconds)
         waiter: asyncio.Future[Response] = self._loop.create_future()
@@ -128,7 +132,8 @@ class ClientConnection(asyncio.Protocol):
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """One header."""
-        self._headers[field_name(name)] = value.decode("latin-1")
+        headers, key, text = self._headers, field_name(name), value.decode("latin-1")
+        headers[key] = f"{headers[key]}, {text}" if key in headers else text
 
     def on_headers_complete(self) -> None:
         """The head is there."""
@@ -137,7 +142,11 @@ class ClientConnection(asyncio.Protocol):
         self._until_close = "content-length" not in headers and "transfer-encoding" not in headers and status >= 200
         if self._bodiless and status >= 200:
             self.on_message_complete()
-        elif status == 200 and self._stream_silence is not None and self._waiter is not None:
+        elif (
+            (status == 200 or (self._pieces and status >= 200))
+            and self._stream_silence is not None
+            and self._waiter is not None
+        ):
             self._streaming = True
             self._listen(self._stream_silence)
             self._settle(Response(status, self._stream(), self._headers))

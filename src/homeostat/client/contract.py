@@ -22,10 +22,11 @@ STRATEGIC_PATCH = "application/strategic-merge-patch+json"
 
 
 class Unreachable(ApiError):
-    """No API server answered."""
+    """No API server answered. `why` says what became of each try, for those who ask other servers than that."""
 
-    def __init__(self, message: str) -> None:
+    def __init__(self, message: str, *, why: str = "") -> None:
         super().__init__(503, "ServiceUnavailable", message, retry_after_seconds=1)
+        self.why = why or message
 
 
 @dataclass(frozen=True, slots=True)

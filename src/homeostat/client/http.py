@@ -12,7 +12,7 @@ import asyncio
 import re
 import ssl
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from homeostat.client.connection import ClientConnection
@@ -104,13 +104,17 @@ class HttpTransport:
         async with self._slots:
             return await self._send(request, repeatable=repeatable)
 
+    async def stream(self, request: Request) -> Response:
+        """The answer of whatever status, as soon as its head is there, its body in pieces. Raises Unreachable."""
+        return await self._send(request, repeatable=False, pieces=True)
+
     async def close(self) -> None:
         """Close all connections."""
         self._closed = True
         for connection in list(self._open):
             connection.close()
 
-    async def _send(self, request: Request, *, repeatable: bool) -> Response:
+    async def _send(self, request: Request, *, repeatable: bool, pieces: bool = False) -> Response:
         start, rest = self._encode(request)
         refusal: Response | None = None
         troubles = []
@@ -119,7 +123,7 @@ class HttpTransport:
                 raise Unreachable("the client is closed")
             data = b"".join((start, endpoint.host_line.encode("latin-1"), rest))
             try:
-                response = await self._ask(endpoint, request, data, repeatable=repeatable)
+                response = await self._ask(endpoint, request, data, repeatable=repeatable, pieces=pieces)
             except _NotSent as trouble:
                 troubles.append(f"{endpoint.url}: {trouble}")
                 endpoint.failed()
@@ -137,12 +141,15 @@ class HttpTransport:
             endpoint.failed()
         if refusal is not None:
             return refusal
-        raise Unreachable("no API server answers: " + "; ".join(troubles))
+        why = "; ".join(troubles)
+        raise Unreachable(f"no API server answers: {why}", why=why)
 
-    async def _ask(self, endpoint: _Endpoint, request: Request, data: bytes, *, repeatable: bool) -> Response:
+    async def _ask(
+        self, endpoint: _Endpoint, request: Request, data: bytes, *, repeatable: bool, pieces: bool
+    ) -> Response:
         """One server's answer, over a free connection or a new one. Raises _NotSent or ConnectionError."""
         timing = self._timing
-        stream_silence = None
+        stream_silence = float("inf") if pieces else None
         if is_stream(request):
             stream_silence = timing.watch if "watch" in request.query else float("inf")
         while True:
@@ -158,6 +165,7 @@ class HttpTransport:
                     bodiless=request.method == "HEAD",
                     stream_silence=stream_silence,
                     upgrading=is_upgrade(request),
+                    pieces=pieces,
                 )
             except ConnectionResetError:
                 # A server may close a kept connection just as it is used; that says nothing about a new one.
@@ -227,18 +235,6 @@ class HttpTransport:
         target = request.target or encode_target(request.path, query).encode("ascii")
         start = b"%b %b HTTP/1.1\r\n" % (request.method.encode("ascii"), target)
         return start, (head + "\r\n").encode("latin-1") + request.body
-
-
-async def ask_at(url: str, request: Request) -> Response:
-    """The answer to `request` at a URL of its own, over a connection of its own. Raises Unreachable, and ValueError
-    on a URL that is not plain HTTP."""
-    parts = urlsplit(url)
-    transport = HttpTransport([f"{parts.scheme}://{parts.netloc}"])
-    target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-    response = await transport.send(replace(request, target=target.encode("ascii")), repeatable=False)
-    if response.upgrade is None:
-        await transport.close()
-    return response
 
 
 class _NotSent(Exception):

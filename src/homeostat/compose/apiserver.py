@@ -10,6 +10,7 @@ from homeostat.api.types import Obj
 from homeostat.apiserver.edge import EdgeConfig, build_edge
 from homeostat.apiserver.server import ApiServer
 from homeostat.apiserver.settings import Settings as ServerSettings
+from homeostat.client.direct import ask_through
 from homeostat.client.http import HttpTransport
 from homeostat.compose.place import Place
 from homeostat.kit import clock
@@ -100,8 +101,9 @@ def _edge_config(place: Place) -> EdgeConfig:
         transport = transports[url]
 
         async def send(request: Request) -> Response:
-            # An exec that may have begun is not begun again.
-            return await transport.send(request, repeatable=not is_upgrade(request))
+            # What may have begun is not begun again, unless it only reads.
+            reads = request.method in ("GET", "HEAD") and not is_upgrade(request)
+            return await transport.send(request, repeatable=reads)
 
         return send
 
@@ -121,4 +123,5 @@ def _edge_config(place: Place) -> EdgeConfig:
         dial_kubelet=dial_kubelet,
         authorization_mode=flags.text("apiserver", "authorization-mode"),
         node_role=node_role,
+        dial_endpoint=ask_through,
     )

@@ -12,7 +12,7 @@ import orjson
 
 from homeostat.api import meta
 from homeostat.api.types import Obj
-from homeostat.client.http import ask_at
+from homeostat.client.direct import ask_at
 from homeostat.kit import clock
 from homeostat.node.agent import NodeAgent
 from homeostat.node.logs import LogRefusal, choose, options, render

@@ -13,7 +13,7 @@ from typing import TypeAlias
 from homeostat.api import meta
 from homeostat.api.types import Obj
 from homeostat.client.contract import Unreachable
-from homeostat.client.http import ask_at
+from homeostat.client.direct import ask_at
 from homeostat.node import spec
 from homeostat.node.agent import NodeAgent
 from homeostat.runtime.contract import Container, ContainerState, RuntimeFault, StreamOptions
@@ -57,7 +57,7 @@ class Streaming:
         except RuntimeFault as fault:
             return _refusal(_CODES.get(fault.reason, 500), fault.message)
         except Unreachable as error:
-            return _refusal(500, f"error dialing the container runtime: {error}")
+            return _refusal(500, f"error dialing the container runtime: {error.why}")
 
     async def _url(self, request: Request, parts: list[str]) -> str:
         runtime = self._agent.runtime

@@ -41,6 +41,15 @@ def client_context(ca: Path, *, certificate: Path | None = None, key: Path | Non
     return context
 
 
+def unverified_context() -> ssl.SSLContext:
+    """For a client that talks to whoever answers, as the API server's proxy does with Pods and Services."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    context.set_alpn_protocols(_ALPN)
+    return context
+
+
 def rehearse(server: ssl.SSLContext, client: ssl.SSLContext, host: str) -> None:
     """Shake hands in memory, as `client` with `server` at `host`.
 

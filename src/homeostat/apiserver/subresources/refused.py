@@ -6,14 +6,10 @@ from homeostat.api.errors import ApiError
 from homeostat.apiserver.contract import Call
 from homeostat.wire.message import Response
 
-_PROXY = "the API server does not relay requests to nodes, Pods or Services; connect to them directly"
 _LATER = "is not supported by the node agent yet; change the Pod's template instead"
 
 # By resource and subresource: what the answer says.
 REFUSED: dict[tuple[str, str], str] = {
-    ("pods", "proxy"): _PROXY,
-    ("nodes", "proxy"): _PROXY,
-    ("services", "proxy"): _PROXY,
     ("pods", "ephemeralcontainers"): f"adding ephemeral containers {_LATER}",
     ("pods", "resize"): f"resizing a running Pod {_LATER}",
 }

@@ -16,6 +16,7 @@ from homeostat.api.types import Obj
 from homeostat.apiserver.contract import Authorizer, Call
 from homeostat.apiserver.pipeline import forbidden
 from homeostat.apiserver.subresources.log import KubeletDialer, chosen_container
+from homeostat.client.contract import Unreachable
 from homeostat.wire.duplex import Duplex
 from homeostat.wire.fields import is_upgrade, repeated
 from homeostat.wire.message import Request, Response
@@ -120,10 +121,8 @@ class Streams:
             request.target = target.encode("ascii")
             try:
                 return await kubelet(request)
-            except errors.ApiError:
-                raise
-            except (ConnectionError, OSError) as error:
-                raise errors.internal(f"error dialing backend: {error}") from error
+            except Unreachable as error:
+                raise errors.internal(f"error dialing backend: {error.why}") from error
 
         return ask
 
