@@ -1,0 +1,103 @@
+"""Older WebSocket clients, such as Kubernetes' Python client: their protocols reach the runtime as they are."""
+
+from __future__ import annotations
+
+import ssl
+import struct
+
+import orjson
+import pytest
+from websockets.exceptions import InvalidStatus
+from websockets.sync.client import ClientConnection, connect
+from websockets.typing import Subprotocol
+
+from .conftest import Site
+from .world import READER, TOKEN
+
+pytestmark = pytest.mark.real
+EXEC = "/api/v1/namespaces/default/pods/web/exec?container=main&stdin=true&stdout=true&stderr=true"
+FORWARD = "/api/v1/namespaces/default/pods/web/portforward?ports=8080"
+
+
+def open_at(site: Site, path: str, protocol: str, token: str = TOKEN) -> ClientConnection:
+    tls = ssl.create_default_context(cafile=str(site.folder / "ca.crt"))
+    headers = {"Authorization": f"Bearer {token}"}
+    protocols = [Subprotocol(protocol)]
+    url = f"wss://127.0.0.1:{site.port}{path}"
+    return connect(url, ssl=tls, additional_headers=headers, subprotocols=protocols, compression=None, max_size=None)
+
+
+def read_until_status(socket: ClientConnection) -> tuple[bytes, bytes, dict[str, object]]:
+    """Standard output, standard error and the Status of the end."""
+    heard = dict.fromkeys(range(4), b"")
+    for message in socket:
+        assert isinstance(message, bytes)
+        heard[message[0]] += message[1:]
+        if message[0] == 3 and len(message) > 1:
+            break
+    return heard[1], heard[2], orjson.loads(heard[3])
+
+
+@pytest.mark.parametrize("protocol", ["v4.channel.k8s.io", "v5.channel.k8s.io"])
+def test_channels_of_an_exec(site: Site, protocol: str) -> None:
+    """v4 is spliced to the runtime, v5 translated on the way: a client sees no difference but the CLOSE signal."""
+
+    def tell() -> None:
+        command = (
+            "&command=sh&command=-c&command=" + "read%20x%3B%20echo%20got%20%24x%3B%20echo%20e%20%3E%262%3B%20exit%205"
+        )
+        with open_at(site, EXEC + command, protocol) as socket:
+            assert socket.subprotocol == protocol
+            socket.send(b"\0hello\n")
+            out, err, status = read_until_status(socket)
+            assert (out, err) == (b"got hello\n", b"e\n")
+            assert status["reason"] == "NonZeroExitCode"
+            assert status["details"] == {"causes": [{"reason": "ExitCode", "message": "5"}]}
+
+    site.engine.within(tell)
+
+
+def test_the_close_signal_ends_standard_input_alone(site: Site) -> None:
+    def tell() -> None:
+        with open_at(site, EXEC + "&command=sort", "v5.channel.k8s.io") as socket:
+            for line in (b"b\n", b"a\n"):
+                socket.send(b"\0" + line)
+            socket.send(b"\xff\0")
+            out, _, status = read_until_status(socket)
+            assert (out, status["status"]) == (b"a\nb\n", "Success")
+            assert list(socket) == [], "the server says goodbye first"
+
+    site.engine.within(tell)
+
+
+def test_channels_of_a_port_forward(site: Site) -> None:
+    """Each port named in the URL has two channels, data and errors; both begin with the port, in two bytes."""
+
+    def tell() -> None:
+        with open_at(site, FORWARD, "v4.channel.k8s.io") as socket:
+            begun = {socket.recv(timeout=10), socket.recv(timeout=10)}
+            assert begun == {b"\0" + struct.pack("<H", 8080), b"\1" + struct.pack("<H", 8080)}
+            socket.send(b"\0GET /index.html HTTP/1.0\r\n\r\n")
+            heard = b""
+            while b"page\n" not in heard:
+                message = socket.recv(timeout=10)
+                assert isinstance(message, bytes) and message[0] == 0
+                heard += message[1:]
+
+    site.engine.within(tell)
+
+
+def test_a_websocket_needs_the_right_to_create(site: Site) -> None:
+    """kube-apiserver asks for `create` too since 1.35: a WebSocket begins with a GET, and a shell is no reading."""
+    made = site.run("create", "clusterrole", "peek", "--verb=get", "--resource=pods/exec")
+    made = site.run("create", "clusterrolebinding", "peek", "--clusterrole=peek", "--user=reader")
+    assert made.returncode == 0, made.stderr
+
+    def tell() -> None:
+        with pytest.raises(InvalidStatus) as refused:
+            open_at(site, EXEC + "&command=id", "v5.channel.k8s.io", READER)
+        assert refused.value.response.status_code == 403
+        told = orjson.loads(bytes(refused.value.response.body))["message"]
+        assert 'cannot create resource "pods/exec"' in told
+
+    site.engine.within(tell)
