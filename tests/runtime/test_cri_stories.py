@@ -223,6 +223,45 @@ def test_a_new_runtime_adopts_everything_that_runs_with_all_it_was_asked_for(pla
     play(story)
 
 
+def test_after_a_loss_of_power_pods_are_found_ended_and_may_be_made_again(play: Callable[[Story], None]) -> None:
+    async def story(node: Node) -> None:
+        box = await node.box()
+        ran = await node.run("sleep 60 & wait", box)
+        made = await node.runtime.create_container(box.id, node.spec("true", name="never-started"))
+        node.heard.clear()
+        await node.order("reboot")
+        await node.hears(ran)
+        (old,) = await node.runtime.sandboxes(box.spec.pod_uid)
+        assert (old.id, old.ready) == (box.id, False)
+        ended = await node.now(ran)
+        assert (ended.state, ended.exit_code != 0) == (State.EXITED, True)
+        assert ended.spec == ran.spec
+        assert (await node.now(made)).state in (State.CREATED, State.EXITED)
+        new = await node.runtime.run_sandbox(replace(box.spec, attempt=1))
+        again = await node.run("echo again", new, attempt=1)
+        assert (await node.ended(again)).exit_code == 0
+        await node.runtime.remove_sandbox(old.id)
+        assert [one.id for one in await node.runtime.sandboxes(box.spec.pod_uid)] == [new.id]
+        assert [one.id for one in await node.runtime.containers(box.spec.pod_uid)] == [again.id]
+
+    play(story)
+
+
+def test_a_killed_shim_ends_its_pod_and_no_other(play: Callable[[Story], None]) -> None:
+    async def story(node: Node) -> None:
+        box, other = await node.box(), await node.box("other")
+        one, two = await node.run("sleep 60 & wait", box), await node.run("sleep 60 & wait", other, name="two")
+        (shim,) = processes(f"-id\0{box.id}")
+        os.kill(shim, signal.SIGKILL)
+        await node.hears(one)
+        assert ((await node.now(one)).state, (await node.now(two)).state) == (State.EXITED, State.RUNNING)
+        async with asyncio.timeout(10):
+            while (await node.runtime.sandboxes(box.spec.pod_uid))[0].ready:
+                await clock.sleep(0.01)
+
+    play(story)
+
+
 # -- containers' faults ------------------------------------------------------------------------------------------------
 
 
@@ -494,6 +533,33 @@ def test_mounts_are_at_their_paths_and_read_only_where_asked(play: Callable[[Sto
         said = await node.says(script + "; true", mounts=mounts)
         assert said.splitlines() == ["datafixeddata", "touch: /fixed/x: Read-only file system"]
         assert (node.root / "data" / "new").read_text() == "new\n"
+
+    play(story)
+
+
+def test_mounts_made_later_reach_the_other_side_as_the_volume_says(play: Callable[[Story], None]) -> None:
+    async def story(node: Node) -> None:
+        box = await node.box(security=Security(privileged=True))
+        for name in ("in", "out"):
+            (node.root / name).mkdir()
+            (node.root / name / "sub").mkdir()
+        mounts = (
+            Mount("/in", str(node.root / "in"), propagation="HostToContainer"),
+            Mount("/out", str(node.root / "out"), propagation="Bidirectional"),
+        )
+        one = await node.run("sleep 60 & wait", box, mounts=mounts, security=Security(privileged=True))
+
+        async def inside(script: str) -> bytes:
+            return (await node.runtime.exec_sync(one.id, ("sh", "-c", script), timeout_seconds=5)).output
+
+        def on_node(script: str) -> str:
+            return node.engine.run("sh", "-c", script)
+
+        on_node(f"mount -t tmpfs none {node.root}/in/sub && echo node > {node.root}/in/sub/word")
+        assert await inside("cat /in/sub/word") == b"node\n"
+        await inside("mount -t tmpfs none /out/sub && echo pod > /out/sub/word")
+        assert on_node(f"cat {node.root}/out/sub/word") == "pod\n"
+        on_node(f"umount {node.root}/in/sub {node.root}/out/sub")
 
     play(story)
 

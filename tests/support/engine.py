@@ -57,7 +57,7 @@ class Engine:
         assert self._host.stdout.readline() == "ok\n", "the engine's host has ended"
 
     def order(self, word: str) -> None:
-        """`start`, `kill`, `stop`, `freeze` or `thaw` the engine."""
+        """`start`, `kill`, `stop`, `freeze` or `thaw` the engine, or `reboot` its node."""
         assert self._host.stdin is not None
         print(word, file=self._host.stdin, flush=True)
         self._answered()

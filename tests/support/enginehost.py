@@ -2,8 +2,8 @@
 
 `python -m tests.support.enginehost ROOT root|rootless` makes cgroups, then mount, network, PID, IPC, UTS and cgroup
 namespaces, and in them an init that starts containerd on ROOT/containerd.sock. Orders come by standard input, one a
-line (`start`, `kill`, `stop`, `freeze`, `thaw`), each answered by `ok`; at its end, however that came about, the
-namespaces end with all that is in them, and cgroups and ROOT are removed. Should this process itself be killed, the
+line (`start`, `kill`, `stop`, `freeze`, `thaw`, `reboot`), each answered by `ok`. At its end, however that came about,
+the namespaces end with all that is in them, and cgroups and ROOT are removed; should this process itself be killed, the
 next one clears up. `rootless`: all in a user namespace that maps one ID, without cgroups.
 """
 
@@ -118,6 +118,8 @@ class Inside:
         """Own cgroups, /run, /var/lib and loopback; the engine's configuration and its network's."""
         if not self.rootless:
             self.mount_cgroups()
+        # Mounts of the node and of its containers may reach each other, as on a host that systemd set up.
+        subprocess.run(["mount", "--make-rshared", "/"], check=True)
         for folder in ("/run", "/var/lib"):
             _mount("tmpfs", Path(folder))
         subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
@@ -156,11 +158,25 @@ class Inside:
         """Obey one order."""
         if word == "start":
             self.start()
+        elif word == "reboot":
+            self.reboot()
         elif self.engine is not None:
             signals = {"kill": signal.SIGKILL, "stop": signal.SIGTERM, "freeze": signal.SIGSTOP, "thaw": signal.SIGCONT}
             self.engine.send_signal(signals[word])
             if word in ("kill", "stop"):
                 self.engine.wait(_SECONDS_MAX)
+
+    def reboot(self) -> None:
+        """All processes are killed at once and /run is empty again, as after a loss of power; then all starts anew."""
+        assert self.engine is not None
+        os.kill(-1, signal.SIGKILL)
+        self.engine.wait(_SECONDS_MAX)
+        while any(entry.isdigit() and entry != "1" for entry in os.listdir("/proc")):
+            time.sleep(0.01)
+            self.reap()
+        subprocess.run(["umount", "--lazy", "/run"], check=True)
+        _mount("tmpfs", Path("/run"))
+        self.start()
 
     def start(self) -> None:
         """Start containerd, and wait until its socket accepts."""

@@ -165,6 +165,7 @@ class Watch:
         found = {box.id for box in boxes} | {container.id for container in containers}
         for gone in [key for key in before if key not in found]:
             self._tell_gone(gone)
+        self._short_of_memory &= found
         for box in boxes:
             self._tell(box.id, RuntimeEvent(box.spec.pod_uid), box.ready)
         for container in containers:
