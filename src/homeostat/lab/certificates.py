@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from homeostat.kit import clock
-from homeostat.lab import kubeconfig
+from homeostat.lab import etcd, kubeconfig
 from homeostat.lab.state import LabError, replace_file
 from homeostat.lab.topology import Cluster, Node
 from homeostat.wire import pki, tls
@@ -39,6 +39,7 @@ ADMIN = Identity("admin", "kubernetes-admin", ("system:masters",))
 CONTROLLER_MANAGER = Identity("controller-manager", "system:kube-controller-manager")
 SCHEDULER = Identity("scheduler", "system:kube-scheduler")
 PROXY = Identity("proxy", "system:kube-proxy")
+ETCD_CLIENT = Identity(etcd.CLIENT, "kube-apiserver-etcd-client")
 KUBELET_CLIENT = Identity("apiserver-kubelet-client", "kube-apiserver-kubelet-client", ("system:masters",))
 
 
@@ -60,9 +61,35 @@ def prepare(folder: Path, cluster: Cluster) -> None:
     names = [*_api_names(cluster), *(node.address for node in cluster.nodes())]
     for node in cluster.masters():
         _server(folder, authority, f"apiserver-{node.name}", [node.name, *names])
+    if cluster.store == "etcd":
+        _prepare_etcd(folder, cluster)
     if not (folder / "sa.key").exists():
         key = ec.generate_private_key(ec.SECP256R1())
         replace_file(folder / "sa.key", pki.private_key_pem(key))
+
+
+def _prepare_etcd(folder: Path, cluster: Cluster) -> None:
+    """etcd has an authority of its own, as with kubeadm: whoever it trusts may read and write everything."""
+    authority = _authority(folder, cluster, etcd.AUTHORITY)
+    _client(folder, authority, ETCD_CLIENT)
+    for node in cluster.masters():
+        names = [node.name, "localhost", "127.0.0.1", node.address]
+        # Members are clients of one another, and a server asks itself.
+        for file in (etcd.SERVER, etcd.PEER):
+            _server(folder, authority, f"{file}-{node.name}", names, client=True)
+
+
+def files_of(cluster: Cluster, node: Node) -> dict[str, str]:
+    """The certificates (file names without ending) that a node which is a host has: its own name of each, and ours."""
+    own = {f"kubelet-{node.name}": f"kubelet-{node.name}", f"kubelet-server-{node.name}": f"kubelet-server-{node.name}"}
+    own |= {"proxy": "proxy"}
+    if not node.control_plane:
+        return own
+    server = f"apiserver-{node.name}"
+    own |= {name: name for name in ("ca", CONTROLLER_MANAGER.file, SCHEDULER.file, KUBELET_CLIENT.file, server)}
+    if cluster.store == "etcd":
+        own |= {file: f"{file}-{node.name}" for file in (etcd.SERVER, etcd.PEER)} | {etcd.CLIENT: etcd.CLIENT}
+    return own
 
 
 def _api_names(cluster: Cluster) -> list[str]:
@@ -71,11 +98,12 @@ def _api_names(cluster: Cluster) -> list[str]:
     return ["localhost", "127.0.0.1", first, *service]
 
 
-def _authority(folder: Path, cluster: Cluster) -> pki.KeyPair:
-    if not (folder / "ca.crt").exists():
-        _write(folder, "ca", pki.make_authority(f"homeostat-{cluster.name}"), durable=True)
+def _authority(folder: Path, cluster: Cluster, name: str = "ca") -> pki.KeyPair:
+    certificate, key = folder / f"{name}.crt", folder / f"{name}.key"
+    if not certificate.exists():
+        _write(folder, name, pki.make_authority(f"homeostat-{cluster.name}"), durable=True)
     try:
-        pair = pki.KeyPair((folder / "ca.crt").read_bytes(), (folder / "ca.key").read_bytes())
+        pair = pki.KeyPair(certificate.read_bytes(), key.read_bytes())
         x509.load_pem_x509_certificate(pair.certificate)
     except (OSError, ValueError) as error:
         text = f"the cluster's authority in {folder} cannot be read ({error}); "
@@ -89,9 +117,9 @@ def _client(folder: Path, authority: pki.KeyPair, identity: Identity) -> None:
         _write(folder, identity.file, pair)
 
 
-def _server(folder: Path, authority: pki.KeyPair, file: str, names: list[str]) -> None:
+def _server(folder: Path, authority: pki.KeyPair, file: str, names: list[str], *, client: bool = False) -> None:
     if not _good(folder / f"{file}.crt"):
-        _write(folder, file, pki.issue(authority, names[0], names=names, server=True))
+        _write(folder, file, pki.issue(authority, names[0], names=names, server=True, client=client))
 
 
 def _good(file: Path) -> bool:

@@ -18,7 +18,7 @@ _ENVIRONMENT = {"HOME": "/root", "USER": "root", "LANG": "C.UTF-8", "PATH": layo
 def words(folder: Folder, node: str, argv: Sequence[str]) -> list[str]:
     """The command that runs `argv` in a node that is on. Raises LabError."""
     pid = process(folder, node)
-    spaces = ["--mount", "--uts", "--ipc", "--net", "--pid", "--root", "--wd=/"]
+    spaces = ["--mount", "--uts", "--ipc", "--net", "--pid", "--root", "--wd"]
     if _namespace(str(pid), "cgroup") != _namespace("self", "cgroup"):
         spaces.append("--cgroup")
     # Without root the whole lab is in a user namespace of this user's.

@@ -6,10 +6,11 @@ import hashlib
 import os
 import shutil
 from pathlib import Path
+from typing import Any
 
 import orjson
 
-from homeostat.lab import manifests
+from homeostat.lab import certificates, etcd, manifests
 from homeostat.lab.images import stock
 from homeostat.lab.nodes import layout, provision, rootfs
 from homeostat.lab.nodes.layout import NodeFolder
@@ -36,18 +37,33 @@ def write(folder: Folder, cluster: Cluster, node: Node) -> None:
         replace_file(target, text.encode(), mode=0o644, durable=False)
     kubernetes = own.kubernetes
     if node.control_plane:
-        manifests.write(manifests.of_host(cluster, node, stock.HOMEOSTAT), kubernetes / "manifests")
+        manifests.write(_static_pods(cluster, node), kubernetes / "manifests")
     _copy_certificates(folder.pki, kubernetes / "pki", cluster, node)
     replace_file(kubernetes / "cluster.json", orjson.dumps(cluster.to_dict()), mode=0o644, durable=False)
 
 
+def _static_pods(cluster: Cluster, node: Node) -> list[dict[str, Any]]:
+    """What a master runs; its etcd member first, since everything waits for it."""
+    pods = manifests.of_host(cluster, node, stock.HOMEOSTAT)
+    if cluster.store != "etcd":
+        return pods
+    members = [etcd.Member(each.name, each.address) for each in cluster.masters()]
+    own = next(member for member in members if member.name == node.name)
+    return [etcd.static_pod(own, members, stock.etcd().name), *pods]
+
+
 def _copy_certificates(pki: Path, target: Path, cluster: Cluster, node: Node) -> None:
+    """The node's own certificates, and nobody else's keys."""
     target.mkdir(parents=True, exist_ok=True)
-    for file in pki.iterdir():
-        if node.control_plane or file.name.startswith(
-            (f"kubelet-{node.name}", f"kubelet-server-{node.name}", "proxy", "ca.crt")
-        ):
-            shutil.copy2(file, target / file.name)
+    target.chmod(0o700)
+    for name, file in certificates.files_of(cluster, node).items():
+        for ending in (".crt", ".key"):
+            shutil.copy2(pki / f"{file}{ending}", target / f"{name}{ending}")
+    shutil.copy2(pki / "ca.crt", target / "ca.crt")
+    if node.control_plane:
+        shutil.copy2(pki / "sa.key", target / "sa.key")
+        if cluster.store == "etcd":
+            shutil.copy2(pki / f"{etcd.AUTHORITY}.crt", target / f"{etcd.AUTHORITY}.crt")
 
 
 def texts(cluster: Cluster, node: Node, engine: EngineConfig) -> dict[str, str]:
