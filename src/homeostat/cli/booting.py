@@ -98,8 +98,9 @@ async def _watch(folder: Folder, cluster: Cluster, shown: Progress, began: float
         await _api_answers(client)
         shown.reached("API", f"answers on https://{lab.API_HOST}:{cluster.api_port}", clock.monotonic() - began)
         waiting = {node.name for node in cluster.nodes()}
+        started = clock.wall() - (clock.monotonic() - began)
         while waiting:
-            for name in sorted(waiting & await _ready_nodes(client)):
+            for name in sorted(waiting & await _ready_nodes(client, started)):
                 waiting.discard(name)
                 shown.reached(f"node {name}", "Ready", clock.monotonic() - began)
             await clock.sleep(_LOOK_SECONDS)
@@ -113,12 +114,20 @@ async def _api_answers(client: Client) -> None:
         await clock.sleep(_LOOK_SECONDS)
 
 
-async def _ready_nodes(client: Client) -> set[str]:
+async def _ready_nodes(client: Client, started: float) -> set[str]:
+    """The nodes whose kubelet has said since `started` (wall clock) that they are Ready: what it said before the
+    cluster went down does not count."""
     try:
         nodes = (await client.list(NODE)).items
     except ApiError:
         return set()
-    return {meta.name(node) for node in nodes if meta.condition_true(node, "Ready")}
+    found = set()
+    for node in nodes:
+        ready = meta.condition(node, "Ready") or {}
+        # Times in the API are whole seconds.
+        if ready.get("status") == "True" and meta.time_of(ready.get("lastHeartbeatTime")) >= int(started):
+            found.add(meta.name(node))
+    return found
 
 
 async def _guard(supervisor: int, folder: Folder) -> str:

@@ -220,12 +220,15 @@ def _supervise(folder: Folder, planned: Plan, load: Load, *, lock: int, api: soc
     control_socket = control.bind(folder.supervisor_socket)
     rooms = load({"api": api})
     inherited = [api.fileno(), planned.claim.fileno(), lock]
+    lab = None
     if planned.cluster.contained:
         lab = hosts.enter(folder, planned.cluster, rooms, inherited)
         supervisor = Supervisor(children=lab.children(), control=control_socket, rooms=rooms, hosts=lab)
     else:
         supervisor = _of_processes(folder, planned.cluster, rooms, control_socket, inherited)
     supervisor.run()
+    if lab:
+        lab.end()
     for path in (folder.supervisor_socket, folder.shim_socket, folder.network_socket):
         path.unlink(missing_ok=True)
 

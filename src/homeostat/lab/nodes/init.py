@@ -25,6 +25,8 @@ from homeostat.runtime.processes import reap
 # How init ends, for the supervisor: turned off by somebody on the node, or to be started again.
 POWERED_OFF, REBOOT = 0, 3
 _GRACE_SECONDS = 3.0
+# What only holds containers and pods does not end when it is told to, and has nothing to put in order.
+_HOLDERS = ("containerd-shim", "catatonit")
 Tell = Callable[[Answer], None]
 
 
@@ -108,7 +110,16 @@ class Init:
 
 
 def _anyone() -> bool:
-    """Whether a process beside init is left; reaps those that ended."""
+    """Whether a process that can end in good order is left; reaps those that ended."""
     for _ in reap():
         pass
-    return any(entry.isdigit() and entry != "1" for entry in os.listdir("/proc"))
+    others = (entry for entry in os.listdir("/proc") if entry.isdigit() and entry != "1")
+    return any(_name(entry) not in _HOLDERS for entry in others)
+
+
+def _name(pid: str) -> str:
+    try:
+        with open(f"/proc/{pid}/comm") as file:
+            return file.read().strip()
+    except OSError:
+        return _HOLDERS[0]  # it has just ended

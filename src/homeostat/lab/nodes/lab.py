@@ -50,6 +50,10 @@ class Lab:
 
         return Child(f"node {node}", ["init"], node=node, boot=boot)
 
+    def end(self) -> None:
+        """Nothing runs any more: leave no trace on the host."""
+        switch.part_from_host()
+
     def forget(self, node: str) -> None:
         """Remove the control groups of a node that has ended."""
         self._machines.forget(node)

@@ -73,6 +73,11 @@ def node_side(address: str, network: IPv4Network) -> None:
     _ip(lines, f"giving the node the address {address}")
 
 
+def part_from_host() -> None:
+    """Remove the cable to the host, at once rather than when the kernel comes to it."""
+    _ip(["link del host"], "", force=True)
+
+
 def cut(node: str) -> None:
     """Pull the node's cable. Raises LabError."""
     _ip([f"link set {port(node)} down"], f"cutting {node} off")
