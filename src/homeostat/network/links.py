@@ -62,25 +62,35 @@ def _tried(netlink: IPRoute, verb: str, target: str, gateway: str) -> list[str]:
     return []
 
 
-def add_address(index: int, address: str) -> bool:
-    """Give the link one more address; whether it did not have it yet. Raises LinkError."""
-    return _addressed("add", index, address, _EXISTS)
+def add_address(uplink: Uplink, address: str) -> None:
+    """Give the link one more address, labelled as ours. Raises LinkError."""
+    _addressed("add", uplink, address, _EXISTS)
 
 
-def remove_address(index: int, address: str) -> bool:
-    """Take an address away; whether the link had it. Raises LinkError."""
-    return _addressed("del", index, address, _GONE)
+def remove_address(uplink: Uplink, address: str) -> None:
+    """Take an address of ours away. Raises LinkError."""
+    _addressed("del", uplink, address, _GONE)
 
 
-def _addressed(verb: str, index: int, address: str, harmless: int) -> bool:
+def added_addresses(uplink: Uplink) -> set[str]:
+    """The addresses of the link that are labelled as ours."""
+    with IPRoute() as netlink:
+        found = netlink.addr("dump", family=_INET, index=uplink.index)
+        return {item.get("address") for item in found if item.get("label") == _label(uplink)}
+
+
+def _label(uplink: Uplink) -> str:
+    """A label begins with the link's name, and has 15 bytes at most."""
+    return f"{uplink.name[:12]}:lb"
+
+
+def _addressed(verb: str, uplink: Uplink, address: str, harmless: int) -> None:
     with IPRoute() as netlink:
         try:
-            netlink.addr(verb, index=index, address=address, prefixlen=32)
+            netlink.addr(verb, index=uplink.index, address=address, prefixlen=32, label=_label(uplink))
         except NetlinkError as error:
-            if error.code == harmless:
-                return False
-            raise LinkError(f"address {verb} {address}: {error}") from error
-    return True
+            if error.code != harmless:
+                raise LinkError(f"address {verb} {address}: {error}") from error
 
 
 def forward() -> list[str]:
