@@ -31,6 +31,8 @@ SECURE_PORT = 443
 ETCD_CLIENT_PORT, ETCD_PEER_PORT = 2379, 2380
 POD_RANGE, SERVICE_RANGE = "10.244.0.0/16", "10.96.0.0/16"
 CLUSTER_DOMAIN = "cluster.local"
+# Which addresses of the nodes' network are for load balancers, the first and the last.
+_POOL = (200, 250)
 CONTROL_PLANE_TAINT = {"key": "node-role.kubernetes.io/control-plane", "effect": "NoSchedule"}
 
 
@@ -83,6 +85,13 @@ class Cluster:
         return POD_RANGE if self.contained else f"{self.network}.0.0/16"
 
     @property
+    def balancer_addresses(self) -> str:
+        """The pool for Services of type LoadBalancer: a part of the nodes' network. Empty where there is none."""
+        if not self.contained or self.node_network.num_addresses < _POOL[1] + 2:
+            return ""
+        return "-".join(str(self.node_network[number]) for number in _POOL)
+
+    @property
     def api_server_port(self) -> int:
         """Where an API server listens on its node."""
         return SECURE_PORT if self.contained else API_PORT
@@ -116,11 +125,13 @@ class Cluster:
 
     @property
     def flags(self) -> Settings:
-        """All component flags, the cluster's own service range included."""
+        """All component flags, the cluster's own address ranges included."""
         given = dict(self.settings)
-        own = {**given.get("apiserver", {})}
-        own.setdefault("service-cluster-ip-range", self.service_cidr)
-        return Settings.from_dict({**given, "apiserver": own})
+        server, manager = {**given.get("apiserver", {})}, {**given.get("controller-manager", {})}
+        server.setdefault("service-cluster-ip-range", self.service_cidr)
+        if self.balancer_addresses:
+            manager.setdefault("load-balancer-addresses", self.balancer_addresses)
+        return Settings.from_dict({**given, "apiserver": server, "controller-manager": manager})
 
     def nodes(self) -> list[Node]:
         """Masters first: `.11` and on; then workers: `.21` and on."""
