@@ -9,7 +9,7 @@ import asyncio
 from collections import deque
 
 from websockets.frames import CloseCode, Opcode
-from websockets.protocol import Protocol, Side
+from websockets.protocol import Protocol, Side, State
 from websockets.utils import accept_key
 
 from homeostat.api import errors
@@ -63,14 +63,14 @@ class WebSocket:
                 self._ended = True
             for frame in self._protocol.events_received():
                 self._take(frame.opcode, bytes(frame.data), whole=frame.fin)  # type: ignore[union-attr]
-            if self._protocol.close_expected():
+            if self._protocol.close_rcvd is not None or self._protocol.parser_exc is not None:
                 self._ended = True
             self._flush()
         return self._messages.popleft()
 
     def write(self, data: bytes) -> None:
         """Send a binary message. Raises ConnectionError once the client is gone."""
-        if self._ended:
+        if self._protocol.state is not State.OPEN:
             raise ConnectionResetError("the WebSocket is closed")
         self._protocol.send_binary(data)
         self._send()
@@ -86,7 +86,7 @@ class WebSocket:
 
     def say_goodbye(self) -> None:
         """Send a close frame; the client answers with its own, which ends the reading."""
-        if not self._ended and self._protocol.close_code is None and self._protocol.state.name == "OPEN":
+        if self._protocol.state is State.OPEN:
             self._protocol.send_close(CloseCode.NORMAL_CLOSURE)
             self._flush()
 
