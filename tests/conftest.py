@@ -3,11 +3,17 @@
 With `-n` pytest keeps failures for the end, and a run that is stopped from outside would show a lone `F`. A test that
 hangs ends its process with every thread's stack printed (`faulthandler_timeout` in pyproject.toml); xdist then names
 the test, and the run goes on.
+
+Labs whose nodes are processes boot in a second: they are what a story gets that does not ask for real nodes by name.
 """
 
 from __future__ import annotations
 
+import os
+
 import pytest
+
+os.environ.setdefault("HOMEOSTAT_RUNTIME", "process")
 
 
 @pytest.hookimpl(trylast=True)

@@ -101,7 +101,7 @@ def test_a_cut_lasts_for_a_number_of_seconds(command: Command, saved: Callable[.
         (("up", "--control-planes", "0"), "--control-planes is 1 to"),
         (("up", "--control-planes", "99"), "--control-planes is 1 to"),
         (("up", "--runtime", "docker"), "'docker' is not one of"),
-        (("up", "--store", "etcd"), "'etcd' is not one of"),
+        (("up", "--store", "etcd"), "--store etcd needs --runtime container"),
         (("up", "--store", "memory"), "it needs --control-planes 1"),
         (("up", "--api-port", "0"), "0 is not in the range"),
         (("up", "--api-port", "70000"), "70000 is not in the range"),

@@ -40,6 +40,8 @@ def boot(wish: lab.Wish) -> None:
     with folder.only_one() as lock:
         planned = lab.plan(folder, wish)
         cluster = planned.cluster
+        if planned.note:
+            click.echo(planned.note, err=True)
         with planned.claim, lab.listen(cluster.api_port) as api:
             lab.prepare(folder, cluster)
             supervisor = lab.daemonize(folder, planned, _load, lock=lock, api=api)

@@ -18,7 +18,8 @@ from homeostat.cli.options import name_option
 @click.option(
     "--runtime",
     type=click.Choice(["auto", "container", "process", "simulated"]),
-    help="What runs containers. [default: auto]",
+    envvar="HOMEOSTAT_RUNTIME",
+    help="What runs containers: `container` needs namespaces and containerd. [default: auto, the best that works here]",
 )
 @click.option(
     "--store", type=click.Choice(["auto", "etcd", "sqlite", "memory"]), help="What keeps objects. [default: auto]"

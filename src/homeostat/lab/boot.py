@@ -55,10 +55,12 @@ class Wish:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """The cluster to run, and the socket that claims its addresses on this machine for as long as it is open."""
+    """The cluster to run, and the socket that claims its addresses on this machine for as long as it is open. `note`
+    says what a person may want to know of the choice."""
 
     cluster: Cluster
     claim: socket.socket
+    note: str = ""
 
 
 def plan(folder: Folder, wish: Wish) -> Plan:
@@ -68,14 +70,14 @@ def plan(folder: Folder, wish: Wish) -> Plan:
         cluster = _saved(folder, wish)
         return Plan(cluster, _claim(cluster))
     given = {key: value for key in Wish.__slots__ if (value := getattr(wish, key)) is not None}
-    given["runtime"] = _runtime(wish.runtime)
+    given["runtime"], note = _runtime(wish)
     if wish.store in (None, "auto"):
         given["store"] = "etcd" if given["runtime"] == "container" else "sqlite"
     given["api_port"] = wish.api_port or _free_port()
     for index in free_indexes():
         cluster = _check_store(Cluster(index=index, **given))
         try:
-            return Plan(cluster, _claim(cluster))
+            return Plan(cluster, _claim(cluster), note)
         except LabError:
             if cluster.node_cidr:
                 raise
@@ -124,10 +126,19 @@ def _check_store(cluster: Cluster) -> Cluster:
     return cluster
 
 
-def _runtime(asked: str | None) -> str:
-    if asked == "container" and (why := needs.obstacle()):
+def _runtime(wish: Wish) -> tuple[str, str]:
+    """The runtime to use, and a note when that is not the best one. Raises LabError when it cannot be had."""
+    if wish.runtime not in (None, "auto", "container"):
+        return str(wish.runtime), ""
+    # What only the other runtimes have decides as well.
+    if wish.runtime != "container" and wish.store in ("sqlite", "memory"):
+        return "process", ""
+    why = needs.obstacle()
+    if why and wish.runtime == "container":
         raise LabError(f"--runtime container: {why}")
-    return "process" if asked is None or asked == "auto" else asked
+    if why:
+        return "process", f"nodes are processes of this host: {why}"
+    return "container", ""
 
 
 def _free_port() -> int:

@@ -19,6 +19,7 @@ REGISTRY = "homeostat.local"
 PAUSE = f"{REGISTRY}/pause:1"
 BUSYBOX = f"{REGISTRY}/busybox:1"
 HELLO = f"{REGISTRY}/hello:1"
+PYTHON = f"{REGISTRY}/python:3"
 HOMEOSTAT = f"{REGISTRY}/homeostat:{__version__}"
 # Each is a command of the control plane's image, so that a static pod's `command` reads as anywhere.
 COMPONENTS = ("kube-apiserver", "kube-controller-manager", "kube-scheduler")
@@ -104,9 +105,14 @@ def homeostat() -> ImageSpec:
     return ImageSpec(HOMEOSTAT, (python.interpreter_layer(), own), entrypoint=entrypoint, env=python.environment())
 
 
+def python_image() -> ImageSpec:
+    """This Python alone, for the apps in examples/; it shares its layer with the control plane."""
+    return ImageSpec(PYTHON, (python.interpreter_layer(),), cmd=("python3",), env=python.environment())
+
+
 # What a lab needs before its first pod; the sample images come on top.
 CONTROL_PLANE: tuple[Callable[[], ImageSpec], ...] = (pause, etcd, homeostat)
-SAMPLES: tuple[Callable[[], ImageSpec], ...] = (busybox, hello)
+SAMPLES: tuple[Callable[[], ImageSpec], ...] = (busybox, hello, python_image)
 
 
 def all_specs() -> list[ImageSpec]:
