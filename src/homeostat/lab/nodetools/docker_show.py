@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from homeostat.kit import machine
 from homeostat.lab.nodetools import texts
@@ -37,13 +38,12 @@ def logs(look: Look, argv: Sequence[str]) -> int:
     return 0
 
 
-class Shown:
+class Shown(NamedTuple):
     """Which lines of a log are printed (times in seconds since the epoch, 0 for any), and how."""
 
-    def __init__(self, timestamps: bool, since: float, until: float) -> None:  # noqa: FBT001
-        self.timestamps = timestamps
-        self.since = since
-        self.until = until
+    timestamps: bool
+    since: float
+    until: float
 
 
 class _Alive:

@@ -32,6 +32,15 @@ class Entry(NamedTuple):
     text: str
 
 
+def _begin(unit: str, lines: Sequence[str]) -> float:
+    """The time of the lines before the first that has one: that one's, else when the file was last written."""
+    first = next((entry.at for entry in read_lines(unit, lines) if entry.at), 0.0)
+    try:
+        return first or (FOLDER / f"{unit}.log").stat().st_mtime
+    except FileNotFoundError:
+        return first
+
+
 def read_lines(unit: str, lines: Iterable[str], at: float = 0.0) -> Iterator[Entry]:
     """The entries of a unit's lines; `at` is the time before the first."""
     for line in lines:
@@ -56,7 +65,8 @@ def entries(units: Sequence[str]) -> list[Entry]:
     """All entries of the units, by time."""
     sources: list[Iterable[Entry]] = []
     for unit in units:
-        sources += [read_lines(unit, _lines(unit)), about(unit, _lines(_INIT))]
+        lines = _lines(unit)
+        sources += [read_lines(unit, lines, _begin(unit, lines)), about(unit, _lines(_INIT))]
     return list(merge(*sources, key=lambda entry: entry.at))
 
 
@@ -76,7 +86,7 @@ def tail(unit: str, count: int) -> list[str]:
             lines = file.read().decode(errors="replace").splitlines()[1 if start else 0 :]
     except FileNotFoundError:
         lines = []
-    found = merge(read_lines(unit, lines), about(unit, _lines(_INIT)), key=lambda entry: entry.at)
+    found = merge(read_lines(unit, lines, _begin(unit, lines)), about(unit, _lines(_INIT)), key=lambda entry: entry.at)
     return [short(entry) for entry in list(found)[-count:]]
 
 
@@ -104,7 +114,7 @@ class Follower:
     def __init__(self, units: Sequence[str]) -> None:
         self._units = list(units)
         self._places = {unit: self._size(unit) for unit in [*self._units, _INIT]}
-        self._at = dict.fromkeys(self._places, 0.0)
+        self._at = {unit: _begin(unit, ()) for unit in self._places}
 
     def _size(self, unit: str) -> int:
         try:
