@@ -12,7 +12,9 @@ _NEWNS, _NEWUSER, _NEWNET = 0x00020000, 0x10000000, 0x40000000
 _SCRIPT = """
 set -e
 mount --make-rprivate /
-for file in passwd group shadow profile motd shells; do [ ! -e /etc/$file ] || mount --bind "$1/etc/$file" /etc/$file; done
+for file in passwd group shadow profile motd shells; do
+    [ ! -e /etc/$file ] || mount --bind "$1/etc/$file" /etc/$file
+done
 mount --bind "$1/etc/ssh" /etc/ssh
 mount -t tmpfs -o mode=755 tmpfs /run
 mkdir -p /run/sshd

@@ -104,7 +104,8 @@ def bashrc() -> str:
 def motd(node: str, cluster: str) -> str:
     """What a login says."""
     return (
-        f"This is {node}, a node of the cluster {cluster}. Its own: processes, network, firewall, containers, services.\n"
+        f"This is {node}, a node of the cluster {cluster}. It has its own processes, network, firewall\n"
+        "and containers.\n"
         "  docker ps | docker kill ID      containers, over this node's containerd (also: crictl)\n"
         "  systemctl status kubelet        services: containerd (docker), kubelet, kube-proxy, sshd\n"
         "  journalctl -u kubelet -f        what they say\n"

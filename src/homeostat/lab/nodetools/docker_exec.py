@@ -170,7 +170,7 @@ class Session:
 
         signal.signal(signal.SIGWINCH, resize)
         resize()
-        tty.setraw(0)
+        tty.setraw(0, termios.TCSADRAIN)  # what was typed ahead is for the command
         try:
             yield
         finally:

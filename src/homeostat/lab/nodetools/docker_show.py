@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -81,12 +82,18 @@ def read_log(path: str, alive: _Alive, shown: Shown, *, tail_lines: int | None, 
             if until and line.time > until:
                 return
             stream = out.get(line.stream, out["stdout"])
-            head = f"{line.time} ".encode() if shown.timestamps else b""
+            head = f"{fixed_time(line.time)} ".encode() if shown.timestamps else b""
             stream.write(head + line.data + (b"" if line.partial else b"\n"))
             if follow or stream is out["stderr"]:
                 stream.flush()
 
     asyncio.run(copy())
+
+
+def fixed_time(text: str) -> str:
+    """An RFC 3339 time with nine digits behind the point, as docker prints it; engines leave zeros out. Pure."""
+    found = re.fullmatch(r"([^.Z+]+)(?:\.(\d+))?(Z|[-+]\d\d:\d\d)", text)
+    return f"{found[1]}.{(found[2] or '').ljust(9, '0')}{found[3]}" if found is not None else text
 
 
 def _when(text: str) -> float:

@@ -100,8 +100,9 @@ def parse_go_time(text: str) -> float:
     if not text:
         return 0.0
     head, dot, tail = text.replace("Z", "+00:00").partition(".")
-    zone = tail[next((place for place, letter in enumerate(tail) if letter in "+-"), len(tail)) :] if dot else ""
-    return datetime.fromisoformat(head + zone).timestamp()
+    end = next((place for place, letter in enumerate(tail) if not letter.isdigit()), len(tail))
+    fraction = float(f"0.{tail[:end]}") if dot and end else 0.0
+    return datetime.fromisoformat(head + tail[end:]).timestamp() + fraction
 
 
 def ago(now: float, then: float) -> str:
