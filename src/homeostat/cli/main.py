@@ -16,6 +16,8 @@ _COMMANDS = {
     "drill": "list and run failure drills",
     "why": "what led to an object's last change",
     "events": "what happened, newest last",
+    "backup": "write a cluster into a file",
+    "restore": "make a cluster out of a backup",
     "completion": "print the shell's completion script",
     "version": "print the versions",
 }

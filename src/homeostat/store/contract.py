@@ -1,4 +1,4 @@
-"""The store's contract. `memory`, `sqlite` (and later `etcd`) pass one conformance suite for it.
+"""The store's contract. `memory`, `sqlite` and `etcd` pass one conformance suite for it.
 
 Keys are text, values are bytes the store never looks into. One global revision counts commits: every commit, create,
 update or delete, takes the next one. An acknowledged commit is durable, and every watcher of its prefix gets it once,

@@ -121,7 +121,11 @@ class Watch:
 
 
 async def oldest(members: Members, layout: Layout) -> int:
-    """The revision (etcd's) up to which history is compacted. Only a watch from the beginning is told it."""
+    """The revision (etcd's) up to which history is compacted; 0 when it is whole.
+
+    Only a watch from the beginning is told. Where nothing is compacted it is told of the base, if there is one; for
+    others it is not to be called.
+    """
     create = rpc.WatchCreateRequest(key=layout.base_key, start_revision=1)
     try:
         async with asyncio.timeout(CALL_SECONDS_MAX):
@@ -129,7 +133,7 @@ async def oldest(members: Members, layout: Layout) -> int:
             try:
                 await call.write(rpc.WatchRequest(create_request=create))
                 while (answer := await call.read()) is not grpc.aio.EOF:
-                    if answer.canceled:
+                    if answer.canceled or answer.events:
                         return int(answer.compact_revision)
             finally:
                 call.cancel()

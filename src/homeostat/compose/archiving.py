@@ -1,0 +1,167 @@
+"""A cluster into one file, and out of it into a new cluster: what `homeostat backup` and `restore` do.
+
+A backup holds the live entries at one revision, the cluster's plan, and the keys that nothing else can make again: the
+authority and the key of the service accounts, so that kubeconfigs and tokens stay good. All other certificates are
+made anew by `up`.
+
+A restored store counts on far above the backup's revision. What was written after the backup is lost, and clients may
+have seen its revisions: none of them may come again with another meaning. Their watches are told to begin anew.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from homeostat import KUBERNETES_VERSION
+from homeostat.kit import clock
+from homeostat.lab.boot import is_running
+from homeostat.lab.state import Folder, LabError, replace_file
+from homeostat.lab.topology import ETCD_CLIENT_PORT, Cluster
+from homeostat.store import archive, sqlite_seed
+from homeostat.store.archive import ArchiveError, Header
+from homeostat.store.contract import Compacted, Store, StoreError
+from homeostat.store.sqlite import SqliteStore
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from homeostat.store.etcd.members import TlsFiles
+
+# Of the pki folder: what cannot be made anew without making worthless what was given out before.
+KEPT = ("ca.crt", "ca.key", "sa.key")
+# Far more than any store commits between two backups.
+REVISIONS_SKIPPED = 1_000_000_000
+
+
+def back_up(folder: Folder, target: Path, *, force: bool) -> Header:
+    """Write a cluster, running or not, into `target`. Raises LabError."""
+    cluster = folder.load()
+    if target.exists() and not force:
+        raise LabError(f"{target} is there already; --force overwrites it")
+    with _explained():
+        return asyncio.run(_back_up(store_of(folder, cluster), cluster, target, files=_kept(folder.pki)))
+
+
+async def _back_up(store: Store, cluster: Cluster, target: Path, *, files: dict[str, bytes]) -> Header:
+    writer = archive.Writer(target)
+    try:
+        await store.start()
+        try:
+            for name, content in files.items():
+                writer.add_file(name, content)
+            revision, entries = await archive.entries_of(store)
+            async for entry in entries:
+                writer.add(entry)
+        finally:
+            await store.close()
+        plan = cluster.to_dict()
+        return writer.finish(
+            Header(cluster.name, KUBERNETES_VERSION, cluster.store, revision, clock.now_rfc3339(), plan)
+        )
+    finally:
+        writer.discard()
+
+
+def _kept(pki: Path) -> dict[str, bytes]:
+    return {f"pki/{name}": (pki / name).read_bytes() for name in KEPT}
+
+
+def store_of(folder: Folder, cluster: Cluster) -> Store:
+    """A handle on the cluster's store from outside of its nodes. Raises LabError."""
+    if cluster.store == "memory":
+        raise LabError(f"cluster {cluster.name!r} keeps its objects in memory: there is nothing to back up")
+    if cluster.store == "etcd":
+        from homeostat.store.etcd.store import EtcdStore
+
+        if not is_running(folder):
+            raise LabError(f"cluster {cluster.name!r} is not running, and its etcd members with it; start it first")
+        return EtcdStore(etcd_endpoints(cluster), tls=etcd_client(folder.pki))
+    if not folder.store.exists():
+        raise LabError(f"cluster {cluster.name!r} has no store yet")
+    return SqliteStore(folder.store)
+
+
+def etcd_endpoints(cluster: Cluster) -> list[str]:
+    """Where the masters' members answer."""
+    return [f"{node.address}:{ETCD_CLIENT_PORT}" for node in cluster.masters()]
+
+
+def etcd_client(pki: Path) -> TlsFiles:
+    """What an API server shows to etcd."""
+    from homeostat.store.etcd.members import TlsFiles
+
+    return TlsFiles(pki / "etcd-ca.crt", pki / "apiserver-etcd-client.crt", pki / "apiserver-etcd-client.key")
+
+
+def restore(source: Path, name: str, *, force: bool) -> tuple[Header, Cluster]:
+    """Make cluster `name`, which does not run, out of a backup; the next `up` boots it. Raises LabError."""
+    with _explained():
+        found = archive.Reader(source)
+        folder = Folder.of(name)
+        with folder.only_one():
+            cluster = _plan(found.header, folder, name)
+            if folder.store.exists() and not force:
+                raise LabError(f"cluster {name!r} has a store already; --force replaces it by the backup's")
+            _write_files(folder, found.files())
+            _fill(folder, cluster, found)
+            folder.save(cluster)
+    return found.header, cluster
+
+
+def _plan(header: Header, folder: Folder, name: str) -> Cluster:
+    """A cluster that exists keeps its plan; a new one gets the backup's."""
+    if folder.exists():
+        return folder.load()
+    try:
+        return replace(Cluster(**header.plan), name=name)
+    except TypeError as error:
+        raise LabError(f"the backup's plan is not one that this version knows: {error}") from error
+
+
+def _write_files(folder: Folder, files: dict[str, bytes]) -> None:
+    folder.pki.mkdir(parents=True, exist_ok=True, mode=0o700)
+    # Certificates of another authority would be taken for good ones.
+    for path in folder.pki.iterdir():
+        path.unlink()
+    for name in KEPT:
+        content = files.get(f"pki/{name}")
+        if content is None:
+            raise LabError(f"the backup lacks {name}; use another one")
+        replace_file(folder.pki / name, content, mode=0o644 if name.endswith(".crt") else 0o600)
+
+
+def _fill(folder: Folder, cluster: Cluster, found: archive.Reader) -> None:
+    if cluster.store != "sqlite":
+        raise LabError(f"cluster {cluster.name!r} has the store {cluster.store}: restore into one with --store sqlite")
+    for ending in ("-wal", "-shm"):
+        folder.store.with_name(folder.store.name + ending).unlink(missing_ok=True)
+    sqlite_seed.seed(folder.store, base_of(found.header), found.entries())
+
+
+def base_of(header: Header) -> int:
+    """The revision above which a restored store goes on."""
+    return header.revision + REVISIONS_SKIPPED
+
+
+async def fill_etcd(found: archive.Reader, endpoints: Sequence[str], tls: TlsFiles | None = None) -> int:
+    """Load a backup, from whatever store, into new etcd members. Raises StoreError."""
+    from homeostat.store.etcd import seed
+
+    return await seed.seed(endpoints, base_of(found.header), found.entries(), tls=tls)
+
+
+@contextmanager
+def _explained() -> Iterator[None]:
+    try:
+        yield
+    except Compacted as error:
+        raise LabError("the backup took longer than the store keeps its history; try again") from error
+    except (ArchiveError, StoreError) as error:
+        raise LabError(str(error)) from error
+    except OSError as error:
+        raise LabError(f"{error.filename or 'the backup'}: {error.strerror}") from error

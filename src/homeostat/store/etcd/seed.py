@@ -1,0 +1,61 @@
+"""An empty etcd cluster takes given entries, at given revisions: what a restore makes.
+
+The entries are committed as any others; then one key says what is to be added to etcd's revisions (`keys`), and with it
+all of them are where they are to be. So a restore that was interrupted is known: there are entries and no such key.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Sequence
+from itertools import islice
+
+from homeostat.store.contract import Entry, Unavailable
+from homeostat.store.etcd import rpc_pb2 as rpc
+from homeostat.store.etcd.keys import ROOT, Layout
+from homeostat.store.etcd.members import Members, TlsFiles
+from homeostat.store.etcd.store import EtcdStore
+
+_TXN = "/etcdserverpb.KV/Txn"
+_RANGE = "/etcdserverpb.KV/Range"
+_TOGETHER = 64
+
+
+async def seed(
+    endpoints: Sequence[str], base: int, entries: Iterable[Entry], *, tls: TlsFiles | None = None, root: bytes = ROOT
+) -> int:
+    """Fill an empty cluster with `entries` at revisions above `base`; returns the newest. Nobody else may use it yet.
+
+    All before counts as compacted. Raises Unavailable when it is not empty or does not answer.
+    """
+    if await has_any(endpoints, tls=tls, root=root):
+        raise Unavailable(f"etcd at {endpoints[0]} is not empty: a restore needs new members, with no data")
+    store = EtcdStore(endpoints, tls=tls, root=root)
+    await store.start()
+    try:
+        rest = iter(entries)
+        while some := list(islice(rest, _TOGETHER)):
+            await asyncio.gather(*(store.commit(entry.key, 0, entry.value) for entry in some))
+    finally:
+        await store.close()
+    members, layout = Members(endpoints, tls), Layout(root)
+    members.open()
+    try:
+        put = rpc.RequestOp(request_put=rpc.PutRequest(key=layout.base_key, value=str(base).encode()))
+        await members.read(_TXN, rpc.TxnRequest(success=[put]), rpc.TxnResponse)
+        found = await members.read(_RANGE, layout.newest(), rpc.RangeResponse)
+    finally:
+        await members.close()
+    return base + (found.kvs[0].mod_revision if found.kvs else 0)
+
+
+async def has_any(endpoints: Sequence[str], *, tls: TlsFiles | None = None, root: bytes = ROOT) -> bool:
+    """Whether the cluster holds anything of ours: entries, or the mark of a restore. Raises Unavailable."""
+    members = Members(endpoints, tls)
+    members.open()
+    try:
+        request = rpc.RangeRequest(key=root, range_end=root + b"\xff", count_only=True)
+        found = await members.read(_RANGE, request, rpc.RangeResponse, seconds=10)
+    finally:
+        await members.close()
+    return bool(found.count)
