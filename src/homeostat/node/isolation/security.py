@@ -69,7 +69,7 @@ def container_security(pod: Obj, container: Obj, image_user: str | None, profile
         capabilities_add=_capabilities(capabilities.get("add")),
         capabilities_drop=_capabilities(capabilities.get("drop")),
         seccomp="Unconfined" if privileged else _profile(context.get("seccompProfile"), profiles, profiles.default),
-        apparmor="" if privileged else _profile(context.get("appArmorProfile"), profiles, ""),
+        apparmor="" if privileged else _profile(context.get("appArmorProfile"), Profiles(), ""),
         proc_unmasked=context.get("procMount") == "Unmasked",
     )
 
@@ -160,4 +160,5 @@ def _profile(profile: Mapping[str, str] | None, profiles: Profiles, default: str
     kind = (profile or {}).get("type") or default
     if kind != "Localhost":
         return kind
-    return f"Localhost/{profiles.folder}/{(profile or {}).get('localhostProfile') or ''}"
+    name = (profile or {}).get("localhostProfile") or ""
+    return f"Localhost/{profiles.folder}/{name}" if profiles.folder else f"Localhost/{name}"
