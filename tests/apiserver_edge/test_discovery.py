@@ -20,7 +20,7 @@ def test_the_legacy_form_walks_from_groups_to_resources():
         assert core["pods"]["shortNames"] == ["po"] and core["pods"]["categories"] == ["all"]
         assert (core["pods/eviction"]["kind"], core["pods/eviction"]["group"]) == ("Eviction", "policy")
         assert core["pods/exec"]["kind"] == "PodExecOptions" and set(core["pods/exec"]["verbs"]) == {"create", "get"}
-        assert "pods/resize" not in core, "what is refused is not advertised"
+        assert set(core["pods/resize"]["verbs"]) == {"get", "patch", "update"}
         apps = {entry["name"]: entry for entry in (await w.get("/apis/apps/v1")).obj["resources"]}
         assert apps["deployments/scale"]["kind"] == "Scale" and not apps["deployments/scale"]["singularName"]
         for path in ("/apis/nothing", "/apis/apps/v9", "/api/v2"):

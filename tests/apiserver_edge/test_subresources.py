@@ -272,18 +272,3 @@ def test_a_container_must_be_there_and_be_chosen_where_there_are_several():
         assert (await w.get(f"{PODS}/nobody/log")).status == 404
 
     story(tell, dial_kubelet=Kubelet().dial)
-
-
-def test_what_is_not_there_yet_is_refused_by_name():
-    async def tell(w: World) -> None:
-        await w.account()
-        await w.pod("p")
-        for path, words in (
-            (f"{PODS}/p/ephemeralcontainers", "ephemeral containers"),
-            (f"{PODS}/p/resize", "resizing a running Pod"),
-        ):
-            reply = await w.call("PUT", path, {})
-            assert (reply.status, reply.obj["reason"]) == (405, "MethodNotAllowed")
-            assert words in reply.message
-
-    story(tell)

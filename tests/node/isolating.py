@@ -64,6 +64,8 @@ class IsolatingRuntime(SimulatedRuntime):
 
     async def update_resources(self, container_id: str, resources: Resources) -> None:
         self.resized.append((container_id, resources))
+        found = self._containers[container_id]
+        self._containers[container_id] = replace(found, spec=replace(found.spec, resources=resources))
 
     async def stats(self, pod_uid: str = "") -> list[Stats]:
         chosen = {c.id for c in await self.containers(pod_uid) if c.state is ContainerState.RUNNING}

@@ -14,12 +14,13 @@ from typing import Any
 import pytest
 
 from homeostat.api.kinds import CONFIGMAP, POD, SECRET
+from homeostat.client.contract import STRATEGIC_PATCH
 from homeostat.kit import clock
 from homeostat.node.isolation import mounting
 from homeostat.runtime.contract import Image, PortMapping
 from homeostat.runtime.simulated import Behaviour, behaviours
 
-from .conftest import Stage, container, state, status_of
+from .conftest import Stage, condition, container, state, status_of
 
 Play = Callable[..., None]
 V1 = ("cpu", "memory", "pids", "cpuset")
@@ -298,3 +299,109 @@ def test_a_new_agent_adopts_what_runs(play: Play, ground: Path) -> None:
         assert [c.id for c in await stage.running()] == [before]
 
     play(story, isolated=ground, behaviour=behaviours({"main": Behaviour()}))
+
+
+# Ephemeral containers, and sizes
+
+
+async def debug(stage: Stage, **more: Any) -> None:
+    body = {"spec": {"ephemeralContainers": [{"name": "debug", "image": "app:1", **more}]}}
+    await stage.api.patch(POD, "web", "default", body, content_type=STRATEGIC_PATCH, subresource="ephemeralcontainers")
+
+
+def ephemeral(pod: dict | None) -> dict:
+    return next(iter((pod or {}).get("status", {}).get("ephemeralContainerStatuses", [])), {"state": {}})
+
+
+def test_an_ephemeral_container_runs_once_beside_its_target(play: Play, ground: Path) -> None:
+    async def story(stage: Stage) -> None:
+        await stage.pod()
+        await stage.ready()
+        await debug(stage, targetContainerName="main", stdin=True, tty=True)
+        await stage.until(lambda pod: ephemeral(pod)["state"].get("running"))
+        wanted = spec_of(stage, "debug")
+        assert wanted.target_id == stage.runtime.container_named("main").id
+        assert wanted.stdin and wanted.tty
+        stage.runtime.kill(stage.runtime.container_named("debug").id, exit_code=2)
+        ended = await stage.until(lambda pod: ephemeral(pod)["state"].get("terminated"))
+        assert ended["exitCode"] == 2
+        await clock.sleep(60)
+        pod = await stage.ready()
+        assert ephemeral(pod)["restartCount"] == 0, "it is never started again"
+
+    play(story, isolated=ground)
+
+
+def test_an_ephemeral_container_waits_for_a_target_that_does_not_run(play: Play, ground: Path) -> None:
+    async def story(stage: Stage) -> None:
+        await stage.pod(restartPolicy="OnFailure", containers=[container("main"), container("over")])
+        await stage.until(lambda pod: pod and state(pod, "over").get("terminated"))
+        await debug(stage, targetContainerName="over")
+        waiting = await stage.until(lambda pod: ephemeral(pod)["state"].get("waiting", {}).get("message"))
+        assert waiting == 'unable to find target container "over"'
+
+    play(story, isolated=ground, behaviour=behaviours({"over": Behaviour(exit_after_seconds=1)}))
+
+
+def amounts(cpu: str, memory: str) -> dict:
+    both = {"cpu": cpu, "memory": memory}
+    return {"limits": both, "requests": both}
+
+
+async def resize(stage: Stage, resources: dict, name: str = "web") -> None:
+    body = {"spec": {"containers": [{"name": "main", "resources": resources}]}}
+    await stage.api.patch(POD, name, "default", body, content_type=STRATEGIC_PATCH, subresource="resize")
+
+
+def test_a_running_container_is_resized(play: Play, ground: Path) -> None:
+    async def story(stage: Stage) -> None:
+        await stage.pod(containers=[container("main", resources=amounts("500m", "64Mi"))])
+        pod = await stage.ready()
+        assert status_of(pod)["resources"] == amounts("500m", "64Mi")
+        assert status_of(pod)["allocatedResources"] == {"cpu": "500m", "memory": "64Mi"}
+        await resize(stage, amounts("1", "128Mi"))
+        pod = await stage.until(lambda pod: pod if status_of(pod).get("resources") == amounts("1", "128Mi") else None)
+        [(_, limits)] = stage.runtime.resized
+        assert (limits.cpu_quota, limits.memory_limit_bytes, limits.oom_score_adj) == (100_000, 128 << 20, -997)
+        assert status_of(pod)["restartCount"] == 0
+        assert not condition(pod, "PodResizePending")
+        await stage.restart_agent()
+        await clock.sleep(5)
+        assert len(stage.runtime.resized) == 1, "what it has is not given again"
+
+    play(story, isolated=ground)
+
+
+def test_a_container_that_wants_it_is_restarted_for_its_new_size(play: Play, ground: Path) -> None:
+    async def story(stage: Stage) -> None:
+        policy = [{"resourceName": "memory", "restartPolicy": "RestartContainer"}]
+        await stage.pod(containers=[container("main", resources=amounts("500m", "64Mi"), resizePolicy=policy)])
+        await stage.ready()
+        await resize(stage, amounts("500m", "128Mi"))
+        await stage.until(lambda pod: pod and status_of(pod)["restartCount"] == 1)
+        assert spec_of(stage).resources.memory_limit_bytes == 128 << 20
+        assert "Container main resize requires restart" in await stage.events("Killing")
+        assert stage.runtime.resized == []
+
+    play(story, isolated=ground)
+
+
+def test_a_size_that_the_node_lacks_waits_or_can_never_be(play: Play, ground: Path) -> None:
+    """The node has 4 CPUs: 100 will never fit, 3 fit when the other pod has gone."""
+
+    async def story(stage: Stage) -> None:
+        await stage.pod("other", containers=[container("main", resources=amounts("2", "64Mi"))])
+        await stage.pod(containers=[container("main", resources=amounts("1", "64Mi"))])
+        await stage.ready("other")
+        await stage.ready()
+        await resize(stage, amounts("100", "64Mi"))
+        pod = await stage.until(lambda pod: pod if condition(pod, "PodResizePending") else None)
+        assert condition(pod, "PodResizePending")["reason"] == "Infeasible"
+        await resize(stage, amounts("3", "64Mi"))
+        await stage.until(lambda pod: condition(pod, "PodResizePending")["reason"] == "Deferred")
+        assert spec_of(stage).resources.cpu_quota == 100_000
+        await stage.api.delete(POD, "other", "default")
+        pod = await stage.until(lambda pod: pod if not condition(pod, "PodResizePending") else None, seconds=200)
+        assert stage.runtime.resized[-1][1].cpu_quota == 300_000
+
+    play(story, isolated=ground)

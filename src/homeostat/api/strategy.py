@@ -128,9 +128,8 @@ def prepare_update(kind: Kind, new: Obj, old: Obj, subresource: str = "") -> Non
     if subresource == "finalize":
         _keep(new, old, except_for=("metadata", "spec"))
         return
-    if subresource == "ephemeralcontainers":
-        added = (new.get("spec") or {}).get("ephemeralContainers")
-        new["spec"] = {**old["spec"], "ephemeralContainers": added or []}
+    if subresource in ("ephemeralcontainers", "resize"):
+        _keep_all_but_part(new, old, subresource)
     if subresource in ("", "ephemeralcontainers", "scale", "resize"):
         _prepare_main(kind, identity, new, old)
 
@@ -147,6 +146,25 @@ def _prepare_main(kind: Kind, identity: _Id, new: Obj, old: Obj) -> None:
     counted = _GENERATION.get(identity, ())
     if any(_at(new, path) != _at(old, path) for path in counted):
         new["metadata"]["generation"] = int(old["metadata"].get("generation") or 0) + 1
+
+
+def _keep_all_but_part(new: Obj, old: Obj, subresource: str) -> None:
+    """A write of a Pod's ephemeral containers or resources may change nothing else (dropPodUpdates)."""
+    wanted = new.get("spec") or {}
+    _keep(new, old, except_for=("metadata", "spec"))
+    for field in _ALL_METADATA:
+        _put(new["metadata"], field, old["metadata"].get(field))
+    if subresource == "ephemeralcontainers":
+        new["spec"] = {**old["spec"], "ephemeralContainers": wanted.get("ephemeralContainers") or []}
+        return
+    new["spec"] = dict(old["spec"])
+    for group in ("containers", "initContainers"):
+        asked, present = wanted.get(group) or [], old["spec"].get(group) or []
+        if [each.get("name") for each in asked] != [each.get("name") for each in present]:
+            new["spec"][group] = asked  # for validation to refuse
+        elif present:
+            pairs = zip(present, asked, strict=True)
+            new["spec"][group] = [{**kept, "resources": each.get("resources") or {}} for kept, each in pairs]
 
 
 def _prepare_status(identity: _Id, new: Obj, old: Obj) -> None:

@@ -1,7 +1,7 @@
 """Discovery: which groups, versions and resources there are, in the legacy form and the aggregated one.
 
-`/api`, `/apis`, `/api/v1`, `/apis/GROUP` and `/apis/GROUP/VERSION`. What is refused by name (`subresources.refused`) is
-not advertised. Rules: kubernetes.io/docs/concepts/overview/kubernetes-api, Discovery API.
+`/api`, `/apis`, `/api/v1`, `/apis/GROUP` and `/apis/GROUP/VERSION`. Rules:
+kubernetes.io/docs/concepts/overview/kubernetes-api, Discovery API.
 """
 
 from __future__ import annotations
@@ -9,13 +9,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from homeostat.api import errors, kinds
-from homeostat.api.errors import qualified
 from homeostat.api.kinds import Kind
 from homeostat.api.types import Obj
 from homeostat.apiserver.accept import PLAIN, Form, chosen
 from homeostat.apiserver.contract import Call
 from homeostat.apiserver.documents import Document
-from homeostat.apiserver.subresources.refused import REFUSED
 from homeostat.wire.message import Response
 
 _GROUP = "apidiscovery.k8s.io"
@@ -81,8 +79,7 @@ def _kinds_of(group: str, version: str) -> list[Kind]:
 
 
 def _subresources(kind: Kind) -> list[kinds.Subresource]:
-    names = [name for name in kind.subresources if (qualified(kind.plural, kind.group), name) not in REFUSED]
-    found = [kinds.subresource(kind, name) for name in names]
+    found = [kinds.subresource(kind, name) for name in kind.subresources]
     return [subresource for subresource in found if subresource is not None]
 
 

@@ -43,7 +43,7 @@ from homeostat.apiserver.presence import Presence
 from homeostat.apiserver.rbac import Rbac
 from homeostat.apiserver.rbac_policy import node_rules
 from homeostat.apiserver.rbac_rules import parse_all
-from homeostat.apiserver.subresources import binding, eviction, refused, scale
+from homeostat.apiserver.subresources import binding, eviction, scale
 from homeostat.apiserver.subresources.log import KubeletDialer, Logs
 from homeostat.apiserver.subresources.proxy import EndpointDialer, Proxies
 from homeostat.apiserver.subresources.reviews import Reviews
@@ -165,8 +165,9 @@ def _admission(config: EdgeConfig, reader: Reader, rbac: Rbac) -> Sequence[Admis
 def _handlers(
     config: EdgeConfig, issuer: TokenIssuer, reviews: Reviews, authorizer: Authorizer | None
 ) -> Mapping[tuple[str, str], SubresourceHandler]:
-    handlers: dict[tuple[str, str], SubresourceHandler] = dict.fromkeys(refused.REFUSED, refused.refuse)
-    handlers |= {(resource, "scale"): scale.scale for resource in scale.RESOURCES}
+    handlers: dict[tuple[str, str], SubresourceHandler] = {
+        (resource, "scale"): scale.scale for resource in scale.RESOURCES
+    }
     handlers |= reviews.handlers()
     proxies = Proxies(config.dial_kubelet, config.dial_endpoint)
     streams = Streams(config.dial_kubelet, authorizer)

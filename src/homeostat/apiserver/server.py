@@ -133,7 +133,7 @@ class ApiServer:
             # Handlers read through the hubs: what was true when the request came must be there.
             await self._feed.catch_up()
             return await handler(self._call(request, info))
-        if info.subresource not in ("", "status", "finalize", "approval"):
+        if info.subresource not in _WHOLE:
             raise errors.path_not_found()
         if not info.subresource and info.verb not in kind.verbs:
             raise errors.method_not_allowed(kind.plural, kind.group, info.verb)
@@ -171,6 +171,10 @@ class ApiServer:
     def _call(self, request: Request, info: RequestInfo) -> Call:
         assert request.user is not None
         return Call(request, info, request.user, self.reader, self.writer)
+
+
+# Subresources whose body is the whole object; which part of it counts, the kind's strategy says.
+_WHOLE = ("", "status", "finalize", "approval", "ephemeralcontainers", "resize")
 
 
 @lru_cache(maxsize=512)

@@ -205,7 +205,7 @@ class NodeAgent:
         """Static pods are part of the node: it runs them whatever its resources."""
         if spec.is_static(pod):
             return None
-        others = [worker.pod for uid, worker in self._workers.items() if uid != meta.uid(pod) and worker.wants_place]
+        others = [worker.sized for uid, worker in self._workers.items() if uid != meta.uid(pod) and worker.wants_place]
         node = self.node()
         labels = meta.labels(node) if node is not None else {**self._default_labels, **self.config.labels}
         if self._context.ground is not None:

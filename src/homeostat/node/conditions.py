@@ -10,6 +10,9 @@ from homeostat.node import spec
 
 # The types that the node owns; all others in a pod's status belong to somebody else.
 OWNED = ("PodReadyToStartContainers", "Initialized", "Ready", "ContainersReady", "PodScheduled")
+# Those that the node adds when they become true; it takes the first two away again.
+PASSING = ("PodResizePending", "PodResizeInProgress")
+ADDED = (*PASSING, "DisruptionTarget")
 
 
 def conditions(pod: Obj, status: Obj, *, has_sandbox: bool, is_initialized: bool) -> list[Obj]:

@@ -59,7 +59,7 @@ def choose(pod: Obj, name: str, containers: Sequence[Container], *, previous: bo
     """The instance whose log is meant: of `containers` (the pod's, oldest first) those named `name`. Raises
     LogRefusal in the kubelet's words."""
     pod_name = pod["metadata"]["name"]
-    if name not in (container["name"] for container in spec.all_containers(pod)):
+    if name not in spec.by_name(pod):
         raise LogRefusal(400, f"container {name} is not valid for pod {pod_name}")
     found = [c for c in containers if c.spec.name == name and c.state is not ContainerState.CREATED]
     if previous:
@@ -75,7 +75,8 @@ def choose(pod: Obj, name: str, containers: Sequence[Container], *, previous: bo
 
 def _waiting_reason(pod: Obj, name: str) -> str:
     status = pod.get("status") or {}
-    for entry in (*(status.get("containerStatuses") or ()), *(status.get("initContainerStatuses") or ())):
+    fields = ("containerStatuses", "initContainerStatuses", "ephemeralContainerStatuses")
+    for entry in (entry for field in fields for entry in status.get(field) or ()):
         if entry["name"] == name:
             return str(((entry.get("state") or {}).get("waiting") or {}).get("reason") or "ContainerCreating")
     return "ContainerCreating"

@@ -21,14 +21,14 @@ from homeostat.node.context import NodeContext
 from homeostat.node.failures import NotYet, StartFailure
 from homeostat.node.handlers import Target, hook
 from homeostat.node.isolation import sandboxspec
-from homeostat.node.plan import SANDBOX, Action, Kill, Prune, RunSandbox, Start
+from homeostat.node.plan import SANDBOX, Action, Kill, Prune, Resize, RunSandbox, Start
 from homeostat.node.prober import Prober
 from homeostat.node.starter import Gathered, Starter
 from homeostat.node.starter import Start as Wanted
 from homeostat.node.stopper import Stopper
 from homeostat.node.view import CrashBackoff, Trouble, View
 from homeostat.node.volumes import PodFiles, VolumeError
-from homeostat.runtime.contract import Container, ContainerState, LogSpan, RuntimeFault, Sandbox, SandboxSpec
+from homeostat.runtime.contract import Container, ContainerState, LogSpan, Resources, RuntimeFault, Sandbox, SandboxSpec
 
 # After a try that failed for a reason outside the container: volumes, references, images, sandboxes.
 _RETRY = Backoff(first_seconds=0.5, ceiling_seconds=10.0)
@@ -87,7 +87,15 @@ class Performer:
             troubles=dict(self._troubles),
             backoffs=dict(self._backoffs),
             holds=dict(self._holds),
+            sizes=self._sizes(pod),
         )
+
+    def _sizes(self, pod: Obj) -> Mapping[str, Resources]:
+        ground = self._context.ground
+        if ground is None or not ground.cgroups.available:
+            return {}
+        lasting = [c for c in spec.all_containers(pod) if c in spec.mains(pod) or spec.is_sidecar(c)]
+        return {container["name"]: ground.resources(pod, container) for container in lasting}
 
     def adopted(self, pod: Obj) -> bool:
         """Whether the pod has a status from an earlier look: then nothing is to be said twice."""
@@ -111,7 +119,7 @@ class Performer:
     async def _explained(self, pod: Obj, container: Container) -> Container:
         """The ended container with its termination message."""
         if container.id not in self._messages:
-            specs = {known["name"]: known for known in spec.all_containers(pod)}
+            specs = spec.by_name(pod)
             message = container.message
             if not message and self._runtime.real and container.spec.name in specs:
                 message = await self._termination_message(pod, specs[container.spec.name], container)
@@ -148,6 +156,8 @@ class Performer:
             await self._start(pod, action)
         elif isinstance(action, Kill):
             await self._kill(pod, action)
+        elif isinstance(action, Resize):
+            await self._resize(pod, action)
         else:
             await self._prune(pod, action)
 
@@ -195,7 +205,8 @@ class Performer:
                 await starter.make_volumes(pod, sandbox.ip, gathered)
                 self._volumes_made = True
             self._count_restart(action)
-            started = await starter.start(pod, Wanted(action.container, action.attempt, sandbox), gathered)
+            wanted = Wanted(action.container, action.attempt, sandbox, await self._target(action.container))
+            started = await starter.start(pod, wanted, gathered)
         except VolumeError as error:
             self._event("FailedMount", str(error), "Warning")
             self._hold(name)
@@ -211,6 +222,17 @@ class Performer:
             self._succeeded(name)
             self.note = f"container {name} started"
             await self._post_start(pod, action.container, started, sandbox)
+
+    async def _target(self, container: Obj) -> str:
+        """The ID of the container whose processes an ephemeral one is to see. Raises StartFailure."""
+        name = container.get("targetContainerName")
+        if not name:
+            return ""
+        for found in reversed(await self._runtime.containers(self._uid)):
+            if found.spec.name == name and found.state is ContainerState.RUNNING:
+                return found.id
+        text = f'unable to find target container "{name}"'
+        raise StartFailure(Trouble("CreateContainerConfigError", text))
 
     def _count_restart(self, action: Start) -> None:
         # What ended while the node was off (or had no agent) did not crash: it says nothing about the next start.
@@ -252,6 +274,19 @@ class Performer:
                 message=action.message,
             )
         )
+
+    async def _resize(self, pod: Obj, action: Resize) -> None:
+        ground = self._context.ground
+        assert ground is not None
+        try:
+            # The pod's own limit first where it grows, afterwards where it shrinks.
+            ground.grow(pod)
+            await self._runtime.update_resources(action.id, action.resources)
+            ground.place(pod)
+            self.note = "containers are resized"
+        except (RuntimeFault, OSError) as fault:
+            self._event("ResizeError", f"Error resizing pod: {fault}", "Warning")
+            await clock.sleep(_RETRY.delay(0))
 
     async def _prune(self, pod: Obj, action: Prune) -> None:
         found = [c for c in await self._runtime.containers(self._uid) if c.id == action.id]

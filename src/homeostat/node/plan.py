@@ -12,9 +12,9 @@ from typing import TypeAlias
 
 from homeostat.api import durations, meta
 from homeostat.api.types import Obj
-from homeostat.node import spec
+from homeostat.node import resize, spec
 from homeostat.node.view import Trouble, View
-from homeostat.runtime.contract import Container, ContainerState
+from homeostat.runtime.contract import Container, ContainerState, Resources
 
 # The name under which a sandbox's trouble is held.
 SANDBOX = ""
@@ -52,7 +52,15 @@ class Prune:
     id: str
 
 
-Action: TypeAlias = RunSandbox | Start | Kill | Prune
+@dataclass(frozen=True, slots=True)
+class Resize:
+    """Change the limits of a running container."""
+
+    id: str
+    resources: Resources
+
+
+Action: TypeAlias = RunSandbox | Start | Kill | Prune | Resize
 
 
 @dataclass(slots=True)
@@ -148,6 +156,8 @@ class _Case:
 def _plan_containers(result: Plan, case: _Case) -> None:
     pod, view = case.pod, case.view
     ready_for_mains = initialized(pod, view)
+    for ephemeral in spec.ephemerals(pod):
+        _keep(result, case, ephemeral, "Never")
     for init in spec.inits(pod):
         sidecar = spec.is_sidecar(init)
         if sidecar or not (ready_for_mains or _init_done(init, view)):
@@ -187,6 +197,13 @@ def _watch_over(result: Plan, container: Obj, latest: Container, view: View) -> 
         result.actions.append(Kill(container, latest.id, message))
     elif latest.id in view.condemned:
         result.actions.append(Kill(container, latest.id, view.condemned[latest.id]))
+    elif name in view.sizes and (names := resize.changed(latest.spec.resources, view.sizes[name])):
+        if resize.needs_restart(container, names):
+            message = f"Container {name} resize requires restart"
+            result.actions.append(Kill(container, latest.id, message))
+        else:
+            wanted = resize.applied(latest.spec.resources, view.sizes[name])
+            result.actions.append(Resize(latest.id, wanted))
 
 
 def _restart(result: Plan, case: _Case, container: Obj, latest: Container) -> None:

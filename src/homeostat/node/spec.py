@@ -36,6 +36,16 @@ def inits(pod: Obj) -> list[Obj]:
     return spec(pod).get("initContainers") or []
 
 
+def ephemerals(pod: Obj) -> list[Obj]:
+    """The ephemeral containers, in the order in which they were added."""
+    return spec(pod).get("ephemeralContainers") or []
+
+
+def by_name(pod: Obj) -> dict[str, Obj]:
+    """Every container of the pod, ephemeral ones among them."""
+    return {container["name"]: container for container in (*all_containers(pod), *ephemerals(pod))}
+
+
 def all_containers(pod: Obj) -> Iterator[Obj]:
     """Init containers first, then app containers."""
     yield from inits(pod)

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from homeostat.api import meta
 from homeostat.api.qos import qos_class
 from homeostat.api.types import Obj
 from homeostat.kit import clock
-from homeostat.node import conditions, spec
+from homeostat.node import conditions, resize, spec
 from homeostat.node.plan import initialized
 from homeostat.node.view import Trouble, View
 from homeostat.runtime.contract import Container, ContainerState
@@ -36,6 +36,9 @@ class Facts:
     waiting: Mapping[str, Trouble]
     ending: bool = False
     outcome: Trouble | None = None
+    # What the containers have been given where limits are enforced, by name; and conditions that pass.
+    given: Mapping[str, Obj] = field(default_factory=dict)
+    passing: tuple[Obj, ...] = ()
 
 
 def pod_status(pod: Obj, view: View, facts: Facts) -> Obj:
@@ -52,6 +55,11 @@ def pod_status(pod: Obj, view: View, facts: Facts) -> Obj:
     if inits:
         status["initContainerStatuses"] = [_init_status(c, pod, view, facts) for c in inits]
     default = Trouble("ContainerCreating" if done else "PodInitializing", "")
+    if spec.ephemerals(pod):
+        waiting = Trouble("ContainerCreating", "")
+        status["ephemeralContainerStatuses"] = [
+            _container_status(c, view, facts, waiting) for c in spec.ephemerals(pod)
+        ]
     by_name = sorted(mains, key=lambda container: str(container["name"]))
     status["containerStatuses"] = [_container_status(c, view, facts, default) for c in by_name]
     status["phase"] = _phase(pod, status, old, facts, is_initialized=done)
@@ -63,7 +71,21 @@ def pod_status(pod: Obj, view: View, facts: Facts) -> Obj:
     if generation:
         status["observedGeneration"] = generation
     status["conditions"] = conditions.conditions(pod, status, has_sandbox=view.sandbox is not None, is_initialized=done)
+    status["conditions"] += _passing(status, view, facts)
     return status
+
+
+def _passing(status: Obj, view: View, facts: Facts) -> list[Obj]:
+    """Conditions that are there while they are true: those given, and that a resize is under way."""
+    found = list(facts.passing)
+    running = {c.spec.name: c.spec.resources for c in view.running()}
+    if any(resize.changed(running[name], wanted) for name, wanted in view.sizes.items() if name in running):
+        found.append({"type": resize.IN_PROGRESS, "status": "True"})
+    for entry in found:
+        entry["lastProbeTime"] = None
+        if "observedGeneration" in status:
+            entry["observedGeneration"] = status["observedGeneration"]
+    return found
 
 
 def _init_status(container: Obj, pod: Obj, view: View, facts: Facts) -> Obj:
@@ -92,9 +114,17 @@ def _container_status(container: Obj, view: View, facts: Facts, default: Trouble
         former = latest if latest is not None and latest.state is ContainerState.EXITED else former
     else:
         status["state"] = {"terminated": _terminated(latest, facts)}
+    if facts.given.get(name):
+        status |= _sizes(facts.given[name])
     if former is not None:
         status["lastState"] = {"terminated": _terminated(former, facts)}
     return status
+
+
+def _sizes(resources: Obj) -> Obj:
+    """What the container has: all of it, and its share of what the node gives away."""
+    requests = {**(resources.get("limits") or {}), **(resources.get("requests") or {})}
+    return {"resources": resources} | ({"allocatedResources": requests} if requests else {})
 
 
 def _waiting(trouble: Trouble) -> Obj:

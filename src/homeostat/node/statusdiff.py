@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from homeostat.api import meta
 from homeostat.api.types import Obj
-from homeostat.node.conditions import OWNED
+from homeostat.node.conditions import ADDED, OWNED, PASSING
 
 # What the node writes; anything else in a status belongs to somebody else.
 _FIELDS = (
@@ -18,6 +18,7 @@ _FIELDS = (
     "qosClass",
     "initContainerStatuses",
     "containerStatuses",
+    "ephemeralContainerStatuses",
     "observedGeneration",
 )
 
@@ -50,7 +51,7 @@ def _ips_patch(old: list[Obj], new: list[Obj]) -> list[Obj]:
 def _conditions_patch(old: list[Obj], new: list[Obj], now_text: str) -> list[Obj]:
     changed = []
     for wanted in new:
-        if wanted["type"] not in OWNED:
+        if wanted["type"] not in OWNED + ADDED:
             continue
         present = meta.find_condition(old, wanted["type"])
         if present is not None and _same(present, wanted):
@@ -63,7 +64,9 @@ def _conditions_patch(old: list[Obj], new: list[Obj], now_text: str) -> list[Obj
             if field not in wanted and present is not None and present.get(field):
                 entry[field] = None
         changed.append(entry)
-    return changed
+    kept = {wanted["type"] for wanted in new}
+    gone = [present["type"] for present in old if present["type"] in PASSING and present["type"] not in kept]
+    return changed + [{"$patch": "delete", "type": name} for name in gone]
 
 
 def _same(present: Obj, wanted: Obj) -> bool:

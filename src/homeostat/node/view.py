@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from homeostat.runtime.contract import Container, ContainerState, Sandbox
+from homeostat.runtime.contract import Container, ContainerState, Resources, Sandbox
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +60,8 @@ class View:
     troubles: Mapping[str, Trouble] = field(default_factory=dict)
     backoffs: Mapping[str, CrashBackoff] = field(default_factory=dict)
     holds: Mapping[str, float] = field(default_factory=dict)
+    # What containers are to have where limits are enforced, by name.
+    sizes: Mapping[str, Resources] = field(default_factory=dict)
 
     @property
     def sandbox(self) -> Sandbox | None:

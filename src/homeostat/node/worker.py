@@ -16,7 +16,7 @@ from homeostat.api.types import Obj
 from homeostat.kit import clock, tasks
 from homeostat.kit.backoff import Backoff
 from homeostat.kit.log import logger
-from homeostat.node import spec, unsupported
+from homeostat.node import resize, spec, unsupported
 from homeostat.node.context import NodeContext
 from homeostat.node.lifecycle import POD as TABLE
 from homeostat.node.lifecycle import PodEvent, PodState
@@ -51,6 +51,8 @@ class PodWorker:
         self._start_time = meta.time_of(start, clock.wall())
         self._performer = Performer(context, self.uid, self.wake)
         self._waiting: dict[str, Trouble] = {}
+        self._given = resize.former_sizes(pod)
+        self._passing: tuple[Obj, ...] = ()
         self._task: asyncio.Task[None] | None = None
 
     # -- what others tell it ---------------------------------------------------------------------------------------
@@ -92,6 +94,22 @@ class PodWorker:
     def wants_place(self) -> bool:
         """Whether the pod counts against the node's capacity."""
         return self.state is PodState.SYNCING or (self.state is PodState.TERMINATING and self._outcome is None)
+
+    @property
+    def sized(self) -> Obj:
+        """The pod with the resources that the node has given it."""
+        return resize.sized(self.pod, self._given)
+
+    def _resize(self) -> None:
+        """Give the pod what it wants now, if the node has it."""
+        wanted = resize.wanted_sizes(self.pod)
+        if wanted == self._given:
+            self._passing = ()
+            return
+        refusal = resize.refusal(self.pod, self._context.allocatable, self._context.refusal(self.pod))
+        self._passing = (refusal,) if refusal else ()
+        if refusal is None:
+            self._given = wanted
 
     # -- the states ------------------------------------------------------------------------------------------------
 
@@ -161,7 +179,8 @@ class PodWorker:
         if ending is not None:
             self._move(ending)
             return
-        view = await self._performer.view(self.pod)
+        self._resize()
+        view = await self._performer.view(self.sized)
         now = clock.wall()
         kept = self._context.config.number("maximum-dead-containers-per-container")
         todo = plan(self._timed(), view, now, dead_kept=kept)
@@ -179,17 +198,17 @@ class PodWorker:
         for action in todo.actions:
             if self._ending() is not None:
                 return
-            await self._performer.perform(self.pod, action)
+            await self._performer.perform(self.sized, action)
         if not todo.actions:
             self._performer.tell_backoffs(self.pod, view, todo.waiting)
             await self._rest(todo)
 
     def _timed(self) -> Obj:
         """The pod with the start time that this node has set, for its deadline."""
-        status = self.pod.get("status") or {}
-        if status.get("startTime") or "activeDeadlineSeconds" not in spec.spec(self.pod):
-            return self.pod
-        return {**self.pod, "status": {**status, "startTime": clock.rfc3339(self._start_time)}}
+        pod, status = self.sized, self.pod.get("status") or {}
+        if status.get("startTime") or "activeDeadlineSeconds" not in spec.spec(pod):
+            return pod
+        return {**pod, "status": {**status, "startTime": clock.rfc3339(self._start_time)}}
 
     async def _rest(self, todo: Plan) -> None:
         """Until something happens, the plan wants to go on, or the next regular look is due."""
@@ -276,6 +295,8 @@ class PodWorker:
             waiting=self._waiting,
             ending=ended or self.state is not PodState.SYNCING,
             outcome=self._outcome,
+            given=self._given if self._context.ground is not None else {},
+            passing=self._passing,
         )
         if not ended and self.state is not PodState.SYNCING and view.running():
             # While it ends, the pod keeps its phase.

@@ -280,7 +280,7 @@ class Runtime(Protocol):
         ...
 
     async def update_resources(self, container_id: str, resources: Resources) -> None:
-        """Change a container's limits while it runs."""
+        """Change a container's limits while it runs; from then on its spec tells the new ones."""
         ...
 
     async def stats(self, pod_uid: str = "") -> list[Stats]:

@@ -48,7 +48,7 @@ def check_containers(spec: Obj, path: str, out: Causes) -> None:
             if name and name in seen:
                 out.append(duplicate(f"{where}.name", name))
             seen.add(name or "")
-            _check_container(container, where, volumes, out)
+            check_container(container, where, volumes, out)
             if ports := container.get("ports"):
                 _check_ports(ports, f"{where}.ports", host_ports, out)
                 if host_network:
@@ -56,7 +56,8 @@ def check_containers(spec: Obj, path: str, out: Causes) -> None:
             _check_hooks(container, where, out, init=group == "initContainers")
 
 
-def _check_container(container: Obj, path: str, volumes: Collection[str | None], out: Causes) -> None:
+def check_container(container: Obj, path: str, volumes: Collection[str | None], out: Causes) -> None:
+    """What holds for a container of any sort; its name is judged with those of the others."""
     image = container.get("image")
     if not image:
         out.append(required(f"{path}.image"))

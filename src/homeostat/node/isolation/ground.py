@@ -58,6 +58,14 @@ class Ground:
         self.cgroups.make(path, figures.pod_resources(pod))
         return path
 
+    def grow(self, pod: Obj) -> None:
+        """Bring the pod's cgroup up to its limits as far as the kernel lets it now; a limit below what is used waits
+        until the containers have shrunk."""
+        try:
+            self.place(pod)
+        except OSError:
+            pass
+
     def sandbox(self, pod: Obj, attempt: int, dns: Dns, cgroup_parent: str) -> SandboxSpec:
         """What the runtime is asked for."""
         logs = str(PodFiles(self._config, pod, isolates=True).logs)
