@@ -13,8 +13,16 @@ from typing import Any
 
 import pytest
 
-from homeostat.network import links
-from homeostat.network.plan_pods import PodPlan, conflist, masquerade, node_address, plan_pods, pod_range
+from homeostat.network import iptables, links
+from homeostat.network.plan_pods import (
+    PodPlan,
+    conflist,
+    masquerade,
+    masquerade_without_nft,
+    node_address,
+    plan_pods,
+    pod_range,
+)
 from tests.support.netns import Space
 from tests.support.wires import Server, Wires, ask
 
@@ -103,8 +111,14 @@ def plug(node: Space, pod: Space, config: dict[str, Any]) -> str:
     return str(json.loads(answer)["ips"][0]["address"]).partition("/")[0]
 
 
+async def masquerade_by_iptables(plan: PodPlan) -> None:
+    await iptables.restore(masquerade_without_nft(plan, "10.244.0.0/16"))
+    await iptables.jump("nat", "POSTROUTING", ("-j", "HOMEOSTAT-PODS"))
+
+
 @pytest.mark.real
-def test_pods_by_the_cni_plugins_reach_pods_nodes_and_the_world(tmp_path: Path) -> None:
+@pytest.mark.parametrize("mode", ["nftables", "iptables"])
+def test_pods_by_the_cni_plugins_reach_pods_nodes_and_the_world(tmp_path: Path, mode: str) -> None:
     wires = Wires(bridges=False)
     nodes = [node("a", "172.30.0.21", "10.244.1.0/24"), node("b", "172.30.0.22", "10.244.2.0/24")]
     try:
@@ -113,7 +127,10 @@ def test_pods_by_the_cni_plugins_reach_pods_nodes_and_the_world(tmp_path: Path) 
             plan = plan_pods(nodes, name)
             assert space.do(links.forward) == []
             assert space.do(lambda plan=plan: links.route(plan.routes)) == []  # type: ignore[misc]
-            space.run("nft", "-f", "-", text=masquerade(plan, "10.244.0.0/16"))
+            if mode == "nftables":
+                space.run("nft", "-f", "-", text=masquerade(plan, "10.244.0.0/16"))
+            else:
+                space.aio(masquerade_by_iptables(plan))
             config = json.loads(conflist(plan.own, 1500))
             config["plugins"][0]["ipam"]["dataDir"] = str(tmp_path / name)
             for number in range(2):

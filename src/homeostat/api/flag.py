@@ -5,12 +5,24 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
-# duration: a Go duration; quantity: a resource.Quantity; modes: authorization modes; the others as their names say.
+# duration: a Go duration; quantity: a resource.Quantity; modes: authorization modes; proxy-mode: how kube-proxy has
+# rules carried; the others as their names say.
 Type: TypeAlias = Literal[
-    "duration", "integer", "number", "text", "boolean", "quantity", "cidr", "port-range", "address-range", "modes"
+    "duration",
+    "integer",
+    "number",
+    "text",
+    "boolean",
+    "quantity",
+    "cidr",
+    "port-range",
+    "address-range",
+    "modes",
+    "proxy-mode",
 ]
 
 AUTHORIZATION_MODES = frozenset(("Node", "RBAC", "AlwaysAllow", "AlwaysDeny"))
+PROXY_MODES = frozenset(("auto", "nftables", "iptables"))
 
 
 @dataclass(frozen=True, slots=True)

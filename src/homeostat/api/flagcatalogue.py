@@ -238,7 +238,17 @@ _SCHEDULER = (
     *_election("scheduler"),
 )
 
+_PROXY = (
+    Flag(
+        "kube-proxy",
+        "proxy-mode",
+        "proxy-mode",
+        "auto",
+        "what carries a node's service rules, with the runtime container: nftables, iptables, or the first that is there",
+    ),
+)
+
 CATALOGUE: dict[tuple[str, str], Flag] = {
-    (flag.component, flag.name): flag for flag in (*_APISERVER, *_CONTROLLERS, *_SCHEDULER, *KUBELET)
+    (flag.component, flag.name): flag for flag in (*_APISERVER, *_CONTROLLERS, *_SCHEDULER, *KUBELET, *_PROXY)
 }
-COMPONENTS = ("apiserver", "controller-manager", "scheduler", "kubelet")
+COMPONENTS = ("apiserver", "controller-manager", "scheduler", "kubelet", "kube-proxy")

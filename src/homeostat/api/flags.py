@@ -13,6 +13,7 @@ import re
 from collections.abc import Iterable, Mapping
 
 from homeostat.api import durations, quantity
+from homeostat.api.flag import PROXY_MODES
 from homeostat.api.flagcatalogue import AUTHORIZATION_MODES, CATALOGUE, COMPONENTS, Flag
 
 __all__ = ["CATALOGUE", "COMPONENTS", "Flag", "Settings", "SettingsError", "parse_settings"]
@@ -26,6 +27,7 @@ _EXPECTED = {
     "quantity": "a size such as 10Mi",
     "cidr": "an address range such as 10.96.0.0/16",
     "port-range": "a range of ports such as 30000-32767",
+    "proxy-mode": "one of auto, nftables and iptables",
     "address-range": "a range of addresses such as 172.30.0.200-172.30.0.250",
     "modes": "a list of Node, RBAC, AlwaysAllow and AlwaysDeny, each at most once, such as Node,RBAC",
 }
@@ -169,6 +171,9 @@ def _value(flag: Flag, text: str) -> float:
             ipaddress.ip_network(text)
         case "port-range":
             _ports(text)
+        case "proxy-mode":
+            if text not in PROXY_MODES:
+                raise ValueError(text)
         case "address-range":
             _addresses(text)
         case "modes":

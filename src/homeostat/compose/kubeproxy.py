@@ -10,17 +10,22 @@ import asyncio
 from homeostat.api.kinds import NODE
 from homeostat.client.contract import Client
 from homeostat.compose.place import Place
+from homeostat.kit.log import logger
 from homeostat.lab import certificates
+from homeostat.network import iptables
 from homeostat.network.announcer import Announcer
 from homeostat.network.caches import Caches
 from homeostat.network.followers import AfterRules
 from homeostat.network.nft import NftRules
-from homeostat.network.nodeproxy import NodeProxy
+from homeostat.network.nodeproxy import NodeProxy, NodeRules
 from homeostat.network.plan_nft_base import Ranges
 from homeostat.network.podnet import PodNetwork, Site
+from homeostat.network.programs import ProgramError, present
 
 # How long the API may take to answer before it counts as out of reach.
 _REACH_SECONDS = 5.0
+
+_log = logger("kube-proxy")
 
 
 async def run(place: Place, stop: asyncio.Event) -> None:
@@ -31,7 +36,9 @@ async def run(place: Place, stop: asyncio.Event) -> None:
     addresses = (node.address,)
     ranges = Ranges((pods,), (settings.text("apiserver", "service-cluster-ip-range"),), addresses)
     caches, followers = Caches(client), AfterRules(addresses)
-    proxy = NodeProxy(caches, NftRules(node.name, ranges), node.name, followers)
+    proxy = NodeProxy(
+        caches, await _rules(settings.text("kube-proxy", "proxy-mode"), node.name, ranges), node.name, followers
+    )
     network = PodNetwork(caches, Site(node.name, node.address, pods))
     announcer = Announcer(caches, node.name, node.address, lambda: _reach(client, node.name))
     network.start()
@@ -51,3 +58,17 @@ async def _reach(client: Client, node: str) -> None:
     """Raises unless the API answers soon."""
     async with asyncio.timeout(_REACH_SECONDS):
         await client.get(NODE, node)
+
+
+async def _rules(mode: str, node: str, ranges: Ranges) -> NodeRules:
+    """The rules of the mode asked for; what the other one may have left goes."""
+    nftables = mode == "nftables" or (mode == "auto" and present("nft"))
+    rules, others = NftRules(node, ranges), iptables.IptablesRules(ranges)
+    try:
+        if nftables and present("iptables-save"):
+            await iptables.remove()
+        elif not nftables and present("nft"):
+            await rules.remove()
+    except ProgramError as error:
+        _log.warning("the rules of the other proxy mode stay: %s", error)
+    return rules if nftables else others

@@ -16,6 +16,7 @@ from homeostat.api import meta
 from homeostat.api.types import Obj
 
 POD_TABLE = "homeostat-pods"
+POD_CHAIN = "HOMEOSTAT-PODS"
 BRIDGE = "cni0"
 NETWORK = "homeostat"
 _LEASES = "/run/homeostat/cni"
@@ -102,3 +103,14 @@ def masquerade(plan: PodPlan, cluster_pods: str) -> str:
         leaving = f"ip saddr {plan.own} ip daddr != @inside ip daddr != 224.0.0.0/4"
         lines.append(f"add rule ip {POD_TABLE} out {leaving} masquerade fully-random")
     return "\n".join(lines) + "\n"
+
+
+def masquerade_without_nft(plan: PodPlan, cluster_pods: str) -> str:
+    """The same as input of `iptables-restore --noflush`; the chain is called from POSTROUTING."""
+    rules: list[str] = []
+    if plan.own:
+        # 224.0.0.0/4 is multicast.
+        spared = sorted({cluster_pods, "224.0.0.0/4", *plan.nodes})
+        rules = [f"-A {POD_CHAIN} -d {text} -j RETURN" for text in spared]
+        rules.append(f"-A {POD_CHAIN} -s {plan.own} -j MASQUERADE --random-fully")
+    return "\n".join(["*nat", f":{POD_CHAIN} - [0:0]", *rules, "COMMIT"]) + "\n"

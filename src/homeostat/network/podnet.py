@@ -13,10 +13,10 @@ from pathlib import Path
 from homeostat.api.types import Obj
 from homeostat.kit import tasks
 from homeostat.kit.log import logger
-from homeostat.network import links
+from homeostat.network import iptables, links
 from homeostat.network.caches import Caches
-from homeostat.network.plan_pods import PodPlan, conflist, masquerade, plan_pods
-from homeostat.network.programs import ProgramError, run
+from homeostat.network.plan_pods import POD_CHAIN, PodPlan, conflist, masquerade, masquerade_without_nft, plan_pods
+from homeostat.network.programs import ProgramError, present, run
 
 _LOOK_AGAIN_SECONDS = 10.0
 _log = logger("podnet")
@@ -42,7 +42,7 @@ class PodNetwork:
         self._moved = asyncio.Event()
         self._loop: asyncio.Task[None] | None = None
         self._said: set[str] = set()
-        self._masquerade = ""
+        self._masqueraded: tuple[PodPlan, str] | None = None
         self.synced = asyncio.Event()
 
     def start(self) -> None:
@@ -80,14 +80,21 @@ class PodNetwork:
     async def _apply(self, plan: PodPlan) -> list[str]:
         """Make the plan true; what could not be done, in words."""
         trouble = await asyncio.to_thread(self._forward, plan)
-        text = masquerade(plan, self._site.cluster_pods)
-        if text != self._masquerade:
-            try:
-                await run("nft", "-f", "-", text=text)
-                self._masquerade = text
-            except ProgramError as error:
-                trouble.append(str(error))
+        try:
+            await self._masquerade(plan)
+        except ProgramError as error:
+            trouble.append(str(error))
         return trouble
+
+    async def _masquerade(self, plan: PodPlan) -> None:
+        if (plan, self._site.cluster_pods) == self._masqueraded:
+            return
+        if present("nft"):
+            await run("nft", "-f", "-", text=masquerade(plan, self._site.cluster_pods))
+        else:
+            await iptables.restore(masquerade_without_nft(plan, self._site.cluster_pods))
+            await iptables.jump("nat", "POSTROUTING", ("-j", POD_CHAIN))
+        self._masqueraded = (plan, self._site.cluster_pods)
 
     def _forward(self, plan: PodPlan) -> list[str]:
         trouble = [*links.forward(), *links.route(plan.routes)]

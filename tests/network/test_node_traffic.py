@@ -1,4 +1,4 @@
-"""Real traffic through real rules: two nodes, Pods and an outside host in network namespaces.
+"""Real traffic through real rules, of nftables and of iptables: two nodes, Pods and an outside host in namespaces.
 
 Rules: "Virtual IPs and Service Proxies" of the Kubernetes documentation, pkg/proxy/nftables.
 """
@@ -13,7 +13,9 @@ from typing import Any
 import pytest
 
 from homeostat.network.conntrack import Connections
+from homeostat.network.iptables import IptablesRules
 from homeostat.network.nft import NftRules
+from homeostat.network.nodeproxy import NodeRules
 from homeostat.network.plan import Front
 from homeostat.network.plan_nft_base import Ranges
 from homeostat.network.plan_node import Entry, Here, plan_node
@@ -28,8 +30,9 @@ CLUSTER_IP, BALANCER_IP, NODE_PORT = "10.96.0.5", "172.30.0.200", 30080
 class Cluster:
     """The wires, and one Service on both nodes."""
 
-    def __init__(self, wires: Wires) -> None:
+    def __init__(self, wires: Wires, mode: str) -> None:
         self.wires = wires
+        self._mode = mode
         self.restart()
         self.pods: dict[str, str] = {}
         self.client = wires.pod("a", port=0)[0]
@@ -54,10 +57,11 @@ class Cluster:
         """Forget everything, as a proxy does that begins again."""
         self.plans: dict[str, dict[Front, Entry]] = {}
         self.connections = {name: Connections((address,)) for name, address in NODE_ADDRESSES.items()}
-        self.rules = {
-            name: NftRules(name, Ranges(("10.244.0.0/16",), ("10.96.0.0/16",), (address,)))
-            for name, address in NODE_ADDRESSES.items()
-        }
+        self.rules = {name: self._rules_of(name, address) for name, address in NODE_ADDRESSES.items()}
+
+    def _rules_of(self, name: str, address: str) -> NodeRules:
+        ranges = Ranges(("10.244.0.0/16",), ("10.96.0.0/16",), (address,))
+        return NftRules(name, ranges) if self._mode == "nftables" else IptablesRules(ranges)
 
     def plan(self, node: str, addresses: list[str] | None = None, **spec: Any) -> dict[Front, Entry]:
         """The Service's entries on a node."""
@@ -81,10 +85,10 @@ def piece(pods: dict[str, str]) -> dict[str, Any]:
     return {"metadata": {"name": "web-x"}, "addressType": "IPv4", "endpoints": endpoints, "ports": ports}
 
 
-@pytest.fixture(scope="module")
-def cluster() -> Iterator[Cluster]:
+@pytest.fixture(scope="module", params=["nftables", "iptables"])
+def cluster(request: pytest.FixtureRequest) -> Iterator[Cluster]:
     wires = Wires()
-    yield Cluster(wires)
+    yield Cluster(wires, request.param)
     wires.close()
 
 
