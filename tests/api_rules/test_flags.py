@@ -78,7 +78,7 @@ def test_settings_are_stored_as_text_and_come_back_equal():
         (
             "controler-manager.node-monitor-period=5s",
             'unknown component "controler-manager"; the components are apiserver, controller-manager, scheduler, '
-            "kubelet; did you mean controller-manager.node-monitor-period?",
+            "kubelet, kube-proxy; did you mean controller-manager.node-monitor-period?",
         ),
         ("kubelet.max-pods=many", 'kubelet.max-pods: "many" is not a whole number'),
         ("kubelet.max-pods=0", 'kubelet.max-pods: "0" is too small: the least is 1'),

@@ -244,7 +244,7 @@ _PROXY = (
         "proxy-mode",
         "proxy-mode",
         "auto",
-        "what carries a node's service rules, with the runtime container: nftables, iptables, or the first that is there",
+        "what carries a node's service rules, with the runtime container: nftables, iptables, or what is there",
     ),
 )
 
