@@ -643,12 +643,18 @@ def test_a_log_goes_on_in_a_new_file_after_it_was_renamed(play: Callable[[Story]
 # -- without root ------------------------------------------------------------------------------------------------------
 
 
-def test_without_root_and_with_one_user_id_pods_run_but_only_as_root_and_unmeasured(tmp_path: Path) -> None:
+def test_without_root_pods_run_as_root_alone_and_unmeasured_and_a_full_disk_is_told(tmp_path: Path) -> None:
     async def story() -> None:
         node = Node(engine, tmp_path)
         node.runtime = CriRuntime(engine.socket, cgroups=False)
         await node.runtime.start()
         box = await node.box()
+        await with_one_user(node, box)
+        await with_a_full_disk(node)
+        await remove_all(node.runtime)
+        await node.runtime.close()
+
+    async def with_one_user(node: Node, box: Sandbox) -> None:
         limits = Resources(memory_limit_bytes=64 << 20, cpu_shares=2, oom_score_adj=1000)
         one = await node.run("sleep 60 & wait", box, resources=limits, security=Security(seccomp="RuntimeDefault"))
         result = await node.runtime.exec_sync(one.id, ("id", "-u"), timeout_seconds=5)
@@ -659,7 +665,17 @@ def test_without_root_and_with_one_user_id_pods_run_but_only_as_root_and_unmeasu
         assert await node.runtime.stats() == []
         await node.runtime.stop_container(one.id, timeout_seconds=0)
         assert (await node.now(one)).exit_code == 137
-        await node.runtime.close(stop_containers=True)
+
+    async def with_a_full_disk(node: Node) -> None:
+        filler = engine.root / "data" / "filler"
+        engine.run("sh", "-c", f"cat /dev/zero > {filler} 2>/dev/null || true")
+        with pytest.raises(RuntimeFault, match="no space left on device") as fault:
+            await node.box("full")
+        assert fault.value.reason == "CreatePodSandboxError"
+        assert await node.runtime.status() == ""
+        engine.run("rm", str(filler))
+        box = await node.box("full", attempt=1)
+        assert await node.says("echo room", box) == "room"
 
     engine = Engine(rootless=True)
     try:

@@ -4,7 +4,8 @@
 namespaces, and in them an init that starts containerd on ROOT/containerd.sock. Orders come by standard input, one a
 line (`start`, `kill`, `stop`, `freeze`, `thaw`, `reboot`), each answered by `ok`. At its end, however that came about,
 the namespaces end with all that is in them, and cgroups and ROOT are removed; should this process itself be killed, the
-next one clears up. `rootless`: all in a user namespace that maps one ID, without cgroups.
+next one clears up. `rootless`: all in a user namespace that maps one ID, without cgroups, on
+a small disk.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from homeostat.runtime.cri.config import ONE_ID_RUNC, EngineConfig, containerd_c
 PREFIX = "homeostat-engine-"
 CGROUPS = Path("/sys/fs/cgroup")
 ROOTLESS = "rootless"
+DISK_BYTES = 32 << 20
 _BRIDGE = {
     "type": "bridge",
     "bridge": "cni0",
@@ -116,7 +118,11 @@ class Inside:
 
     def prepare(self) -> None:
         """Own cgroups, /run, /var/lib and loopback; the engine's configuration and its network's."""
-        if not self.rootless:
+        if self.rootless:
+            # A small disk, which a test can fill.
+            (self.root / "data").mkdir()
+            _mount("tmpfs", self.root / "data", "-o", f"size={DISK_BYTES}")
+        else:
             self.mount_cgroups()
         # Mounts of the node and of its containers may reach each other, as on a host that systemd set up.
         subprocess.run(["mount", "--make-rshared", "/"], check=True)
