@@ -1,7 +1,7 @@
 # `make up` and `make test` do all their own set-up; both are safe to repeat.
 VENV ?= .venv
 BIN := $(VENV)/bin
-STAMP := $(VENV)/.ready-$(shell cat requirements/dev.txt pyproject.toml hatch_build.py $$(find src -name '*.proto' | sort) 2>/dev/null | cksum | cut -d' ' -f1)
+STAMP := $(VENV)/.ready-$(shell cat requirements/dev.txt pyproject.toml hatch_build.py tools/setup*.sh $$(find src -name '*.proto' | sort) 2>/dev/null | cksum | cut -d' ' -f1)
 PYTEST_WORKERS ?= 2
 
 .PHONY: compiled up down test check bench setup drill-long format

@@ -5,6 +5,7 @@ set -eu
 missing=
 command -v curl >/dev/null || missing="$missing curl"
 command -v ss >/dev/null || missing="$missing iproute2"
+sh "$(dirname "$0")/setup-containers.sh"
 [ -n "$missing" ] || exit 0
 if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
     echo "installing$missing"

@@ -26,3 +26,6 @@ command -v "$python" >/dev/null || need python3 python3-venv
 echo "installing the locked dependencies into $venv"
 "$venv/bin/python" -m pip install -q --disable-pip-version-check --require-hashes -r requirements/dev.txt
 "$venv/bin/python" -m pip install -q --disable-pip-version-check --no-deps -e .
+
+# Plain processes need nothing of this; what is missing has been named.
+sh "$(dirname "$0")/setup-containers.sh" || true
