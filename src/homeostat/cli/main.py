@@ -13,6 +13,7 @@ _COMMANDS = {
     "status": "what runs and how it is",
     "kubeconfig": "print the cluster's kubeconfig",
     "node": "list, add, remove, stop, start, cut and heal nodes",
+    "image": "load images onto nodes, and list them",
     "drill": "list and run failure drills",
     "why": "what led to an object's last change",
     "events": "what happened, newest last",

@@ -1,0 +1,101 @@
+"""`homeostat image`: the images on a cluster's nodes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import IO, TYPE_CHECKING
+
+import click
+import orjson
+
+from homeostat.cli.options import known, name_option, output_option
+from homeostat.lab.control import ask
+from homeostat.lab.state import Folder, LabError
+
+if TYPE_CHECKING:
+    import subprocess
+
+
+@click.group("image")
+def command() -> None:
+    """Load images onto nodes, and list what they have."""
+
+
+@command.command("load")
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--as", "image", default="", metavar="NAME", help="Names the image of an archive that has no name in it.")
+@name_option
+def load_image(file: Path, image: str, name: str) -> None:
+    """Load an archive made by `docker save` or an OCI layout, gzipped or not, onto all nodes that run."""
+    from homeostat.lab.images.load import load
+    from homeostat.lab.images.reader import examine
+
+    folder = _contained(name)
+    archive = examine(file, name=image)
+    on, off = _nodes(folder)
+    if not on:
+        raise LabError(f"no node of {folder.name} is on; `homeostat node start NODE` turns one on")
+    load(archive, on, _entering(folder))
+    click.echo(f"loaded {', '.join(archive.names)} onto {', '.join(on)}")
+    if off:
+        click.echo(f"not onto {', '.join(off)}, which {'is' if len(off) == 1 else 'are'} off", err=True)
+
+
+@command.command("list")
+@click.argument("node", required=False)
+@output_option
+@name_option
+def list_images(node: str | None, output: str, name: str) -> None:
+    """The images of all nodes that run, or of one."""
+    from homeostat.lab.images.load import Listed, listed
+
+    folder = _contained(name)
+    on, off = _nodes(folder)
+    if node in off:
+        raise LabError(f"{node} is off; `homeostat node start {node}` turns it on")
+    if node and node not in on:
+        raise LabError(f"there is no node {node!r}; the nodes are {', '.join(on + off)}")
+    nodes_of: dict[Listed, list[str]] = {}
+    for each in [node] if node else on:
+        for image in listed(each, _entering(folder)):
+            nodes_of.setdefault(image, []).append(each)
+    found = sorted(nodes_of.items(), key=lambda item: item[0].name)
+    if output == "json":
+        rows = [{"name": i.name, "digest": i.digest, "size": i.size, "nodes": nodes} for i, nodes in found]
+        click.echo(orjson.dumps(rows, option=orjson.OPT_INDENT_2))
+        return
+    lines = [("IMAGE", "DIGEST", "SIZE", "NODES")]
+    for image, nodes in found:
+        where = "all" if not node and len(nodes) == len(on) else ", ".join(nodes)
+        lines.append((image.name, image.digest.removeprefix("sha256:")[:12], image.size, where))
+    widths = [max(len(line[column]) for line in lines) for column in range(3)]
+    for *cells, where in lines:
+        click.echo("  ".join([*map(str.ljust, cells, widths), where]))
+
+
+def _contained(name: str) -> Folder:
+    """The folder of a cluster whose nodes have images. Raises LabError."""
+    folder = known(name)
+    if not folder.load().contained:
+        raise LabError(
+            "images are on real nodes only (`homeostat up --runtime container`); here pods are plain processes"
+        )
+    return folder
+
+
+def _nodes(folder: Folder) -> tuple[list[str], list[str]]:
+    """The nodes that are on, and those that are off. Raises LabError when the cluster does not run."""
+    children = [child for child in ask(folder.supervisor_socket, {"do": "status"})["children"] if child["node"]]
+    return [c["node"] for c in children if c["pid"]], [c["node"] for c in children if not c["pid"]]
+
+
+def _entering(
+    folder: Folder,
+) -> Callable[[str, Sequence[str], IO[bytes] | None], subprocess.CompletedProcess[bytes]]:
+    from homeostat.lab.nodes import enter
+
+    def run(node: str, argv: Sequence[str], stdin: IO[bytes] | None) -> subprocess.CompletedProcess[bytes]:
+        return enter.run(folder, node, argv, stdin=stdin)
+
+    return run
