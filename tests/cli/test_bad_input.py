@@ -22,6 +22,8 @@ NEEDS_A_CLUSTER = [
     ("node", "cut", "worker-1"),
     ("node", "heal", "worker-1"),
     ("drill", "run", "container"),
+    ("image", "list"),
+    ("image", "load", "x.tar"),
 ]
 
 

@@ -78,9 +78,7 @@ def _contained(name: str) -> Folder:
     """The folder of a cluster whose nodes have images. Raises LabError."""
     folder = known(name)
     if not folder.load().contained:
-        raise LabError(
-            "images are on real nodes only (`homeostat up --runtime container`); here pods are plain processes"
-        )
+        raise LabError(f"{name!r} has no images: its pods are plain processes (`homeostat up --runtime container`)")
     return folder
 
 
