@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
+from tests.support.crinode import Story, tell
 from tests.support.engine import Engine
 
 
@@ -14,3 +16,9 @@ def engine() -> Iterator[Engine]:
     one = Engine()
     yield one
     one.close()
+
+
+@pytest.fixture
+def on_node(engine: Engine, tmp_path: Path) -> Callable[[Story], None]:
+    """Plays a story on a node of its own."""
+    return lambda story: tell(engine, tmp_path, story)
