@@ -3,8 +3,8 @@
     python -m bench [--only api,scheduling,lab] [--rounds 3]
 
 Parts: `api` (one API server), `scheduling` (with controller manager and scheduler), `lab` (the cluster that `make up`
-boots). With `--only` the page is left alone. It ends with 1 when a part could not be measured; a missed figure is no
-failure.
+boots), `network` (the service rules of a node). With `--only` the page is left alone. It ends with 1 when a part could
+not be measured; a missed figure is no failure.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from bench import api, lab, scheduling
+from bench import api, lab, network, scheduling
 from bench.figures import Row, markdown
 
 _PAGE = Path(__file__).parent.parent / "docs" / "performance.md"
@@ -68,6 +68,7 @@ def main() -> int:
         "api": lambda: api.rows(rounds=options.rounds),
         "scheduling": lambda: scheduling.rows(rounds=options.rounds),
         "lab": lab.rows,
+        "network": network.rows,
     }
     chosen = options.only.split(",") if options.only else list(parts)
     if unknown := set(chosen) - set(parts):

@@ -230,3 +230,25 @@ def test_a_pod_on_a_node_that_nobody_knows_waits_for_the_node():
     world.put(node("n9"))
     world.settle()
     assert addresses(world) == ["10.1.0.9"]
+
+
+def test_endpoints_are_meant_for_the_zone_or_node_that_a_service_asks_to_keep_traffic_in():
+    # KEP-2433 (PreferClose, PreferSameZone) and KEP-3015 (PreferSameNode).
+    def hints(world):
+        return [endpoint.get("hints") for item in world.all(ENDPOINTSLICE) for endpoint in item["endpoints"]]
+
+    def prefer(nearness):
+        world.change(SERVICE, "web", "default", lambda s: s["spec"].update(trafficDistribution=nearness))
+        world.settle()
+
+    world = bench(service(), ready("a", "10.1.0.1"), run(pod("b", node="n1"), NOW, ready=False, address="10.1.0.2"))
+    world.change(NODE, "n1", "", lambda n: n["metadata"]["labels"].update({"topology.kubernetes.io/zone": "z1"}))
+    world.settle()
+    assert hints(world) == [None, None]
+    for nearness in ("PreferClose", "PreferSameZone"):
+        prefer(nearness)
+        assert hints(world) == [{"forZones": [{"name": "z1"}]}, None]
+    prefer("PreferSameNode")
+    assert hints(world) == [{"forZones": [{"name": "z1"}], "forNodes": [{"name": "n1"}]}, None]
+    prefer(None)
+    assert hints(world) == [None, None]

@@ -31,6 +31,7 @@ from homeostat.loop.contract import Action, Create, Delete, Key, Loop, Update, W
 
 MANAGER = "endpointslice-controller.k8s.io"
 ZONE = "topology.kubernetes.io/zone"
+_SAME_NODE = "PreferSameNode"
 _RESERVED = frozenset({SERVICE_NAME, MANAGED_BY, HEADLESS})
 
 
@@ -108,6 +109,8 @@ def _wanted(service: Obj, family: str, pods: list[Obj], world: World) -> list[_W
             continue
         if name := hostname(pod, service):
             endpoint["hostname"] = name
+        if hints := _hints(service, endpoint):
+            endpoint["hints"] = hints
         ports = ports_of(pod)
         groups.setdefault(ports, _Wanted(family, ports)).endpoints[meta.uid(pod)] = endpoint
     # One empty slice says that the Service is known and has nothing behind it.
@@ -195,6 +198,19 @@ def _endpoint(family: str, pod: Obj, world: World, *, publish: bool) -> Obj | No
     if node is not None and (zone := meta.labels(node).get(ZONE)):
         endpoint["zone"] = zone
     return endpoint
+
+
+def _hints(service: Obj, endpoint: Obj) -> Obj:
+    """Which zone, or node, a ready endpoint is meant for (KEP-2433, KEP-3015: one for those that are next to it)."""
+    nearness = service["spec"].get("trafficDistribution")
+    if not nearness or not endpoint["conditions"]["ready"]:
+        return {}
+    hints: Obj = {}
+    if zone := endpoint.get("zone"):
+        hints["forZones"] = [{"name": zone}]
+    if nearness == _SAME_NODE and (node := endpoint.get("nodeName")):
+        hints["forNodes"] = [{"name": node}]
+    return hints
 
 
 def _ports_of(item: Obj) -> Ports:
