@@ -53,7 +53,7 @@ def test_a_lost_cluster_comes_back_from_its_backup(new_lab: Callable[[], Lab], t
     assert "--force replaces it" in lab.homeostat("restore", str(backup), check=False).stderr
     shutil.rmtree(state)
     assert "1 masters and 1 workers" in lab.homeostat("restore", str(backup)).stdout
-    up(lab)
+    up(lab, "--runtime", "simulated")
     secrets = lab.json("get", "secrets")["items"]
     assert [secret["metadata"]["name"] for secret in secrets] == ["kept"]
     assert int(secrets[0]["metadata"]["resourceVersion"]) > int(seen) + 1_000_000

@@ -122,6 +122,11 @@ def test_etcd_members_that_hold_something_are_not_filled(etcd: EtcdCluster, tmp_
         root = await empty_root(etcd.endpoints)
         with pytest.raises(Unavailable, match="not empty"):
             await seed.seed(etcd.endpoints, BASE, [], root=root)
+        # What an interrupted restore has left is deleted by the next.
+        await seed.clear(etcd.endpoints, root=root)
+        assert await seed.base_of(etcd.endpoints, root=root) is None
+        await seed.seed(etcd.endpoints, BASE, [Entry("/a", b"x", 7)], root=root)
+        assert await seed.base_of(etcd.endpoints, root=root) == BASE
 
     asyncio.run(main())
 
@@ -170,6 +175,7 @@ def test_a_backup_tells_what_it_is_of(tmp_path: Path) -> None:
     found = Reader(tmp_path / "backup")
     assert (found.header.cluster, found.header.revision, found.header.entries) == ("home", 1203, len(held))
     assert found.header.plan == {"name": "home", "workers": 2}
+    assert found.header.base > found.header.revision + 100_000_000
     assert found.files() == {"pki/ca.key": b"secret\x00"}
     assert list(found.entries()) == held
     # Private keys and Secrets are in it.

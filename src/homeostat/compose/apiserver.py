@@ -17,7 +17,6 @@ from homeostat.kit import clock
 from homeostat.kit.log import logger
 from homeostat.lab import certificates
 from homeostat.lab.nodes import layout
-from homeostat.lab.topology import ETCD_CLIENT_PORT
 from homeostat.store.contract import Store, Unavailable
 from homeostat.store.memory import MemoryStore
 from homeostat.store.sqlite import SqliteStore
@@ -33,6 +32,10 @@ async def run(place: Place, stop: asyncio.Event) -> None:
     """Serve the API on the node's address until told to stop."""
     node = place.here()
     store = _store(place)
+    if place.cluster.store == "etcd":
+        from homeostat.compose import restoring
+
+        await restoring.finish(place, stop)
     await _open(store, stop)
     if stop.is_set():
         return
@@ -52,14 +55,10 @@ def _store(place: Place) -> Store:
     if place.cluster.store == "memory":
         return MemoryStore()
     if place.cluster.store == "etcd":
-        from homeostat.store.etcd.members import TlsFiles
+        from homeostat.compose import quorum
         from homeostat.store.etcd.store import EtcdStore
 
-        pki, here = place.folder.pki, place.here()
-        # The member on this master first.
-        members = sorted((node.address for node in place.cluster.masters()), key=lambda each: each != here.address)
-        files = TlsFiles(pki / "etcd-ca.crt", pki / "apiserver-etcd-client.crt", pki / "apiserver-etcd-client.key")
-        return EtcdStore([f"{address}:{ETCD_CLIENT_PORT}" for address in members], tls=files)
+        return EtcdStore(quorum.endpoints(place.cluster, place.here()), tls=quorum.client_files(place.folder.pki))
     if place.cluster.contained:
         return SqliteStore(Path(layout.STORE, "store.db"))
     return SqliteStore(place.folder.store)

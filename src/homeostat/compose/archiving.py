@@ -11,31 +11,26 @@ have seen its revisions: none of them may come again with another meaning. Their
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+import shutil
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from homeostat import KUBERNETES_VERSION
 from homeostat.kit import clock
 from homeostat.lab.boot import is_running
+from homeostat.lab.nodes import layout
+from homeostat.lab.nodes.layout import NodeFolder
 from homeostat.lab.state import Folder, LabError, replace_file
-from homeostat.lab.topology import ETCD_CLIENT_PORT, Cluster
+from homeostat.lab.topology import Cluster
 from homeostat.store import archive, sqlite_seed
 from homeostat.store.archive import ArchiveError, Header
 from homeostat.store.contract import Compacted, Store, StoreError
 from homeostat.store.sqlite import SqliteStore
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from homeostat.store.etcd.members import TlsFiles
-
 # Of the pki folder: what cannot be made anew without making worthless what was given out before.
 KEPT = ("ca.crt", "ca.key", "sa.key")
-# Far more than any store commits between two backups.
-REVISIONS_SKIPPED = 1_000_000_000
 
 
 def back_up(folder: Folder, target: Path, *, force: bool) -> Header:
@@ -76,26 +71,16 @@ def store_of(folder: Folder, cluster: Cluster) -> Store:
     if cluster.store == "memory":
         raise LabError(f"cluster {cluster.name!r} keeps its objects in memory: there is nothing to back up")
     if cluster.store == "etcd":
+        from homeostat.compose import quorum
         from homeostat.store.etcd.store import EtcdStore
 
         if not is_running(folder):
             raise LabError(f"cluster {cluster.name!r} is not running, and its etcd members with it; start it first")
-        return EtcdStore(etcd_endpoints(cluster), tls=etcd_client(folder.pki))
-    if not folder.store.exists():
+        return EtcdStore(quorum.endpoints(cluster), tls=quorum.client_files(folder.pki))
+    file = _sqlite_file(folder, cluster)
+    if not file.exists():
         raise LabError(f"cluster {cluster.name!r} has no store yet")
-    return SqliteStore(folder.store)
-
-
-def etcd_endpoints(cluster: Cluster) -> list[str]:
-    """Where the masters' members answer."""
-    return [f"{node.address}:{ETCD_CLIENT_PORT}" for node in cluster.masters()]
-
-
-def etcd_client(pki: Path) -> TlsFiles:
-    """What an API server shows to etcd."""
-    from homeostat.store.etcd.members import TlsFiles
-
-    return TlsFiles(pki / "etcd-ca.crt", pki / "apiserver-etcd-client.crt", pki / "apiserver-etcd-client.key")
+    return SqliteStore(file)
 
 
 def restore(source: Path, name: str, *, force: bool) -> tuple[Header, Cluster]:
@@ -105,10 +90,13 @@ def restore(source: Path, name: str, *, force: bool) -> tuple[Header, Cluster]:
         folder = Folder.of(name)
         with folder.only_one():
             cluster = _plan(found.header, folder, name)
-            if folder.store.exists() and not force:
+            if cluster.store == "memory":
+                raise LabError(f"cluster {name!r} keeps its objects in memory: nothing can be restored into it")
+            if _files_of_store(folder, cluster) and not force:
                 raise LabError(f"cluster {name!r} has a store already; --force replaces it by the backup's")
             _write_files(folder, found.files())
-            _fill(folder, cluster, found)
+            _empty(folder, cluster)
+            _fill(folder, cluster, source, found)
             folder.save(cluster)
     return found.header, cluster
 
@@ -135,24 +123,41 @@ def _write_files(folder: Folder, files: dict[str, bytes]) -> None:
         replace_file(folder.pki / name, content, mode=0o644 if name.endswith(".crt") else 0o600)
 
 
-def _fill(folder: Folder, cluster: Cluster, found: archive.Reader) -> None:
-    if cluster.store != "sqlite":
-        raise LabError(f"cluster {cluster.name!r} has the store {cluster.store}: restore into one with --store sqlite")
-    for ending in ("-wal", "-shm"):
-        folder.store.with_name(folder.store.name + ending).unlink(missing_ok=True)
-    sqlite_seed.seed(folder.store, base_of(found.header), found.entries())
+def _empty(folder: Folder, cluster: Cluster) -> None:
+    """Take away what the cluster held."""
+    for path in _files_of_store(folder, cluster):
+        if path.is_dir():
+            shutil.rmtree(path)
+        else:
+            path.unlink(missing_ok=True)
 
 
-def base_of(header: Header) -> int:
-    """The revision above which a restored store goes on."""
-    return header.revision + REVISIONS_SKIPPED
+def _files_of_store(folder: Folder, cluster: Cluster) -> list[Path]:
+    if cluster.store == "etcd":
+        data = [NodeFolder(folder.node(node.name)).var / "lib/etcd" for node in cluster.masters()]
+        return [path for place in data for path in place.glob("*")]
+    sqlite = _sqlite_file(folder, cluster)
+    return [path for ending in ("", "-wal", "-shm") if (path := sqlite.with_name(sqlite.name + ending)).exists()]
 
 
-async def fill_etcd(found: archive.Reader, endpoints: Sequence[str], tls: TlsFiles | None = None) -> int:
-    """Load a backup, from whatever store, into new etcd members. Raises StoreError."""
-    from homeostat.store.etcd import seed
+def _sqlite_file(folder: Folder, cluster: Cluster) -> Path:
+    if not cluster.contained:
+        return folder.store
+    return NodeFolder(folder.node(cluster.masters()[0].name)).path / layout.STORE.lstrip("/") / "store.db"
 
-    return await seed.seed(endpoints, base_of(found.header), found.entries(), tls=tls)
+
+def _fill(folder: Folder, cluster: Cluster, source: Path, found: archive.Reader) -> None:
+    if cluster.store == "etcd":
+        from homeostat.compose import restoring
+
+        for node in cluster.masters():
+            place = NodeFolder(folder.node(node.name)).kubernetes
+            place.mkdir(parents=True, exist_ok=True)
+            replace_file(place / restoring.FILE, source.read_bytes())
+        return
+    file = _sqlite_file(folder, cluster)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    sqlite_seed.seed(file, found.header.base, found.entries())
 
 
 @contextmanager

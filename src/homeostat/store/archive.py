@@ -30,6 +30,8 @@ _FILE, _ENTRY = b"F", b"E"
 _PART_BYTES_MAX = 1 << 30
 _CHUNK_BYTES = 1 << 20
 _PAGE_ENTRIES = 500
+# Far more than any store commits between two backups.
+_REVISIONS_SKIPPED = 1_000_000_000
 
 
 class ArchiveError(Exception):
@@ -50,6 +52,11 @@ class Header:
     body_bytes: int = 0
     body_sha256: str = ""
     format: int = FORMAT
+
+    @property
+    def base(self) -> int:
+        """The revision above which a store that is restored from this goes on."""
+        return self.revision + _REVISIONS_SKIPPED
 
 
 class Writer:

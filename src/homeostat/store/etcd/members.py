@@ -8,7 +8,8 @@ caller to find out (`Unknown`).
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine, Sequence
+from collections.abc import AsyncIterator, Coroutine, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
@@ -28,6 +29,8 @@ ATTEMPT_SECONDS = Backoff(first_seconds=0.25, ceiling_seconds=1.0, factor=1.5)
 # All attempts of one call: an election is over within half of it, and without a quorum nobody waits longer.
 CALL_SECONDS_MAX = 2.0
 _PAUSE_SECONDS = 0.02
+# What a member says before it lets anything into the log.
+_REFUSALS = ("too many requests", "unhealthy cluster")
 # Of `urge`: between two attempts, and how many may be out at once.
 _URGE_SECONDS = 0.05
 _URGED_MAX = 12
@@ -188,7 +191,7 @@ class Members:
         milliseconds while those before have not answered."""
         deadline = clock.monotonic() + CALL_SECONDS_MAX
         said: dict[str, str] = {}
-        pending: dict[asyncio.Task[Answer | grpc.aio.AioRpcError], int] = {}
+        pending: dict[asyncio.Task[Answer | grpc.aio.AioRpcError | StoreError], int] = {}
         try:
             while clock.monotonic() < deadline:
                 if len(pending) < _URGED_MAX:
@@ -202,6 +205,8 @@ class Members:
                     found = task.result()
                     if isinstance(found, grpc.aio.AioRpcError):
                         said[endpoint] = explain(found)
+                    elif isinstance(found, StoreError):
+                        raise found
                     else:
                         self._preferred = self.endpoints.index(endpoint)
                         return found
@@ -228,11 +233,22 @@ class Members:
             await clock.sleep(_PAUSE_SECONDS)
 
 
-async def _quiet(work: Coroutine[Any, Any, Answer]) -> Answer | grpc.aio.AioRpcError:
+async def _quiet(work: Coroutine[Any, Any, Answer]) -> Answer | grpc.aio.AioRpcError | StoreError:
     try:
         return await work
-    except grpc.aio.AioRpcError as error:
+    except (grpc.aio.AioRpcError, StoreError) as error:
         return error
+
+
+@asynccontextmanager
+async def connected(endpoints: Sequence[str], tls: TlsFiles | None = None) -> AsyncIterator[Members]:
+    """Channels for a moment."""
+    members = Members(endpoints, tls)
+    members.open()
+    try:
+        yield members
+    finally:
+        await members.close()
 
 
 def _serialize(message: Message) -> bytes:
@@ -281,4 +297,4 @@ def refused(error: grpc.aio.AioRpcError, endpoint: str) -> StoreError | None:
 def surely_not_done(error: grpc.aio.AioRpcError) -> bool:
     """Whether the failed write never reached the log of any member, now or later."""
     text = str(error.details() or "")
-    return text.startswith("failed to connect to all addresses") or "too many requests" in text
+    return text.startswith("failed to connect to all addresses") or any(words in text for words in _REFUSALS)

@@ -13,8 +13,8 @@ from itertools import islice
 from homeostat.store.contract import Entry, Unavailable
 from homeostat.store.etcd import rpc_pb2 as rpc
 from homeostat.store.etcd.keys import ROOT, Layout
-from homeostat.store.etcd.members import Members, TlsFiles
-from homeostat.store.etcd.store import EtcdStore
+from homeostat.store.etcd.members import TlsFiles, connected
+from homeostat.store.etcd.store import START_SECONDS_MAX, EtcdStore
 
 _TXN = "/etcdserverpb.KV/Txn"
 _RANGE = "/etcdserverpb.KV/Range"
@@ -38,24 +38,32 @@ async def seed(
             await asyncio.gather(*(store.commit(entry.key, 0, entry.value) for entry in some))
     finally:
         await store.close()
-    members, layout = Members(endpoints, tls), Layout(root)
-    members.open()
-    try:
+    layout = Layout(root)
+    async with connected(endpoints, tls) as members:
         put = rpc.RequestOp(request_put=rpc.PutRequest(key=layout.base_key, value=str(base).encode()))
         await members.read(_TXN, rpc.TxnRequest(success=[put]), rpc.TxnResponse)
         found = await members.read(_RANGE, layout.newest(), rpc.RangeResponse)
-    finally:
-        await members.close()
     return base + (found.kvs[0].mod_revision if found.kvs else 0)
 
 
 async def has_any(endpoints: Sequence[str], *, tls: TlsFiles | None = None, root: bytes = ROOT) -> bool:
-    """Whether the cluster holds anything of ours: entries, or the mark of a restore. Raises Unavailable."""
-    members = Members(endpoints, tls)
-    members.open()
-    try:
-        request = rpc.RangeRequest(key=root, range_end=root + b"\xff", count_only=True)
-        found = await members.read(_RANGE, request, rpc.RangeResponse, seconds=10)
-    finally:
-        await members.close()
+    """Whether the cluster holds anything of ours: entries, or the note of a restore. Raises Unavailable."""
+    request = rpc.RangeRequest(key=root, range_end=root + b"\xff", count_only=True)
+    async with connected(endpoints, tls) as members:
+        found = await members.read(_RANGE, request, rpc.RangeResponse, seconds=START_SECONDS_MAX)
     return bool(found.count)
+
+
+async def base_of(endpoints: Sequence[str], *, tls: TlsFiles | None = None, root: bytes = ROOT) -> int | None:
+    """The base that the last restore gave; None when there was none, or it has not come to its end."""
+    async with connected(endpoints, tls) as members:
+        request = rpc.RangeRequest(key=Layout(root).base_key)
+        found = await members.read(_RANGE, request, rpc.RangeResponse, seconds=START_SECONDS_MAX)
+    return int(found.kvs[0].value) if found.kvs else None
+
+
+async def clear(endpoints: Sequence[str], *, tls: TlsFiles | None = None, root: bytes = ROOT) -> None:
+    """Delete all that is ours, such as the part that an interrupted restore has left. Raises Unavailable."""
+    delete = rpc.RequestOp(request_delete_range=rpc.DeleteRangeRequest(key=root, range_end=root + b"\xff"))
+    async with connected(endpoints, tls) as members:
+        await members.read(_TXN, rpc.TxnRequest(success=[delete]), rpc.TxnResponse)
