@@ -25,6 +25,7 @@ from homeostat.node.plan import SANDBOX, Action, Kill, Prune, Resize, RunSandbox
 from homeostat.node.prober import Prober
 from homeostat.node.starter import Gathered, Starter
 from homeostat.node.starter import Start as Wanted
+from homeostat.node.stillborn import lost_its_place
 from homeostat.node.stopper import Stopper
 from homeostat.node.view import CrashBackoff, Trouble, View
 from homeostat.node.volumes import PodFiles, VolumeError
@@ -204,13 +205,15 @@ class Performer:
             if not self._volumes_made:
                 await starter.make_volumes(pod, sandbox.ip, gathered)
                 self._volumes_made = True
-            self._count_restart(action)
             wanted = Wanted(action.container, action.attempt, sandbox, await self._target(action.container))
             started = await starter.start(pod, wanted, gathered)
         except VolumeError as error:
             self._event("FailedMount", str(error), "Warning")
             self._hold(name)
         except StartFailure as failure:
+            if await lost_its_place(self._runtime, name, sandbox):
+                return
+            self._count_restart(action)
             self._event("Failed", f"Error: {failure.event}", "Warning")
             self._troubles[name] = failure.trouble
             self.note = f"container {name}: {failure.trouble.reason}"
@@ -219,6 +222,7 @@ class Performer:
             self._event("FailedMount" if not self._volumes_made else "Failed", f"Error: {error}", "Warning")
             self._hold(name)
         else:
+            self._count_restart(action)
             self._succeeded(name)
             self.note = f"container {name} started"
             await self._post_start(pod, action.container, started, sandbox)
