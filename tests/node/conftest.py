@@ -19,6 +19,7 @@ from homeostat.client.in_process import InProcessTransport
 from homeostat.kit import clock, tasks, virtual
 from homeostat.node.agent import NodeAgent
 from homeostat.node.config import NodeConfig
+from homeostat.node.housekeeping.signals import Signal
 from homeostat.runtime.contract import Container, ContainerState
 from homeostat.runtime.simulated import BehaviourOf, SimulatedRuntime
 from homeostat.store.memory import MemoryState, MemoryStore
@@ -104,11 +105,19 @@ class Stage:
             capacity={"cpu": "4", "memory": "8Gi"},
             settings=Settings(flags),
         )
+        # What the node has left, of what: plenty, until a story says otherwise.
+        self.left = {
+            "memory.available": Signal(4 << 30, 8 << 30),
+            "nodefs.available": Signal(80 << 30, 100 << 30),
+            "imagefs.available": Signal(80 << 30, 100 << 30),
+            "pid.available": Signal(30000, 32768),
+        }
         self.agent = self._agent()
 
     def _agent(self) -> NodeAgent:
         user = User("system:node:node-1", ("system:nodes",))
-        return NodeAgent(self.config, ApiClient(InProcessTransport([self.uplink], user)), self.runtime)
+        client = ApiClient(InProcessTransport([self.uplink], user))
+        return NodeAgent(self.config, client, self.runtime, signals=lambda: self.left)
 
     async def restart_agent(self) -> None:
         """The agent dies and a new one comes; the runtime lives on."""

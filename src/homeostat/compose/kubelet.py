@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 from pathlib import Path
 
 from homeostat.compose.place import Place
+from homeostat.kit import tasks
 from homeostat.lab import certificates
 from homeostat.lab.launcher import WarmLauncher
 from homeostat.lab.nodes import layout, provision
@@ -18,6 +20,9 @@ from homeostat.runtime.contract import Runtime
 from homeostat.runtime.process import ProcessOptions, ProcessRuntime
 from homeostat.runtime.simulated import SimulatedRuntime
 from homeostat.wire.server import serve
+
+# Where a node that is a host of its own has them.
+_POD_LOGS, _ENGINE_ROOT = "/var/log/pods", "/var/lib/containerd"
 
 
 async def run(place: Place, stop: asyncio.Event) -> None:
@@ -35,6 +40,8 @@ async def run(place: Place, stop: asyncio.Event) -> None:
         static_pod_dir=manifests if node.control_plane else None,
         taints=(CONTROL_PLANE_TAINT,) if node.control_plane else (),
         port=KUBELET_PORT,
+        log_root=Path(_POD_LOGS) if contained else None,
+        image_root=Path(_ENGINE_ROOT) if contained else None,
         settings=place.settings,
     )
     runtime = _runtime(place)
@@ -46,10 +53,22 @@ async def run(place: Place, stop: asyncio.Event) -> None:
     # A node that is a host has no uplink of ours in front of it.
     port = KUBELET_PORT if contained else KUBELET_BEHIND_PORT
     server = await serve(NodeServer(agent).handle, host=node.address, port=port, tls=tls)
-    await stop.wait()
+    # The node's init says by SIGPWR that the machine goes down: then pods end within shutdown-grace-period first.
+    down = asyncio.Event()
+    asyncio.get_running_loop().add_signal_handler(signal.SIGPWR, down.set)
+    await _first(stop, down)
+    if down.is_set() and not stop.is_set():
+        await agent.shut_down()
     await server.close(grace_seconds=1.0)
     await agent.stop()
     await client.close()
+
+
+async def _first(*events: asyncio.Event) -> None:
+    """Wait for whichever comes first."""
+    waiting = [tasks.spawn(event.wait(), name="kubelet/stop") for event in events]
+    await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+    await tasks.stop(*waiting)
 
 
 def _runtime(place: Place) -> Runtime:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from homeostat.api import meta
@@ -25,13 +25,17 @@ from homeostat.node.admission import by_age, refusal
 from homeostat.node.config import COMPONENT, NodeConfig
 from homeostat.node.context import NodeContext
 from homeostat.node.heartbeat import Heartbeat
+from homeostat.node.housekeeping import eviction
+from homeostat.node.housekeeping.keeper import House, Keeper
+from homeostat.node.housekeeping.signals import Signal
+from homeostat.node.housekeeping.signals import read as read_signals
 from homeostat.node.images.puller import ImagePuller
-from homeostat.node.isolation import security
+from homeostat.node.isolation import figures, security
 from homeostat.node.isolation.ground import Ground
 from homeostat.node.lifecycle import PodState
 from homeostat.node.machine import this_machine
 from homeostat.node.mirrors import Mirrors
-from homeostat.node.nodeobject import Machine
+from homeostat.node.nodeobject import Health, Machine
 from homeostat.node.references import References
 from homeostat.node.statuswriter import StatusWriter
 from homeostat.node.view import Trouble
@@ -41,6 +45,9 @@ from homeostat.runtime.contract import Runtime, RuntimeFault
 _log = logger("kubelet")
 # How often the kubelet's housekeeping looks for pods that nobody asks for.
 _ORPHANS_RETRY_SECONDS = 2.0
+_SHUTDOWN = Trouble("Terminated", "Pod was terminated in response to imminent node shutdown.")
+# For the runtime to end what was killed when its grace was over.
+_LAST_SECONDS = 2.0
 
 
 @dataclass(slots=True)
@@ -55,9 +62,16 @@ class _Caches:
 
 class NodeAgent:
     """One node's agent. It opens and closes `runtime`. `machine` says what the node is made of; without it, it is this
-    machine where containers are real."""
+    machine where containers are real. `signals` reads what the node has left, where its pods are kept apart."""
 
-    def __init__(self, config: NodeConfig, client: Client, runtime: Runtime, machine: Machine | None = None) -> None:
+    def __init__(
+        self,
+        config: NodeConfig,
+        client: Client,
+        runtime: Runtime,
+        machine: Machine | None = None,
+        signals: Callable[[], Mapping[str, Signal]] | None = None,
+    ) -> None:
         self.config = config
         self.runtime = runtime
         self._client = client
@@ -70,7 +84,9 @@ class NodeAgent:
             services=Informer(client, SERVICE) if runtime.real else None,
         )
         self._statuses = StatusWriter(client, name, self._api_object)
-        self._heartbeat = Heartbeat(config, client, runtime, self._machine, self.node)
+        self._heartbeat = Heartbeat(
+            config, client, self._machine, version=self._version, health=self._health, current=self.node
+        )
         self._mirrors = Mirrors(
             client, name, static=lambda: self._static.values(), mirrors=self._mirror_pods, node=self.node
         )
@@ -91,7 +107,28 @@ class NodeAgent:
             allocatable=allocatable,
             ground=Ground(config, allocatable["memory"]) if runtime.isolates else None,
         )
+        self._signals = signals or functools.partial(read_signals, config.root, config.images)
+        self._keeper = self._make_keeper()
+        self._shutting_down = False
         self._tasks: list[asyncio.Task[None]] = []
+
+    def _make_keeper(self) -> Keeper | None:
+        """Only a node whose pods are kept apart knows what each of them uses."""
+        if self._context.ground is None:
+            return None
+        return Keeper(
+            House(
+                config=self.config,
+                runtime=self.runtime,
+                ground=self._context.ground,
+                workers=lambda: list(self._workers.values()),
+                record=self._recorder.record,
+                signals=self._signals,
+                node=self.node,
+                known=self._caches.pods.synced.is_set,
+                changed=self._heartbeat.look,
+            )
+        )
 
     # -- opening and closing ---------------------------------------------------------------------------------------
 
@@ -115,16 +152,37 @@ class NodeAgent:
             self._tasks.append(tasks.spawn(self._follow_files(), name=f"{name}/static"))
         self._mirrors.start()
         self._heartbeat.start()
+        if self._keeper is not None:
+            self._keeper.start()
 
     async def stop(self, *, stop_containers: bool = False) -> None:
         """Let go of the node. Containers run on for the next agent to adopt, or (`stop_containers`) end now."""
         await tasks.stop(*self._tasks)
+        if self._keeper is not None:
+            await self._keeper.stop()
         await self._heartbeat.stop()
         await self._mirrors.stop()
         await asyncio.gather(*(worker.stop() for worker in list(self._workers.values())))
         await self._statuses.stop()
         await self._recorder.stop()
         await self.runtime.close(stop_containers=stop_containers)
+
+    async def shut_down(self) -> None:
+        """The machine goes down: end all pods within shutdown-grace-period, those that are part of the node or the
+        cluster (static or critical ones) in its last part, shutdown-grace-period-critical-pods.
+
+        Rules: pkg/kubelet/nodeshutdown. Without such a period nothing is ended."""
+        whole = self.config.seconds("shutdown-grace-period")
+        last = min(self.config.seconds("shutdown-grace-period-critical-pods"), whole)
+        if not whole:
+            return
+        self._shutting_down = True
+        self._heartbeat.look()
+        for critical, grace in ((False, whole - last), (True, last)):
+            leaving = [w for w in self._workers.values() if figures.is_critical(w.pod) is critical and w.runs]
+            for worker in leaving:
+                worker.end(_SHUTDOWN, grace_seconds=grace)
+            await _ended(leaving, grace + _LAST_SECONDS)
 
     async def registered(self) -> None:
         """Wait until the Node is in the API."""
@@ -139,6 +197,10 @@ class NodeAgent:
     def pods(self) -> list[Obj]:
         """The pods of this node, static ones among them."""
         return [worker.pod for worker in self._workers.values()]
+
+    def signals(self) -> Mapping[str, Signal]:
+        """What the node has left."""
+        return self._signals()
 
     def pod_of(self, namespace: str, name: str) -> Obj | None:
         """The pod of that name on this node."""
@@ -203,8 +265,12 @@ class NodeAgent:
 
     def _refusal(self, pod: Obj) -> Trouble | None:
         """Static pods are part of the node: it runs them whatever its resources."""
+        if self._shutting_down:
+            return Trouble("NodeShutdown", "Pod was rejected as the node is shutting down.")
         if spec.is_static(pod):
             return None
+        if self._keeper is not None and (pressed := eviction.refusal(pod, self._keeper.pressures)) is not None:
+            return pressed
         others = [worker.sized for uid, worker in self._workers.items() if uid != meta.uid(pod) and worker.wants_place]
         node = self.node()
         labels = meta.labels(node) if node is not None else {**self._default_labels, **self.config.labels}
@@ -213,6 +279,19 @@ class NodeAgent:
             if forbidden is not None:
                 return forbidden
         return refusal(pod, others, labels, self._context.allocatable)
+
+    def _version(self) -> str:
+        return f"{self.runtime.name}://{self.runtime.version}"
+
+    async def _health(self) -> Health:
+        keeper = self._keeper
+        found = [await self.runtime.status(), keeper.trouble() if keeper else ""]
+        if self._shutting_down:
+            found.append("node is shutting down")
+        troubles = [trouble for trouble in found if trouble]
+        if keeper is None:
+            return Health(", ".join(troubles))
+        return Health(", ".join(troubles), keeper.pressures, keeper.images)
 
     @functools.cached_property
     def _default_labels(self) -> Mapping[str, str]:
@@ -275,3 +354,10 @@ class NodeAgent:
             worker = self._workers.get(event.pod_uid)
             if worker is not None and worker.state is not PodState.FINISHED:
                 worker.wake()
+
+
+async def _ended(workers: list[PodWorker], seconds_max: float) -> None:
+    """Wait until nothing of these pods runs, at most so long."""
+    end = clock.monotonic() + seconds_max
+    while any(worker.runs for worker in workers) and clock.monotonic() < end:
+        await clock.sleep(0.02)

@@ -40,6 +40,11 @@ class NodeConfig:
         """The folder of all containers' logs."""
         return self.log_root or self.root / "logs"
 
+    @property
+    def images(self) -> Path:
+        """A folder on the file system of the images."""
+        return self.image_root or self.root
+
     def seconds(self, flag: str) -> float:
         """A duration among the kubelet's flags."""
         return self.settings.duration(COMPONENT, flag)

@@ -8,7 +8,7 @@ node-status-report-frequency. After an outage both go out at once.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 from homeostat.api import meta
 from homeostat.api.errors import ApiError
@@ -20,8 +20,7 @@ from homeostat.kit.backoff import Backoff
 from homeostat.kit.log import logger
 from homeostat.node import nodeobject
 from homeostat.node.config import NodeConfig
-from homeostat.node.nodeobject import Machine
-from homeostat.runtime.contract import Runtime
+from homeostat.node.nodeobject import Health, Machine
 from homeostat.wire.cause import WriteCause
 
 _log = logger("kubelet.node")
@@ -30,15 +29,24 @@ _RETRY = Backoff(first_seconds=0.2, ceiling_seconds=1.6)
 
 
 class Heartbeat:
-    """`current` gives the Node as the agent's cache has it, None before it is known or when it is not there."""
+    """`current` gives the Node as the agent's cache has it, None before it is known or when it is not there; `version`
+    names the runtime, `health` says how the node is."""
 
     def __init__(
-        self, config: NodeConfig, client: Client, runtime: Runtime, machine: Machine, current: Callable[[], Obj | None]
+        self,
+        config: NodeConfig,
+        client: Client,
+        machine: Machine,
+        *,
+        version: Callable[[], str],
+        health: Callable[[], Awaitable[Health]],
+        current: Callable[[], Obj | None],
     ) -> None:
         self._config = config
         self._client = client
-        self._runtime = runtime
         self._machine = machine
+        self._version = version
+        self._health = health
         self._current = current
         self._lease: Obj | None = None
         self._written: Obj | None = None
@@ -97,9 +105,7 @@ class Heartbeat:
         labels = nodeobject.label_patch(node, nodeobject.default_labels(self._config, self._machine))
         if labels is not None:
             node = await self._client.patch(NODE, self._config.name, "", labels, cause=self._cause("labels"))
-        status = nodeobject.node_status(
-            self._config, self._machine, self._version(), trouble=await self._runtime.status()
-        )
+        status = nodeobject.node_status(self._config, self._machine, self._version(), await self._health())
         moved = nodeobject.changed(node, status)
         due = clock.monotonic() - self._reported_at >= self._config.seconds("node-status-report-frequency")
         if not moved and not due:
@@ -130,9 +136,6 @@ class Heartbeat:
         self._written = node
         self.registered.set()
         return node
-
-    def _version(self) -> str:
-        return f"{self._runtime.name}://{self._runtime.version}"
 
     # -- the Lease -------------------------------------------------------------------------------------------------
 

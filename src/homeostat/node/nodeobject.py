@@ -5,19 +5,35 @@ Labels, conditions, reasons and messages are the kubelet's (kubelet_node_status.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from homeostat.api import meta
 from homeostat.api.types import Obj
 from homeostat.kit.clock import rfc3339
 from homeostat.node.config import VERSION, NodeConfig
+from homeostat.runtime.contract import Image
 
+# Type; reason and message while it does not hold; the same while it does.
 _PRESSURES = (
-    ("MemoryPressure", "KubeletHasSufficientMemory", "kubelet has sufficient memory available"),
-    ("DiskPressure", "KubeletHasNoDiskPressure", "kubelet has no disk pressure"),
-    ("PIDPressure", "KubeletHasSufficientPID", "kubelet has sufficient PID available"),
+    (
+        "MemoryPressure",
+        ("KubeletHasSufficientMemory", "kubelet has sufficient memory available"),
+        ("KubeletHasInsufficientMemory", "kubelet has insufficient memory available"),
+    ),
+    (
+        "DiskPressure",
+        ("KubeletHasNoDiskPressure", "kubelet has no disk pressure"),
+        ("KubeletHasDiskPressure", "kubelet has disk pressure"),
+    ),
+    (
+        "PIDPressure",
+        ("KubeletHasSufficientPID", "kubelet has sufficient PID available"),
+        ("KubeletHasInsufficientPID", "kubelet has insufficient PID available"),
+    ),
 )
+# KubeletConfiguration: nodeStatusMaxImages.
+_IMAGES_MAX = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +47,16 @@ class Machine:
     machine_id: str = ""
     boot_id: str = ""
     capacity: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """How the node is: why its runtime or itself does not work (empty: it does), the pressures that it is under, and
+    the images on it."""
+
+    trouble: str = ""
+    pressures: frozenset[str] = frozenset()
+    images: tuple[Image, ...] = ()
 
 
 def capacity(config: NodeConfig, machine: Machine) -> dict[str, str]:
@@ -61,22 +87,22 @@ def registration(config: NodeConfig, machine: Machine, runtime_version: str, now
     node["spec"] = {"podCIDR": config.pod_cidr, "podCIDRs": [config.pod_cidr]} if config.pod_cidr else {}
     if config.taints:
         node["spec"]["taints"] = [dict(taint) for taint in config.taints]
-    status = node_status(config, machine, runtime_version, trouble="")
+    status = node_status(config, machine, runtime_version, Health())
     node["status"] = status | {"conditions": timed(status["conditions"], [], now)}
     return node
 
 
-def node_status(config: NodeConfig, machine: Machine, runtime_version: str, *, trouble: str) -> Obj:
-    """The status, its conditions without times. `trouble` says why the runtime does not work, if it does not."""
+def node_status(config: NodeConfig, machine: Machine, runtime_version: str, health: Health) -> Obj:
+    """The status, its conditions without times."""
     amounts = capacity(config, machine)
-    conditions = [
-        {"type": kind, "status": "False", "reason": reason, "message": message} for kind, reason, message in _PRESSURES
-    ]
+    conditions = [_pressure(kind, *words, held=kind in health.pressures) for kind, *words in _PRESSURES]
     ready: Obj = {"type": "Ready", "status": "True", "reason": "KubeletReady"}
     ready["message"] = "kubelet is posting ready status"
-    if trouble:
-        ready |= {"status": "False", "reason": "KubeletNotReady", "message": trouble}
+    if health.trouble:
+        ready |= {"status": "False", "reason": "KubeletNotReady", "message": health.trouble}
+    images = {"images": _images(health.images)} if health.images else {}
     return {
+        **images,
         "addresses": [
             {"type": "InternalIP", "address": config.address},
             {"type": "Hostname", "address": config.name},
@@ -98,6 +124,17 @@ def node_status(config: NodeConfig, machine: Machine, runtime_version: str, *, t
             "systemUUID": machine.machine_id,
         },
     }
+
+
+def _pressure(kind: str, well: tuple[str, str], badly: tuple[str, str], *, held: bool) -> Obj:
+    reason, message = badly if held else well
+    return {"type": kind, "status": "True" if held else "False", "reason": reason, "message": message}
+
+
+def _images(images: Iterable[Image]) -> list[Obj]:
+    """The largest images, for the scheduler to know where they are."""
+    largest = sorted(images, key=lambda image: (-image.size_bytes, image.id))[:_IMAGES_MAX]
+    return [{"names": [*image.digests, *image.tags], "sizeBytes": image.size_bytes} for image in largest]
 
 
 def timed(conditions: list[Obj], old: list[Obj], now: float) -> list[Obj]:

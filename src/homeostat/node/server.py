@@ -11,9 +11,9 @@ from collections.abc import AsyncIterator
 import orjson
 
 from homeostat.api import meta
-from homeostat.api.types import Obj
 from homeostat.client.direct import ask_at
 from homeostat.kit import clock
+from homeostat.node import summary
 from homeostat.node.agent import NodeAgent
 from homeostat.node.logs import LogRefusal, choose, options, render
 from homeostat.node.streams import Asker, Streaming
@@ -59,7 +59,7 @@ class NodeServer:
             case ["metrics"]:
                 return Response(200, await self._metrics(), dict(_METRICS))
             case ["stats", "summary"]:
-                return Response(200, orjson.dumps(self._summary()), dict(_JSON))
+                return Response(200, orjson.dumps(await summary.of(self._agent)), dict(_JSON))
             case [word, *_] as parts if word in _STREAMING:
                 return await self._streaming.handle(request, parts)
             case ["run", *_]:
@@ -94,18 +94,6 @@ class NodeServer:
                 count = states.count(state)
                 lines.append(f'kubelet_running_containers{{container_state="{state.value}"}} {count}')
         return ("\n".join(lines) + "\n").encode()
-
-    def _summary(self) -> Obj:
-        """The shape of stats/summary; usage is not measured, so the figures are left out."""
-        pods = [
-            {
-                "podRef": {"name": meta.name(pod), "namespace": meta.namespace(pod), "uid": meta.uid(pod)},
-                "startTime": (pod.get("status") or {}).get("startTime"),
-                "containers": [{"name": container["name"]} for container in pod["spec"]["containers"]],
-            }
-            for pod in self._agent.pods()
-        ]
-        return {"node": {"nodeName": self._agent.config.name}, "pods": pods}
 
 
 def _may_ask(peer: User) -> bool:

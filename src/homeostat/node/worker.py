@@ -45,6 +45,7 @@ class PodWorker:
         self._wake = asyncio.Event()
         self._deleted = False
         self._gone = False
+        self._ordered: tuple[Trouble, float] | None = None
         self._outcome: Trouble | None = None
         self._note = ""
         start = (pod.get("status") or {}).get("startTime")
@@ -80,6 +81,13 @@ class PodWorker:
         self._performer.ending.set()
         self.wake()
 
+    def end(self, outcome: Trouble, *, grace_seconds: float) -> None:
+        """The node gives the pod up: it fails with `outcome`, after at most `grace_seconds`."""
+        if self._ordered is None or grace_seconds < self._ordered[1]:
+            self._ordered = outcome, grace_seconds
+        self._performer.ending.set()
+        self.wake()
+
     def gone(self) -> None:
         """The object is gone from the API."""
         self._gone = True
@@ -89,6 +97,11 @@ class PodWorker:
     def wake(self) -> None:
         """Look again: something may have changed."""
         self._wake.set()
+
+    @property
+    def runs(self) -> bool:
+        """Whether something of the pod may run."""
+        return self.state in (PodState.NEW, PodState.SYNCING, PodState.TERMINATING)
 
     @property
     def wants_place(self) -> bool:
@@ -179,6 +192,15 @@ class PodWorker:
         if ending is not None:
             self._move(ending)
             return
+        if self._ordered is not None:
+            self._outcome = self._ordered[0]
+            reason = "TerminationByKubelet"
+            text = self._outcome.message
+            condition = {"type": "DisruptionTarget", "status": "True", "reason": reason, "message": text}
+            self._passing = (condition,)
+            self._note = f"ended by the node: {self._outcome.reason}"
+            self._move(PodEvent.FAILED)
+            return
         self._resize()
         view = await self._performer.view(self.sized)
         now = clock.wall()
@@ -241,7 +263,10 @@ class PodWorker:
         self._move(PodEvent.STOPPED)
 
     def _grace_seconds(self) -> float:
-        return 0.0 if self._gone and not self._deleted else spec.grace_seconds(self.pod)
+        if self._gone and not self._deleted:
+            return 0.0
+        grace = spec.grace_seconds(self.pod)
+        return grace if self._ordered is None else min(grace, self._ordered[1])
 
     def _stop_all(self, grace_seconds: float) -> asyncio.Task[None]:
         task = tasks.spawn(self._performer.stop_all(self.pod, grace_seconds), name=f"pod/stop/{self.uid}")

@@ -3,6 +3,7 @@ folder and the node's files."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
 from homeostat.api import meta, quantity
@@ -82,6 +83,11 @@ class Ground:
         if spec.host_network(pod):
             return names.node_hosts_file(pod, _text(_NODE_HOSTS))
         return names.hosts_file(pod, (pod_ip,), self.domain)
+
+    def share(self, pods: Iterable[Obj]) -> None:
+        """Give the Burstable pods together what they ask for together."""
+        if self.cgroups.available:
+            self.cgroups.share("burstable", figures.burstable_shares(pods))
 
     def leave(self, pod: Obj) -> bool:
         """Remove the pod's cgroup; whether it is gone."""

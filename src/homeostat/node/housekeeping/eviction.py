@@ -1,0 +1,195 @@
+"""Which pods go when the node runs short, and what the node says of itself. Pure.
+
+Rules: pkg/kubelet/eviction (helpers.go: thresholds, ranking, messages; eviction_manager.go: local storage limits).
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from homeostat.api import meta, quantity
+from homeostat.api.types import Obj
+from homeostat.node import spec
+from homeostat.node.housekeeping.signals import Signal
+from homeostat.node.isolation import figures
+from homeostat.node.view import Trouble
+
+_CONDITIONS = {"memory": "MemoryPressure", "nodefs": "DiskPressure", "imagefs": "DiskPressure", "pid": "PIDPressure"}
+_RESOURCES = {"memory": "memory", "nodefs": "ephemeral-storage", "imagefs": "ephemeral-storage", "pid": "pids"}
+# Memory first, then as Kubernetes' order of reclaiming has it.
+_ORDER = ("memory", "nodefs", "imagefs", "pid")
+
+
+class ThresholdError(ValueError):
+    """A threshold is malformed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Threshold:
+    """A signal may not fall below `least`: an amount, or (`percent`) a part of the capacity."""
+
+    signal: str
+    least: float
+    percent: bool
+    text: str
+
+    def crossed(self, found: Signal) -> bool:
+        """Whether the signal is below."""
+        return found.available < (found.capacity * self.least / 100 if self.percent else self.least)
+
+    @property
+    def part(self) -> str:
+        """memory, nodefs, imagefs or pid."""
+        return self.signal.partition(".")[0]
+
+
+@functools.lru_cache(maxsize=16)
+def thresholds(text: str) -> tuple[Threshold, ...]:
+    """`memory.available<100Mi,nodefs.available<10%`. Raises ThresholdError."""
+    found = []
+    for each in filter(None, (part.strip() for part in text.split(","))):
+        signal, mark, amount = each.partition("<")
+        if not mark or signal.partition(".")[0] not in _CONDITIONS:
+            raise ThresholdError(f"{each!r} is not SIGNAL<AMOUNT")
+        percent = amount.endswith("%")
+        try:
+            least = float(amount[:-1]) if percent else float(quantity.of(amount).value)
+        except ValueError as error:
+            raise ThresholdError(f"{each!r}: {error}") from error
+        found.append(Threshold(signal, least, percent, amount))
+    return tuple(found)
+
+
+def crossed(limits: Iterable[Threshold], found: Mapping[str, Signal]) -> list[Threshold]:
+    """The thresholds that the node is below, in the order in which they are acted upon."""
+    hit = [limit for limit in limits if limit.signal in found and limit.crossed(found[limit.signal])]
+    return sorted(hit, key=lambda limit: _ORDER.index(limit.part))
+
+
+def conditions(hit: Iterable[Threshold]) -> frozenset[str]:
+    """The node's conditions that hold."""
+    return frozenset(_CONDITIONS[limit.part] for limit in hit)
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What a pod uses: memory and disk in bytes, by container too; its volumes of type emptyDir in bytes, by name."""
+
+    memory: Mapping[str, int] = field(default_factory=dict)
+    disk: Mapping[str, int] = field(default_factory=dict)
+    volumes: Mapping[str, int] = field(default_factory=dict)
+
+    def of(self, resource: str) -> int:
+        """All of one resource."""
+        if resource == "memory":
+            return sum(self.memory.values())
+        return sum(self.disk.values()) + sum(self.volumes.values()) if resource == "ephemeral-storage" else 0
+
+
+def ranked(pods: Iterable[Obj], usage: Mapping[str, Usage], limit: Threshold) -> list[Obj]:
+    """Who goes first: those that use more than they asked for, then by priority, then who is furthest over. Pods of
+    the node itself and critical ones never go."""
+    resource = _RESOURCES[limit.part]
+
+    def place(pod: Obj) -> tuple[int, int, int]:
+        used = usage.get(meta.uid(pod), Usage()).of(resource)
+        over = used - _request(pod, resource)
+        priority = int(spec.spec(pod).get("priority") or 0)
+        return (0 if resource == "pids" else -int(over > 0), priority, -over)
+
+    return sorted((pod for pod in pods if not figures.is_critical(pod)), key=place)
+
+
+def _request(pod: Obj, resource: str) -> int:
+    if resource == "memory":
+        return figures.pod_amount(pod).memory_request or 0
+    return sum(_amount(container, "requests") for container in spec.all_containers(pod)) if resource != "pids" else 0
+
+
+def _amount(container: Obj, side: str) -> int:
+    given = ((container.get("resources") or {}).get(side) or {}).get("ephemeral-storage")
+    return 0 if given is None else quantity.of(given).value
+
+
+def why(pod: Obj, limit: Threshold, found: Signal, usage: Usage) -> Trouble:
+    """What an evicted pod's status says."""
+    resource = _RESOURCES[limit.part]
+    have = found.available if limit.part == "pid" or limit.signal.endswith("inodesFree") else _binary(found.available)
+    text = (
+        f"The node was low on resource: {_told(limit)}. Threshold quantity: {_least(limit, found)}, available: {have}. "
+    )
+    if resource == "pids":
+        return Trouble("Evicted", text)
+    used = usage.memory if resource == "memory" else usage.disk
+    for container in spec.mains(pod):
+        name, consumed = container["name"], used.get(container["name"], 0)
+        asked = (
+            (figures.amount(container).memory_request or 0) if resource == "memory" else _amount(container, "requests")
+        )
+        if consumed > asked:
+            text += f"Container {name} was using {_binary(consumed)}, request is {_binary(asked)}, "
+            text += f"has larger consumption of {resource}. "
+    return Trouble("Evicted", text)
+
+
+def _told(limit: Threshold) -> str:
+    if limit.signal.endswith("inodesFree"):
+        return "inodes"
+    return _RESOURCES[limit.part]
+
+
+def _least(limit: Threshold, found: Signal) -> str:
+    if not limit.percent:
+        return limit.text
+    amount = int(found.capacity * limit.least / 100)
+    return str(amount) if limit.part == "pid" or limit.signal.endswith("inodesFree") else _binary(amount)
+
+
+def _binary(amount: int) -> str:
+    return f"{amount >> 10}Ki" if amount else "0"
+
+
+def over_own_limits(pod: Obj, usage: Usage) -> Trouble | None:
+    """Why a pod has to go that uses more of the node's disk than it set itself."""
+    for volume in spec.spec(pod).get("volumes") or []:
+        limit = (volume.get("emptyDir") or {}).get("sizeLimit")
+        if limit is not None and usage.volumes.get(volume["name"], 0) > quantity.of(limit).value > 0:
+            text = f'Usage of EmptyDir volume "{volume["name"]}" exceeds the limit "{limit}". '
+            return Trouble("Evicted", text)
+    limits = {container["name"]: _amount(container, "limits") for container in spec.all_containers(pod)}
+    for name, most in limits.items():
+        if most and usage.disk.get(name, 0) > most:
+            limit = _written(pod, name)
+            return Trouble("Evicted", f'Container {name} exceeded its local ephemeral storage limit "{limit}". ')
+    mains = [limits[container["name"]] for container in spec.mains(pod)]
+    if mains and all(mains) and usage.of("ephemeral-storage") > sum(mains):
+        total = _binary(sum(mains))
+        text = f"Pod ephemeral local storage usage exceeds the total limit of containers {total}. "
+        return Trouble("Evicted", text)
+    return None
+
+
+def _written(pod: Obj, name: str) -> str:
+    container = spec.by_name(pod)[name]
+    return str(container["resources"]["limits"]["ephemeral-storage"])
+
+
+def refusal(pod: Obj, pressures: Iterable[str]) -> Trouble | None:
+    """Why a node under pressure does not take a pod: one that asks for nothing when memory is short, any otherwise."""
+    held = sorted(pressures)
+    if not held or figures.is_critical(pod):
+        return None
+    if held == ["MemoryPressure"] and (figures.quality_of(pod) != "BestEffort" or _tolerates(pod)):
+        return None
+    return Trouble("Evicted", f"Pod was rejected: The node had condition: [{' '.join(held)}]. ")
+
+
+def _tolerates(pod: Obj) -> bool:
+    tolerations: Sequence[Obj] = spec.spec(pod).get("tolerations") or ()
+    return any(
+        toleration.get("key") in (None, "", "node.kubernetes.io/memory-pressure")
+        and toleration.get("effect") in (None, "", "NoSchedule")
+        for toleration in tolerations
+    )
