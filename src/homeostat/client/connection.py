@@ -17,6 +17,7 @@ from homeostat.wire.duplex import splice
 from homeostat.wire.fields import field_name
 from homeostat.wire.message import Response
 from homeostat.wire.rawstream import RawStream
+from homeostat.wire.tls import explain
 
 # A stream that is not consumed is read no further than this.
 _STREAM_BYTES_MAX = 1024 * 1024
@@ -33,6 +34,7 @@ class ClientConnection(asyncio.Protocol):
         self.closed = False
         self.exchanges = 0
         self.idle_since = 0.0
+        self.born = clock.monotonic()
         self._loop = asyncio.get_running_loop()
         self._released = released
         self._lost = lost
@@ -125,7 +127,7 @@ class ClientConnection(asyncio.Protocol):
             self._timer = None
         if exc is None and self._until_close and not self._complete:
             self.on_message_complete()
-        self._fail(ConnectionResetError(str(exc) if exc else "the server closed the connection"))
+        self._fail(ConnectionResetError(explain(exc) if exc else "the server closed the connection"))
         self._lost(self)
 
     # What httptools calls.

@@ -23,6 +23,7 @@ from homeostat.kit.backoff import Backoff
 from homeostat.kit.log import logger
 from homeostat.wire.fields import encode_target, is_stream, is_upgrade
 from homeostat.wire.message import Request, Response
+from homeostat.wire.tls import expired, explain
 
 _TARGET = re.compile(rb"[^\x00-\x20\x7f]*")
 _DOWN = Backoff(first_seconds=0.2, ceiling_seconds=5.0)
@@ -40,6 +41,8 @@ class Timing:
     watch: float = 90.0
     # How long an unused connection is kept; less than servers do, so that they seldom close one as we write to it.
     idle: float = 60.0
+    # How long a connection is used at all: so that a certificate that was renewed comes into use.
+    life: float = 600.0
 
 
 class _Endpoint:
@@ -141,7 +144,8 @@ class HttpTransport:
             endpoint.failed()
         if refusal is not None:
             return refusal
-        why = "; ".join(troubles)
+        own = {expired(endpoint.tls) for endpoint in self._endpoints if endpoint.tls is not None} - {""}
+        why = "; ".join([*sorted(own), *troubles])
         raise Unreachable(f"no API server answers: {why}", why=why)
 
     async def _ask(
@@ -173,10 +177,11 @@ class HttpTransport:
                     raise
 
     def _free(self, endpoint: _Endpoint) -> ClientConnection | None:
-        oldest = clock.monotonic() - self._timing.idle
+        now = clock.monotonic()
+        oldest, born = now - self._timing.idle, now - self._timing.life
         while endpoint.free:
             connection = endpoint.free.pop()
-            if not connection.closed and connection.idle_since >= oldest:
+            if not connection.closed and connection.idle_since >= oldest and connection.born >= born:
                 return connection
             connection.close()
         return None
@@ -199,7 +204,7 @@ class HttpTransport:
         except TimeoutError as error:
             raise _NotSent(f"no connection within {self._timing.connect:g} s") from error
         except (OSError, ssl.SSLError) as error:
-            raise _NotSent(str(error) or type(error).__name__) from error
+            raise _NotSent(explain(error) or type(error).__name__) from error
         self._open.add(connection)
         return connection
 

@@ -17,8 +17,9 @@ from pathlib import Path
 import uvloop
 
 from homeostat.api import facts
+from homeostat.compose import rotation
 from homeostat.compose.place import Place
-from homeostat.kit import log
+from homeostat.kit import log, tasks
 from homeostat.lab.state import Folder
 
 Work = Callable[[Place, asyncio.Event], Awaitable[None]]
@@ -73,4 +74,6 @@ async def _until_told(work: Work, place: Place) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
+    following = tasks.spawn(rotation.follow(), name="certificates")
     await work(place, stop)
+    await tasks.stop(following)

@@ -8,6 +8,7 @@ import ssl
 from homeostat.api.errors import ApiError
 from homeostat.client.api_client import ApiClient
 from homeostat.client.http import HttpTransport
+from homeostat.compose import rotation
 from homeostat.compose.place import Place
 from homeostat.kit import tasks
 from homeostat.lab import certificates
@@ -35,9 +36,10 @@ async def run(place: Place, stop: asyncio.Event) -> None:
     proxy = _service_proxy(place, uplinks)
     await proxy.start()
     health = tasks.spawn(watch_health(servers, _checker(place, uplinks), outside.drop), name="relay/health")
+    renewing = tasks.spawn(rotation.renew(place.folder), name="certificates/renew")
     await stop.wait()
     orders.close()
-    await tasks.stop(health)
+    await tasks.stop(health, renewing)
     await proxy.stop()
     for relay in relays:
         await relay.close()

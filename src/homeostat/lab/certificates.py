@@ -1,138 +1,135 @@
-"""The lab's certificates: one authority, and for every component a certificate with Kubernetes' standard identity.
+"""The lab's certificates: its authorities, and for every component a certificate with Kubernetes' standard identity.
 
-They are files in the state folder's `pki/`, made once, and made anew when they would expire within a month or are
-damaged; all but the authority and the key of the service accounts, which must survive.
+They are files in the state folder's `pki/`, made once (which, is said in `lab.leaves`), and made anew when most of
+their life is over, when they are damaged or when a name is missing; all but the authorities and the key of the service
+accounts, which must survive. Each node gets a copy of those that it needs (`deliver`).
 """
 
 from __future__ import annotations
 
 import ssl
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from ipaddress import IPv4Network
 from pathlib import Path
 from typing import Any
 
 from cryptography import x509
+from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from homeostat.kit import clock
-from homeostat.lab import etcd, kubeconfig
+from homeostat.lab import kubeconfig, leaves
+from homeostat.lab.leaves import (
+    ADMIN,
+    CONTROLLER_MANAGER,
+    ETCD_CLIENT,
+    KUBELET_CLIENT,
+    PROXY,
+    SCHEDULER,
+    Identity,
+    Leaf,
+    kubelet,
+)
 from homeostat.lab.state import LabError, replace_file
 from homeostat.lab.topology import Cluster, Node
 from homeostat.wire import pki, tls
 
-_RENEW_DAYS = 30
+__all__ = ["ADMIN", "CONTROLLER_MANAGER", "ETCD_CLIENT", "KUBELET_CLIENT", "PROXY", "SCHEDULER", "Identity", "kubelet"]
+
+# How much of its life a certificate is used before it is made anew.
+_LIFE_USED_MAX = 0.7
 
 
-@dataclass(frozen=True, slots=True)
-class Identity:
-    """Who a certificate speaks for: its file's name, the user and its groups."""
+def prepare(folder: Path, cluster: Cluster, *, seconds: float = pki.LEAF_SECONDS) -> list[str]:
+    """Make what is missing, damaged or old; the names of what was made. New ones live for `seconds`.
 
-    file: str
-    common_name: str
-    organizations: tuple[str, ...] = ()
-
-
-ADMIN = Identity("admin", "kubernetes-admin", ("system:masters",))
-CONTROLLER_MANAGER = Identity("controller-manager", "system:kube-controller-manager")
-SCHEDULER = Identity("scheduler", "system:kube-scheduler")
-PROXY = Identity("proxy", "system:kube-proxy")
-ETCD_CLIENT = Identity(etcd.CLIENT, "kube-apiserver-etcd-client")
-KUBELET_CLIENT = Identity("apiserver-kubelet-client", "kube-apiserver-kubelet-client", ("system:masters",))
-
-
-def kubelet(node: Node) -> Identity:
-    """The identity of a node's agent."""
-    return Identity(f"kubelet-{node.name}", f"system:node:{node.name}", ("system:nodes",))
-
-
-def prepare(folder: Path, cluster: Cluster) -> None:
-    """Make what is missing or about to expire. Raises LabError when the folder's authority cannot be used."""
+    Raises LabError when an authority cannot be used.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     folder.chmod(0o700)
-    authority = _authority(folder, cluster)
-    for identity in (ADMIN, CONTROLLER_MANAGER, SCHEDULER, PROXY, KUBELET_CLIENT):
-        _client(folder, authority, identity)
-    for node in cluster.nodes():
-        _client(folder, authority, kubelet(node))
-        _server(folder, authority, f"kubelet-server-{node.name}", [node.name, node.address])
-    names = [*_api_names(cluster), *(node.address for node in cluster.nodes())]
-    for node in cluster.masters():
-        _server(folder, authority, f"apiserver-{node.name}", [node.name, *names])
-    if cluster.store == "etcd":
-        _prepare_etcd(folder, cluster)
-    if not (folder / "sa.key").exists():
+    known = {name: _authority(folder, cluster, name) for name in leaves.authorities(cluster)}
+    made = []
+    for leaf in leaves.leaves(cluster):
+        if not _good(folder / f"{leaf.file}.crt", leaf, known[leaf.authority].certificate):
+            pair = pki.issue(
+                known[leaf.authority],
+                leaf.identity.common_name,
+                organizations=leaf.identity.organizations,
+                names=leaf.names,
+                seconds=seconds,
+                server=leaf.server,
+                client=leaf.client,
+            )
+            _write(folder, leaf.file, pair)
+            made.append(leaf.file)
+    if not (folder / leaves.SERVICE_ACCOUNT_KEY).exists():
         key = ec.generate_private_key(ec.SECP256R1())
-        replace_file(folder / "sa.key", pki.private_key_pem(key))
+        replace_file(folder / leaves.SERVICE_ACCOUNT_KEY, pki.private_key_pem(key))
+    return made
 
 
-def _prepare_etcd(folder: Path, cluster: Cluster) -> None:
-    """etcd has an authority of its own, as with kubeadm: whoever it trusts may read and write everything."""
-    authority = _authority(folder, cluster, etcd.AUTHORITY)
-    _client(folder, authority, ETCD_CLIENT)
-    for node in cluster.masters():
-        names = [node.name, "localhost", "127.0.0.1", node.address]
-        # Members are clients of one another, and a server asks itself.
-        for file in (etcd.SERVER, etcd.PEER):
-            _server(folder, authority, f"{file}-{node.name}", names, client=True)
+def deliver(folder: Path, target: Path, cluster: Cluster, node: Node) -> list[str]:
+    """Bring a node's own folder of certificates up to date: what it needs is there, what it does not need is gone.
+
+    Returns the files that changed. Raises OSError.
+    """
+    target.mkdir(parents=True, exist_ok=True)
+    target.chmod(0o700)
+    wanted = leaves.files_of(cluster, node)
+    changed = []
+    # Keys before certificates: a reader waits for the pair that fits.
+    for name in sorted(wanted, key=lambda name: name.endswith(".crt")):
+        content = (folder / wanted[name]).read_bytes()
+        if not (target / name).exists() or (target / name).read_bytes() != content:
+            replace_file(target / name, content, mode=0o600 if name.endswith(".key") else 0o644, durable=False)
+            changed.append(name)
+    for file in target.iterdir():
+        if file.name not in wanted:
+            file.unlink()
+            changed.append(file.name)
+    return changed
 
 
-def files_of(cluster: Cluster, node: Node) -> dict[str, str]:
-    """The certificates (file names without ending) that a node which is a host has: its own name of each, and ours."""
-    own = {f"kubelet-{node.name}": f"kubelet-{node.name}", f"kubelet-server-{node.name}": f"kubelet-server-{node.name}"}
-    own |= {"proxy": "proxy"}
-    if not node.control_plane:
-        return own
-    server = f"apiserver-{node.name}"
-    own |= {name: name for name in ("ca", CONTROLLER_MANAGER.file, SCHEDULER.file, KUBELET_CLIENT.file, server)}
-    if cluster.store == "etcd":
-        own |= {file: f"{file}-{node.name}" for file in (etcd.SERVER, etcd.PEER)} | {etcd.CLIENT: etcd.CLIENT}
-    return own
-
-
-def _api_names(cluster: Cluster) -> list[str]:
-    first = str(IPv4Network(cluster.service_cidr)[1])
-    service = ["kubernetes", "kubernetes.default", "kubernetes.default.svc", "kubernetes.default.svc.cluster.local"]
-    return ["localhost", "127.0.0.1", first, *service]
-
-
-def _authority(folder: Path, cluster: Cluster, name: str = "ca") -> pki.KeyPair:
-    certificate, key = folder / f"{name}.crt", folder / f"{name}.key"
-    if not certificate.exists():
-        _write(folder, name, pki.make_authority(f"homeostat-{cluster.name}"), durable=True)
+def _authority(folder: Path, cluster: Cluster, name: str) -> pki.KeyPair:
+    if not (folder / f"{name}.crt").exists():
+        text = f"homeostat-{cluster.name}" if name == leaves.AUTHORITY else f"homeostat-{cluster.name}-{name}"
+        _write(folder, name, pki.make_authority(text), durable=True)
     try:
-        pair = pki.KeyPair(certificate.read_bytes(), key.read_bytes())
-        x509.load_pem_x509_certificate(pair.certificate)
+        pair = pki.KeyPair((folder / f"{name}.crt").read_bytes(), (folder / f"{name}.key").read_bytes())
+        certificate = x509.load_pem_x509_certificate(pair.certificate)
     except (OSError, ValueError) as error:
-        text = f"the cluster's authority in {folder} cannot be read ({error}); "
+        text = f"the cluster's authority {name} in {folder} cannot be read ({error}); "
         raise LabError(text + f"`homeostat down --name {cluster.name} --purge` forgets the cluster") from error
+    if certificate.not_valid_after_utc.timestamp() <= clock.wall():
+        ended = clock.rfc3339(certificate.not_valid_after_utc.timestamp())
+        text = (
+            f"the cluster's authority {name} in {folder} has ended at {ended}, and everything that it signed with it; "
+        )
+        text += "nothing that trusts it can be told of a new one: "
+        raise LabError(text + f"`homeostat down --name {cluster.name} --purge` forgets the cluster")
     return pair
 
 
-def _client(folder: Path, authority: pki.KeyPair, identity: Identity) -> None:
-    if not _good(folder / f"{identity.file}.crt"):
-        pair = pki.issue(authority, identity.common_name, organizations=identity.organizations, client=True)
-        _write(folder, identity.file, pair)
-
-
-def _server(folder: Path, authority: pki.KeyPair, file: str, names: list[str], *, client: bool = False) -> None:
-    if not _good(folder / f"{file}.crt"):
-        _write(folder, file, pki.issue(authority, names[0], names=names, server=True, client=client))
-
-
-def _good(file: Path) -> bool:
-    """Whether the certificate is there with its key, and lives for a while."""
+def _good(file: Path, leaf: Leaf, authority: bytes) -> bool:
+    """Whether the certificate is there with its key, is the authority's, has its names, and is not old."""
     try:
         certificate = x509.load_pem_x509_certificate(file.read_bytes())
         key = load_pem_private_key(file.with_suffix(".key").read_bytes(), None)
-    except (OSError, ValueError):
+        certificate.verify_directly_issued_by(x509.load_pem_x509_certificate(authority))
+    except (OSError, ValueError, TypeError, InvalidSignature):
         return False
-    if key.public_key() != certificate.public_key():
+    if key.public_key() != certificate.public_key() or not _names_of(certificate).issuperset(leaf.names):
         return False
-    renew_at = datetime.fromtimestamp(clock.wall(), UTC) + timedelta(days=_RENEW_DAYS)
-    return certificate.not_valid_after_utc > renew_at
+    begin, end = certificate.not_valid_before_utc.timestamp(), certificate.not_valid_after_utc.timestamp()
+    return begin <= clock.wall() < begin + (end - begin) * _LIFE_USED_MAX
+
+
+def _names_of(certificate: x509.Certificate) -> set[str]:
+    try:
+        names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    except x509.ExtensionNotFound:
+        return set()
+    addresses = [str(address) for address in names.get_values_for_type(x509.IPAddress)]
+    return {*names.get_values_for_type(x509.DNSName), *addresses}
 
 
 def _write(folder: Path, name: str, pair: pki.KeyPair, *, durable: bool = False) -> None:

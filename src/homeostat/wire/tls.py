@@ -1,18 +1,29 @@
-"""TLS contexts from PEM files, and the user that a client certificate names."""
+"""TLS contexts from PEM files, the user that a client certificate names, and what went wrong in plain words.
+
+Contexts remember their files: `refresh` reads those that have changed, and every later handshake uses the new ones.
+"""
 
 from __future__ import annotations
 
 import ssl
+import weakref
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from homeostat.api import x509
+from homeostat.kit import clock
 from homeostat.wire.message import User
 
 _ALPN = ["http/1.1"]
 # What each side of a handshake sends at most, one after the other.
 _FLIGHTS = 3
+
+
+# What the files looked like when a context read them; entries go with their contexts.
+_Stamp = tuple[tuple[int, int, int], ...]
+_read: weakref.WeakKeyDictionary[ssl.SSLContext, tuple[Path, Path, _Stamp]] = weakref.WeakKeyDictionary()
 
 
 def server_context(certificate: Path, key: Path, *, client_ca: Path | None = None) -> ssl.SSLContext:
@@ -22,7 +33,7 @@ def server_context(certificate: Path, key: Path, *, client_ca: Path | None = Non
     """
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
-    context.load_cert_chain(certificate, key)
+    _load(context, certificate, key)
     context.set_alpn_protocols(_ALPN)
     if client_ca is not None:
         context.load_verify_locations(client_ca)
@@ -37,7 +48,7 @@ def client_context(ca: Path, *, certificate: Path | None = None, key: Path | Non
     context.load_verify_locations(ca)
     context.set_alpn_protocols(_ALPN)
     if certificate is not None:
-        context.load_cert_chain(certificate, key)
+        _load(context, certificate, key or certificate)
     return context
 
 
@@ -48,6 +59,76 @@ def unverified_context() -> ssl.SSLContext:
     context.verify_mode = ssl.CERT_NONE
     context.set_alpn_protocols(_ALPN)
     return context
+
+
+def client_context_of(authority: bytes) -> ssl.SSLContext:
+    """For a client that trusts the authority in this PEM text alone, and shows no certificate."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.load_verify_locations(cadata=authority.decode())
+    context.set_alpn_protocols(_ALPN)
+    return context
+
+
+def _load(context: ssl.SSLContext, certificate: Path, key: Path) -> None:
+    stamp = _stamp(certificate, key)
+    context.load_cert_chain(certificate, key)
+    _read[context] = (certificate, key, stamp)
+
+
+def _stamp(*files: Path) -> _Stamp:
+    found = [file.stat() for file in files]
+    return tuple((each.st_mtime_ns, each.st_ino, each.st_size) for each in found)
+
+
+def refresh() -> list[Path]:
+    """Let all contexts of this process use the certificates that their files hold now; those that changed.
+
+    A pair that does not fit together (yet), or cannot be read, is left for the next time.
+    """
+    changed = []
+    for context, (certificate, key, stamp) in list(_read.items()):
+        with suppress(OSError, ssl.SSLError):
+            if _stamp(certificate, key) != stamp:
+                _load(context, certificate, key)
+                changed.append(certificate)
+    return changed
+
+
+def expired(context: ssl.SSLContext) -> str:
+    """That the certificate which this context shows has expired, and where it is; empty when it has not.
+
+    A peer that refuses it often closes the connection without a word.
+    """
+    known = _read.get(context)
+    if known is None:
+        return ""
+    try:
+        _, end = x509.life_of(known[0].read_bytes())
+    except (OSError, ValueError):
+        return ""
+    return f"the certificate {known[0]} has expired at {clock.rfc3339(end)}" if end <= clock.wall() else ""
+
+
+_EXPLAINED = {
+    "certificate has expired": "the server's certificate has expired",
+    "certificate expired": "this client's certificate has expired",
+    "certificate is not yet valid": "the server's certificate is not valid yet: a clock is wrong",
+    "unknown ca": "the server does not know the authority of this client's certificate",
+    "self-signed certificate": "the server's certificate was signed by an authority that is not trusted here",
+    "unable to get local issuer": "the server's certificate was signed by an authority that is not trusted here",
+}
+
+
+def explain(error: BaseException | str) -> str:
+    """An error of a handshake in plain words, where it is one of those that people can mend; else its own text."""
+    text = str(error)
+    # What a peer says comes with underscores, what we find without.
+    words = text.lower().replace("_", " ")
+    for sign, meaning in _EXPLAINED.items():
+        if sign in words:
+            return f"{meaning} ({text})"
+    return text
 
 
 def rehearse(server: ssl.SSLContext, client: ssl.SSLContext, host: str) -> None:
