@@ -113,7 +113,9 @@ class Cluster:
 
     @property
     def public_url(self) -> str:
-        """Where programs that are on no node reach the API; also a machine that joins."""
+        """Where a machine that joins reaches the API; nodes that are no hosts have neighbours on this machine only."""
+        if self.contained:
+            return f"https://{self.masters()[0].address}:{SECURE_PORT}"
         return f"https://127.0.0.1:{self.api_port}"
 
     @property

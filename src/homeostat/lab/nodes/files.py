@@ -38,7 +38,7 @@ def write(folder: Folder, cluster: Cluster, node: Node) -> None:
     kubernetes = own.kubernetes
     if node.control_plane:
         manifests.write(_static_pods(cluster, node), kubernetes / "manifests")
-    _copy_certificates(folder.pki, kubernetes / "pki", cluster, node)
+    certificates.deliver(folder.pki, kubernetes / "pki", cluster, node)
     replace_file(kubernetes / "cluster.json", orjson.dumps(cluster.to_dict()), mode=0o644, durable=False)
 
 
@@ -50,20 +50,6 @@ def _static_pods(cluster: Cluster, node: Node) -> list[dict[str, Any]]:
     members = [etcd.Member(each.name, each.address) for each in cluster.masters()]
     own = next(member for member in members if member.name == node.name)
     return [etcd.static_pod(own, members, stock.etcd().name), *pods]
-
-
-def _copy_certificates(pki: Path, target: Path, cluster: Cluster, node: Node) -> None:
-    """The node's own certificates, and nobody else's keys."""
-    target.mkdir(parents=True, exist_ok=True)
-    target.chmod(0o700)
-    for name, file in certificates.files_of(cluster, node).items():
-        for ending in (".crt", ".key"):
-            shutil.copy2(pki / f"{file}{ending}", target / f"{name}{ending}")
-    shutil.copy2(pki / "ca.crt", target / "ca.crt")
-    if node.control_plane:
-        shutil.copy2(pki / "sa.key", target / "sa.key")
-        if cluster.store == "etcd":
-            shutil.copy2(pki / f"{etcd.AUTHORITY}.crt", target / f"{etcd.AUTHORITY}.crt")
 
 
 def texts(cluster: Cluster, node: Node, engine: EngineConfig) -> dict[str, str]:
