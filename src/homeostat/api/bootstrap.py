@@ -24,8 +24,13 @@ SECRET_TYPE = "bootstrap.kubernetes.io/token"
 GROUP = "system:bootstrappers"
 # The group of tokens made for joining: what it may do is in the bootstrap policy.
 JOIN_GROUP = "system:bootstrappers:homeostat:default-node-token"
+# The extension of its kubeconfig that carries the cluster's flags.
+SETTINGS = "homeostat-settings"
 JWS_PREFIX = "jws-kubeconfig-"
-TOKEN_LENGTH = 23
+_ID_LENGTH, _SECRET_LENGTH = 6, 16
+_ALPHABET = "abcdefghijklmnopqrstuvwxyz0123456789"
+TOKEN_LENGTH = _ID_LENGTH + 1 + _SECRET_LENGTH
+TOKENS = len(_ALPHABET) ** (_ID_LENGTH + _SECRET_LENGTH)
 _TOKEN = re.compile(r"\A([a-z0-9]{6})\.([a-z0-9]{16})\Z")
 
 
@@ -33,6 +38,15 @@ def parse(token: str) -> tuple[str, str] | None:
     """The token's identifier and secret; None for what has not the form of one."""
     match = _TOKEN.match(token)
     return (match[1], match[2]) if match else None
+
+
+def token_text(number: int) -> tuple[str, str]:
+    """The identifier and the secret of one of the `TOKENS` that there are."""
+    text = ""
+    for _ in range(_ID_LENGTH + _SECRET_LENGTH):
+        number, at = divmod(number, len(_ALPHABET))
+        text += _ALPHABET[at]
+    return text[:_ID_LENGTH], text[_ID_LENGTH:]
 
 
 def secret_name(identifier: str) -> str:

@@ -22,6 +22,7 @@ def cluster_roles() -> list[Obj]:
         cluster_role(f"{_PREFIX}{_CSR}:nodeclient", [rule("create", _CERTIFICATES, f"{_CSR}/nodeclient")]),
         cluster_role(f"{_PREFIX}{_CSR}:selfnodeclient", [rule("create", _CERTIFICATES, f"{_CSR}/selfnodeclient")]),
     ]
+    roles.append(cluster_role("homeostat:proxyclient", [rule("create", _CERTIFICATES, f"{_CSR}/proxyclient")]))
     for signer in signers:
         approve = rule("approve", _CERTIFICATES, "signers", names=f"kubernetes.io/{signer}")
         roles.append(cluster_role(f"{_PREFIX}{signer}-approver", [approve]))
@@ -34,6 +35,7 @@ def cluster_role_bindings() -> list[Obj]:
     return [
         cluster_role_binding("homeostat:kubelet-bootstrap", "system:node-bootstrapper", joining),
         cluster_role_binding("homeostat:node-autoapprove-bootstrap", f"{_PREFIX}{_CSR}:nodeclient", joining),
+        cluster_role_binding("homeostat:proxy-autoapprove", "homeostat:proxyclient", joining, nodes),
         cluster_role_binding(
             "homeostat:node-autoapprove-certificate-rotation", f"{_PREFIX}{_CSR}:selfnodeclient", nodes
         ),

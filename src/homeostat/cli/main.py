@@ -14,6 +14,8 @@ _COMMANDS = {
     "kubeconfig": "print the cluster's kubeconfig",
     "node": "list, add, remove, stop, start, cut and heal nodes",
     "image": "load images onto nodes, and list them",
+    "join-command": "print what a further machine runs to join",
+    "join": "make this machine a node of a cluster",
     "drill": "list and run failure drills",
     "why": "what led to an object's last change",
     "events": "what happened, newest last",
@@ -33,7 +35,7 @@ class _Commands(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in _COMMANDS:
             return None
-        command = importlib.import_module(f"homeostat.cli.{cmd_name}").command
+        command = importlib.import_module(f"homeostat.cli.{cmd_name.replace('-', '')}").command
         assert isinstance(command, click.Command)
         return command
 

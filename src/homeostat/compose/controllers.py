@@ -17,7 +17,10 @@ async def run(place: Place, stop: asyncio.Event) -> None:
     client = place.client(certificates.CONTROLLER_MANAGER)
     seconds_max = place.settings.duration("controller-manager", "cluster-signing-duration")
     authority = Authority(
-        certificates.ca_pem(place.folder.pki), place.cluster.public_url, signer(place.folder.pki, seconds_max)
+        certificates.ca_pem(place.folder.pki),
+        place.cluster.public_url,
+        signer(place.folder.pki, seconds_max),
+        place.settings.to_dict(),
     )
     loops = all_loops(place.settings, authority)
     manager = Manager(client, loops, "controller-manager", host=place.here().name)

@@ -56,9 +56,10 @@ def _clean(key: Key, world: World) -> list[Action]:
     return [Delete(SECRET, meta.namespace(secret), meta.name(secret), uid=meta.uid(secret), note=note)]
 
 
-def signer_loop(ca_pem: str, server: str) -> Loop:
-    """The loop `bootstrapsigner`; `server` is the URL by which machines outside reach the API."""
-    wanted = public_kubeconfig(ca_pem, server)
+def signer_loop(ca_pem: str, server: str, settings: Obj | None = None) -> Loop:
+    """The loop `bootstrapsigner`; `server` is the URL by which machines outside reach the API, `settings` the flags
+    that a node has to know."""
+    wanted = public_kubeconfig(ca_pem, server, settings or {})
 
     def keys(old: Obj | None, new: Obj | None, world: World) -> Iterable[Key]:
         obj = new if new is not None else old
@@ -91,9 +92,11 @@ def _may_sign(secret: Obj, now: float) -> bool:
     return bootstrap.data_of(secret).get("usage-bootstrap-signing") == "true" and (ends is None or ends > now)
 
 
-def public_kubeconfig(ca_pem: str, server: str) -> str:
-    """A kubeconfig that says where the API is and by which authority it is known, and nothing else."""
+def public_kubeconfig(ca_pem: str, server: str, settings: Obj) -> str:
+    """A kubeconfig that says where the API is, by which authority it is known, and which flags nodes need; no more."""
     authority = base64.b64encode(ca_pem.encode()).decode()
-    cluster = {"certificate-authority-data": authority, "server": server}
+    cluster: Obj = {"certificate-authority-data": authority, "server": server}
+    if settings:
+        cluster["extensions"] = [{"name": bootstrap.SETTINGS, "extension": settings}]
     config = {"apiVersion": "v1", "kind": "Config", "clusters": [{"name": "", "cluster": cluster}]}
     return json.dumps(config | {"contexts": [], "users": [], "current-context": ""}, indent=2)

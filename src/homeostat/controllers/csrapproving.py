@@ -1,9 +1,9 @@
 """The loop `csrapproving`: approves the certificate requests of node agents without a person.
 
-Client certificates: of a machine that joins with a token, and of a node that renews its own, where a review of their
-permission says so (as kube-controller-manager). Serving certificates (`approve_serving`): of a node for the names and
-addresses that its Node has; Kubernetes leaves these to others, here TLS is everywhere.
-Rules: pkg/controller/certificates/approver/sarapprove.go.
+Client certificates: of a machine that joins with a token, and of a node that renews its own or its service proxy's,
+where a review of their permission says so (as kube-controller-manager, which knows no service proxies). Serving
+certificates (`approve_serving`): of a node for the names and addresses that its Node has; Kubernetes leaves these to
+others, here TLS is everywhere. Rules: pkg/controller/certificates/approver/sarapprove.go.
 """
 
 from __future__ import annotations
@@ -23,6 +23,11 @@ _SELF = ("selfnodeclient", "Auto approving self kubelet client certificate after
 _OTHER = ("nodeclient", "Auto approving kubelet client certificate after SubjectAccessReview.")
 
 
+# A node that joins has no other way to an identity for its service proxy, which may read what every proxy may.
+_PROXY_USER = "system:kube-proxy"
+_PROXY = ("proxyclient", "Auto approving the service proxy's client certificate after SubjectAccessReview.")
+
+
 def loop(*, approve_serving: bool) -> Loop:
     """The loop."""
 
@@ -40,6 +45,8 @@ def loop(*, approve_serving: bool) -> Loop:
             return []
         if signer == signers.KUBELET_CLIENT:
             return _client(request, asked)
+        if signer == signers.CLIENT and (asked.common_name, asked.organizations) == (_PROXY_USER, ()):
+            return [IfAllowed(_review(request, _PROXY), (_approved(request, _PROXY[1]),), (Later(_RETRY_SECONDS),))]
         if signer == signers.KUBELET_SERVING and approve_serving:
             return _serving(request, asked, world)
         return []
@@ -51,14 +58,14 @@ def loop(*, approve_serving: bool) -> Loop:
 def _client(request: Obj, asked: Asked) -> list[Action]:
     own = request["spec"].get("username") == asked.common_name
     decision: tuple[Action, ...] = (Later(_RETRY_SECONDS),)
-    for permission, message in (_OTHER, _SELF) if own else (_OTHER,):
-        decision = (IfAllowed(_review(request, permission), (_approved(request, message),), decision),)
+    for permission in (_OTHER, _SELF) if own else (_OTHER,):
+        decision = (IfAllowed(_review(request, permission), (_approved(request, permission[1]),), decision),)
     return list(decision)
 
 
-def _review(request: Obj, permission: str) -> Obj:
+def _review(request: Obj, permission: tuple[str, str]) -> Obj:
     spec = request["spec"]
-    attributes = {"group": CSR.group, "resource": CSR.plural, "verb": "create", "subresource": permission}
+    attributes = {"group": CSR.group, "resource": CSR.plural, "verb": "create", "subresource": permission[0]}
     asked_by = {"user": spec.get("username"), "groups": spec.get("groups") or [], "uid": spec.get("uid") or ""}
     return {**asked_by, "extra": spec.get("extra") or {}, "resourceAttributes": attributes | {"version": "*"}}
 

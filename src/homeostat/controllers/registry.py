@@ -6,7 +6,7 @@ One loop, one file: the name of each is the one that causes, metrics and `homeos
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from homeostat.api.flags import Settings
 from homeostat.api.types import Obj
@@ -39,12 +39,13 @@ _COMPONENT = "controller-manager"
 @dataclass(frozen=True, slots=True)
 class Authority:
     """The cluster's authority: its certificate (PEM), by which Pods and joining machines know the API server; the URL
-    under which machines outside reach it; and `sign`, which puts a certificate into a request (without it, none is
-    signed)."""
+    under which machines outside reach it; `sign`, which puts a certificate into a request (without it, none is
+    signed); and the flags that nodes have to know (`Settings.to_dict`)."""
 
     ca_pem: str
     server: str
     sign: Callable[[Obj], Obj] | None = None
+    settings: Obj = field(default_factory=dict)
 
 
 def all_loops(settings: Settings, authority: Authority | None = None) -> list[Loop]:
@@ -78,7 +79,7 @@ def all_loops(settings: Settings, authority: Authority | None = None) -> list[Lo
         loops.append(servicelb.loop(pool))
     if authority is not None:
         loops.append(namespace_defaults.root_ca_loop(authority.ca_pem))
-        loops.append(bootstraptokens.signer_loop(authority.ca_pem, authority.server))
+        loops.append(bootstraptokens.signer_loop(authority.ca_pem, authority.server, authority.settings))
         if authority.sign is not None:
             loops.append(csrsigning.loop(authority.sign))
     return loops

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from cryptography import x509
+from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.types import CertificatePublicKeyTypes
@@ -116,6 +117,15 @@ def sign_request(authority: KeyPair, request: bytes, *, usages: Sequence[str], s
         if isinstance(extension.value, x509.SubjectAlternativeName):
             builder = builder.add_extension(extension.value, critical=False)
     return _pem(builder.sign(signer, hashes.SHA256()))
+
+
+def is_issued_by(certificate: bytes, authority: bytes) -> bool:
+    """Whether the authority (PEM) signed the certificate (PEM). Raises ValueError on what cannot be read."""
+    try:
+        x509.load_pem_x509_certificate(certificate).verify_directly_issued_by(x509.load_pem_x509_certificate(authority))
+    except (InvalidSignature, TypeError, ValueError):
+        return False
+    return True
 
 
 def fingerprint(certificate: bytes) -> str:

@@ -1,0 +1,187 @@
+"""A node's certificates by requests: asked for, waited for, renewed before they end. On virtual time."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from homeostat.api import bootstrap, x509
+from homeostat.api.errors import ApiError
+from homeostat.api.flags import Settings
+from homeostat.api.kinds import CSR
+from homeostat.client.api_client import ApiClient
+from homeostat.client.in_process import InProcessTransport
+from homeostat.compose.signing import signer
+from homeostat.controllers.registry import Authority, all_loops
+from homeostat.kit import clock, tasks
+from homeostat.loop.manager import Manager
+from homeostat.node.certificates import (
+    Kept,
+    Refused,
+    client_wish,
+    obtain,
+    proxy_wish,
+    serving_wish,
+    write,
+)
+from homeostat.wire import pki
+from homeostat.wire.message import User
+from tests.support.api_edge import World, story
+
+HOUR = 3600.0
+JOINER = User("system:bootstrap:abcdef", ("system:bootstrappers", bootstrap.JOIN_GROUP, "system:authenticated"))
+NODE = User("system:node:w9", ("system:nodes", "system:authenticated"))
+
+
+def _tell(folder: Path, test: Callable[[World], Awaitable[None]], *, loops: bool = True) -> None:
+    """`test` against a server whose controller manager signs with an authority in `folder`."""
+
+    async def tell(w: World) -> None:
+        authority = pki.make_authority("the cluster")
+        (folder / "ca.crt").write_bytes(authority.certificate)
+        (folder / "ca.key").write_bytes(authority.key)
+        known = Authority(authority.certificate.decode(), "https://api", signer(folder, 8760 * HOUR))
+        manager = Manager(_client(w, User("system:kube-controller-manager")), all_loops(Settings(), known), "cm")
+        if loops:
+            await manager.start()
+        await test(w)
+        await manager.stop()
+
+    story(tell)
+
+
+def _client(w: World, user: User) -> ApiClient:
+    return ApiClient(InProcessTransport([w.server.handle], user))
+
+
+def test_a_machine_with_a_token_gets_a_node_s_certificate(tmp_path: Path) -> None:
+    async def tell(w: World) -> None:
+        pair = await obtain(_client(w, JOINER), client_wish("w9"))
+        begin, end = x509.life_of(pair.certificate)
+        assert begin < clock.wall() < end
+        assert pki.is_issued_by(pair.certificate, (tmp_path / "ca.crt").read_bytes())
+
+    _tell(tmp_path, tell)
+
+
+def test_and_an_identity_for_its_service_proxy(tmp_path: Path) -> None:
+    async def tell(w: World) -> None:
+        assert (await obtain(_client(w, NODE), proxy_wish())).certificate
+        eve = User("eve", ("system:authenticated",))
+        with pytest.raises(ApiError) as refused:
+            await obtain(_client(w, eve), proxy_wish())
+        assert refused.value.code == 403
+
+    _tell(tmp_path, tell)
+
+
+def test_a_request_that_is_denied_says_why(tmp_path: Path) -> None:
+    async def tell(w: World) -> None:
+        admin = _client(w, User("admin", ("system:masters",)))
+
+        async def deny() -> None:
+            while not (found := (await admin.list(CSR)).items):
+                await clock.sleep(0.1)
+            condition = {"type": "Denied", "status": "True", "message": "nobody knows you"}
+            await admin.update(CSR, {**found[0], "status": {"conditions": [condition]}}, subresource="approval")
+
+        denying = tasks.spawn(deny(), name="deny")
+        with pytest.raises(Refused, match="Denied: nobody knows you"):
+            await obtain(_client(w, JOINER), client_wish("w9"))
+        await denying
+
+    _tell(tmp_path, tell, loops=False)
+
+
+def test_a_certificate_is_renewed_before_it_ends_and_never_too_early(tmp_path: Path) -> None:
+    """The kubelet renews between 70 and 90 % of a certificate's life."""
+
+    async def tell(w: World) -> None:
+        kept = Kept(tmp_path, "kubelet-w9", _client(w, NODE), lambda: client_wish("w9", seconds=24 * 3600))
+        keeping = tasks.spawn(kept.run(), name="kept")
+        await kept.ready.wait()
+        for _ in range(5):
+            before = kept.certificate.read_bytes()
+            begin, end = x509.life_of(before)
+            while kept.certificate.read_bytes() == before:
+                await clock.sleep(60)
+                assert clock.wall() < end
+            assert 0.69 < (clock.wall() - begin) / (end - begin) < 0.91
+        await tasks.stop(keeping)
+
+    _tell(tmp_path, tell)
+
+
+def test_what_is_there_is_kept_by_the_next_agent(tmp_path: Path) -> None:
+    async def tell(w: World) -> None:
+        pair = await obtain(_client(w, JOINER), client_wish("w9"))
+        kept = Kept(tmp_path, "kubelet-w9", _client(w, NODE), lambda: client_wish("w9"))
+        write(kept.certificate, kept.key, pair)
+        keeping = tasks.spawn(kept.run(), name="kept")
+        await kept.ready.wait()
+        await clock.sleep(60)
+        assert kept.certificate.read_bytes() == pair.certificate
+        assert kept.key.stat().st_mode & 0o777 == 0o600
+        await tasks.stop(keeping)
+
+    _tell(tmp_path, tell)
+
+
+@pytest.mark.parametrize("damage", ["missing", "unreadable", "without its key", "ended"])
+def test_what_cannot_be_used_is_asked_for_again(tmp_path: Path, damage: str) -> None:
+    async def tell(w: World) -> None:
+        kept = Kept(tmp_path, "kubelet-w9", _client(w, NODE), lambda: client_wish("w9"))
+        if damage == "ended":
+            write(kept.certificate, kept.key, pki.issue(_authority(tmp_path), "x", seconds=-10, client=True))
+        elif damage != "missing":
+            kept.certificate.write_bytes(b"x" if damage == "unreadable" else (tmp_path / "ca.crt").read_bytes())
+        assert kept.renew_at() == 0
+        keeping = tasks.spawn(kept.run(), name="kept")
+        await kept.ready.wait()
+        assert kept.renew_at() > clock.wall()
+        await tasks.stop(keeping)
+
+    _tell(tmp_path, tell)
+
+
+def _authority(folder: Path) -> pki.KeyPair:
+    return pki.KeyPair((folder / "ca.crt").read_bytes(), (folder / "ca.key").read_bytes())
+
+
+def test_a_serving_certificate_comes_once_the_node_has_its_address(tmp_path: Path) -> None:
+    async def tell(w: World) -> None:
+        names = ("w9", "10.9.9.9")
+        kept = Kept(tmp_path, "kubelet-server-w9", _client(w, NODE), lambda: serving_wish("w9", names))
+        keeping = tasks.spawn(kept.run(), name="kept")
+        await clock.sleep(30)
+        assert not kept.ready.is_set()
+        status = {"addresses": [{"type": "InternalIP", "address": "10.9.9.9"}]}
+        await w.make("/api/v1/nodes", {"metadata": {"name": "w9"}, "status": status})
+        await kept.ready.wait()
+        await tasks.stop(keeping)
+
+    _tell(tmp_path, tell)
+
+
+def test_an_api_that_is_away_is_waited_for(tmp_path: Path) -> None:
+    async def tell(w: World) -> None:
+        away = [True]
+
+        async def handle(request: Any) -> Any:
+            if away[0]:
+                raise ConnectionRefusedError("down")
+            return await w.server.handle(request)
+
+        client = ApiClient(InProcessTransport([handle], NODE))
+        kept = Kept(tmp_path, "kubelet-w9", client, lambda: client_wish("w9"))
+        keeping = tasks.spawn(kept.run(), name="kept")
+        await clock.sleep(300)
+        assert not kept.ready.is_set()
+        away[0] = False
+        await kept.ready.wait()
+        await tasks.stop(keeping)
+
+    _tell(tmp_path, tell)
