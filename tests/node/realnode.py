@@ -253,11 +253,12 @@ async def a_killed_container_is_soon_back(node: Node) -> None:
 
 
 async def many_pods_at_once(node: Node) -> None:
-    begun = time.monotonic()
+    begun, used = time.monotonic(), time.process_time()
     names = [f"web-{place}" for place in range(6)]
     await asyncio.gather(*(node.pod("exec sleep 1000", name=name) for name in names))
     await asyncio.gather(*(node.ready(name) for name in names))
-    print(f"  6 pods ready in {time.monotonic() - begun:.2f} s", flush=True)
+    spent = time.process_time() - used
+    print(f"  6 pods ready in {time.monotonic() - begun:.2f} s, {spent:.2f} s of our CPU", flush=True)
 
 
 async def _tell(stories: list[str], root: Path, socket: str) -> None:

@@ -405,3 +405,51 @@ def test_a_size_that_the_node_lacks_waits_or_can_never_be(play: Play, ground: Pa
         assert stage.runtime.resized[-1][1].cpu_quota == 300_000
 
     play(story, isolated=ground)
+
+
+# Tokens
+
+
+class Tokens:
+    """Stands in for the API's token subresource: counts what it gives."""
+
+    def __init__(self, stage: Stage, life_seconds: float) -> None:
+        self.given: list[float] = []
+        self._life = life_seconds
+        client = stage.agent._client
+        self._create = client.create
+        client.create = self.create  # type: ignore[method-assign]
+
+    async def create(self, kind: Any, obj: dict, **options: Any) -> dict:
+        if options.get("subresource") != "token":
+            return await self._create(kind, obj, **options)
+        self.given.append(clock.wall())
+        ends = clock.rfc3339(clock.wall() + self._life)
+        return {"status": {"token": f"token-{len(self.given)}", "expirationTimestamp": ends}}
+
+
+def test_tokens_are_renewed_after_four_fifths_of_their_life(play: Play, ground: Path) -> None:
+    """pkg/kubelet/token: also for a pod to which something happens all the time, and by a new agent."""
+
+    async def story(stage: Stage) -> None:
+        tokens = Tokens(stage, 3600)
+        sources = [{"serviceAccountToken": {"path": "token", "expirationSeconds": 3600}}]
+        await stage.pod(volumes=[{"name": "t", "projected": {"sources": sources}}])
+        pod = await stage.ready()
+        file = ground / "node/pods" / pod["metadata"]["uid"] / "volumes/t/token"
+        assert read(file) == "token-1"
+        for _ in range(60):
+            await clock.sleep(50)
+            stage.runtime.stir(pod["metadata"]["uid"])
+        assert read(file) == "token-2"
+        assert 2880 <= tokens.given[1] - tokens.given[0] < 3000
+        await stage.restart_agent()
+        tokens = Tokens(stage, 3600)
+        await clock.sleep(120)
+        assert len(tokens.given) == 1, "a new agent knows no token, and brings one to what runs"
+
+    play(story, isolated=ground)
+
+
+def read(path: Path) -> str:
+    return path.read_text()

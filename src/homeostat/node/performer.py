@@ -21,6 +21,7 @@ from homeostat.node.context import NodeContext
 from homeostat.node.failures import NotYet, StartFailure
 from homeostat.node.handlers import Target, hook
 from homeostat.node.isolation import sandboxspec
+from homeostat.node.lastwords import LastWords
 from homeostat.node.plan import SANDBOX, Action, Kill, Prune, Resize, RunSandbox, Start
 from homeostat.node.prober import Prober
 from homeostat.node.starter import Gathered, Starter
@@ -29,11 +30,10 @@ from homeostat.node.stillborn import lost_its_place
 from homeostat.node.stopper import Stopper
 from homeostat.node.view import CrashBackoff, Trouble, View
 from homeostat.node.volumes import PodFiles, VolumeError
-from homeostat.runtime.contract import Container, ContainerState, LogSpan, Resources, RuntimeFault, Sandbox, SandboxSpec
+from homeostat.runtime.contract import Container, ContainerState, Resources, RuntimeFault, Sandbox, SandboxSpec
 
 # After a try that failed for a reason outside the container: volumes, references, images, sandboxes.
 _RETRY = Backoff(first_seconds=0.5, ceiling_seconds=10.0)
-_MESSAGE_LINES, _MESSAGE_BYTES = 80, 2048
 T = TypeVar("T")
 
 
@@ -56,7 +56,7 @@ class Performer:
         self._failures: dict[str, int] = {}
         self._backoffs: dict[str, CrashBackoff] = {}
         self._began = clock.wall()
-        self._messages: dict[str, str] = {}
+        self._words = LastWords(context.runtime)
         self._told: dict[str, str] = {}
         self._volumes_made = False
         self._gathering: asyncio.Task[Gathered] | None = None
@@ -77,6 +77,8 @@ class Performer:
             if container.state is ContainerState.EXITED:
                 container = await self._explained(pod, container)
             containers.setdefault(container.spec.name, []).append(container)
+        # What runs has its volumes: a former agent made them.
+        self._volumes_made |= any(found[0].state is ContainerState.RUNNING for found in containers.values())
         boxes = tuple(self._addressed(pod, box) for box in reversed(sandboxes))
         view = View(sandboxes=boxes, containers=containers)
         self._watch(pod, view)
@@ -119,21 +121,9 @@ class Performer:
 
     async def _explained(self, pod: Obj, container: Container) -> Container:
         """The ended container with its termination message."""
-        if container.id not in self._messages:
-            specs = spec.by_name(pod)
-            message = container.message
-            if not message and self._runtime.real and container.spec.name in specs:
-                message = await self._termination_message(pod, specs[container.spec.name], container)
-            self._messages[container.id] = message
+        if not self._words.knows(container.id):
             self.note = f"container {container.spec.name} ended with {container.exit_code}"
-        return replace(container, message=self._messages[container.id])
-
-    async def _termination_message(self, pod: Obj, wanted: Obj, container: Container) -> str:
-        message = self._files(pod).termination_message(wanted["name"], container.spec.attempt)
-        if message or wanted.get("terminationMessagePolicy") != "FallbackToLogsOnError" or not container.exit_code:
-            return message
-        lines = [line.data async for line in self._runtime.read_log(container.id, LogSpan(tail_lines=_MESSAGE_LINES))]
-        return b"\n".join(lines)[-_MESSAGE_BYTES:].decode("utf-8", "replace")
+        return replace(container, message=await self._words.of(pod, self._files(pod), container))
 
     def _files(self, pod: Obj) -> PodFiles:
         return PodFiles(self._context.config, pod, isolates=self._runtime.isolates)
@@ -169,7 +159,9 @@ class Performer:
             self._event("FailedCreatePodContainer", f"unable to ensure pod container exists: {error}", "Warning")
             self._hold(SANDBOX)
             return
-        if self._runtime.real and not self._volumes_made:
+        # A new place may come after the machine was off: what was in memory is gone.
+        self._volumes_made = False
+        if self._runtime.real:
             # What the containers refer to is read while the runtime makes the place.
             work = Starter(self._context, self._files(pod)).gather(pod, spec.all_containers(pod))
             self._gathering = tasks.spawn(work, name=f"pod/gather/{self._uid}")
@@ -295,7 +287,7 @@ class Performer:
     async def _prune(self, pod: Obj, action: Prune) -> None:
         found = [c for c in await self._runtime.containers(self._uid) if c.id == action.id]
         await self._runtime.remove_container(action.id)
-        self._messages.pop(action.id, None)
+        self._words.forget(action.id)
         if found and self._runtime.real:
             name = found[0].spec.name
             kept = {c.spec.attempt for c in await self._runtime.containers(self._uid) if c.spec.name == name}

@@ -45,6 +45,7 @@ class PodWorker:
         self._wake = asyncio.Event()
         self._deleted = False
         self._gone = False
+        self._look_at = clock.monotonic() + context.config.seconds("sync-frequency")
         self._ordered: tuple[Trouble, float] | None = None
         self._outcome: Trouble | None = None
         self._note = ""
@@ -223,6 +224,7 @@ class PodWorker:
             await self._performer.perform(self.sized, action)
         if not todo.actions:
             self._performer.tell_backoffs(self.pod, view, todo.waiting)
+            await self._look_regularly()
             await self._rest(todo)
 
     def _timed(self) -> Obj:
@@ -232,17 +234,22 @@ class PodWorker:
             return pod
         return {**pod, "status": {**status, "startTime": clock.rfc3339(self._start_time)}}
 
+    async def _look_regularly(self) -> None:
+        """Bring volumes up to date when that is due, however much else happens: tokens end."""
+        if clock.monotonic() >= self._look_at:
+            self._look_at = clock.monotonic() + self._context.config.seconds("sync-frequency")
+            await self._performer.refresh(self.pod)
+
     async def _rest(self, todo: Plan) -> None:
         """Until something happens, the plan wants to go on, or the next regular look is due."""
-        pause = self._context.config.seconds("sync-frequency")
+        pause = max(0.0, self._look_at - clock.monotonic())
         if todo.wake_at is not None:
             pause = min(pause, max(0.0, todo.wake_at - clock.wall()))
         try:
             async with asyncio.timeout(pause):
                 await self._wake.wait()
         except TimeoutError:
-            if todo.wake_at is None or clock.wall() < todo.wake_at:
-                await self._performer.refresh(self.pod)
+            pass
 
     # -- the end ---------------------------------------------------------------------------------------------------
 
