@@ -4,9 +4,11 @@ time; newer versions wait in the node's folder until its kubelet starts."""
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 from collections.abc import Mapping
 from pathlib import Path
+from urllib.parse import quote, unquote
 
 from homeostat.kit import machine
 from homeostat.kit.log import logger
@@ -17,8 +19,10 @@ from homeostat.lab.nodes.layout import NodeFolder
 from homeostat.lab.state import Folder
 from homeostat.lab.topology import Cluster
 
-# Where a node finds what it is still to import, on the host and on the node.
+# Below /var. Where a node finds what it is still to import: a folder for each image, with its archive in it.
 _WAITING = "lib/homeostat/images"
+_ENGINE_ROOT = "lib/containerd"
+_VAR = Path("/var")
 _OVERLAY = "overlay"
 _ENGINE_SECONDS, _LOOK_SECONDS = 30.0, 0.1
 _log = logger("images")
@@ -41,15 +45,14 @@ def give_images(folder: Folder, cluster: Cluster) -> None:
     seed = prepare_seed(archives, snapshotter=snapshotter(folder.path))
     for node in cluster.nodes():
         var = NodeFolder(folder.node(node.name)).var
-        _let_wait(var / _WAITING, planting.plant(seed, var / "lib/containerd"))
+        _let_wait(var / _WAITING, planting.plant(seed, var / _ENGINE_ROOT))
 
 
 def _let_wait(place: Path, images: Mapping[str, Path]) -> None:
-    place.mkdir(parents=True, exist_ok=True)
-    for old in place.iterdir():
-        old.unlink()
-    for number, archive in enumerate(images.values()):
-        target = place / f"{number}-{archive.name}"
+    shutil.rmtree(place, ignore_errors=True)
+    for image, archive in images.items():
+        target = place / quote(image, safe="") / archive.name
+        target.parent.mkdir(parents=True)
         try:
             os.link(archive, target)
         except OSError:
@@ -59,8 +62,7 @@ def _let_wait(place: Path, images: Mapping[str, Path]) -> None:
 def import_waiting() -> None:
     """On a node whose engine runs or starts: import what waits. What cannot be imported is logged, and tried at the
     next boot."""
-    place = Path("/var") / _WAITING
-    waiting = sorted(place.iterdir()) if place.is_dir() else []
+    waiting = sorted((_VAR / _WAITING).glob("*/*"))
     deadline = machine.monotonic() + _ENGINE_SECONDS
     while waiting and _ctr("version").returncode and machine.monotonic() < deadline:
         machine.pause(_LOOK_SECONDS)
@@ -68,8 +70,9 @@ def import_waiting() -> None:
         done = _ctr("images", "import", str(archive))
         if done.returncode:
             _log.warning("image %s was not imported: %s", archive.name, done.stderr.decode(errors="replace").strip())
-        else:
-            archive.unlink()
+            continue
+        planting.note(_VAR / _ENGINE_ROOT, {unquote(archive.parent.name): archive})
+        shutil.rmtree(archive.parent, ignore_errors=True)
 
 
 def _ctr(*words: str) -> subprocess.CompletedProcess[bytes]:
