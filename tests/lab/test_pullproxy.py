@@ -17,7 +17,7 @@ import pytest
 from homeostat.lab.images.build import build
 from homeostat.lab.images.spec import ImageSpec
 from homeostat.lab.images.tree import Tree
-from homeostat.lab.pullproxy import Bounds, Dial, PullProxy
+from homeostat.lab.pullproxy import Bounds, Dial, PullProxy, hand_over, serve
 from homeostat.runtime.cri import cri_pb2
 from tests.support.containerd import Containerd, containerd
 from tests.support.registry import Registry, registry
@@ -211,6 +211,25 @@ def test_more_connections_than_its_bound_are_told_to_come_again() -> None:
             return answer
 
     assert asyncio.run(story()).startswith(b"HTTP/1.1 503 homeostat: more than 1 pulls at once")
+
+
+def test_the_proxy_s_process_serves_on_what_it_is_handed_until_its_maker_is_gone() -> None:
+    """The socket is made inside the lab's network, the process stays outside; a descriptor crosses between them."""
+    ours, theirs = socket.socketpair()
+    process = threading.Thread(target=serve, args=(theirs,))
+    process.start()
+    with _listening() as listener:
+        address = listener.getsockname()
+        hand_over(ours, listener)
+    with socket.create_connection(address, timeout=10) as client:
+        client.sendall(b"GET / HTTP/1.1\r\n\r\n")
+        assert client.recv(4096).startswith(b"HTTP/1.1 400 homeostat: ")
+    ours.close()
+    process.join(10)
+    assert not process.is_alive()
+    with pytest.raises(OSError, match="refused"):
+        socket.create_connection(address, timeout=10)
+    theirs.close()
 
 
 _CREDENTIALS = "puller:open sesame"

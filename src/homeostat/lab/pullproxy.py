@@ -158,6 +158,34 @@ class PullProxy:
             writer.write_eof()
 
 
+def serve(channel: socket.socket) -> None:
+    """The whole life of the proxy's process: serve on each socket that comes over `channel`, a Unix socket, until its
+    other end is closed. Forked before the lab enters its namespaces, it stays outside of them."""
+    asyncio.run(_serve_until_left(channel))
+
+
+def hand_over(channel: socket.socket, listener: socket.socket) -> None:
+    """Give the proxy's process a socket that listens; the caller may close its own."""
+    socket.send_fds(channel, [b"L"], [listener.fileno()])
+
+
+async def _serve_until_left(channel: socket.socket) -> None:
+    proxy, left, loop = PullProxy(), asyncio.Event(), asyncio.get_running_loop()
+    channel.setblocking(False)
+
+    def hear() -> None:
+        said, descriptors, _, _ = socket.recv_fds(channel, 64, 8)
+        for descriptor in descriptors:
+            tasks.spawn(proxy.listen(socket.socket(fileno=descriptor)), name="pullproxy/listen")
+        if not said:
+            left.set()
+
+    loop.add_reader(channel, hear)
+    await left.wait()
+    loop.remove_reader(channel)
+    await proxy.close()
+
+
 def _authority(text: str, usual: int) -> tuple[str, int]:
     found = re.fullmatch(r"(\[[0-9a-fA-F:.]+\]|[^:/@\s]+)(?::(\d{1,5}))?", text)
     if found is None or not 0 < int(found[2] or usual) < 65536:
