@@ -17,7 +17,7 @@ import pytest
 from homeostat.lab.images.build import build
 from homeostat.lab.images.spec import ImageSpec
 from homeostat.lab.images.tree import Tree
-from homeostat.lab.pullproxy import Bounds, Dial, PullProxy, hand_over, serve
+from homeostat.lab.pullproxy import Bounds, Dial, PullProxy, dial_outside, hand_over, serve
 from homeostat.runtime.cri import cri_pb2
 from tests.support.containerd import Containerd, containerd
 from tests.support.registry import Registry, registry
@@ -38,7 +38,8 @@ async def _proxy(*, bounds: Bounds | None = None, dial: Dial | None = None) -> A
     """A proxy; yields what opens a connection to it."""
     listener = _listening()
     port = listener.getsockname()[1]
-    proxy = PullProxy(bounds=bounds or Bounds(), **({"dial": dial} if dial else {}))
+    # What these stories reach is on loopback.
+    proxy = PullProxy(bounds=bounds or Bounds(), dial=dial or asyncio.open_connection)
     await proxy.listen(listener)
     try:
         yield lambda: asyncio.open_connection("127.0.0.1", port)
@@ -211,6 +212,19 @@ def test_more_connections_than_its_bound_are_told_to_come_again() -> None:
             return answer
 
     assert asyncio.run(story()).startswith(b"HTTP/1.1 503 homeostat: more than 1 pulls at once")
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "127.8.8.8", "0.0.0.0", "[::1]", "[::ffff:127.0.0.1]"])
+def test_the_host_s_own_loopback_is_out_of_reach(host: str) -> None:
+    """Pods can use the proxy, too; what listens on loopback is meant for the host alone."""
+
+    async def story() -> bytes:
+        with _listening() as listener:
+            port = listener.getsockname()[1]
+            async with _proxy(dial=dial_outside) as enter:
+                return await _ask(await enter(), f"CONNECT {host}:{port} HTTP/1.1\r\n\r\n".encode())
+
+    assert b"it is the loopback of the lab's host" in asyncio.run(story()).split(b"\r\n")[0]
 
 
 def test_the_proxy_s_process_serves_on_what_it_is_handed_until_its_maker_is_gone() -> None:

@@ -2,8 +2,9 @@
 
 Nodes have no route out of the lab; their container engines ask this proxy, which runs on the host's side and is given a
 socket that listens inside the lab. It opens no port on the host and keeps no list of hosts: it reaches what its user
-reaches, registries on this machine too. What goes wrong is said in the answer's reason, as that is what an engine shows
-and so what stands in a pod's ErrImagePull.
+reaches, but for the host's loopback: pods could use it, too, and what listens there is meant for the host alone (nor
+would an engine ask a proxy for localhost). What goes wrong is said in the answer's reason, as that is what an engine
+shows and so what stands in a pod's ErrImagePull.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import socket
 from asyncio import StreamReader, StreamWriter
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from ipaddress import ip_address
 from urllib.parse import urlsplit
 
 from homeostat.kit import tasks
@@ -53,14 +55,30 @@ class _Refusal(Exception):
         self.reason = reason
 
 
-async def _dial(host: str, port: int) -> tuple[StreamReader, StreamWriter]:
-    return await asyncio.open_connection(host, port)
+async def dial_outside(host: str, port: int) -> tuple[StreamReader, StreamWriter]:
+    """Connect to a host by name or address, never to this machine's loopback. Raises OSError."""
+    found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    addresses = [address for *_, (address, *_) in found if _outside(address)]
+    failed: OSError = PermissionError(errno.EACCES, "it is the loopback of the lab's host")
+    for address in addresses:
+        try:
+            # The address that was looked at, and not the name again, which may say something else by now.
+            return await asyncio.open_connection(address, port)
+        except OSError as error:
+            failed = error
+    raise failed
+
+
+def _outside(address: str) -> bool:
+    seen = ip_address(address.partition("%")[0])
+    seen = getattr(seen, "ipv4_mapped", None) or seen
+    return not (seen.is_loopback or seen.is_unspecified)
 
 
 class PullProxy:
     """Serves on listening sockets until it is closed. `dial` opens connections to registries."""
 
-    def __init__(self, *, bounds: Bounds = Bounds(), dial: Dial = _dial) -> None:
+    def __init__(self, *, bounds: Bounds = Bounds(), dial: Dial = dial_outside) -> None:
         self._bounds = bounds
         self._dial = dial
         self._servers: list[asyncio.Server] = []
