@@ -9,7 +9,7 @@ import sys
 from homeostat.kit import kernel
 from homeostat.kit.log import logger
 from homeostat.lab.forking import Rooms
-from homeostat.lab.nodes import cgroups, janitor, switch, userspace
+from homeostat.lab.nodes import cgroups, janitor, pulls, switch, userspace
 from homeostat.lab.nodes.cables import Cables
 from homeostat.lab.nodes.machine import Kit, Machines
 from homeostat.lab.nodes.needs import interpreter_folders
@@ -68,12 +68,15 @@ def enter(folder: Folder, cluster: Cluster, rooms: Rooms, inherited: list[int]) 
     if groups.note:
         _log.warning("%s", groups.note)
     alive = janitor.watch(groups, inherited)
+    registries = pulls.fork([*inherited, alive])
     is_root = os.geteuid() == 0
     if not is_root:
         userspace.enter()
     _enter_namespaces(cluster, join_host=is_root)
-    kit = Kit(groups=groups, run=rooms.run, needs=interpreter_folders(), tools=launchers(sys.executable))
-    return Lab(folder, Machines(folder, kit, lambda: _load(rooms)), [*inherited, alive])
+    proxy = pulls.listen(registries, cluster.gateway)
+    kit = Kit(groups, rooms.run, interpreter_folders(), launchers(sys.executable), proxy)
+    # Held while the lab lives, and by no node.
+    return Lab(folder, Machines(folder, kit, lambda: _load(rooms)), [*inherited, alive, registries.detach()])
 
 
 def _load(rooms: Rooms) -> None:

@@ -35,7 +35,7 @@ _FAILED = 70
 @dataclass(frozen=True, slots=True)
 class Kit:
     """What every node of a lab is made with: `groups` for its limits, `run` for the cluster's components, folders of
-    the host that it `needs`, and the `tools` on its PATH."""
+    the host that it `needs`, the `tools` on its PATH, and the URL of the `proxy` to registries, if there is one."""
 
     groups: Groups
     run: Component
