@@ -215,7 +215,8 @@ class Charge:
     # -- exec ------------------------------------------------------------------------------------------------------
 
     def _accept(self) -> None:
-        """A command to run inside: a JSON line with its words, and the descriptor that takes its output."""
+        """A command to run inside: a JSON object with its words, and descriptors: one that takes its output, or three
+        for its input, output and errors; `terminal` says that they are a terminal's."""
         try:
             connection, _ = self._listener.accept()
         except BlockingIOError:
@@ -224,18 +225,24 @@ class Charge:
         try:
             if self.status is not None:
                 raise ValueError("the container has ended")
-            data, descriptors, _, _ = socket.recv_fds(connection, _CHUNK_BYTES, 1)
-            argv, out = json.loads(data)["argv"], descriptors[0]
+            data, ends, _, _ = socket.recv_fds(connection, _CHUNK_BYTES, 3)
+            wanted = json.loads(data)
+            argv, terminal = wanted["argv"], bool(wanted.get("terminal"))
+            given, out, err = ends if len(ends) == 3 else (-1, ends[0], ends[0])
         except (OSError, ValueError, KeyError, IndexError):
             connection.close()
             return
         try:
-            pid = forked.fork(lambda: forked.become(self.spec, argv, out, out, inside=self.pid), keep=(out,))
+            pid = forked.fork(
+                lambda: forked.become(self.spec, argv, out, err, given=given, terminal=terminal, inside=self.pid),
+                keep=ends,
+            )
         except OSError:
             connection.close()  # no process is to be had: who asked sees the command fail
             return
         finally:
-            os.close(out)
+            for end in ends:
+                os.close(end)
         self._execs[pid] = connection
         self._descriptors.watch(connection.fileno(), lambda: self._caller_left(pid))
 

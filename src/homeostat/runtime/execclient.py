@@ -22,12 +22,12 @@ async def run(folder: Path, argv: tuple[str, ...], *, timeout_seconds: float) ->
     output = _Output(out_read)
     try:
         os.set_blocking(out_write, True)
-        connection = await _connect(folder)
+        connection = await connect(folder)
         try:
             socket.send_fds(connection, [orjson.dumps({"argv": argv})], [out_write])
             os.close(out_write)
             out_write = -1
-            answer = await _answer(connection, timeout_seconds)
+            answer = await answer_of(connection, timeout_seconds)
         finally:
             connection.close()
         output.read()
@@ -40,7 +40,8 @@ async def run(folder: Path, argv: tuple[str, ...], *, timeout_seconds: float) ->
     return ExecResult(answer, output.data)
 
 
-async def _connect(folder: Path) -> socket.socket:
+async def connect(folder: Path) -> socket.socket:
+    """A connection to the shim of the container of `folder`. Raises RuntimeFault when it is gone."""
     connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC)
     connection.setblocking(False)
     place = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
@@ -55,8 +56,8 @@ async def _connect(folder: Path) -> socket.socket:
     return connection
 
 
-async def _answer(connection: socket.socket, timeout_seconds: float) -> int | None:
-    """The exit code, or None when time was over."""
+async def answer_of(connection: socket.socket, timeout_seconds: float) -> int | None:
+    """The exit code of the command ordered there, or None when time was over (0: never)."""
     loop = asyncio.get_running_loop()
     try:
         async with asyncio.timeout(timeout_seconds or None):

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import ctypes
 import errno
+import fcntl
 import os
 import signal
 import sys
+import termios
 from collections.abc import Callable, Collection
 from typing import Any, TypeAlias
 
@@ -80,12 +82,15 @@ def become(
     out: int,
     err: int,
     *,
+    given: int = -1,
+    terminal: bool = False,
     said: int = -1,
     inside: int = 0,
     builtin: Builtin | None = None,
 ) -> int:
     """Run a command of the container in place of this process; a `builtin` in this process: then its exit code.
 
+    Its standard input is `given`, empty without one; with `terminal` that is a terminal, and becomes the command's own.
     Why it cannot start is written to `said`, without one to standard error. With `inside` the command joins the
     container whose own command is that process; else it is that command, and adopts the orphans among its descendants
     as the first process of a container does.
@@ -93,10 +98,12 @@ def become(
     if not inside:
         adopt_orphans()
     environment = dict(spec["env"])
-    null = os.open(os.devnull, os.O_RDONLY)
+    null = os.open(os.devnull, os.O_RDONLY) if given < 0 else given
     for descriptor, number in ((null, 0), (out, 1), (err, 2)):
         os.dup2(descriptor, number)
         os.set_inheritable(number, True)
+    if terminal:
+        fcntl.ioctl(0, termios.TIOCSCTTY, 0)
     try:
         _take_view(spec, inside)
         os.chdir(spec["cwd"])

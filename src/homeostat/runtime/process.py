@@ -45,6 +45,8 @@ from homeostat.runtime.launcher import Launcher, LocalLauncher
 from homeostat.runtime.plain import Plain
 from homeostat.runtime.processes import kill_group, start_ticks
 from homeostat.runtime.signals import EventStream
+from homeostat.runtime.streaming.doors import StreamDoors
+from homeostat.runtime.streaming.server import StreamServer
 
 _log = logger("runtime")
 _START_SECONDS_MAX = 20.0
@@ -63,7 +65,7 @@ class ProcessOptions:
     orphan_grace_seconds: float = 1.0
 
 
-class ProcessRuntime(Plain):
+class ProcessRuntime(StreamDoors, Plain):
     """See the module. `root` holds its state; `pod_cidr` the addresses of pods; host-network pods have
     `node_address`."""
 
@@ -90,6 +92,7 @@ class ProcessRuntime(Plain):
         self._pids: dict[str, int] = {}
         self._lives: dict[str, watching.Life] = {}
         self._events = EventStream()
+        self._streams = StreamServer()
         self.mounts_in_place = False
 
     # -- opening and closing ---------------------------------------------------------------------------------------
@@ -128,7 +131,8 @@ class ProcessRuntime(Plain):
             self._fail_start(container.id)
 
     async def close(self, *, stop_containers: bool = False) -> None:
-        """Stop watching; with `stop_containers` everything ends first."""
+        """Stop watching and streaming; with `stop_containers` everything ends first."""
+        await self._streams.close()
         if stop_containers:
             for sandbox in list(self._sandboxes.values()):
                 await self.stop_sandbox(sandbox.id)

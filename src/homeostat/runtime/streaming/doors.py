@@ -1,0 +1,64 @@
+"""exec, attach and port-forward of the process runtime, as the runtime's contract has them."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from homeostat.runtime import crireader
+from homeostat.runtime.contract import Container, ContainerState, LogSpan, RuntimeFault, Sandbox, StreamOptions
+from homeostat.runtime.folders import Folders
+from homeostat.runtime.streaming import commands, forwarding, inside
+from homeostat.runtime.streaming.server import StreamServer
+from homeostat.wire.duplex import Duplex
+
+
+class StreamDoors:
+    """The part of a runtime that streams. Commands run by the container's shim; attach shows what it logs from now on,
+    for a plain process has no input; ports are those of the pod's own address."""
+
+    _folders: Folders
+    _sandboxes: dict[str, Sandbox]
+    _streams: StreamServer
+
+    def _get(self, container_id: str) -> Container:
+        raise NotImplementedError
+
+    async def exec_url(self, container_id: str, argv: tuple[str, ...], options: StreamOptions) -> str:
+        """See Runtime."""
+        if not argv:
+            raise RuntimeFault("Failed", "a command is required")
+        self._running(container_id)
+        begin = partial(inside.begin, self._folders.container(container_id), argv, options)
+        work = partial(commands.serve_exec, options=options, begin=begin)
+        return await self._streams.url("exec", commands.PROTOCOL, work)
+
+    async def attach_url(self, container_id: str, options: StreamOptions) -> str:
+        """See Runtime."""
+        path = self._running(container_id).spec.log_path
+        span = LogSpan(tail_lines=0, follow=True)
+
+        def runs() -> bool:
+            try:
+                return self._get(container_id).state is ContainerState.RUNNING
+            except RuntimeFault:
+                return False
+
+        async def work(connection: Duplex) -> None:
+            await commands.serve_attach(connection, options, crireader.read(path, span, runs))
+
+        return await self._streams.url("attach", commands.PROTOCOL, work)
+
+    async def port_forward_url(self, sandbox_id: str, ports: tuple[int, ...] = ()) -> str:
+        """See Runtime."""
+        sandbox = self._sandboxes.get(sandbox_id)
+        if sandbox is None or not sandbox.ready:
+            raise RuntimeFault("NotFound", f"sandbox {sandbox_id} is not ready")
+        return await self._streams.url(
+            "portforward", forwarding.PROTOCOL, partial(forwarding.serve_ports, address=sandbox.ip)
+        )
+
+    def _running(self, container_id: str) -> Container:
+        container = self._get(container_id)
+        if container.state is not ContainerState.RUNNING:
+            raise RuntimeFault("NotFound", f"container {container_id} is not running")
+        return container

@@ -1,0 +1,76 @@
+"""port-forward: connections to a pod's ports, any number over one SPDY connection (portforward.k8s.io).
+
+Each forwarded connection is a pair of streams of one `requestid`: one for data, one for what went wrong.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+
+from homeostat.kit import tasks
+from homeostat.runtime.streaming.session import Session, Stream
+from homeostat.wire.duplex import BUFFER_BYTES, Duplex
+
+PROTOCOL = "portforward.k8s.io"
+_CONNECT_SECONDS_MAX = 10.0
+
+
+async def serve_ports(connection: Duplex, address: str) -> None:
+    """Forward to the ports of `address` until the client leaves."""
+    session, halves = Session(connection), dict[str, dict[str, Stream]]()
+    running: set[asyncio.Task[None]] = set()
+
+    def opened(stream: Stream) -> None:
+        request, kind = stream.headers.get("requestid", ""), stream.headers.get("streamtype", "")
+        pair = halves.setdefault(request, {})
+        pair[kind] = stream
+        if pair.keys() >= {"data", "error"}:
+            del halves[request]
+            task = tasks.spawn(_forward(pair["data"], pair["error"], address), name="port forward")
+            running.add(task)
+            task.add_done_callback(running.discard)
+
+    try:
+        with contextlib.suppress(ConnectionError):  # no SPDY, or gone
+            await session.run(opened)
+    finally:
+        await tasks.stop(*running)
+        session.close()
+
+
+async def _forward(data: Stream, error: Stream, address: str) -> None:
+    """One connection: to the end of both directions, for a client may end its own and still read."""
+    port = data.headers.get("port", "")
+    try:
+        async with asyncio.timeout(_CONNECT_SECONDS_MAX):
+            reader, writer = await asyncio.open_connection(address, int(port), limit=BUFFER_BYTES)
+    except (OSError, ValueError, OverflowError, TimeoutError) as trouble:
+        with contextlib.suppress(ConnectionError):
+            error.write(f"error forwarding port {port} to pod: {trouble or 'no answer'}".encode())
+        data.end()
+        error.end()
+        return
+    upward = tasks.spawn(_send(data, writer), name="port forward up")
+    try:
+        while chunk := await reader.read(BUFFER_BYTES):
+            data.write(chunk)
+            await data.drain()
+    except ConnectionError:
+        pass  # either side is gone
+    finally:
+        data.end()
+        error.end()
+        await tasks.stop(upward)
+        writer.close()
+
+
+async def _send(data: Stream, writer: asyncio.StreamWriter) -> None:
+    try:
+        while chunk := await data.read():
+            writer.write(chunk)
+            await writer.drain()
+        if writer.can_write_eof():
+            writer.write_eof()
+    except ConnectionError:
+        return

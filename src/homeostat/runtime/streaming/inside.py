@@ -1,0 +1,91 @@
+"""A command begun in a container of the process runtime, with streams or a terminal, by its shim (`runtime.charge`)."""
+
+from __future__ import annotations
+
+import os
+import pty
+import socket
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import orjson
+
+from homeostat.runtime import execclient
+from homeostat.runtime.contract import StreamOptions
+from homeostat.runtime.streaming.commands import Command
+from homeostat.runtime.streaming.descriptors import Descriptor
+
+_KILLED = 137
+
+
+@dataclass(frozen=True, slots=True)
+class _TerminalInput:
+    """What is typed into a terminal; it ends with the terminal alone."""
+
+    terminal: Descriptor
+
+    async def write(self, data: bytes) -> None:
+        """As `Descriptor.write`."""
+        await self.terminal.write(data)
+
+    def close(self) -> None:
+        """Nothing: who reads from a terminal waits for more."""
+
+
+async def begin(folder: Path, argv: tuple[str, ...], options: StreamOptions) -> Command:
+    """Begin `argv` in the container of `folder`. It is killed when the Command is closed before its end.
+
+    Raises RuntimeFault when the container's shim is gone.
+    """
+    connection = await execclient.connect(folder)
+    theirs: list[int] = []
+    ours: list[Descriptor] = []
+    try:
+        stdin, stdout, stderr = _terminal(theirs, ours, options) if options.tty else _pipes(theirs, ours, options)
+        order = orjson.dumps({"argv": argv, "terminal": options.tty})
+        socket.send_fds(connection, [order], theirs)
+    except OSError:
+        _let_go(connection, ours)
+        raise
+    finally:
+        for descriptor in theirs:
+            os.close(descriptor)
+    resize = ours[0].resize if options.tty else _no_size
+    return Command(stdin, stdout, stderr, partial(_exit_code, connection), resize, partial(_let_go, connection, ours))
+
+
+def _terminal(
+    theirs: list[int], ours: list[Descriptor], options: StreamOptions
+) -> tuple[_TerminalInput | None, Descriptor, None]:
+    master, slave = pty.openpty()
+    theirs += (slave, os.dup(slave), os.dup(slave))
+    ours.append(terminal := Descriptor(master))
+    return (_TerminalInput(terminal) if options.stdin else None), terminal, None
+
+
+def _pipes(
+    theirs: list[int], ours: list[Descriptor], options: StreamOptions
+) -> tuple[Descriptor | None, Descriptor, Descriptor]:
+    (given, feed), (out_read, out), (err_read, err) = os.pipe(), os.pipe(), os.pipe()
+    theirs += (given, out, err)
+    ours += [Descriptor(feed), Descriptor(out_read), Descriptor(err_read)]
+    if not options.stdin:
+        ours[0].close()  # it reads an end at once
+    return (ours[0] if options.stdin else None), ours[1], ours[2]
+
+
+async def _exit_code(connection: socket.socket) -> int:
+    code = await execclient.answer_of(connection, 0)
+    return _KILLED if code is None else code
+
+
+def _let_go(connection: socket.socket, ours: list[Descriptor]) -> None:
+    """Close our ends; a command that still runs is killed by the shim, which sees us hang up."""
+    connection.close()
+    for descriptor in ours:
+        descriptor.close()
+
+
+def _no_size(rows: int, columns: int) -> None:
+    """Pipes have none."""
