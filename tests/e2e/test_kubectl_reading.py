@@ -219,8 +219,11 @@ def test_what_is_not_served_is_refused_by_name(lab: Lab) -> None:
     assert "Metrics API not available" in lab.refused("top", "nodes")
     assert "Metrics API not available" in lab.refused("top", "pods")
     assert 'the server doesn\'t have a resource type "gadgets"' in lab.refused("get", "gadgets")
-    lab.kubectl("run", "one", "--image=none", "--command", "--", "sleep", "1000")
-    lab.kubectl("wait", "--for=condition=Ready", "pod/one", "--timeout=20s")
-    assert "exec is not supported by the runtime process" in lab.refused("exec", "one", "--", "ls")
     job = lab.kubectl("create", "job", "once", "--image=none", "--", "true")
     assert "Warning: Job objects are stored and served, but no loop acts on them yet" in job.stderr
+
+
+def test_a_command_runs_in_a_pod(lab: Lab) -> None:
+    lab.kubectl("run", "one", "--image=none", "--command", "--", "sleep", "1000")
+    lab.kubectl("wait", "--for=condition=Ready", "pod/one", "--timeout=20s")
+    assert lab.out("exec", "-i", "one", "--", "tr", "a-z", "A-Z", input="through it all") == "THROUGH IT ALL"

@@ -1,4 +1,4 @@
-"""kubectl against an API server, a kubelet and containerd, all real, in namespaces of their own."""
+"""kubectl against an API server, a kubelet and a runtime, all real: containerd, or plain processes."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -18,13 +19,22 @@ ROOT = Path(__file__).parents[2]
 
 
 class Site:
-    """The running world; every program here runs in its network."""
+    """The running world; every program here runs in its network: the engine's, or (without an engine) the host's."""
 
-    def __init__(self, engine: Engine, folder: Path, port: int) -> None:
+    def __init__(self, engine: Engine | None, folder: Path, port: int) -> None:
         self.engine = engine
         self.folder = folder
         self.port = port
-        self.enter = ["nsenter", "-t", str(engine.init), "-n"]
+        self.enter = ["nsenter", "-t", str(engine.init), "-n"] if engine else []
+        # Where the Pod's web server has its pages.
+        self.pages = "/site" if engine else str(folder / "site")
+
+    def within(self, work: Callable[[], None]) -> None:
+        """Do something in the world's network."""
+        if self.engine is not None:
+            self.engine.within(work)
+        else:
+            work()
 
     def command(self, *words: str) -> list[str]:
         return [*self.enter, kubectl_path(), "--kubeconfig", str(self.folder / "kubeconfig"), *words]
@@ -42,13 +52,12 @@ def env(*, ws: bool) -> dict[str, str]:
     return {**os.environ, "KUBECTL_REMOTE_COMMAND_WEBSOCKETS": word, "KUBECTL_PORT_FORWARD_WEBSOCKETS": word}
 
 
-@pytest.fixture(scope="session")
-def site() -> Iterator[Site]:
-    engine = Engine()
+@contextmanager
+def living(engine: Engine | None) -> Iterator[Site]:
+    enter = ["nsenter", "-t", str(engine.init), "-m", "-p", "-n"] if engine else []
     with tempfile.TemporaryDirectory(prefix="homeostat-streams-") as folder:
-        command = ["nsenter", "-t", str(engine.init), "-m", "-p", "-n", sys.executable, "-m", "tests.streams.world"]
         world = subprocess.Popen(
-            [*command, folder, engine.socket],
+            [*enter, sys.executable, "-m", "tests.streams.world", folder, engine.socket if engine else ""],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
@@ -62,7 +71,31 @@ def site() -> Iterator[Site]:
         finally:
             world.stdin.close()
             world.wait(20)
-            engine.close()
+
+
+@pytest.fixture(scope="session")
+def contained() -> Iterator[Site]:
+    """Containers of containerd."""
+    engine = Engine()
+    try:
+        with living(engine) as site:
+            yield site
+    finally:
+        engine.close()
+
+
+@pytest.fixture(scope="session")
+def plain() -> Iterator[Site]:
+    """Plain processes."""
+    with living(None) as site:
+        yield site
+
+
+@pytest.fixture(params=["contained", "plain"])
+def site(request: pytest.FixtureRequest) -> Site:
+    """One after the other: what kubectl sees is the same."""
+    found: Site = request.getfixturevalue(request.param)
+    return found
 
 
 @pytest.fixture(params=["websocket", "spdy"])

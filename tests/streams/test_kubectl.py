@@ -59,9 +59,17 @@ def sized(terminal: Terminal) -> str:
     return terminal.until(" end")
 
 
-def test_attach_joins_the_containers_own_process(site: Site, ws: bool):
+def test_attach_shows_what_a_container_writes_from_now_on(site: Site, ws: bool):
+    command = site.command("attach", "web", "-c", "ticker")
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=env(ws=ws)) as visit:
+        assert visit.stdout is not None
+        assert [visit.stdout.readline() for _ in range(3)] == [b"tick\n"] * 3
+        visit.kill()
+
+
+def test_attach_joins_the_containers_own_process(contained: Site, ws: bool):
     """`echo` runs cat: what it is given comes back, and it runs on when its visitor has left."""
-    command = site.command("attach", "-i", "web", "-c", "echo")
+    command = contained.command("attach", "-i", "web", "-c", "echo")
     with subprocess.Popen(
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=env(ws=ws)
     ) as visit:
@@ -71,11 +79,11 @@ def test_attach_joins_the_containers_own_process(site: Site, ws: bool):
             visit.stdin.flush()
             assert visit.stdout.readline() == line
         visit.kill()
-    assert b'"ready":true' in site.run("get", "pod", "web", "-o", "jsonpath={.status.containerStatuses[0]}").stdout
+    assert b'"ready":true' in contained.run("get", "pod", "web", "-o", "jsonpath={.status.containerStatuses[0]}").stdout
 
 
-def test_attach_to_a_terminal(site: Site):
-    with closing(Terminal(site.command("attach", "-it", "web", "-c", "term"), env(ws=True), 25, 90)) as terminal:
+def test_attach_to_a_terminal(contained: Site):
+    with closing(Terminal(contained.command("attach", "-it", "web", "-c", "term"), env(ws=True), 25, 90)) as terminal:
         terminal.type("\n")
         terminal.until("#")
         eventually(lambda: sized(terminal) == "25 90")
@@ -83,9 +91,9 @@ def test_attach_to_a_terminal(site: Site):
 
 def test_files_are_copied_both_ways(site: Site, tmp_path: Path):
     (tmp_path / "there").write_bytes(MEGABYTES)
-    there = site.run("cp", str(tmp_path / "there"), "web:/tmp/copy", "-c", "main")
+    there = site.run("cp", str(tmp_path / "there"), f"web:{site.pages}/copy", "-c", "main")
     assert there.returncode == 0, there.stderr
-    back = site.run("cp", "web:/tmp/copy", str(tmp_path / "back"), "-c", "main")
+    back = site.run("cp", f"web:{site.pages}/copy", str(tmp_path / "back"), "-c", "main")
     assert back.returncode == 0, back.stderr
     assert (tmp_path / "back").read_bytes() == MEGABYTES
 
@@ -123,14 +131,14 @@ def fetch(site: Site, port: int, path: str, *, at_once: int) -> list[bytes]:
         for thread in threads:
             thread.join()
 
-    site.engine.within(all_of_them)
+    site.within(all_of_them)
     return bodies
 
 
 def test_a_forwarded_port_carries_many_connections_at_once(site: Site, ws: bool):
     # The shell stays, for containerd stops the input of a command that has closed its output.
     there = site.run(
-        "exec", "-i", "web", "-c", "main", "--", "sh", "-c", "cat >/site/big; :", data=MEGABYTES[:3_000_000]
+        "exec", "-i", "web", "-c", "main", "--", "sh", "-c", f"cat >{site.pages}/big; :", data=MEGABYTES[:3_000_000]
     )
     assert there.returncode == 0
     with forwarding(site, ws=ws) as port:

@@ -39,14 +39,14 @@ def read_until_status(socket: ClientConnection) -> tuple[bytes, bytes, dict[str,
 
 
 @pytest.mark.parametrize("protocol", ["v4.channel.k8s.io", "v5.channel.k8s.io"])
-def test_channels_of_an_exec(site: Site, protocol: str) -> None:
+def test_channels_of_an_exec(contained: Site, protocol: str) -> None:
     """v4 is spliced to the runtime, v5 translated on the way: a client sees no difference but the CLOSE signal."""
 
     def tell() -> None:
         command = (
             "&command=sh&command=-c&command=" + "read%20x%3B%20echo%20got%20%24x%3B%20echo%20e%20%3E%262%3B%20exit%205"
         )
-        with open_at(site, EXEC + command, protocol) as socket:
+        with open_at(contained, EXEC + command, protocol) as socket:
             assert socket.subprotocol == protocol
             socket.send(b"\0hello\n")
             out, err, status = read_until_status(socket)
@@ -54,12 +54,12 @@ def test_channels_of_an_exec(site: Site, protocol: str) -> None:
             assert status["reason"] == "NonZeroExitCode"
             assert status["details"] == {"causes": [{"reason": "ExitCode", "message": "5"}]}
 
-    site.engine.within(tell)
+    contained.within(tell)
 
 
-def test_the_close_signal_ends_standard_input_alone(site: Site) -> None:
+def test_the_close_signal_ends_standard_input_alone(contained: Site) -> None:
     def tell() -> None:
-        with open_at(site, EXEC + "&command=sort", "v5.channel.k8s.io") as socket:
+        with open_at(contained, EXEC + "&command=sort", "v5.channel.k8s.io") as socket:
             for line in (b"b\n", b"a\n"):
                 socket.send(b"\0" + line)
             socket.send(b"\xff\0")
@@ -67,14 +67,14 @@ def test_the_close_signal_ends_standard_input_alone(site: Site) -> None:
             assert (out, status["status"]) == (b"a\nb\n", "Success")
             assert list(socket) == [], "the server says goodbye first"
 
-    site.engine.within(tell)
+    contained.within(tell)
 
 
-def test_channels_of_a_port_forward(site: Site) -> None:
+def test_channels_of_a_port_forward(contained: Site) -> None:
     """Each port named in the URL has two channels, data and errors; both begin with the port, in two bytes."""
 
     def tell() -> None:
-        with open_at(site, FORWARD, "v4.channel.k8s.io") as socket:
+        with open_at(contained, FORWARD, "v4.channel.k8s.io") as socket:
             begun = {socket.recv(timeout=10), socket.recv(timeout=10)}
             assert begun == {b"\0" + struct.pack("<H", 8080), b"\1" + struct.pack("<H", 8080)}
             socket.send(b"\0GET /index.html HTTP/1.0\r\n\r\n")
@@ -84,20 +84,20 @@ def test_channels_of_a_port_forward(site: Site) -> None:
                 assert isinstance(message, bytes) and message[0] == 0
                 heard += message[1:]
 
-    site.engine.within(tell)
+    contained.within(tell)
 
 
-def test_a_websocket_needs_the_right_to_create(site: Site) -> None:
+def test_a_websocket_needs_the_right_to_create(contained: Site) -> None:
     """kube-apiserver asks for `create` too since 1.35: a WebSocket begins with a GET, and a shell is no reading."""
-    made = site.run("create", "clusterrole", "peek", "--verb=get", "--resource=pods/exec")
-    made = site.run("create", "clusterrolebinding", "peek", "--clusterrole=peek", "--user=reader")
+    made = contained.run("create", "clusterrole", "peek", "--verb=get", "--resource=pods/exec")
+    made = contained.run("create", "clusterrolebinding", "peek", "--clusterrole=peek", "--user=reader")
     assert made.returncode == 0, made.stderr
 
     def tell() -> None:
         with pytest.raises(InvalidStatus) as refused:
-            open_at(site, EXEC + "&command=id", "v5.channel.k8s.io", READER)
+            open_at(contained, EXEC + "&command=id", "v5.channel.k8s.io", READER)
         assert refused.value.response.status_code == 403
         told = orjson.loads(bytes(refused.value.response.body))["message"]
         assert 'cannot create resource "pods/exec"' in told
 
-    site.engine.within(tell)
+    contained.within(tell)

@@ -1,12 +1,14 @@
-"""An API server, a kubelet and its agent over a real container engine, as kubectl meets them: TLS everywhere.
+"""An API server, a kubelet and its agent over a real runtime, as kubectl meets them: TLS everywhere.
 
 `python -m tests.streams.world ROOT SOCKET`, told inside the engine's namespaces (`tests.support.enginehost`), writes
-ROOT/kubeconfig, makes the Pod `web`, says `ready` when that is, and ends with its standard input.
+ROOT/kubeconfig, makes the Pod `web`, says `ready` when that is, and ends with its standard input. With an empty SOCKET
+the runtime is that of plain processes.
 """
 
 from __future__ import annotations
 
 import asyncio
+import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -26,7 +28,9 @@ from homeostat.lab.images.stock import BUSYBOX
 from homeostat.node.agent import NodeAgent
 from homeostat.node.config import NodeConfig
 from homeostat.node.server import API_SERVER, NodeServer
+from homeostat.runtime.contract import Runtime
 from homeostat.runtime.cri.runtime import CriRuntime
+from homeostat.runtime.process import ProcessRuntime
 from homeostat.store.memory import MemoryState, MemoryStore
 from homeostat.wire import pki
 from homeostat.wire.fields import is_upgrade
@@ -35,21 +39,37 @@ from homeostat.wire.server import Server, serve
 from homeostat.wire.tls import client_context, server_context
 
 TOKEN, READER = "admin-token", "reader-token"
-CONTAINERS: list[Obj] = [
-    {
-        "name": "main",
-        "command": ["sh", "-c", "mkdir /site; echo page >/site/index.html; exec httpd -f -p 8080 -h /site"],
-    },
-    {"name": "term", "command": ["sh"], "stdin": True, "tty": True},
-    {"name": "echo", "command": ["cat"], "stdin": True},
-]
+TICKER: Obj = {"name": "ticker", "command": ["sh", "-c", "while sleep 0.1; do echo tick; done"]}
+
+
+def contained(root: Path) -> list[Obj]:
+    """The containers of a Pod with images."""
+    serve = "mkdir /site; echo page >/site/index.html; exec httpd -f -p 8080 -h /site"
+    made: list[Obj] = [
+        {"name": "main", "command": ["sh", "-c", serve]},
+        TICKER,
+        {"name": "term", "command": ["sh"], "stdin": True, "tty": True},
+        {"name": "echo", "command": ["cat"], "stdin": True},
+    ]
+    return [{"image": BUSYBOX, "imagePullPolicy": "Never", **container} for container in made]
+
+
+def plain(root: Path) -> list[Obj]:
+    """The containers of a Pod of plain processes, which see the host's files."""
+    site = root / "site"
+    serve = f"mkdir {site}; echo page >{site}/index.html; exec {sys.executable} -m http.server 8080 -b $IP -d {site}"
+    address = {"name": "IP", "valueFrom": {"fieldRef": {"fieldPath": "status.podIP"}}}
+    probe = {"httpGet": {"port": 8080}, "periodSeconds": 1}
+    main = {"name": "main", "command": ["sh", "-c", serve], "env": [address], "readinessProbe": probe}
+    return [{"image": "none", **container} for container in (main, TICKER)]
 
 
 class World:
     """See the module."""
 
-    def __init__(self, root: Path, socket: str) -> None:
+    def __init__(self, root: Path, runtime: Runtime) -> None:
         self.root = root
+        self.containers = (plain if runtime.name == "process" else contained)(root)
         self.authority = pki.make_authority("streams")
         self.write("ca.crt", self.authority.certificate)
         store = MemoryStore(MemoryState())
@@ -66,13 +86,13 @@ class World:
         self.store = store
         self.server = ApiServer(store, parts=build_edge(config))
         self.api = ApiClient(InProcessTransport([self.server.handle], users[TOKEN]))
-        self.agent = self.make_agent(socket)
+        self.agent = self.make_agent(runtime)
         self.kubelet: HttpTransport
 
-    def make_agent(self, socket: str) -> NodeAgent:
+    def make_agent(self, runtime: Runtime) -> NodeAgent:
         client = ApiClient(InProcessTransport([self.server.handle], User("system:node:n1", ("system:nodes",))))
         config = NodeConfig(name="n1", address="127.0.0.1", root=self.root / "kubelet")
-        return NodeAgent(config, client, CriRuntime(socket, node_address="127.0.0.1"))
+        return NodeAgent(config, client, runtime)
 
     def write(self, name: str, data: bytes) -> Path:
         (self.root / name).write_bytes(data)
@@ -111,13 +131,16 @@ class World:
     async def pods(self) -> None:
         while not (await self.api.list(NODE)).items:
             await asyncio.sleep(0.01)
-        containers = [{"image": BUSYBOX, "imagePullPolicy": "Never", **container} for container in CONTAINERS]
-        spec = {"nodeName": "n1", "containers": containers, "terminationGracePeriodSeconds": 0}
+        spec = {"nodeName": "n1", "containers": self.containers, "terminationGracePeriodSeconds": 0}
         spec["automountServiceAccountToken"] = False  # nobody publishes the CA here
         metadata = {"name": "web", "namespace": "default"}
         await self.api.create(POD, {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec})
-        while not _ready(await self.api.get(POD, "web", "default")):
+        while not self.ready(await self.api.get(POD, "web", "default")):
             await asyncio.sleep(0.05)
+
+    def ready(self, pod: Obj) -> bool:
+        statuses: list[dict[str, Any]] = (pod.get("status") or {}).get("containerStatuses") or []
+        return len(statuses) == len(self.containers) and all(status["ready"] for status in statuses)
 
     def kubeconfig(self, port: int) -> None:
         cluster = {"server": f"https://127.0.0.1:{port}", "certificate-authority": str(self.root / "ca.crt")}
@@ -132,17 +155,18 @@ class World:
         self.write("kubeconfig", orjson.dumps(made))
 
     async def stop(self) -> None:
-        await self.agent.stop()
+        await self.agent.stop(stop_containers=True)
         await self.server.stop()
 
 
-def _ready(pod: Obj) -> bool:
-    statuses: list[dict[str, Any]] = (pod.get("status") or {}).get("containerStatuses") or []
-    return len(statuses) == len(CONTAINERS) and all(status["ready"] for status in statuses)
-
-
 async def main(root: Path, socket: str) -> None:
-    world = World(root, socket)
+    if socket:
+        runtime: Runtime = CriRuntime(socket, node_address="127.0.0.1")
+    else:
+        # Worlds of other test processes have addresses of their own.
+        cidr = f"127.79.{os.getpid() % 250}.0/24"
+        runtime = ProcessRuntime(root / "runtime", pod_cidr=cidr, node_address="127.0.0.1")
+    world = World(root, runtime)
     edge = await world.start()
     try:
         await world.pods()

@@ -215,36 +215,39 @@ class Charge:
     # -- exec ------------------------------------------------------------------------------------------------------
 
     def _accept(self) -> None:
-        """A command to run inside: a JSON object with its words, and descriptors: one that takes its output, or three
-        for its input, output and errors; `terminal` says that they are a terminal's."""
+        """A command to run inside: a JSON object with its words, and descriptors: one that takes its output, or four
+        for its input, its output, its errors, and why it cannot start; `terminal`: the first three are a terminal's."""
         try:
             connection, _ = self._listener.accept()
         except BlockingIOError:
             return
         connection.settimeout(1.0)
+        ends: list[int] = []
         try:
             if self.status is not None:
                 raise ValueError("the container has ended")
-            data, ends, _, _ = socket.recv_fds(connection, _CHUNK_BYTES, 3)
-            wanted = json.loads(data)
-            argv, terminal = wanted["argv"], bool(wanted.get("terminal"))
-            given, out, err = ends if len(ends) == 3 else (-1, ends[0], ends[0])
+            data, ends, _, _ = socket.recv_fds(connection, _CHUNK_BYTES, 4)
+            pid = self._exec(json.loads(data), ends)
         except (OSError, ValueError, KeyError, IndexError):
-            connection.close()
-            return
-        try:
-            pid = forked.fork(
-                lambda: forked.become(self.spec, argv, out, err, given=given, terminal=terminal, inside=self.pid),
-                keep=ends,
-            )
-        except OSError:
-            connection.close()  # no process is to be had: who asked sees the command fail
+            connection.close()  # or no process is to be had: who asked sees the command fail
             return
         finally:
             for end in ends:
                 os.close(end)
         self._execs[pid] = connection
         self._descriptors.watch(connection.fileno(), lambda: self._caller_left(pid))
+
+    def _exec(self, wanted: dict[str, Any], ends: list[int]) -> int:
+        """Fork a command; its process ID."""
+        for end in ends:
+            os.set_inheritable(end, False)
+        given, out, err, said = ends if len(ends) == 4 else (-1, ends[0], ends[0], -1)
+        argv, terminal = wanted["argv"], bool(wanted.get("terminal"))
+        inside = self.pid
+        return forked.fork(
+            lambda: forked.become(self.spec, argv, out, err, given=given, terminal=terminal, said=said, inside=inside),
+            keep=ends,
+        )
 
     def _exec_ended(self, pid: int, status: int) -> None:
         connection = self._execs.pop(pid)

@@ -12,7 +12,7 @@ from pathlib import Path
 import orjson
 
 from homeostat.runtime import execclient
-from homeostat.runtime.contract import StreamOptions
+from homeostat.runtime.contract import RuntimeFault, StreamOptions
 from homeostat.runtime.streaming.commands import Command
 from homeostat.runtime.streaming.descriptors import Descriptor
 
@@ -36,21 +36,28 @@ class _TerminalInput:
 async def begin(folder: Path, argv: tuple[str, ...], options: StreamOptions) -> Command:
     """Begin `argv` in the container of `folder`. It is killed when the Command is closed before its end.
 
-    Raises RuntimeFault when the container's shim is gone.
+    Raises RuntimeFault when the container's shim is gone, or the command cannot start.
     """
     connection = await execclient.connect(folder)
     theirs: list[int] = []
     ours: list[Descriptor] = []
     try:
         stdin, stdout, stderr = _terminal(theirs, ours, options) if options.tty else _pipes(theirs, ours, options)
+        hear, said = os.pipe()
+        theirs.append(said)
+        ours.append(Descriptor(hear))
         order = orjson.dumps({"argv": argv, "terminal": options.tty})
         socket.send_fds(connection, [order], theirs)
-    except OSError:
+    except OSError as error:
         _let_go(connection, ours)
-        raise
+        raise RuntimeFault("Failed", f"no command can be started: {error}") from error
     finally:
         for descriptor in theirs:
             os.close(descriptor)
+    failure = await ours[-1].read()
+    if failure:
+        _let_go(connection, ours)
+        raise RuntimeFault("Failed", failure.decode("utf-8", "replace"))
     resize = ours[0].resize if options.tty else _no_size
     return Command(stdin, stdout, stderr, partial(_exit_code, connection), resize, partial(_let_go, connection, ours))
 
