@@ -16,6 +16,7 @@ _COMMANDS = {
     "image": "load images onto nodes, and list them",
     "join-command": "print what a further machine runs to join",
     "join": "make this machine a node of a cluster",
+    "ssh": "log in on a node, or run one command there",
     "drill": "list and run failure drills",
     "why": "what led to an object's last change",
     "events": "what happened, newest last",

@@ -17,11 +17,12 @@ from pathlib import Path
 from homeostat.kit import clock, collector, log
 from homeostat.lab import certificates, control, kubeconfig, manifests
 from homeostat.lab.containers import Containers
-from homeostat.lab.forking import Rooms, set_title
+from homeostat.lab.forking import Rooms
 from homeostat.lab.nodes import files, needs, provision, userspace
 from homeostat.lab.nodes import lab as hosts
 from homeostat.lab.state import Folder, LabError, free_indexes, replace_file
 from homeostat.lab.supervisor import Child, Shim, Supervisor
+from homeostat.lab.title import set_title
 from homeostat.lab.topology import (
     API_PORT,
     CLUSTERS_MAX,
@@ -224,7 +225,7 @@ def _redirect(file: Path) -> None:
 
 def _supervise(folder: Folder, planned: Plan, load: Load, *, lock: int, api: socket.socket) -> None:
     log.configure()
-    set_title("homeostat")
+    set_title(["homeostat"])
     # A relay of a whole cluster, and a server of many watches, have more connections than the usual 1,024.
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))

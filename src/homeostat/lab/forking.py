@@ -11,9 +11,9 @@ from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field
 
 from homeostat.kit import collector
+from homeostat.lab.title import set_title
 
 _PR_SET_PDEATHSIG = 1
-_PR_SET_NAME = 15
 _libc = ctypes.CDLL(None, use_errno=True)
 
 Component = Callable[[list[str]], int]
@@ -53,7 +53,7 @@ def fork_component(argv: list[str], run: Component, *, death_signal: int, close:
         if os.getppid() != parent:
             os._exit(0)
         _forget(descriptors)
-        set_title(argv[0])
+        set_title(argv)
         code = run(argv)
     except SystemExit as leaving:
         code = leaving.code if isinstance(leaving.code, int) else 1
@@ -74,8 +74,3 @@ def _forget(descriptors: list[int]) -> None:
             os.close(descriptor)
         except OSError:
             pass
-
-
-def set_title(title: str) -> None:
-    """The name that `ps -o comm` and `top` show, at most 15 characters."""
-    _libc.prctl(_PR_SET_NAME, title.encode()[:15], 0, 0, 0)

@@ -66,6 +66,11 @@ class Folder:
         return self.path / "log"
 
     @property
+    def ssh(self) -> Path:
+        """Keys of the nodes' SSH servers, and what a client needs."""
+        return self.path / "ssh"
+
+    @property
     def kubeconfig(self) -> Path:
         """The administrator's kubeconfig."""
         return self.path / "kubeconfig"

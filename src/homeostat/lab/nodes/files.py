@@ -12,7 +12,7 @@ import orjson
 
 from homeostat.lab import certificates, etcd, manifests
 from homeostat.lab.images import stock
-from homeostat.lab.nodes import layout, provision, rootfs
+from homeostat.lab.nodes import layout, login, provision, rootfs
 from homeostat.lab.nodes.layout import NodeFolder
 from homeostat.lab.state import Folder, replace_file
 from homeostat.lab.topology import Cluster, Node
@@ -35,6 +35,7 @@ def write(folder: Folder, cluster: Cluster, node: Node) -> None:
         target = own.etc / path
         target.parent.mkdir(parents=True, exist_ok=True)
         replace_file(target, text.encode(), mode=0o644, durable=False)
+    login.write(folder, cluster, node)
     kubernetes = own.kubernetes
     if node.control_plane:
         manifests.write(_static_pods(cluster, node), kubernetes / "manifests")

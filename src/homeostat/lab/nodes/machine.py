@@ -20,7 +20,7 @@ from typing import NoReturn
 from homeostat.kit import kernel
 from homeostat.lab import control
 from homeostat.lab.forking import Component
-from homeostat.lab.nodes import cgroups, layout, rootfs, switch
+from homeostat.lab.nodes import cgroups, layout, rootfs, sshd, switch
 from homeostat.lab.nodes.cgroups import Groups
 from homeostat.lab.nodes.init import Init
 from homeostat.lab.nodes.layout import NodeFolder
@@ -146,7 +146,8 @@ class Machines:
         kernel.set_name("init")
         os.environ.update(PATH=layout.PATH, HOME="/root")
         listener = control.bind(Path(layout.INIT_SOCKET))
-        return Init(units_of(node.name, proxy=self._kit.proxy), listener, self._kit.run).run()
+        units = units_of(node.name, proxy=self._kit.proxy, ssh=sshd.usable_here())
+        return Init(units, listener, self._kit.run).run()
 
 
 def _start_afresh(close: list[int]) -> None:

@@ -25,11 +25,12 @@ class Unit:
     environment: dict[str, str] = field(default_factory=dict)
 
 
-def units_of(node: str, *, proxy: str = "") -> list[Unit]:
-    """The units of a node, in the order of their start. `proxy` is where the engine finds registries (a URL)."""
+def units_of(node: str, *, proxy: str = "", ssh: bool = True) -> list[Unit]:
+    """The units of a node, in the order of their start. `proxy` is where the engine finds registries (a URL); `ssh`
+    whether an SSH server can run there."""
     state = f"--state={layout.KUBERNETES}"
     engine = {"HTTP_PROXY": proxy, "HTTPS_PROXY": proxy, "NO_PROXY": "localhost,127.0.0.1,10.0.0.0/8,172.16.0.0/12"}
-    return [
+    units = [
         Unit(
             "containerd",
             "containerd container runtime",
@@ -40,6 +41,7 @@ def units_of(node: str, *, proxy: str = "") -> list[Unit]:
         Unit("kube-proxy", "Kubernetes service proxy", ("kube-proxy", state, f"--node={node}"), component=True),
         Unit("sshd", "OpenBSD Secure Shell server", ("/usr/sbin/sshd", "-D", "-e", "-f", "/etc/ssh/sshd_config")),
     ]
+    return [unit for unit in units if ssh or unit.name != "sshd"]
 
 
 def canonical(name: str) -> str:
