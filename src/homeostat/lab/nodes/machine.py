@@ -26,6 +26,7 @@ from homeostat.lab.nodes.init import Init
 from homeostat.lab.nodes.layout import NodeFolder
 from homeostat.lab.nodes.units import units_of
 from homeostat.lab.state import Folder
+from homeostat.lab.title import set_title
 from homeostat.lab.topology import Cluster, Node
 
 _SPACES = kernel.NEWNS | kernel.NEWNET | kernel.NEWUTS | kernel.NEWIPC
@@ -143,7 +144,7 @@ class Machines:
             cgroups.mount_inside(groups, unified=unified)
             if unified:
                 cgroups.leave_root()
-        kernel.set_name("init")
+        set_title(["init"])
         os.environ.update(PATH=layout.PATH, HOME="/root")
         listener = control.bind(Path(layout.INIT_SOCKET))
         units = units_of(node.name, proxy=self._kit.proxy, ssh=sshd.usable_here())

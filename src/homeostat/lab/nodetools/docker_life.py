@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from homeostat.kit import machine
 from homeostat.lab.nodetools import boxes as naming
 from homeostat.lab.nodetools.boxes import Box
-from homeostat.lab.nodetools.engine import Refused
+from homeostat.lab.nodetools.engine import EngineDown, Refused
 from homeostat.lab.nodetools.fault import ToolError
 from homeostat.lab.nodetools.flags import Line, parse, switches, texts
 from homeostat.lab.nodetools.look import Look
@@ -23,6 +23,7 @@ _GRACE_SECONDS = 10
 _END_SECONDS = 10.0
 _LOOK_SECONDS = 0.05
 _SIGNAL_MAX = 64
+_AT_ONCE_MAX = 50
 # How long a restart waits for the kubelet: its longest wait before it starts a container again is five minutes, but
 # the first one is at once.
 _SUCCESSOR_SECONDS = 20.0
@@ -103,14 +104,13 @@ def restart(look: Look, argv: Sequence[str]) -> int:
     def act(box: Box) -> None:
         _stop(look, box, grace)
         deadline = machine.monotonic() + _SUCCESSOR_SECONDS
-        while (newer := naming.successor(look.boxes(), box)) is None:
+        while (newer := naming.successor(look.engine_boxes(), box)) is None:
             if machine.monotonic() > deadline:
                 raise ToolError(
                     f"Cannot restart container {box.id[:12]}: it is stopped, and the kubelet has started "
                     f"none in its place for {_SUCCESSOR_SECONDS:.0f} s (`systemctl status kubelet`)"
                 )
             machine.pause(_LOOK_SECONDS)
-            look.forget()
         complain(f"{box.id[:12]} has ended; the kubelet runs {newer.id[:12]} in its place")
 
     return each(look, line.words, act, "")
@@ -181,17 +181,39 @@ def wait(look: Look, argv: Sequence[str]) -> int:
 
 
 def each(look: Look, words: Sequence[str], act: Callable[[Box], None], prefix: str) -> int:
-    """Do it to every container named; one that fails is told of and the others go on. Returns the exit code."""
+    """Do it to every container named, at once, as docker does; one that fails is told of. Returns the exit code.
+
+    A sandbox's turn comes first: a kubelet that hears of a container's end is to see that its sandbox has ended too,
+    or it would start the next one in it.
+    """
+    from concurrent.futures import Future, ThreadPoolExecutor
+
     code = 0
-    for word in words:
-        try:
-            act(look.find(word))
-        except (ToolError, Refused) as error:
-            complain(f"Error response from daemon: {prefix.format(word=word)}{error.text}")
-            code = 1
-        else:
-            print(word, flush=True)
+    found = {word: _found(look, word) for word in dict.fromkeys(words)}
+    with ThreadPoolExecutor(_AT_ONCE_MAX) as pool:
+        boxes = [box for box in found.values() if isinstance(box, Box)]
+        under_way: dict[str, Future[None]] = {}
+        for box in sorted(boxes, key=lambda box: not box.sandbox):
+            under_way[box.id] = pool.submit(act, box)
+        for word, one in found.items():
+            error = one if isinstance(one, ToolError) else under_way[one.id].exception()
+            if isinstance(error, ToolError) and not isinstance(error, EngineDown):
+                complain(f"Error response from daemon: {prefix.format(word=word)}{error.text}")
+                code = 1
+            elif error is not None:
+                raise error
+            else:
+                print(word, flush=True)
     return code
+
+
+def _found(look: Look, word: str) -> Box | ToolError:
+    try:
+        return look.find(word)
+    except ToolError as error:
+        if isinstance(error, EngineDown):
+            raise
+        return error
 
 
 def _words(line: Line, command: str) -> Line:
