@@ -124,3 +124,14 @@ def test_rules_of_users_are_never_touched(space: Space) -> None:
     apply(space, rules, {WEB: entry(*PODS)})
     space.aio(rules.remove())
     assert (space.run("iptables", "-S"), space.run("nft", "list", "table", "inet", "mine")) == before
+
+
+def test_each_of_many_backends_has_its_number(space: Space) -> None:
+    many = tuple(Backend(f"10.244.{number // 200}.{number % 200 + 2}", 8080) for number in range(300))
+    rules = NftRules("n1", RANGES)
+    apply(space, rules, {WEB: entry(*many)})
+    found = json.loads(space.run("nft", "-j", "list", "map", "ip", TABLE, "service-endpoints"))["nftables"][1]["map"]
+    assert {backend["concat"][0] for _, backend in found["elem"]} == {backend.address for backend in many}
+    apply(space, rules, {WEB: entry(*many[7:])})
+    found = json.loads(space.run("nft", "-j", "list", "map", "ip", TABLE, "service-endpoints"))["nftables"][1]["map"]
+    assert len(found["elem"]) == 293

@@ -13,7 +13,7 @@ from homeostat.network.programs import ProgramError, run
 _log = logger("conntrack")
 # What the program says, with exit code 1, when nothing matched.
 _NOTHING = "0 flow entries"
-_SOURCES = re.compile(r"src=(\S+)")
+_FIELDS = re.compile(r"\b(src|dst|sport|dport)=(\S+)")
 
 
 class Connections:
@@ -29,28 +29,43 @@ class Connections:
         items = stale(old, new) if self._seen else await self._leftovers(new)
         for item in items:
             for address in self._addresses(item.front):
-                await _run("-D", item.front, address, "--reply-src", item.backend or address)
+                await _clear(item, address)
         self._seen = True
 
     async def _leftovers(self, plan: NodePlan) -> list[Stale]:
+        """What to clear when nothing is known of the rules before: one listing tells of all."""
+        try:
+            listed = await run("conntrack", "-L", "-p", CONNECTIONLESS.lower())
+        except ProgramError as error:
+            _log.warning("%s", error)
+            return []
+        answering = answers(listed)
         found: list[Stale] = []
         for front in sorted(front for front in plan if front.protocol == CONNECTIONLESS):
             for address in self._addresses(front):
-                listed = await _run("-L", front, address)
-                # Each line has the source of what was sent, then the source of the answers.
-                answering = {_SOURCES.findall(line)[1] for line in listed.splitlines() if line.count("src=") == 2}
-                found += unknown(front, plan[front], answering)
+                found += unknown(front, plan[front], answering.get((address, front.port), ()))
         return found
 
     def _addresses(self, front: Front) -> tuple[str, ...]:
         return (front.address,) if front.address else self._node_addresses
 
 
-async def _run(verb: str, front: Front, address: str, *more: str) -> str:
-    where = ("-p", front.protocol.lower(), "--orig-dst", address, "--dport", str(front.port))
+def answers(listed: str) -> dict[tuple[str, int], set[str]]:
+    """From what `conntrack -L` printed: who answers what was sent to an address and port."""
+    found: dict[tuple[str, int], set[str]] = {}
+    for line in listed.splitlines():
+        # First the packet that began the entry, then the one that answers it.
+        values = _FIELDS.findall(line)
+        if len(values) == 8:
+            (_, _), (_, asked), (_, _), (_, port), (_, answering), *_ = values
+            found.setdefault((asked, int(port)), set()).add(answering)
+    return found
+
+
+async def _clear(item: Stale, address: str) -> None:
+    where = ("-p", item.front.protocol.lower(), "--orig-dst", address, "--dport", str(item.front.port))
     try:
-        return await run("conntrack", verb, *where, *more)
+        await run("conntrack", "-D", *where, "--reply-src", item.backend or address)
     except ProgramError as error:
         if _NOTHING not in str(error):
             _log.warning("%s", error)
-        return ""
