@@ -14,6 +14,7 @@ from itertools import pairwise
 import pytest
 
 from homeostat.kit import clock, tasks
+from homeostat.kit.backoff import Backoff
 from homeostat.store.contract import Entry, Event, Stale, Unavailable
 from homeostat.store.etcd.members import TlsFiles
 from homeostat.store.etcd.store import EtcdStore
@@ -154,6 +155,29 @@ def test_without_a_quorum_writes_are_refused_and_go_on_when_it_is_back(three: Et
                 three.start(member)
             await stream.more(100)
             await stream.end()
+
+    asyncio.run(story())
+
+
+def test_a_local_member_that_is_back_is_the_first_to_be_asked_again(
+    three: EtcdCluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("homeostat.store.etcd.members._LOCAL_AGAIN", Backoff(0.2, 0.2))
+
+    async def story() -> None:
+        leader = await leader_of(three.endpoints)
+        local = (leader + 1) % 3
+        async with opened(three, local) as store:
+            members = store._members
+            await store.commit("/a", 0, b"x")
+            assert members.preferred == 0
+            three.kill(local)
+            assert await store.get("/a") is not None
+            assert members.preferred != 0
+            three.start(local)
+            while members.preferred != 0:
+                await clock.sleep(0.05)
+            assert await store.get("/a") is not None
 
     asyncio.run(story())
 

@@ -112,7 +112,8 @@ def static_pod(member: Member, members: Sequence[Member], image: str, *, joining
         "imagePullPolicy": "Never",
         "command": command(member, members, joining=joining),
         "ports": [{"name": "client", "containerPort": CLIENT_PORT, "hostPort": CLIENT_PORT}],
-        "resources": {"requests": {"cpu": "100m", "memory": "100Mi"}},
+        # Its turn on a busy node decides over elections: as much as the API server asks for.
+        "resources": {"requests": {"cpu": "250m", "memory": "100Mi"}},
         # /health fails without a leader. A member must not be killed for what others lack: the liveness probe is slow.
         "livenessProbe": ask(periodSeconds=10, failureThreshold=30),
         "startupProbe": ask(periodSeconds=1, failureThreshold=300),

@@ -31,6 +31,8 @@ CALL_SECONDS_MAX = 2.0
 _PAUSE_SECONDS = 0.02
 # What a member says before it lets anything into the log.
 _REFUSALS = ("too many requests", "unhealthy cluster")
+# After the local member has failed: one that keeps its connections and says nothing costs an attempt each time.
+_LOCAL_AGAIN = Backoff(first_seconds=2.0, ceiling_seconds=60.0)
 # Of `urge`: between two attempts, and how many may be out at once.
 _URGE_SECONDS = 0.05
 _URGED_MAX = 12
@@ -99,6 +101,9 @@ class Members:
         self._channels: list[grpc.aio.Channel] = []
         self._methods: dict[tuple[int, str], Any] = {}
         self._preferred = 0
+        # How often the local member has failed since it last answered, and until when it is left alone for that.
+        self._local_failures = 0
+        self._local_again_at = 0.0
 
     def open(self) -> None:
         """Make the channels, on the running loop. Raises Unavailable when a TLS file cannot be read."""
@@ -128,13 +133,20 @@ class Members:
 
     @property
     def preferred(self) -> int:
-        """The member that is asked first."""
+        """The member that is asked first: the local one, or for some time another where that one has failed."""
+        if self._preferred and self._channels and clock.monotonic() >= self._local_again_at:
+            state = self._channels[0].get_state(try_to_connect=True)
+            if state == grpc.ChannelConnectivity.READY:
+                self._preferred = 0
         return self._preferred
 
     def pass_over(self, member: int) -> None:
         """Ask another member first from now on, when `member` is the one that is."""
         if member == self._preferred:
             self._preferred = (member + 1) % len(self.endpoints)
+            if member == 0:
+                self._local_again_at = clock.monotonic() + _LOCAL_AGAIN.delay(self._local_failures)
+                self._local_failures += 1
 
     def stream(self, member: int, path: str, answer: type[Answer]) -> Any:
         """Begin a stream of requests and answers; the member ends it when it has no leader."""
@@ -164,6 +176,8 @@ class Members:
             if refusal is not None:
                 raise refusal from error
             raise
+        if member == 0:
+            self._local_failures = 0
         return found
 
     async def read(
@@ -173,7 +187,7 @@ class Members:
         deadline = clock.monotonic() + seconds
         said: dict[str, str] = {}
         for attempt in count():
-            member = self._preferred
+            member = self.preferred
             left = max(deadline - clock.monotonic(), 0.001)
             try:
                 seconds_max = min(ATTEMPT_SECONDS.delay(attempt), left)
@@ -195,7 +209,7 @@ class Members:
         try:
             while clock.monotonic() < deadline:
                 if len(pending) < _URGED_MAX:
-                    member = self._preferred
+                    member = self.preferred
                     self.pass_over(member)
                     work = self.once(member, path, request, answer, seconds=ATTEMPT_SECONDS.ceiling_seconds)
                     pending[tasks.spawn(_quiet(work), name="etcd-urge")] = member
@@ -220,7 +234,7 @@ class Members:
         """Send once; on to the next member only when it surely was not sent. Raises Unknown, Unavailable."""
         said: dict[str, str] = {}
         while True:
-            member = self._preferred
+            member = self.preferred
             try:
                 return await self.once(member, path, request, answer, seconds=ATTEMPT_SECONDS.first_seconds)
             except grpc.aio.AioRpcError as error:
