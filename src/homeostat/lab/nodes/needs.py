@@ -22,6 +22,7 @@ PROGRAMS = {
     "runc": "runc",
     "/usr/lib/cni/bridge": "containernetworking-plugins",
     "etcd": "etcd-server",
+    "etcdctl": "etcd-client",
     "catatonit": "catatonit",
     "busybox": "busybox-static",
     "nft": "nftables",
