@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 
+from homeostat.loop.informer import Changed
 from homeostat.loop.objects import ObjectIndex
 from homeostat.network import arp
 from homeostat.network.announcer import Announcer
@@ -83,8 +84,20 @@ class Shelf:
 
     def __init__(self, *objects: Obj) -> None:
         self.objects = ObjectIndex()
+        self._changed: Changed = lambda old, new: None
         for obj in objects:
             self.objects.put(obj)
+
+    def listen(self, changed: Changed) -> None:
+        self._changed = changed
+
+    def put(self, obj: Obj) -> None:
+        self.objects.put(obj)
+        self._changed(None, obj)
+
+    def remove(self, namespace: str, name: str) -> None:
+        self.objects.remove(namespace, name)
+        self._changed({}, None)
 
 
 class Caches:
@@ -119,6 +132,10 @@ class Running:
         self._ready.set()
         await self._stop.wait()
         await self.announcer.stop()
+
+    def tell(self, change: Callable[[Caches], object]) -> None:
+        """Change what the caches hold."""
+        self._loop.call_soon_threadsafe(change, self.caches)
 
     def stop(self) -> None:
         self._loop.call_soon_threadsafe(self._stop.set)
@@ -166,14 +183,14 @@ def test_a_node_that_cannot_reach_the_api_yields_to_the_one_that_can(wires: Wire
     eventually(lambda: answering(wires) == FIRST)
     # As after a cut of port 443: the cluster has given the node up, and the node does not know.
     running[FIRST].caches.api = False
-    running[SECOND].caches.nodes.objects.put(node(FIRST, ready="Unknown"))
+    running[SECOND].tell(lambda caches: caches.nodes.put(node(FIRST, ready="Unknown")))
     eventually(lambda: answering(wires) == SECOND and not running[FIRST].announcer.held, seconds=10)
     running[FIRST].caches.api = True
-    running[SECOND].caches.nodes.objects.put(node(FIRST))
+    running[SECOND].tell(lambda caches: caches.nodes.put(node(FIRST)))
     eventually(lambda: answering(wires) == FIRST and not running[SECOND].announcer.held, seconds=10)
     # A Service that goes takes its address along.
     for each in running.values():
-        each.caches.services.objects.remove("default", "web")
+        each.tell(lambda caches: caches.services.remove("default", "web"))
     eventually(lambda: not running[FIRST].announcer.held)
     assert ADDRESS not in wires.nodes[FIRST].run("ip", "addr")
     for each in running.values():

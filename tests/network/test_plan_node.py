@@ -66,6 +66,12 @@ def test_headless_and_external_services_leave_the_kernel_alone() -> None:
     assert plan_node(service(type="ExternalName"), slices, HERE) == {}
 
 
+def test_a_service_with_a_proxy_of_its_own_is_left_to_that() -> None:
+    other = service()
+    other["metadata"]["labels"] = {"service.kubernetes.io/service-proxy-name": "mesh"}
+    assert plan_node(other, [piece(endpoint("10.244.2.2"))], HERE) == {}
+
+
 def test_without_endpoints_connections_are_refused() -> None:
     entry = plan_node(service(), [], HERE)[CLUSTER_IP]
     assert (entry.inside, entry.refusal) == ((), Refusal.REJECT)

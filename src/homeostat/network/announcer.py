@@ -12,6 +12,7 @@ import asyncio
 import socket
 from collections.abc import Awaitable, Callable
 
+from homeostat.api.types import Obj
 from homeostat.kit import clock, tasks
 from homeostat.kit.log import logger
 from homeostat.network import arp, links
@@ -45,6 +46,7 @@ class Announcer:
         self._yielded: set[str] = set()
         self._moved = asyncio.Event()
         self._ranks: Ranks = {}
+        self._is_old = True  # the caches have changed since ranks were computed
         self._tasks: list[asyncio.Task[None]] = []
 
     @property
@@ -53,12 +55,18 @@ class Announcer:
         return frozenset(self._held)
 
     def start(self) -> None:
-        """Begin."""
+        """Begin, before the caches do."""
+        for cache in (self._caches.nodes, self._caches.services, self._caches.slices):
+            cache.listen(self._changed)
         self._tasks = [tasks.spawn(self._run(), name="announcer"), tasks.spawn(self._check(), name="announcer/api")]
 
     async def stop(self) -> None:
         """End. Addresses stay with the kernel, which goes on answering while this process restarts."""
         await tasks.stop(*self._tasks)
+
+    def _changed(self, old: Obj | None, new: Obj | None) -> None:
+        self._is_old = True
+        self._moved.set()
 
     async def _check(self) -> None:
         while True:
@@ -92,7 +100,8 @@ class Announcer:
                 self._moved.clear()
                 await self._tick(wire, uplink, clock.monotonic())
                 try:
-                    async with asyncio.timeout(_TICK_SECONDS):
+                    # Without addresses there is nobody to ask about.
+                    async with asyncio.timeout(_TICK_SECONDS if self._ranks or self._held else None):
                         await self._moved.wait()
                 except TimeoutError:
                     continue
@@ -109,7 +118,8 @@ class Announcer:
         return ranks
 
     async def _tick(self, wire: socket.socket, uplink: links.Uplink, now: float) -> None:
-        self._ranks = self._rank()
+        if self._is_old:
+            self._is_old, self._ranks = False, self._rank()
         wanted = self._wanted(now)
         for address in sorted(set(self._held) - wanted):
             await asyncio.to_thread(links.remove_address, uplink, address)

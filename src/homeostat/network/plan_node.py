@@ -17,6 +17,8 @@ from homeostat.network.plan import Backend, Front, affinity_seconds
 from homeostat.network.plan_endpoints import Pools, endpoints_of, pools
 
 _EVERYONE = "0.0.0.0/0"
+# A Service with this label is served by a proxy of its own (KEP-2447).
+_OTHER_PROXY = "service.kubernetes.io/service-proxy-name"
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +73,8 @@ def plan_node(service: Obj, slices: Iterable[Obj], here: Here) -> dict[Front, En
     """The entries of one Service on one node. `slices` are its EndpointSlices."""
     spec = service.get("spec") or {}
     if spec.get("type") == "ExternalName" or spec.get("clusterIP") in (None, "", "None"):
+        return {}
+    if _OTHER_PROXY in meta.labels(service):
         return {}
     known = list(slices)
     entries: dict[Front, Entry] = {}
