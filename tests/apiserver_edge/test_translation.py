@@ -212,6 +212,25 @@ def test_a_command_that_does_not_read_slows_the_client_down():
     tell(story, play)
 
 
+def test_a_client_whose_pings_cannot_be_read_gets_pongs_all_the_same():
+    """kubectl hangs up 61 s after the last pong, however good the reason for the silence."""
+
+    async def play(node: SpdyNode) -> None:
+        await node.open(4)
+        await clock.sleep(200)
+        node.end()
+
+    async def story(client: WebSocketClient) -> None:
+        for _ in range(30):
+            client.send(b"\0" + b"x" * 65536)
+        heard = tasks.spawn(client.message(), name="listening")
+        await clock.sleep(100)
+        assert 5 <= client.pongs <= 7
+        assert status(await heard)["status"] == "Success"
+
+    tell(story, play)
+
+
 def test_a_client_that_leaves_takes_the_stream_with_it():
     ended = asyncio.Event()
 

@@ -18,6 +18,8 @@ from homeostat.wire.message import Request
 
 # The longest message that is taken; kubectl's have 32 KiB, other clients send all of a file at once.
 MESSAGE_BYTES_MAX = 16 * 1024 * 1024
+# kubectl gives up 61 s after the last pong.
+_PONG_SECONDS = 15.0
 
 
 def asked(request: Request) -> bool:
@@ -41,7 +43,11 @@ def accept(request: Request, protocol: str) -> dict[str, str]:
 
 
 class WebSocket:
-    """See the module. `read` and `write` are for one task each."""
+    """See the module. `read` and `write` are for one task each.
+
+    While nobody reads, since whoever does waits for a slow command, the client's pings wait as well. It gets pongs that
+    it did not ask for, which say that it is not forgotten (RFC 6455, 5.5.3).
+    """
 
     def __init__(self, stream: Duplex) -> None:
         self._stream = stream
@@ -49,13 +55,15 @@ class WebSocket:
         self._messages: deque[bytes] = deque()
         self._fragments: list[bytes] = []
         self._ended = False
+        self._listening = False
+        self._pong = asyncio.get_running_loop().call_later(_PONG_SECONDS, self._reassure)
 
     async def read(self) -> bytes:
         """The next message that is not empty; empty at the end. Pings are answered on the way."""
         while not self._messages:
             if self._ended:
                 return b""
-            data = await self._stream.read()
+            data = await self._listen()
             if data:
                 self._protocol.receive_data(data)
             else:
@@ -67,6 +75,21 @@ class WebSocket:
                 self._ended = True
             self._flush()
         return self._messages.popleft()
+
+    async def _listen(self) -> bytes:
+        self._listening = True
+        try:
+            return await self._stream.read()
+        finally:
+            self._listening = False
+
+    def _reassure(self) -> None:
+        if self._ended or self._protocol.state is not State.OPEN:
+            return
+        if not self._listening:
+            self._protocol.send_pong(b"")
+            self._flush()
+        self._pong = asyncio.get_running_loop().call_later(_PONG_SECONDS, self._reassure)
 
     def write(self, data: bytes) -> None:
         """Send a binary message. Raises ConnectionError once the client is gone."""
@@ -81,6 +104,7 @@ class WebSocket:
 
     def close(self) -> None:
         """Say goodbye, once, and close the stream."""
+        self._pong.cancel()
         self.say_goodbye()
         self._stream.close()
 
