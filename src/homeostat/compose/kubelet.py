@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 from pathlib import Path
 
@@ -76,7 +77,9 @@ def _runtime(place: Place) -> Runtime:
     if place.cluster.contained:
         from homeostat.runtime.cri.runtime import CriRuntime
 
-        return CriRuntime(layout.CONTAINERD_SOCKET, node_address=node.address)
+        # Without root there are none, and the engine would tell its own figures.
+        cgroups = any(os.scandir("/sys/fs/cgroup"))
+        return CriRuntime(layout.CONTAINERD_SOCKET, node_address=node.address, cgroups=cgroups)
     # The control plane is real on every runtime: somebody has to serve the API.
     if place.cluster.runtime == "simulated" and not node.control_plane:
         return SimulatedRuntime(pod_cidr=node.pod_cidr, node_address=node.address)

@@ -14,6 +14,8 @@ from pathlib import Path
 
 # The folders below which nothing is written in place.
 _IMMUTABLE = ("blobs", "snapshots")
+# What overlayfs works in while it is mounted: of mode 000, and made anew when it is missing.
+_WORK = "/work/work"
 
 
 def mirror(source: Path, target: Path) -> None:
@@ -27,6 +29,8 @@ def mirror(source: Path, target: Path) -> None:
 def _folder(source: str, target: str, *, linked: bool) -> None:
     seen = os.stat(source)
     os.mkdir(target)
+    if source.endswith(_WORK):
+        return
     with os.scandir(source) as entries:
         for entry in entries:
             if entry.is_dir(follow_symlinks=False):

@@ -12,12 +12,12 @@ import orjson
 
 from homeostat.lab import certificates, etcd, manifests
 from homeostat.lab.images import stock
-from homeostat.lab.nodes import layout, login, provision, rootfs
+from homeostat.lab.nodes import layout, login, provision, rootfs, userspace
 from homeostat.lab.nodes.layout import NodeFolder
 from homeostat.lab.state import Folder, replace_file
 from homeostat.lab.topology import Cluster, Node
 from homeostat.network.plan_pods import conflist
-from homeostat.runtime.cri.config import EngineConfig, containerd_config
+from homeostat.runtime.cri.config import ONE_ID_RUNC, EngineConfig, containerd_config
 
 _MTU = 1500
 
@@ -30,7 +30,7 @@ def write(folder: Folder, cluster: Cluster, node: Node) -> None:
     own = NodeFolder(folder.node(node.name))
     rootfs.make_folders(own)
     _copy_shared(own)
-    engine = _engine(provision.snapshotter(folder.path), rootless=os.geteuid() != 0)
+    engine = _engine(own, provision.snapshotter(folder.path))
     for path, text in texts(cluster, node, engine).items():
         target = own.etc / path
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -67,7 +67,16 @@ def texts(cluster: Cluster, node: Node, engine: EngineConfig) -> dict[str, str]:
     }
 
 
-def _engine(snapshotter: str, *, rootless: bool) -> EngineConfig:
+def _engine(own: NodeFolder, snapshotter: str) -> EngineConfig:
+    """The engine's configuration; without root there are no control groups, and perhaps one user only."""
+    rootless = os.geteuid() != 0
+    runc = "runc"
+    if rootless and not userspace.many_users():
+        runc = "/etc/containerd/runc"
+        script = own.etc / "containerd/runc"
+        script.parent.mkdir(parents=True, exist_ok=True)
+        script.write_text(ONE_ID_RUNC)
+        script.chmod(0o755)
     return EngineConfig(
         root="/var/lib/containerd",
         state="/run/containerd",
@@ -76,6 +85,7 @@ def _engine(snapshotter: str, *, rootless: bool) -> EngineConfig:
         snapshotter=snapshotter,
         rootless=rootless,
         cgroups=not rootless,
+        runc=runc,
     )
 
 

@@ -47,6 +47,8 @@ def enter(node: NodeFolder, needed: Iterable[str], tools: dict[str, str]) -> Non
     for name in ("mnt", "srv", "media", "boot"):
         os.mkdir(f"{stage}/{name}")
     kernel.pivot(stage)
+    # Containers may ask to see the mounts of their node, and to be seen with theirs.
+    kernel.mount("", "/", "", kernel.REC | kernel.SHARED)
 
 
 def needed_folders(paths: Iterable[str]) -> set[str]:
@@ -94,8 +96,6 @@ def _memory(stage: str) -> None:
     kernel.mount("tmpfs", _folder(stage, "/tmp"), "tmpfs", kernel.NOSUID | kernel.NODEV, "mode=1777")
     for name in ("homeostat", "lock", "sshd", "netns", "containerd"):
         os.makedirs(f"{stage}/run/{name}", exist_ok=True)
-    # Mounts that the container engine makes here are to be seen in containers that ask for them.
-    kernel.mount("", stage + "/run", "", kernel.SHARED)
 
 
 def _devices(stage: str) -> None:

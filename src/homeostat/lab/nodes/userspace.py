@@ -24,8 +24,7 @@ _log = logger("lab")
 def enter() -> None:
     """Move this process into a user namespace of its own, as root there. Raises OSError."""
     uid, gid = os.geteuid(), os.getegid()
-    maps = {"uid": _ranges(Path("/etc/subuid"), uid), "gid": _ranges(Path("/etc/subgid"), uid)}
-    wanted = all(maps.values()) and shutil.which("newuidmap") and shutil.which("newgidmap")
+    maps, wanted = _maps(uid), many_users()
     ready_read, ready_write = os.pipe2(os.O_CLOEXEC)
     mapper = _fork_mapper(ready_read, ready_write, maps, (uid, gid)) if wanted else 0
     kernel.unshare(kernel.NEWUSER)
@@ -39,6 +38,16 @@ def enter() -> None:
         Path("/proc/self/gid_map").write_text(f"0 {gid} 1")
     os.setresgid(0, 0, 0)
     os.setresuid(0, 0, 0)
+
+
+def many_users() -> bool:
+    """Whether this user's namespaces can have more users than one."""
+    found = shutil.which("newuidmap") and shutil.which("newgidmap")
+    return bool(found) and all(_maps(os.geteuid()).values())
+
+
+def _maps(uid: int) -> dict[str, list[tuple[int, int]]]:
+    return {"uid": _ranges(Path("/etc/subuid"), uid), "gid": _ranges(Path("/etc/subgid"), uid)}
 
 
 def inside(work: Callable[[], None]) -> None:
