@@ -78,7 +78,7 @@ def _runtime(place: Place) -> Runtime:
         from homeostat.runtime.cri.runtime import CriRuntime
 
         # Without root there are none, and the engine would tell its own figures.
-        cgroups = any(os.scandir("/sys/fs/cgroup"))
+        cgroups = any(os.access(place, os.W_OK) for place in ("/sys/fs/cgroup/memory", "/sys/fs/cgroup/cgroup.procs"))
         return CriRuntime(layout.CONTAINERD_SOCKET, node_address=node.address, cgroups=cgroups)
     # The control plane is real on every runtime: somebody has to serve the API.
     if place.cluster.runtime == "simulated" and not node.control_plane:

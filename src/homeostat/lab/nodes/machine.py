@@ -140,6 +140,7 @@ class Machines:
         _forward_packets()
         rootfs.enter(NodeFolder(self._folder.node(node.name)), self._kit.needs, self._kit.tools)
         if groups.hierarchies:
+            kernel.unmount(cgroups.ROOT)
             unified = not groups.hierarchies[0].controllers
             cgroups.mount_inside(groups, unified=unified)
             if unified:

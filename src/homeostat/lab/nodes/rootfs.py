@@ -44,6 +44,8 @@ def enter(node: NodeFolder, needed: Iterable[str], tools: dict[str, str]) -> Non
     _devices(stage)
     kernel.mount("proc", _folder(stage, "/proc"), "proc", _QUIET)
     _sysfs(_folder(stage, "/sys"))
+    # The container engine wants to see some; a node with control groups of its own gets a view of these alone.
+    kernel.bind("/sys/fs/cgroup", stage + "/sys/fs/cgroup")
     for name in ("mnt", "srv", "media", "boot"):
         os.mkdir(f"{stage}/{name}")
     kernel.pivot(stage)
