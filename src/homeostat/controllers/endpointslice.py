@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from homeostat.api import meta
 from homeostat.api.kinds import ENDPOINTSLICE, NODE, POD, SERVICE
 from homeostat.api.types import Obj
+from homeostat.controllers import topologyhints
 from homeostat.controllers.service_pods import (
     HEADLESS,
     MANAGED_BY,
@@ -30,7 +31,7 @@ from homeostat.controllers.service_pods import (
 from homeostat.loop.contract import Action, Create, Delete, Key, Loop, Update, Watch, World
 
 MANAGER = "endpointslice-controller.k8s.io"
-ZONE = "topology.kubernetes.io/zone"
+ZONE = topologyhints.ZONE
 _SAME_NODE = "PreferSameNode"
 _RESERVED = frozenset({SERVICE_NAME, MANAGED_BY, HEADLESS})
 
@@ -113,8 +114,21 @@ def _wanted(service: Obj, family: str, pods: list[Obj], world: World) -> list[_W
             endpoint["hints"] = hints
         ports = ports_of(pod)
         groups.setdefault(ports, _Wanted(family, ports)).endpoints[meta.uid(pod)] = endpoint
+    if topologyhints.wanted(service):
+        _share(groups.values(), world)
     # One empty slice says that the Service is known and has nothing behind it.
     return list(groups.values()) or [_Wanted(family, ())]
+
+
+def _share(groups: Iterable[_Wanted], world: World) -> None:
+    """Mean each ready endpoint for a zone, instead of what else the Service may ask for."""
+    found = [endpoint for wanted in groups for endpoint in wanted.endpoints.values()]
+    ready = [endpoint for endpoint in found if endpoint["conditions"]["ready"]]
+    meant = topologyhints.assign([e.get("zone", "") for e in ready], topologyhints.shares(world.list(NODE)))
+    for endpoint in found:
+        endpoint.pop("hints", None)
+    for endpoint, zone in zip(ready, meant, strict=False):
+        endpoint["hints"] = {"forZones": [{"name": zone}]}
 
 
 def _plan_family(plan: _Plan, groups: list[_Wanted], slices: list[Obj]) -> None:
@@ -279,11 +293,13 @@ def _slice_keys(old: Obj | None, new: Obj | None, world: World) -> Iterable[Key]
 
 
 def _node_keys(old: Obj | None, new: Obj | None, world: World) -> Iterable[Key]:
-    """A node that came, went or moved to another zone concerns the Services of its Pods."""
-    if old is not None and new is not None and meta.labels(old).get(ZONE) == meta.labels(new).get(ZONE):
-        return ()
-    node = new if new is not None else old
+    """A node that came, went or moved to another zone concerns the Services of its Pods; with its readiness it concerns
+    all that share endpoints out among zones."""
+    moved = old is None or new is None or meta.labels(old).get(ZONE) != meta.labels(new).get(ZONE)
     found: set[Key] = set()
-    for pod in world.on_node(POD, meta.name(node or {})):
-        found.update(service_keys(None, pod, world))
+    if moved or meta.condition_true(old or {}, "Ready") != meta.condition_true(new or {}, "Ready"):
+        found.update(meta.key(service) for service in world.list(SERVICE) if topologyhints.wanted(service))
+    if moved:
+        for pod in world.on_node(POD, meta.name(new or old or {})):
+            found.update(service_keys(None, pod, world))
     return sorted(found)
