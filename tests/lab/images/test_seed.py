@@ -98,6 +98,26 @@ def elsewhere() -> Iterator[Path]:
         yield Path(folder)
 
 
+def test_a_seed_s_owner_can_read_all_of_it(seed: Seed) -> None:
+    """Overlay mounts leave folders of mode 0, which a user without root could neither mirror nor remove."""
+    folders = [path for path in seed.path.rglob("*") if path.is_dir() and not path.is_symlink()]
+    assert [path for path in folders if path.stat().st_mode & 0o500 != 0o500] == []
+
+
+def test_what_a_dead_maker_left_closed_can_be_removed_by_its_owner(tmp_path: Path) -> None:
+    left = tmp_path / "left"
+    (left / "snapshots/1/work/work").mkdir(parents=True)
+    (left / "snapshots/1/work/work").chmod(0)
+    (left / "blobs").mkdir()
+    (left / "blobs/aa").touch()
+    (left / "blobs").chmod(0o500)
+    code = f"from pathlib import Path; from homeostat.lab.images.build import remove; remove(Path({str(left)!r}))"
+    # As for any user: no leave to pass over modes.
+    drop = ["setpriv", "--bounding-set=-dac_override,-dac_read_search"]
+    subprocess.run([*drop, sys.executable, "-c", code], check=True, timeout=60)
+    assert not left.exists()
+
+
 def test_an_image_that_changed_replaces_the_old_one_and_what_only_that_had(own_state: Path, tmp_path: Path) -> None:
     def image(text: str) -> dict[str, Path]:
         tree = Tree()

@@ -111,11 +111,18 @@ def keep_newest(folder: Path, pattern: str, count: int) -> None:
 
 
 def remove(path: Path) -> None:
-    """Remove a file or a folder with all that is in it."""
-    if path.is_dir() and not path.is_symlink():
-        shutil.rmtree(path, ignore_errors=True)
-    else:
+    """Remove a file or a folder with all that is in it, folders that are closed to their owner too."""
+    if not path.is_dir() or path.is_symlink():
         path.unlink(missing_ok=True)
+        return
+    shutil.rmtree(path, ignore_errors=True)
+    if path.exists():
+        os.chmod(path, 0o700)
+        for folder, _, _ in os.walk(path):
+            for entry in os.scandir(folder):
+                if entry.is_dir(follow_symlinks=False):
+                    os.chmod(entry.path, 0o700)
+        shutil.rmtree(path, ignore_errors=True)
 
 
 def _file_name(image: str) -> str:

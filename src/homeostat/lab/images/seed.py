@@ -62,6 +62,8 @@ done
 {commands}
 kill "$daemon"
 wait "$daemon"
+# What overlay mounts leave is of no use any more, and closed to the user outside of the namespace.
+rmdir "$3"/*/snapshots/*/work/work 2>/dev/null || true
 """
 
 
@@ -148,7 +150,7 @@ def _run(root: Path, commands: list[list[str]]) -> None:
         alone = ["unshare", "--mount", "--pid", "--fork", "--kill-child"]
         alone += ["--user", "--map-root-user"] if os.geteuid() else []
         env = {**os.environ, "CONTAINERD_ADDRESS": f"{here}/socket", "CONTAINERD_NAMESPACE": "k8s.io"}
-        argv = [*alone, "sh", "-c", script, "sh", f"{here}/config.toml", f"{here}/log"]
+        argv = [*alone, "sh", "-c", script, "sh", f"{here}/config.toml", f"{here}/log", str(root)]
         try:
             ended = subprocess.run(argv, env=env, capture_output=True, text=True, timeout=_SECONDS_MAX)
         except (OSError, subprocess.TimeoutExpired) as error:
