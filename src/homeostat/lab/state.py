@@ -124,7 +124,7 @@ class Folder:
 
     def purge(self) -> None:
         """Forget the cluster."""
-        shutil.rmtree(self.path, ignore_errors=True)
+        remove(self.path)
 
     @contextmanager
     def only_one(self) -> Iterator[int]:
@@ -172,3 +172,18 @@ def replace_file(path: Path, content: bytes, *, mode: int = 0o600, durable: bool
         if durable:
             os.fsync(file.fileno())
     scratch.replace(path)
+
+
+def remove(path: Path) -> None:
+    """Remove a file or a folder with all that is in it, folders that are closed to their owner too."""
+    if not path.is_dir() or path.is_symlink():
+        path.unlink(missing_ok=True)
+        return
+    shutil.rmtree(path, ignore_errors=True)
+    if path.exists():
+        os.chmod(path, 0o700)
+        for folder, _, _ in os.walk(path):
+            for entry in os.scandir(folder):
+                if entry.is_dir(follow_symlinks=False):
+                    os.chmod(entry.path, 0o700)
+        shutil.rmtree(path, ignore_errors=True)

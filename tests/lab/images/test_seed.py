@@ -111,7 +111,7 @@ def test_what_a_dead_maker_left_closed_can_be_removed_by_its_owner(tmp_path: Pat
     (left / "blobs").mkdir()
     (left / "blobs/aa").touch()
     (left / "blobs").chmod(0o500)
-    code = f"from pathlib import Path; from homeostat.lab.images.build import remove; remove(Path({str(left)!r}))"
+    code = f"from pathlib import Path; from homeostat.lab.state import remove; remove(Path({str(left)!r}))"
     # As for any user: no leave to pass over modes.
     drop = ["setpriv", "--bounding-set=-dac_override,-dac_read_search"]
     subprocess.run([*drop, sys.executable, "-c", code], check=True, timeout=60)

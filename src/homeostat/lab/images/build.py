@@ -10,7 +10,6 @@ import fcntl
 import hashlib
 import os
 import re
-import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,7 +20,7 @@ import orjson
 from homeostat.lab.images import archive
 from homeostat.lab.images.spec import ImageSpec
 from homeostat.lab.images.tree import Tree
-from homeostat.lab.state import LabError, state_root
+from homeostat.lab.state import LabError, remove, state_root
 
 # Part of every name: raise it when the same input gives other bytes than before.
 _FORMAT = 1
@@ -108,21 +107,6 @@ def keep_newest(folder: Path, pattern: str, count: int) -> None:
     entries = sorted(folder.glob(pattern), key=lambda path: path.stat().st_mtime_ns, reverse=True)
     for path in entries[count:]:
         remove(path)
-
-
-def remove(path: Path) -> None:
-    """Remove a file or a folder with all that is in it, folders that are closed to their owner too."""
-    if not path.is_dir() or path.is_symlink():
-        path.unlink(missing_ok=True)
-        return
-    shutil.rmtree(path, ignore_errors=True)
-    if path.exists():
-        os.chmod(path, 0o700)
-        for folder, _, _ in os.walk(path):
-            for entry in os.scandir(folder):
-                if entry.is_dir(follow_symlinks=False):
-                    os.chmod(entry.path, 0o700)
-        shutil.rmtree(path, ignore_errors=True)
 
 
 def _file_name(image: str) -> str:
