@@ -33,7 +33,7 @@ def add_worker(folder: Folder) -> str:
     ask(folder.supervisor_socket, {"do": "status"})
     prepare(folder, grown)
     ask(folder.supervisor_socket, {"do": "add-node", "node": name})
-    asyncio.run(_wait_ready(folder, name))
+    asyncio.run(wait_ready(folder, name))
     return name
 
 
@@ -56,7 +56,8 @@ def _check(folder: Folder) -> None:
         raise LabError("nodes come and go only in clusters of real nodes (`homeostat up --runtime container`)")
 
 
-async def _wait_ready(folder: Folder, name: str) -> None:
+async def wait_ready(folder: Folder, name: str) -> None:
+    """Return once the node is Ready. Raises LabError when that takes too long."""
     deadline = clock.monotonic() + _READY_SECONDS
     async with administering(folder) as client:
         while clock.monotonic() < deadline:

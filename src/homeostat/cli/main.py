@@ -12,7 +12,7 @@ _COMMANDS = {
     "down": "stop a cluster; --purge forgets it",
     "status": "what runs and how it is",
     "kubeconfig": "print the cluster's kubeconfig",
-    "node": "list, add, remove, stop, start, cut and heal nodes",
+    "node": "list, add, remove, replace, stop, start, cut and heal nodes",
     "image": "load images onto nodes, and list them",
     "join-command": "print what a further machine runs to join",
     "join": "make this machine a node of a cluster",

@@ -17,7 +17,7 @@ _ORDER_SECONDS = 60.0
 
 @click.group("node")
 def command() -> None:
-    """List, add, remove, stop, start, cut and heal nodes."""
+    """List, add, remove, replace, stop, start, cut and heal nodes."""
 
 
 @command.command("list")
@@ -106,6 +106,17 @@ def remove_node(node: str, name: str) -> None:
 
     remove_worker(known(name), node)
     click.echo(f"{node} is removed")
+
+
+@command.command("replace")
+@click.argument("node")
+@name_option
+def replace_node(node: str, name: str) -> None:
+    """Build a master anew whose disk is lost: its etcd member joins the others and takes their data."""
+    from homeostat.cli.replacing import replace_master
+
+    replace_master(known(name), node)
+    click.echo(f"{node} is Ready, and its etcd member has joined anew")
 
 
 def _order(name: str, node: str, order: Answer, *, network: bool = False) -> None:

@@ -1,0 +1,69 @@
+"""A master whose disk is lost is built anew beside the others, for `homeostat node replace`.
+
+The order matters: the member leaves etcd before anything of its data is thrown away, and joins as a new one; with its
+old identity and an empty log it could promise what it does not know.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+from contextlib import suppress
+
+from homeostat.cli.growing import wait_ready
+from homeostat.compose import quorum
+from homeostat.kit import clock
+from homeostat.lab import etcd, manifests
+from homeostat.lab.boot import prepare
+from homeostat.lab.control import ask
+from homeostat.lab.images import stock
+from homeostat.lab.nodes.layout import NodeFolder
+from homeostat.lab.state import Folder, LabError
+from homeostat.lab.topology import Cluster
+
+_ORDER_SECONDS = 60.0
+_MEMBER_SECONDS = 60.0
+_LOOK_SECONDS = 0.2
+
+
+def replace_master(folder: Folder, name: str) -> None:
+    """Turn a master off, forget its disk, let it join anew, and wait until it is well. Raises LabError."""
+    cluster = folder.load()
+    if not cluster.contained or cluster.store != "etcd":
+        raise LabError("only masters with an etcd member are replaced (`homeostat up --runtime container`)")
+    if name not in [node.name for node in cluster.masters()]:
+        raise LabError(f"{name} is no master; a worker is replaced by `homeostat node remove` and `node add`")
+    ask(folder.supervisor_socket, {"do": "status"})
+    ask(folder.supervisor_socket, {"do": "stop-node", "node": name, "power": True}, timeout_seconds=_ORDER_SECONDS)
+    try:
+        quorum.replace_member(cluster, folder.pki, name)
+    except LabError:
+        # Nothing was thrown away: it comes back as it was.
+        with suppress(LabError):
+            ask(folder.supervisor_socket, {"do": "start-node", "node": name}, timeout_seconds=_ORDER_SECONDS)
+        raise
+    shutil.rmtree(folder.node(name), ignore_errors=True)
+    prepare(folder, cluster)
+    write_joining(folder, cluster, name)
+    ask(folder.supervisor_socket, {"do": "start-node", "node": name}, timeout_seconds=_ORDER_SECONDS)
+    asyncio.run(wait_ready(folder, name))
+    _wait_member(folder, cluster, name)
+
+
+def write_joining(folder: Folder, cluster: Cluster, name: str) -> None:
+    """Let a master's etcd join the cluster that there is, instead of beginning one."""
+    members = [etcd.Member(node.name, node.address) for node in cluster.masters()]
+    own = next(member for member in members if member.name == name)
+    pod = etcd.static_pod(own, members, stock.etcd().name, joining=True)
+    manifests.write([pod], NodeFolder(folder.node(name)).kubernetes / "manifests")
+
+
+def _wait_member(folder: Folder, cluster: Cluster, name: str) -> None:
+    deadline = clock.monotonic() + _MEMBER_SECONDS
+    while True:
+        trouble = next((m.trouble for m in quorum.members(cluster, folder.pki) if m.name == name), "it has not started")
+        if not trouble:
+            return
+        if clock.monotonic() > deadline:
+            raise LabError(f"the etcd member of {name} is not well after {_MEMBER_SECONDS:.0f} s: {trouble}")
+        asyncio.run(clock.sleep(_LOOK_SECONDS))

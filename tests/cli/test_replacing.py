@@ -1,0 +1,100 @@
+"""`homeostat node replace`: in which order a lost master is built anew, and what is left alone when that fails."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from homeostat.cli import replacing
+from homeostat.lab.nodes.layout import NodeFolder
+from homeostat.lab.state import Folder, LabError
+from homeostat.lab.topology import Cluster
+
+CLUSTER = Cluster("ha", 0, runtime="container", store="etcd")
+
+
+class Played:
+    """Writes down what would be done, in order."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, folder: Folder) -> None:
+        self.done: list[str] = []
+        self.refusal: LabError | None = None
+        self._data = NodeFolder(folder.node("master-2")).var / "lib/etcd/member"
+        self._data.mkdir(parents=True)
+        monkeypatch.setattr(replacing, "ask", self._ask)
+        monkeypatch.setattr(replacing.quorum, "replace_member", self._replace)
+        monkeypatch.setattr(replacing, "prepare", lambda *_: self.done.append("prepare"))
+        monkeypatch.setattr(replacing, "wait_ready", self._ready)
+        monkeypatch.setattr(replacing, "_wait_member", lambda *_: self.done.append("wait for the member"))
+
+    def _ask(self, _: Path, order: dict[str, Any], **__: object) -> None:
+        if order["do"] != "status":
+            self.done.append(f"{order['do']} {order['node']}")
+
+    def _replace(self, cluster: Cluster, pki: Path, name: str) -> None:
+        # Its data are there until the others have let it go.
+        assert self._data.exists()
+        self.done.append(f"replace {name}")
+        if self.refusal is not None:
+            raise self.refusal
+
+    async def _ready(self, *_: object) -> None:
+        self.done.append("wait for the node")
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Folder:
+    folder = Folder(tmp_path / "ha")
+    folder.save(CLUSTER)
+    return folder
+
+
+def test_a_master_leaves_before_its_disk_is_forgotten_and_joins_what_is_there(
+    folder: Folder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    played = Played(monkeypatch, folder)
+    replacing.replace_master(folder, "master-2")
+    assert played.done == [
+        "stop-node master-2",
+        "replace master-2",
+        "prepare",
+        "start-node master-2",
+        "wait for the node",
+        "wait for the member",
+    ]
+    own = NodeFolder(folder.node("master-2"))
+    assert not (own.var / "lib/etcd").exists()
+    pod = yaml.safe_load((own.kubernetes / "manifests/etcd.yaml").read_text())
+    words = pod["spec"]["containers"][0]["command"]
+    assert "--name=master-2" in words and "--initial-cluster-state=existing" in words
+
+
+def test_a_master_that_cannot_be_replaced_comes_back_as_it_was(folder: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
+    played = Played(monkeypatch, folder)
+    played.refusal = LabError("1 of 3 etcd members are healthy")
+    with pytest.raises(LabError, match="1 of 3"):
+        replacing.replace_master(folder, "master-2")
+    assert played.done == ["stop-node master-2", "replace master-2", "start-node master-2"]
+    assert (NodeFolder(folder.node("master-2")).var / "lib/etcd/member").exists()
+
+
+@pytest.mark.parametrize(
+    ("cluster", "node", "words"),
+    [
+        (CLUSTER, "worker-1", "node remove"),
+        (CLUSTER, "nowhere", "nowhere is no master"),
+        (replace(CLUSTER, runtime="process", store="sqlite"), "master-1", "only masters with an etcd member"),
+    ],
+)
+def test_what_has_no_etcd_member_is_not_replaced(
+    folder: Folder, monkeypatch: pytest.MonkeyPatch, cluster: Cluster, node: str, words: str
+) -> None:
+    played = Played(monkeypatch, folder)
+    folder.save(cluster)
+    with pytest.raises(LabError, match=words):
+        replacing.replace_master(folder, node)
+    assert played.done == []
