@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import signal
 import subprocess
 import sys
 import threading
@@ -152,6 +153,11 @@ def test_signals_pauses_and_stops(node: Node, tool: Tool) -> None:
     eventually(lambda: tool("docker", "logs", name).lines[-1] == "bye")
     assert tool("docker", "stop", name).code == 0, "one that has ended is stopped"
     assert "is not paused" in tool("docker", "unpause", name).err
+
+    frozen = node.run(box, "frozen")
+    assert tool("docker", "pause", frozen.id).code == 0
+    assert tool("docker", "kill", frozen.id).code == 0
+    assert tool("docker", "ps", "-aq", "-f", f"id={frozen.id}", "-f", "status=exited").word == frozen.id[:12]
 
     stubborn = node.run(box, "stubborn", "trap '' TERM; while :; do sleep 0.05; done")
     assert tool("docker", "stop", "-t", "1", stubborn.id).code == 0
@@ -343,6 +349,30 @@ def test_a_terminal(node: Node, engine: Engine) -> None:
     assert "33 99" in lines
     assert "got hello" in lines
     assert "code 5" in lines
+
+
+def test_a_session_that_breaks_off_leaves_no_command_behind(node: Node, engine: Engine) -> None:
+    box = node.pod()
+    one = node.run(box).id[:12]
+    inside = Inside(engine)
+    tool = [
+        *inside._enter,
+        sys.executable,
+        "-P",
+        "-m",
+        "homeostat.lab.nodetools",
+        "docker",
+        "exec",
+        one,
+        "sleep",
+        "4712",
+    ]
+    session = subprocess.Popen(tool, stdin=subprocess.DEVNULL)
+    eventually(lambda: "sleep 4712" in inside("docker", "top", one, "-eo", "pid,args").out)
+    for child in Path(f"/proc/{session.pid}/task/{session.pid}/children").read_text().split():
+        os.kill(int(child), signal.SIGHUP)
+    assert session.wait(20) != 0
+    eventually(lambda: "sleep 4712" not in inside("docker", "top", one, "-eo", "pid,args").out)
 
 
 def test_crictl(node: Node, tool: Tool) -> None:

@@ -137,6 +137,9 @@ class Session:
             raise ToolError(refused.text, _NOT_FOUND if missing else _NOT_RUN) from None
         if detach:
             return 0
+        # A login that breaks off must not leave its command behind.
+        for number in (signal.SIGHUP, signal.SIGTERM):
+            signal.signal(number, lambda code, _: sys.exit(128 + code))
         ended = _Ended(self._engine, self._container, self._id)
         try:
             with self._terminal():

@@ -37,11 +37,21 @@ def kill(look: Look, argv: Sequence[str]) -> int:
     def act(box: Box) -> None:
         if not box.running:
             raise ToolError(f"Container {box.id} is not running")
+        frozen = look.paused(box)
         look.engine.kill(box.id, number)
+        if frozen and number == signal.SIGKILL:
+            _thaw(look, box)  # a frozen process cannot end
         if number == signal.SIGKILL:
             _until_ended(look, box)
 
     return each(look, line.words, act, "Cannot kill container: {word}: ")
+
+
+def _thaw(look: Look, box: Box) -> None:
+    try:
+        look.engine.unpause(box.id)
+    except Refused:
+        pass  # the signal has ended it all the same
 
 
 def stop(look: Look, argv: Sequence[str]) -> int:
