@@ -72,7 +72,8 @@ class Streaming:
                 if what == "exec":
                     return await runtime.exec_url(found.id, tuple(repeated(request, "command")), options)
                 # A running process has its terminal, or has none: what the client would like does not matter.
-                return await runtime.attach_url(found.id, replace(options, tty=_has_terminal(pod, container)))
+                tty = _has_terminal(pod, container)
+                return await runtime.attach_url(found.id, replace(options, tty=tty, stderr=options.stderr and not tty))
         raise StreamRefusal(404, "404 page not found")
 
     def _pod(self, namespace: str, name: str, uid: str = "") -> Obj:
@@ -113,7 +114,8 @@ def _flag(query: Mapping[str, str], name: str) -> bool:
 
 
 def _has_terminal(pod: Obj, name: str) -> bool:
-    return any(bool(container.get("tty")) for container in spec.all_containers(pod) if container["name"] == name)
+    containers = (*spec.all_containers(pod), *(spec.spec(pod).get("ephemeralContainers") or ()))
+    return any(bool(container.get("tty")) for container in containers if container["name"] == name)
 
 
 def _ports(request: Request) -> tuple[int, ...]:
