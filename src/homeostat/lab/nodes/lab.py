@@ -64,6 +64,9 @@ def enter(folder: Folder, cluster: Cluster, rooms: Rooms, inherited: list[int]) 
 
     `inherited` are descriptors of the supervisor that nodes have no use for. Raises LabError and OSError.
     """
+    # A janitor that was killed with everything else has left them.
+    for old in cgroups.stale(f"homeostat-{cluster.name}"):
+        old.remove()
     groups = cgroups.find(f"homeostat-{cluster.name}-{os.getpid()}")
     if groups.note:
         _log.warning("%s", groups.note)
