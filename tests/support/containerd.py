@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import signal
 import subprocess
 import tempfile
@@ -78,22 +77,22 @@ def containerd(
     root: Path, *, env: dict[str, str] | None = None, registries: Path | None = None
 ) -> Iterator[Containerd]:
     """Run containerd with its data in `root` for the length of a block. `registries` has a hosts.toml for each."""
-    here = Path(tempfile.mkdtemp(prefix="containerd-"))
-    config = _CONFIG.format(root=root, here=here, registries=registries or here / "none")
-    (here / "config.toml").write_text(config)
-    alone = ["unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc"]
-    with (here / "log").open("wb") as log:
-        command = [*alone, "containerd", "--config", str(here / "config.toml")]
-        process = subprocess.Popen(command, stdout=log, stderr=log, env={**os.environ, **(env or {})})
-    running = Containerd(process, here)
-    try:
-        eventually(lambda: _answers(running) or _gone(process, here), seconds=30)
-        yield running
-    finally:
-        for child in Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split():
-            os.kill(int(child), signal.SIGTERM)
-        process.wait(timeout=30)
-        shutil.rmtree(here, ignore_errors=True)
+    with tempfile.TemporaryDirectory(prefix="containerd-", ignore_cleanup_errors=True) as folder:
+        here = Path(folder)
+        config = _CONFIG.format(root=root, here=here, registries=registries or here / "none")
+        (here / "config.toml").write_text(config)
+        alone = ["unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc"]
+        with (here / "log").open("wb") as log:
+            command = [*alone, "containerd", "--config", str(here / "config.toml")]
+            process = subprocess.Popen(command, stdout=log, stderr=log, env={**os.environ, **(env or {})})
+        running = Containerd(process, here)
+        try:
+            eventually(lambda: _answers(running) or _gone(process, here), seconds=30)
+            yield running
+        finally:
+            for child in Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split():
+                os.kill(int(child), signal.SIGTERM)
+            process.wait(timeout=30)
 
 
 def _answers(running: Containerd) -> bool:
