@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from homeostat.lab import etcd
+from homeostat.lab.nodes import memberlog
+from homeostat.lab.nodes.layout import NodeFolder
+from homeostat.lab.state import Folder
 from homeostat.store.etcd.store import EtcdStore
 from tests.support.etcd import EtcdCluster
 
@@ -76,6 +80,19 @@ def test_a_log_without_a_known_trouble_says_nothing() -> None:
 def test_each_trouble_has_a_remedy(line: str, part: str) -> None:
     trouble = etcd.diagnose("master-1", line)
     assert trouble is not None and part in str(trouble)
+
+
+def test_the_newest_log_of_a_masters_member_tells(tmp_path: Path) -> None:
+    folder = Folder(tmp_path)
+    assert memberlog.trouble_of(folder, "master-1") is None
+    logs = NodeFolder(folder.node("master-1")).var / "log/pods/kube-system_etcd-master-1_abc/etcd"
+    logs.mkdir(parents=True)
+    for number, (at, text) in enumerate([(1000, "no space left on device"), (2000, "walpb: crc mismatch")]):
+        # As the CRI writes it, behind more than is read.
+        line = f'2026-01-01T00:00:00Z stderr F {{"level":"fatal","error":"{text}"}}\n'
+        (logs / f"{number}.log").write_text('2026-01-01T00:00:00Z stderr F {"level":"info"}\n' * 3000 + line)
+        os.utime(logs / f"{number}.log", (at, at))
+    assert "its log (WAL) is corrupt" in str(memberlog.trouble_of(folder, "master-1"))
 
 
 # What a real member says

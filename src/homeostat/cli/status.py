@@ -30,7 +30,7 @@ def command(name: str, output: str) -> None:
 
 
 async def gather(folder: Folder) -> dict[str, Any]:
-    """The state as data: `healthy`, `running`, `api`, `nodes`, `controlPlane`, `trouble`."""
+    """The state as data: `healthy`, `running`, `api`, `nodes`, `controlPlane`, `etcd`, `trouble`."""
     from homeostat.lab.control import ask_async
 
     cluster = folder.load()
@@ -42,6 +42,7 @@ async def gather(folder: Folder) -> dict[str, Any]:
         "healthy": False,
         "nodes": [],
         "controlPlane": [],
+        "etcd": [],
         "trouble": "",
     }
     try:
@@ -61,8 +62,19 @@ async def gather(folder: Folder) -> dict[str, Any]:
             state["nodes"].append(row)
         row |= {"address": node.address, "on": powered.get(node.name, False)}
         row["cutForSeconds"] = cut.get(node.name, 0)
+    if cluster.store == "etcd":
+        state["etcd"] = _member_troubles(folder, [node.name for node in cluster.masters()], state["controlPlane"])
     state["healthy"] = not state["trouble"] and all(row["ready"] == "True" for row in state["nodes"])
     return state
+
+
+def _member_troubles(folder: Folder, masters: list[str], pods: list[dict[str, Any]]) -> list[str]:
+    """Why etcd members do not run, by their logs: of those that are not known to be ready."""
+    from homeostat.lab.nodes.memberlog import trouble_of
+
+    ready = {row["node"] for row in pods if row["pod"].startswith("etcd-") and row["ready"]}
+    found = [trouble_of(folder, node) for node in masters if node not in ready]
+    return [str(trouble) for trouble in found if trouble is not None]
 
 
 async def _ask_api(folder: Folder, state: dict[str, Any]) -> None:
@@ -105,7 +117,7 @@ def _lines(state: dict[str, Any]) -> list[str]:
     head = f"cluster {state['name']!r}, context {state['context']!r}, {state['server']}"
     if not state["running"]:
         return [head, state["trouble"]]
-    lines = [head, *([state["trouble"]] if state["trouble"] else []), *node_lines(state)]
+    lines = [head, *([state["trouble"]] if state["trouble"] else []), *state["etcd"], *node_lines(state)]
     if state["controlPlane"]:
         lines.append("")
         lines.append(f"{'CONTROL PLANE':<38}{'READY':<8}RESTARTS")
