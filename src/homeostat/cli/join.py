@@ -36,9 +36,8 @@ from homeostat.lab.state import LabError
 )
 @click.option(
     "--cri-endpoint",
-    default="unix:///run/containerd/containerd.sock",
-    show_default=True,
-    help="The container engine's socket.",
+    default="",
+    help="A container engine's socket. [default: a containerd of the node's own]",
 )
 @click.option("--port", type=click.IntRange(1, 65535), default=10250, show_default=True, help="The kubelet's port.")
 def command(

@@ -60,8 +60,8 @@ class Found:
 
 async def discover(invitation: Invitation) -> Found:
     """The cluster that the invitation is for. Raises LabError."""
-    told = await _cluster_info(invitation.url, tls.unverified_context())
     identifier, secret = invitation.parts()
+    told = await _cluster_info(invitation.url, tls.unverified_context())
     content, signature = told.get("kubeconfig", ""), told.get(f"{bootstrap.JWS_PREFIX}{identifier}")
     if signature is None:
         text = f"the cluster at {invitation.url} does not know the token {identifier}: it may have expired; "

@@ -1,7 +1,8 @@
 """A machine that joins a cluster as a worker: it becomes a node, and runs the node's services until told to stop.
 
-Everything it keeps is below one folder: `pki/` (the authority, its certificates), `kubelet/` (volumes and logs). The
-kubelet and, where containers are real, the service proxy run here side by side; one that fails is started again.
+Everything it keeps is below one folder: `pki/` (the authority, its certificates), `kubelet/` (volumes and logs),
+`engine/` (containerd's). The kubelet and, where containers are real, the service proxy run here side by side; one that
+fails is started again.
 """
 
 from __future__ import annotations
@@ -18,8 +19,9 @@ from homeostat.api.kinds import ENDPOINTS, NODE
 from homeostat.client.api_client import ApiClient
 from homeostat.client.contract import Client
 from homeostat.client.http import HttpTransport
-from homeostat.compose import rotation
+from homeostat.compose import engine, rotation
 from homeostat.compose.discovery import Invitation, bootstrap_client
+from homeostat.compose.engine import Engine
 from homeostat.kit import clock, tasks
 from homeostat.kit.backoff import Backoff
 from homeostat.kit.log import logger
@@ -41,8 +43,9 @@ _log = logger("join")
 
 @dataclass(frozen=True, slots=True)
 class Joining:
-    """What `homeostat join` was told. `runtime` is process, simulated or cri (then `cri_endpoint` is its socket);
-    `certificate_seconds` bounds the life of its certificates (None: as long as the cluster gives)."""
+    """What `homeostat join` was told. `runtime` is process, simulated or cri (`cri_endpoint` is its socket; empty: an
+    engine of the node's own); `certificate_seconds` bounds the life of its certificates (None: as long as the cluster
+    gives)."""
 
     invitation: Invitation
     node: str
@@ -57,6 +60,11 @@ class Joining:
     def pki(self) -> Path:
         """The folder of its certificates."""
         return self.root / "pki"
+
+    @property
+    def engine(self) -> Engine:
+        """Its own container engine's files."""
+        return Engine(self.root / "engine")
 
     def tls(self, name: str) -> ssl.SSLContext:
         """A client's context with one of its certificates."""
@@ -124,16 +132,25 @@ async def _register(client: Client, node: str) -> str:
 
 
 async def run(member: Member, stop: asyncio.Event) -> None:
-    """Run the node's services until told to stop; they end in good order, containers run on."""
-    services = {"kubelet": kubelet}
-    if member.joining.runtime == "cri":
-        services["kube-proxy"] = kube_proxy
-    running = [
-        tasks.spawn(_supervised(name, member, service, stop), name=f"join/{name}") for name, service in services.items()
-    ]
-    following = tasks.spawn(rotation.follow(), name="certificates")
-    await asyncio.gather(*running)
-    await tasks.stop(following)
+    """Run the node's services until told to stop; they end in good order, the engine last; containers run on.
+
+    Raises LabError when an engine is wanted that this machine has not.
+    """
+    joining = member.joining
+    engine_stop = asyncio.Event()
+    others = [rotation.follow()]
+    if joining.runtime == "cri" and not joining.cri_endpoint:
+        await asyncio.to_thread(engine.prepare, joining.engine, member.pod_cidr)
+        others.append(_supervised("containerd", member, container_engine, engine_stop))
+    beside = [tasks.spawn(work, name=f"join/beside-{number}") for number, work in enumerate(others)]
+    if len(beside) > 1:
+        await engine.give_images(joining.engine)
+    services = {"kubelet": kubelet} | ({"kube-proxy": kube_proxy} if joining.runtime == "cri" else {})
+    await asyncio.gather(*(_supervised(name, member, service, stop) for name, service in services.items()))
+    engine_stop.set()
+    if len(beside) > 1:
+        await beside[1]
+    await tasks.stop(*beside)
     await member.client.close()
 
 
@@ -158,6 +175,11 @@ async def _sleep_or(stop: asyncio.Event, seconds: float) -> None:
             await stop.wait()
     except TimeoutError:
         return
+
+
+async def container_engine(member: Member, stop: asyncio.Event) -> None:
+    """containerd, where the machine was told of no other engine."""
+    await engine.run(member.joining.engine, stop)
 
 
 async def kubelet(member: Member, stop: asyncio.Event) -> None:
@@ -241,7 +263,8 @@ def _runtime(member: Member) -> Runtime:
 def _cri(member: Member) -> Runtime:
     from homeostat.runtime.cri.runtime import CriRuntime
 
-    return CriRuntime(member.joining.cri_endpoint, node_address=member.joining.address)
+    endpoint = member.joining.cri_endpoint or str(member.joining.engine.socket)
+    return CriRuntime(endpoint, node_address=member.joining.address)
 
 
 def _process(member: Member) -> Runtime:

@@ -1,0 +1,314 @@
+"""A machine that joins: it trusts nobody without the fingerprint, and becomes a node by URL, token and fingerprint."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from homeostat.api import bootstrap, meta
+from homeostat.api.flags import Settings
+from homeostat.api.kinds import CONFIGMAP, CSR, NODE, POD, SECRET
+from homeostat.apiserver.edge import build_edge
+from homeostat.apiserver.server import ApiServer
+from homeostat.client.api_client import ApiClient
+from homeostat.client.contract import Client, Unreachable
+from homeostat.client.http import HttpTransport
+from homeostat.client.in_process import InProcessTransport
+from homeostat.compose.discovery import Invitation, bootstrap_client, discover
+from homeostat.compose.signing import signer
+from homeostat.controllers.registry import Authority, all_loops
+from homeostat.kit import clock
+from homeostat.lab.state import LabError
+from homeostat.loop.manager import Manager
+from homeostat.store.memory import MemoryState, MemoryStore
+from homeostat.wire import pki, tls
+from homeostat.wire.message import Request, User
+from homeostat.wire.server import serve
+from tests.support.api_edge import config
+
+pytestmark = pytest.mark.real
+TOKEN = "abcdef.0123456789abcdef"
+HOMEOSTAT = str(Path(sys.executable).with_name("homeostat"))
+_SECONDS = 60.0
+
+
+class Cluster:
+    """An API server over TLS and the loops beside it, in this process."""
+
+    def __init__(self, folder: Path, url: str, admin: Client) -> None:
+        self.folder = folder
+        self.url = url
+        self.admin = admin
+        self.fingerprint = pki.fingerprint((folder / "ca.crt").read_bytes())
+
+    def invitation(self, **changes: Any) -> Invitation:
+        given = {"url": self.url, "token": TOKEN, "fingerprints": (self.fingerprint,), **changes}
+        return Invitation(**given)
+
+    async def until(self, look: Callable[[], Awaitable[Any]]) -> Any:
+        deadline = clock.monotonic() + _SECONDS
+        while clock.monotonic() < deadline:
+            if found := await look():
+                return found
+            await clock.sleep(0.05)
+        raise AssertionError("not within a minute")
+
+
+@asynccontextmanager
+async def cluster(folder: Path, host: str = "127.0.0.1") -> AsyncIterator[Cluster]:
+    """A cluster that has the token."""
+    authority = pki.make_authority("the cluster")
+    own = pki.issue(authority, "kube-apiserver", names=[host], server=True)
+    for name, pair in (("ca", authority), ("server", own)):
+        (folder / f"{name}.crt").write_bytes(pair.certificate)
+        (folder / f"{name}.key").write_bytes(pair.key)
+    store = MemoryStore(MemoryState())
+    await store.start()
+    context = tls.server_context(folder / "server.crt", folder / "server.key", client_ca=folder / "ca.crt")
+    handler: list[Any] = []
+
+    async def handle(request: Request) -> Any:
+        return await handler[0](request)
+
+    edge = await serve(handle, host=host, tls=context)
+    url = f"https://{host}:{edge.port}"
+    settings = config(advertise_host=host, advertise_port=edge.port, node_role=lambda name: "worker")
+    server = ApiServer(store, parts=build_edge(settings))
+    handler.append(server.handle)
+    await server.start()
+    loops = all_loops(Settings(), Authority(authority.certificate.decode(), url, signer(folder, 8760 * 3600.0)))
+    manager = Manager(_client(server, "system:kube-controller-manager"), loops, "controller-manager")
+    await manager.start()
+    admin = _client(server, "admin", "system:masters")
+    made = Cluster(folder, url, admin)
+    await admin.create(SECRET, bootstrap.secret_of(TOKEN, expires=None))
+
+    async def signed() -> bool:
+        info = [
+            each for each in (await admin.list(CONFIGMAP, "kube-public")).items if meta.name(each) == "cluster-info"
+        ]
+        return bool(info) and f"{bootstrap.JWS_PREFIX}abcdef" in info[0]["data"]
+
+    await made.until(signed)
+    try:
+        yield made
+    finally:
+        await manager.stop()
+        await edge.close(grace_seconds=1)
+        await server.stop()
+        await store.close()
+
+
+def _client(server: ApiServer, name: str, *groups: str) -> Client:
+    return ApiClient(InProcessTransport([server.handle], User(name, (*groups, "system:authenticated"))))
+
+
+def test_the_authority_is_found_by_token_and_fingerprint(tmp_path: Path) -> None:
+    async def tell() -> None:
+        async with cluster(tmp_path) as made:
+            found = await discover(made.invitation())
+            assert found.authority == (tmp_path / "ca.crt").read_bytes()
+            assert found.settings == Settings()
+
+    asyncio.run(tell())
+
+
+def test_whom_a_machine_does_not_trust(tmp_path: Path) -> None:
+    """kubeadm's discovery by token: what is not signed with it, or by another authority, is refused."""
+
+    async def tell() -> None:
+        async with cluster(tmp_path) as made:
+
+            async def told(**changes: Any) -> str:
+                with pytest.raises(LabError) as refused:
+                    await bootstrap_client(made.invitation(**changes), tmp_path / "node", "w9")
+                return str(refused.value)
+
+            assert "has another authority" in await told(fingerprints=("sha256:" + "0" * 64,))
+            assert "does not know the token zzzzzz" in await told(token="zzzzzz.0123456789abcdef")
+            assert "is not signed with this token" in await told(token="abcdef.0000000000000000")
+            assert "is no token" in await told(token="nonsense")
+            assert "cannot be reached" in await told(url="https://127.0.0.1:1")
+            # Nothing of what it was told was kept, and no request was made.
+            assert not (tmp_path / "node").exists()
+            assert (await made.admin.list(CSR)).items == []
+
+    asyncio.run(tell())
+
+
+def test_a_changed_cluster_info_is_not_believed(tmp_path: Path) -> None:
+    async def tell() -> None:
+        async with cluster(tmp_path) as made:
+            info = await made.admin.get(CONFIGMAP, "cluster-info", "kube-public")
+            signature = info["data"][f"{bootstrap.JWS_PREFIX}abcdef"]
+            evil = pki.make_authority("evil").certificate.decode()
+            content = info["data"]["kubeconfig"]
+            forged = content.replace(
+                content.split('"')[content.split('"').index("certificate-authority-data") + 2], evil
+            )
+            assert not bootstrap.is_signed(forged, signature, "abcdef", "0123456789abcdef")
+
+    asyncio.run(tell())
+
+
+def test_a_machine_that_comes_again_keeps_its_certificate(tmp_path: Path) -> None:
+    async def tell() -> None:
+        async with cluster(tmp_path) as made:
+            node = tmp_path / "node"
+            for _ in range(2):
+                await bootstrap_client(made.invitation(), node, "w9")
+            assert len((await made.admin.list(CSR)).items) == 1
+            (node / "kubelet-w9.key").write_bytes(b"damaged")
+            await bootstrap_client(made.invitation(), node, "w9")
+            assert len((await made.admin.list(CSR)).items) == 2
+
+    asyncio.run(tell())
+
+
+@pytest.fixture
+def elsewhere() -> Iterator[tuple[str, str, str]]:
+    """A network namespace that shares nothing with this one but a cable: its name, our address, and its own."""
+    name, number = f"hs-join-{os.getpid()}", os.getpid() % 250
+    ours, theirs = f"10.213.{number}.1", f"10.213.{number}.2"
+    here, there = f"hsj{os.getpid()}a"[:15], f"hsj{os.getpid()}b"[:15]
+    commands = (
+        ["ip", "netns", "add", name],
+        ["ip", "link", "add", here, "type", "veth", "peer", "name", there, "netns", name],
+        ["ip", "addr", "add", f"{ours}/30", "dev", here],
+        ["ip", "link", "set", here, "up"],
+        ["ip", "-n", name, "addr", "add", f"{theirs}/30", "dev", there],
+        ["ip", "-n", name, "link", "set", there, "up"],
+        ["ip", "-n", name, "link", "set", "lo", "up"],
+    )
+    try:
+        for command in commands:
+            subprocess.run(command, check=True, timeout=30)
+        yield name, ours, theirs
+    finally:
+        subprocess.run(["ip", "netns", "del", name], check=False, timeout=30)
+
+
+def test_a_machine_joins_by_url_token_and_fingerprint(tmp_path: Path, elsewhere: tuple[str, str, str]) -> None:
+    """`homeostat join` in a network of its own: the node is Ready, answers under its own certificate, and ends in good
+    order; the next start is the same node."""
+    namespace, ours, theirs = elsewhere
+
+    async def tell() -> None:
+        async with cluster(tmp_path, ours) as made:
+            command = [HOMEOSTAT, "join", made.url, "--token", TOKEN, "--ca-cert-hash", made.fingerprint]
+            command += ["--node-name", "guest", "--root", str(tmp_path / "root"), "--runtime", "simulated"]
+            inside = ["nsenter", f"--net=/run/netns/{namespace}", *command]
+            guest = await asyncio.create_subprocess_exec(*inside, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+            try:
+                node = await made.until(lambda: _ready(made.admin))
+                assert node["metadata"]["labels"]["node-role.kubernetes.io/worker"] == ""
+                assert {"type": "InternalIP", "address": theirs} in node["status"]["addresses"]
+                assert node["spec"]["podCIDR"].startswith("10.244.")
+                assert await made.until(lambda: _answers(tmp_path, theirs)) == b"ok"
+            finally:
+                guest.send_signal(signal.SIGINT)
+                out, err = await asyncio.wait_for(guest.communicate(), _SECONDS)
+            assert guest.returncode == 0, err
+            assert "guest has joined" in out.decode() and "guest has stopped" in out.decode()
+            signers = sorted(each["spec"]["signerName"] for each in (await made.admin.list(CSR)).items)
+            assert signers == ["kubernetes.io/kube-apiserver-client-kubelet", "kubernetes.io/kubelet-serving"]
+
+    asyncio.run(tell())
+
+
+def test_a_joined_machine_runs_real_pods(tmp_path: Path, elsewhere: tuple[str, str, str]) -> None:
+    """With an engine, a Pod network and a service proxy of its own, whose identity it asked for as well."""
+    namespace, ours, _ = elsewhere
+
+    async def tell() -> None:
+        async with cluster(tmp_path, ours) as made:
+            command = [HOMEOSTAT, "join", made.url, "--token", TOKEN, "--ca-cert-hash", made.fingerprint]
+            command += ["--node-name", "guest", "--root", str(tmp_path / "root")]
+            # Its mounts end with it.
+            inside = ["nsenter", f"--net=/run/netns/{namespace}", "unshare", "--mount", "--propagation", "private"]
+            guest = await asyncio.create_subprocess_exec(*inside, *command)
+            try:
+                await made.until(lambda: _ready(made.admin))
+                await made.admin.create(POD, _hello())
+                pod = await made.until(lambda: _running(made.admin))
+                url = f"http://{pod['status']['podIP']}:8080/"
+                page = await made.until(lambda: _fetched(namespace, url))
+                assert page.startswith("hello from ")
+                await made.admin.delete(POD, "hello", "default", options={"gracePeriodSeconds": 0})
+                await made.until(lambda: _gone(namespace, url))
+            finally:
+                guest.send_signal(signal.SIGINT)
+                assert await asyncio.wait_for(guest.wait(), _SECONDS) == 0
+            requests = (await made.admin.list(CSR)).items
+            assert "kubernetes.io/kube-apiserver-client" in {each["spec"]["signerName"] for each in requests}
+
+    asyncio.run(tell())
+
+
+def _hello() -> dict[str, Any]:
+    container = {"name": "hello", "image": "homeostat.local/hello:1", "imagePullPolicy": "IfNotPresent"}
+    spec = {"nodeName": "guest", "tolerations": [{"operator": "Exists"}], "containers": [container]}
+    return {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "hello", "namespace": "default"}, "spec": spec}
+
+
+async def _running(admin: Client) -> Any:
+    pod = await admin.get(POD, "hello", "default")
+    return pod if meta.pod_ready(pod) else None
+
+
+async def _fetched(namespace: str, url: str) -> str:
+    program = f"import urllib.request; print(urllib.request.urlopen({url!r}, timeout=2).read().decode())"
+    inside = ["nsenter", f"--net=/run/netns/{namespace}", sys.executable, "-Sc", program]
+    done = await asyncio.to_thread(subprocess.run, inside, capture_output=True, text=True, timeout=30)
+    return done.stdout
+
+
+async def _gone(namespace: str, url: str) -> bool:
+    return not await _fetched(namespace, url)
+
+
+async def _ready(admin: Client) -> Any:
+    nodes = (await admin.list(NODE)).items
+    return next((node for node in nodes if meta.name(node) == "guest" and meta.condition_true(node, "Ready")), None)
+
+
+async def _answers(folder: Path, host: str) -> bytes:
+    """What the guest's kubelet says to an API server, over TLS that is checked on both sides."""
+    authority = pki.KeyPair((folder / "ca.crt").read_bytes(), (folder / "ca.key").read_bytes())
+    own = pki.issue(authority, "kube-apiserver-kubelet-client", organizations=["system:masters"], client=True)
+    (folder / "asking.crt").write_bytes(own.certificate)
+    (folder / "asking.key").write_bytes(own.key)
+    context = tls.client_context(folder / "ca.crt", certificate=folder / "asking.crt", key=folder / "asking.key")
+    transport = HttpTransport([f"https://{host}:10250"], tls=context)
+    try:
+        body = (await transport.send(Request("GET", "/healthz"), repeatable=True)).body
+    except Unreachable:
+        return b""
+    finally:
+        await transport.close()
+    assert isinstance(body, bytes)
+    return body
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["http://x", "--token", TOKEN, "--ca-cert-hash", "sha256:0"], "is not the URL of a cluster's API"),
+        (["https://127.0.0.1:1", "--token", TOKEN], "--ca-cert-hash"),
+        (["https://127.0.0.1:1", "--token", "x", "--ca-cert-hash", "sha256:0"], "is no token"),
+        (["https://127.0.0.1:1", "--token", TOKEN, "--ca-cert-hash", "sha256:0"], "cannot be reached"),
+        (["https://127.0.0.1:1", "--ca-cert-hash", "sha256:0"], "--token"),
+    ],
+)
+def test_what_is_wrong_with_an_invitation(arguments: list[str], told: str) -> None:
+    done = subprocess.run([HOMEOSTAT, "join", *arguments], capture_output=True, text=True, timeout=60)
+    assert done.returncode != 0 and told in done.stderr, done.stderr
