@@ -81,7 +81,7 @@ def test_a_node_short_of_memory_gives_up_the_greediest_pod(play: Play, ground: P
 
 def test_a_full_disk_takes_unused_images_before_pods(play: Play, ground: Path) -> None:
     async def story(stage: Stage) -> None:
-        stage.runtime.present["idle:1"] = Image("sha256:idle", ("idle:1",), size_bytes=MIB)
+        stage.runtime.present["idle:1"] = Image("sha256:idle", ("idle:1",), ("idle@sha256:0",), size_bytes=MIB)
         await stage.pod()
         await stage.ready()
         await clock.sleep(400)
@@ -97,7 +97,7 @@ def test_a_full_disk_takes_unused_images_before_pods(play: Play, ground: Path) -
 
 def test_unused_images_go_when_their_disk_fills_up(play: Play, ground: Path) -> None:
     async def story(stage: Stage) -> None:
-        stage.runtime.present["idle:1"] = Image("sha256:idle", ("idle:1",), size_bytes=20 << 30)
+        stage.runtime.present["idle:1"] = Image("sha256:idle", ("idle:1",), ("idle@sha256:0",), size_bytes=20 << 30)
         await stage.pod()
         await stage.ready()
         await clock.sleep(310)

@@ -158,7 +158,7 @@ def test_whom_a_node_under_pressure_takes(pressures: tuple[str, ...], wanted: Ob
 
 
 def image(name: str, size: int = 10, **more: Any) -> Image:
-    return Image(name, (f"{name}:1",), size_bytes=size, **more)
+    return Image(name, (f"{name}:1",), **{"digests": (f"{name}@sha256:0",), "size_bytes": size, **more})
 
 
 KNOWN = {"old": Known(0, 5), "older": Known(0, 1), "new": Known(995, 0), "used": Known(0, 1000), "pinned": Known(0)}
@@ -184,6 +184,11 @@ def test_which_images_go(used: int, gone: str) -> None:
 def test_an_image_that_was_never_seen_before_stays() -> None:
     assert to_remove([image("x")], frozenset(), {}, Room(100, 100), 1000.0) == []
     assert to_remove(ALL, frozenset(), KNOWN, Room(0, 0), 1000.0) == []
+
+
+def test_an_image_that_was_loaded_by_hand_stays() -> None:
+    """It could not be had again: no registry gave it a digest. (The pause image is one of them.)"""
+    assert to_remove([image("old", digests=())], frozenset(), KNOWN, Room(100, 100), 1000.0) == []
 
 
 # The machine's figures

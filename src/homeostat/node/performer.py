@@ -23,7 +23,7 @@ from homeostat.node.handlers import Target, hook
 from homeostat.node.isolation import sandboxspec
 from homeostat.node.lastwords import LastWords
 from homeostat.node.plan import SANDBOX, Action, Kill, Prune, Resize, RunSandbox, Start
-from homeostat.node.prober import Prober
+from homeostat.node.prober import Prober, established
 from homeostat.node.starter import Gathered, Starter
 from homeostat.node.starter import Start as Wanted
 from homeostat.node.stillborn import lost_its_place
@@ -112,7 +112,7 @@ class Performer:
             return
         specs = {container["name"]: container for container in spec.all_containers(pod)}
         ip = view.sandboxes[0].ip if view.sandboxes else ""
-        former = _former(pod)
+        former = established(pod)
         for container in running:
             if container.spec.name in specs:
                 started, ready = former.get(container.id, (False, False))
@@ -197,7 +197,13 @@ class Performer:
             if not self._volumes_made:
                 await starter.make_volumes(pod, sandbox.ip, gathered)
                 self._volumes_made = True
-            wanted = Wanted(action.container, action.attempt, sandbox, await self._target(action.container))
+            # A pull may take long, and a pod that goes does not wait for it.
+            image = await self._unless_ending(starter.image(pod, action.container))
+            if not isinstance(image, str):
+                if image is not None:
+                    self._fail(name, image)
+                return
+            wanted = Wanted(action.container, action.attempt, sandbox, image, await self._target(action.container))
             started = await starter.start(pod, wanted, gathered)
         except VolumeError as error:
             self._event("FailedMount", str(error), "Warning")
@@ -206,10 +212,7 @@ class Performer:
             if await lost_its_place(self._runtime, name, sandbox):
                 return
             self._count_restart(action)
-            self._event("Failed", f"Error: {failure.event}", "Warning")
-            self._troubles[name] = failure.trouble
-            self.note = f"container {name}: {failure.trouble.reason}"
-            self._hold(name, failure.retry_at)
+            self._fail(name, failure)
         except (ApiError, NotYet) as error:
             self._event("FailedMount" if not self._volumes_made else "Failed", f"Error: {error}", "Warning")
             self._hold(name)
@@ -218,6 +221,12 @@ class Performer:
             self._succeeded(name)
             self.note = f"container {name} started"
             await self._post_start(pod, action.container, started, sandbox)
+
+    def _fail(self, name: str, failure: StartFailure) -> None:
+        self._event("Failed", f"Error: {failure.event}", "Warning")
+        self._troubles[name] = failure.trouble
+        self.note = f"container {name}: {failure.trouble.reason}"
+        self._hold(name, failure.retry_at)
 
     async def _target(self, container: Obj) -> str:
         """The ID of the container whose processes an ephemeral one is to see. Raises StartFailure."""
@@ -379,14 +388,3 @@ class Performer:
     def _on_unhealthy(self, container: Obj, message: str) -> None:
         self.note = f"container {container['name']}: {message}"
         self._event("Unhealthy", message, "Warning")
-
-
-def _former(pod: Obj) -> dict[str, tuple[bool, bool]]:
-    """What the pod's status says of its containers: started and ready, by container ID."""
-    status = pod.get("status") or {}
-    entries = (*(status.get("initContainerStatuses") or ()), *(status.get("containerStatuses") or ()))
-    return {
-        str(entry["containerID"]).rpartition("/")[2]: (bool(entry.get("started")), bool(entry.get("ready")))
-        for entry in entries
-        if entry.get("containerID")
-    }

@@ -140,3 +140,14 @@ class Prober:
             self._changed(f"container {target.container['name']}: startup probe succeeds")
             return True
         return False
+
+
+def established(pod: Obj) -> dict[str, tuple[bool, bool]]:
+    """What a former agent had established, by the pod's status: started and ready, by container ID."""
+    status = pod.get("status") or {}
+    entries = (*(status.get("initContainerStatuses") or ()), *(status.get("containerStatuses") or ()))
+    return {
+        str(entry["containerID"]).rpartition("/")[2]: (bool(entry.get("started")), bool(entry.get("ready")))
+        for entry in entries
+        if entry.get("containerID")
+    }

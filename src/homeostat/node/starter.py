@@ -33,11 +33,13 @@ CONFIG_ERROR = "CreateContainerConfigError"
 
 @dataclass(frozen=True, slots=True)
 class Start:
-    """One container to start: which, its restart count, its pod's place, whose processes it is to see."""
+    """One container to start: which, its restart count, its pod's place, its image's ID, whose processes it is to
+    see."""
 
     container: Obj
     attempt: int
     sandbox: Sandbox
+    image: str
     target_id: str = ""
 
 
@@ -79,15 +81,25 @@ class Starter:
             raise found.error
         self._files.make_volumes(pod, found.sources, found.tokens, self._around(pod_ip))
 
+    async def image(self, pod: Obj, container: Obj) -> str | StartFailure:
+        """Bring the container's image; its ID, or why it cannot be had (or the container cannot be run at all)."""
+        reason = unsupported.refused(container, isolates=self._context.runtime.isolates)
+        if reason:
+            return StartFailure(Trouble(CONFIG_ERROR, reason))
+        try:
+            return await self._context.puller.bring(pod, container)
+        except StartFailure as failure:
+            return failure
+        except RuntimeFault as fault:
+            return StartFailure(Trouble(fault.reason, fault.message))
+        except ApiError as error:
+            return StartFailure(Trouble("ErrImagePull", f"pull secrets cannot be read: {error}"))
+
     async def start(self, pod: Obj, todo: Start, gathered: Gathered | None = None) -> Container:
         """Create and start one container. Raises StartFailure, NotYet and ApiError."""
         runtime, container = self._context.runtime, todo.container
-        reason = unsupported.refused(container, isolates=runtime.isolates)
-        if reason:
-            raise StartFailure(Trouble(CONFIG_ERROR, reason))
         try:
-            image = await self._context.puller.bring(pod, container)
-            wanted = await self._spec(pod, todo, image, gathered)
+            wanted = await self._spec(pod, todo, gathered)
             created = await runtime.create_container(todo.sandbox.id, wanted)
             self._context.recorder.record(pod, "Created", f"Created container: {container['name']}")
             started = await runtime.start_container(created.id)
@@ -98,7 +110,7 @@ class Starter:
         self._context.recorder.record(pod, "Started", f"Started container {container['name']}")
         return started
 
-    async def _spec(self, pod: Obj, todo: Start, image: str, gathered: Gathered | None) -> ContainerSpec:
+    async def _spec(self, pod: Obj, todo: Start, gathered: Gathered | None) -> ContainerSpec:
         container, isolates = todo.container, self._context.ground is not None
         if gathered is None or gathered.error is not None:
             wanted = env.references(container)
@@ -108,7 +120,7 @@ class Starter:
         variables = env.environment(pod, container, gathered.sources, services, around)
         command = tuple(env.expand(word, variables) for word in container.get("command") or ())
         args = tuple(env.expand(word, variables) for word in container.get("args") or ())
-        shield, limits = await self._confinement(pod, container, image)
+        shield, limits = await self._confinement(pod, container, todo.image)
         return ContainerSpec(
             name=container["name"],
             image=container.get("image") or "",

@@ -1,7 +1,8 @@
 """Which images go when the disk that they are on fills up. Pure.
 
 Rule: pkg/kubelet/images/image_gc_manager.go: above the high threshold, images that nobody uses go, the least recently
-used first, until usage is at the low threshold. Young images and pinned ones stay.
+used first, until usage is at the low threshold. Young images and pinned ones stay; so does what was loaded by hand: it
+has no digest of a registry, and could not be had again.
 """
 
 from __future__ import annotations
@@ -43,7 +44,7 @@ def to_remove(
     images: Iterable[Image], in_use: frozenset[str], known: Mapping[str, Known], room: Room, now: float
 ) -> list[Image]:
     """The images to remove, in order."""
-    free = [image for image in images if not image.pinned and not _used(image, in_use)]
+    free = [image for image in images if image.digests and not image.pinned and not _used(image, in_use)]
     old = [image for image in free if image.id in known and now - known[image.id].since >= room.age_seconds]
     excess, chosen = room.excess, []
     for image in sorted(old, key=lambda image: (known[image.id].used, known[image.id].since, image.id)):
