@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from homeostat.network.nft import NftRules
 from homeostat.network.plan import Backend, Front
-from homeostat.network.plan_nft import TABLE
+from homeostat.network.plan_nft import TABLE, difference
 from homeostat.network.plan_nft_base import Ranges
 from homeostat.network.plan_node import Entry, NodePlan, Refusal, Way
 from homeostat.network.programs import ProgramError
@@ -135,3 +135,20 @@ def test_each_of_many_backends_has_its_number(space: Space) -> None:
     apply(space, rules, {WEB: entry(*many[7:])})
     found = json.loads(space.run("nft", "-j", "list", "map", "ip", TABLE, "service-endpoints"))["nftables"][1]["map"]
     assert len(found["elem"]) == 293
+
+
+def test_500_services_are_4_elements_each_and_a_change_of_one_touches_no_other(space: Space) -> None:
+    fronts = [Front(f"10.96.{number // 250 + 1}.{number % 250 + 1}", 80) for number in range(500)]
+    plan = {front: entry(*PODS[:3]) for front in fronts}
+    rules = NftRules("n1", RANGES)
+    apply(space, rules, plan)
+    listed = json.loads(space.run("nft", "-j", "list", "table", "ip", TABLE))["nftables"]
+    sizes = {item["map"]["name"]: len(item["map"].get("elem", ())) for item in listed if "map" in item}
+    assert (sizes["service-ips"], sizes["service-endpoints"]) == (500, 1500)
+    assert len([item for item in listed if "chain" in item]) < 20
+    gone, new = rules._step({**plan, fronts[7]: entry(*PODS[:2])})
+    lines = difference(gone, new)
+    assert [line.split()[0:2] for line in lines if "element" in line] == [["delete", "element"]] * 2 + [
+        ["add", "element"]
+    ]
+    assert all(address not in "".join(lines) for address in ("10.96.1.7 ", "10.96.1.9 "))

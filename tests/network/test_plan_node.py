@@ -147,6 +147,8 @@ def test_balancer_addresses_are_served_here_unless_the_balancer_is_a_proxy() -> 
         (["10.0.0.0/8", " 192.0.2.0/24 "], ("10.0.0.0/8", "192.0.2.0/24")),
         (["10.0.0.0/8", "0.0.0.0/0"], ()),
         (["10.0.0.0/8", "fd00::/8"], ("10.0.0.0/8",)),
+        # The kernel takes no ranges that overlap, nor bits of hosts.
+        (["10.1.0.0/16", "10.2.3.4/8", "192.0.2.0/25", "192.0.2.128/25"], ("10.0.0.0/8", "192.0.2.0/24")),
     ],
 )
 def test_source_ranges_guard_the_balancers_address_alone(ranges: list[str], sources: tuple[str, ...]) -> None:
@@ -154,6 +156,16 @@ def test_source_ranges_guard_the_balancers_address_alone(ranges: list[str], sour
     plan = plan_node(given, [piece(endpoint("10.244.2.2"))], HERE)
     assert plan[Front("172.30.0.200", 80)].sources == sources
     assert plan[NODE_PORT].sources == plan[CLUSTER_IP].sources == ()
+
+
+def test_nothing_but_addresses_gets_into_rules() -> None:
+    # One Service's mistake must not keep the rules of all others from being written.
+    evil = "10.244.2.2 ; flush ruleset"
+    status = balanced({"ip": evil}, {"ip": "172.30.0.200"})
+    plan = plan_node(outside(status, externalIPs=["nonsense"]), [piece(endpoint(evil), endpoint("10.244.2.3"))], HERE)
+    assert {front.address for front in plan} == {"10.96.0.5", "172.30.0.200", ""}
+    assert {address for entry in plan.values() for address in addresses(entry)} == {"10.244.2.3"}
+    assert plan_node(service(ports=[{"name": "web", "port": 80, "protocol": "drop"}]), [], HERE) == {}
 
 
 def test_affinity_has_its_seconds() -> None:

@@ -62,22 +62,21 @@ class NftRules:
 
     def _step(self, plan: NodePlan) -> tuple[list[Item], list[Item]]:
         """Remember `plan`; the items that nothing needs any more, and those that nothing needed before."""
-        before: set[Item] = set()
-        touched: list[Item] = []
+        dropped: list[Item] = []
         for front in [front for front in self._plan if plan.get(front) != self._plan[front]]:
-            touched += self._items[front]
+            dropped += self._items[front]
             self._count.subtract(self._items.pop(front))
             del self._plan[front]
-        before.update(touched)
+        there = set(dropped)
         new: list[Item] = []
         for front, entry in plan.items():
             if front in self._plan:
                 continue
             found = items(front, entry, self._node)
-            new += [item for item in dict.fromkeys(found) if not self._count[item] and item not in before]
+            new += [item for item in found if not self._count[item] and item not in there]
             self._plan[front], self._items[front] = entry, found
             self._count.update(found)
-        gone = [item for item in dict.fromkeys(touched) if not self._count[item]]
+        gone = [item for item in dict.fromkeys(dropped) if not self._count[item]]
         for item in gone:
             del self._count[item]
         return gone, list(dict.fromkeys(new))

@@ -7,6 +7,7 @@ endpoint carries hints and one of them names us (KEP-2433, KEP-3015); the node's
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
@@ -81,7 +82,17 @@ def _read(endpoint: Obj, number: int) -> list[Endpoint]:
     return [
         Endpoint(Backend(str(address), number, name), ready, leaving, zones, nodes)
         for address in endpoint.get("addresses") or ()
+        if is_ipv4(address)
     ]
+
+
+def is_ipv4(text: object) -> bool:
+    """Whether this is an IPv4 address. What is not must never get into the text of a rule: one Service's mistake would
+    keep all others' rules from being written."""
+    try:
+        return isinstance(text, str) and bool(socket.inet_pton(socket.AF_INET, text))
+    except OSError:
+        return False
 
 
 def port_number(piece: Obj, port_name: str, protocol: str) -> int:

@@ -75,9 +75,8 @@ def items(front: Front, entry: Entry, node: str) -> list[Item]:
         found.append(Element(maps.refusals, key, "drop" if entry.refusal is Refusal.DROP else "goto refuse"))
     if not entry.inside and (entry.way is not Way.LOCAL or not entry.outside):
         return found
-    pool = _affine if entry.affinity_seconds else _shared
-    inside = pool(found, front, entry, entry.inside, maps.prefix)
-    outside = pool(found, front, entry, entry.outside, f"{maps.prefix}-local") if entry.way is Way.LOCAL else ""
+    inside = _pool(found, front, entry, entry.inside, maps.prefix)
+    outside = _pool(found, front, entry, entry.outside, f"{maps.prefix}-local") if entry.way is Way.LOCAL else ""
     entrance = _entrance(entry.way, inside, outside)
     found += [entrance, Element(maps.verdicts, key, f"goto {entrance.name}")]
     for address in {backend.address for backend in entry.backends if backend.node == node}:
@@ -100,10 +99,15 @@ def _entrance(way: Way, inside: str, outside: str) -> Chain:
     return Chain(_name("local", inside, outside), tuple(rules))
 
 
-def _shared(found: list[Item], front: Front, entry: Entry, backends: Sequence[Backend], prefix: str) -> str:
-    """One map element for each backend, numbered; the chain draws among as many numbers. Its name."""
+def _pool(found: list[Item], front: Front, entry: Entry, backends: Sequence[Backend], prefix: str) -> str:
+    """What chooses among `backends` is added to `found`; the name of the chain to go to, empty when there is none."""
     if not backends:
         return ""
+    return _affine(found, front, entry, backends) if entry.affinity_seconds else _shared(found, front, backends, prefix)
+
+
+def _shared(found: list[Item], front: Front, backends: Sequence[Backend], prefix: str) -> str:
+    """One map element for each backend, numbered; the chain draws among as many numbers."""
     container, key = f"{prefix}-endpoints", _key(front)
     for number, backend in enumerate(backends):
         found.append(Element(container, f"{key} . 0:{number:x}", f"{backend.address} . {backend.port}"))
@@ -122,10 +126,8 @@ def _place(front: Front) -> str:
     return ("ip daddr . " if front.address else "") + "meta l4proto . th dport"
 
 
-def _affine(found: list[Item], front: Front, entry: Entry, backends: Sequence[Backend], prefix: str) -> str:
-    """A chain and a set of clients for each backend; known clients go first. The name of the chain that chooses."""
-    if not backends:
-        return ""
+def _affine(found: list[Item], front: Front, entry: Entry, backends: Sequence[Backend]) -> str:
+    """A chain and a set of clients for each backend; known clients go first."""
     known: list[str] = []
     draw: list[str] = []
     protocol = front.protocol.lower()

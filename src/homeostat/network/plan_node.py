@@ -9,14 +9,16 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from enum import Enum
+from ipaddress import IPv4Network, collapse_addresses
 from typing import TypeAlias
 
 from homeostat.api import meta
 from homeostat.api.types import Obj
 from homeostat.network.plan import Backend, Front, affinity_seconds
-from homeostat.network.plan_endpoints import Pools, endpoints_of, pools
+from homeostat.network.plan_endpoints import Pools, endpoints_of, is_ipv4, pools
 
-_EVERYONE = "0.0.0.0/0"
+_EVERYONE = IPv4Network("0.0.0.0/0")
+_PROTOCOLS = ("TCP", "UDP", "SCTP")
 # A Service with this label is served by a proxy of its own (KEP-2447).
 _OTHER_PROXY = "service.kubernetes.io/service-proxy-name"
 
@@ -80,6 +82,8 @@ def plan_node(service: Obj, slices: Iterable[Obj], here: Here) -> dict[Front, En
     entries: dict[Front, Entry] = {}
     for port in spec.get("ports") or ():
         name, protocol = str(port.get("name") or ""), str(port.get("protocol") or "TCP")
+        if protocol not in _PROTOCOLS:
+            continue
         found = pools(endpoints_of(known, name, protocol), here.name, here.zone)
         inner = _inner(service, name, found)
         for address in _family(spec.get("clusterIPs") or [spec["clusterIP"]]):
@@ -146,11 +150,21 @@ def _outer(service: Obj, port_name: str, found: Pools) -> Entry:
 
 
 def _guarded(entry: Entry, spec: Obj) -> Entry:
-    sources = tuple(sorted(str(text).strip() for text in spec.get("loadBalancerSourceRanges") or ()))
-    if not sources or _EVERYONE in sources:
+    """The entry of a load balancer's address: with the ranges that may use it, none of which overlap."""
+    given = [_range(str(text).strip()) for text in spec.get("loadBalancerSourceRanges") or ()]
+    ranges = sorted(collapse_addresses(found for found in given if found is not None))
+    if not ranges or ranges == [_EVERYONE]:
         return entry
-    return replace(entry, sources=tuple(text for text in sources if ":" not in text))
+    return replace(entry, sources=tuple(str(found) for found in ranges))
+
+
+def _range(text: str) -> IPv4Network | None:
+    """The range that this text means; None when it is of the other family."""
+    try:
+        return IPv4Network(text, strict=False)
+    except ValueError:
+        return None
 
 
 def _family(addresses: Iterable[str]) -> list[str]:
-    return [str(text) for text in addresses if text and ":" not in str(text)]
+    return [text for text in addresses if is_ipv4(text)]

@@ -14,6 +14,7 @@ from ipaddress import IPv4Network
 
 from homeostat.api import meta
 from homeostat.api.types import Obj
+from homeostat.network.plan_endpoints import is_ipv4
 
 POD_TABLE = "homeostat-pods"
 POD_CHAIN = "HOMEOSTAT-PODS"
@@ -53,7 +54,7 @@ def plan_pods(nodes: Iterable[Obj], here: str) -> PodPlan:
 def node_address(node: Obj) -> str:
     """The node's InternalIP of the family IPv4; empty when it has none."""
     for entry in (node.get("status") or {}).get("addresses") or ():
-        if entry.get("type") == "InternalIP" and ":" not in str(entry.get("address") or ":"):
+        if entry.get("type") == "InternalIP" and is_ipv4(entry.get("address")):
             return str(entry["address"])
     return ""
 
