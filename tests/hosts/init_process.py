@@ -1,0 +1,56 @@
+"""A node's init in namespaces of its own, with units that tests can follow: `python init_process.py FOLDER`.
+
+Units: `steady` sleeps, `stubborn` ignores SIGTERM, `brief` ends at once with code 3, `worker` is a forked component.
+Each writes a line into FOLDER/NAME.starts when it starts.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from pathlib import Path
+
+from homeostat.kit import kernel
+from homeostat.lab import control
+from homeostat.lab.nodes import layout
+from homeostat.lab.nodes.init import Init
+from homeostat.lab.nodes.units import Unit
+
+
+def units(folder: Path) -> list[Unit]:
+    def shell(name: str, text: str) -> Unit:
+        return Unit(name, f"the {name} unit", ("/bin/sh", "-c", f"echo $$ >>{folder}/{name}.starts; {text}"))
+
+    return [
+        shell("steady", "exec sleep 1000"),
+        shell("stubborn", "trap '' TERM; while :; do sleep 1000 & wait; done"),
+        shell("brief", "exit 3"),
+        Unit("worker", "a component", ("worker", str(folder)), component=True),
+    ]
+
+
+def work(argv: list[str]) -> int:
+    with Path(argv[1], "worker.starts").open("a") as file:
+        file.write(f"{os.getpid()}\n")
+    print("the component says hello", flush=True)
+    time.sleep(1000)
+    return 0
+
+
+def main(folder: Path) -> int:
+    user = 0 if os.geteuid() == 0 else kernel.NEWUSER
+    kernel.unshare(user | kernel.NEWPID | kernel.NEWNS)
+    pid = os.fork()
+    if pid:
+        (folder / "init.pid").write_text(str(pid))
+        return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+    kernel.mount("", "/", "", kernel.REC | kernel.PRIVATE)
+    kernel.mount("proc", "/proc", "proc")
+    (folder / "logs").mkdir()
+    layout.UNIT_LOGS = str(folder / "logs")
+    return Init(units(folder), control.bind(folder / "init.sock"), work).run()
+
+
+if __name__ == "__main__":
+    sys.exit(main(Path(sys.argv[1])))
