@@ -103,6 +103,9 @@ def test_without_cgroups_nothing_is_limited_and_pods_run(play: Play, tmp_path: P
         assert resources.oom_score_adj == -997
         (box,) = await stage.runtime.sandboxes()
         assert box.spec.cgroup_parent == ""
+        await clock.sleep(5)
+        told = "cgroups cannot be written: limits of CPU and memory are not enforced"
+        assert await stage.events("NotEnforced") == [told], "it is said once, of the node"
 
     play(story, isolated=tmp_path)
 

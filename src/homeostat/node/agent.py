@@ -46,6 +46,7 @@ _log = logger("kubelet")
 # How often the kubelet's housekeeping looks for pods that nobody asks for.
 _ORPHANS_RETRY_SECONDS = 2.0
 _SHUTDOWN = Trouble("Terminated", "Pod was terminated in response to imminent node shutdown.")
+_UNLIMITED = "cgroups cannot be written: limits of CPU and memory are not enforced"
 # For the runtime to end what was killed when its grace was over.
 _LAST_SECONDS = 2.0
 
@@ -110,6 +111,7 @@ class NodeAgent:
         self._signals = signals or functools.partial(read_signals, config.root, config.images)
         self._keeper = self._make_keeper()
         self._shutting_down = False
+        self._to_tell = ""
         self._tasks: list[asyncio.Task[None]] = []
 
     def _make_keeper(self) -> Keeper | None:
@@ -137,7 +139,8 @@ class NodeAgent:
         await self.runtime.start()
         self._recorder.start()
         if self._context.ground is not None and not self._context.ground.start():
-            _log.warning("%s: cgroups cannot be written: limits of CPU and memory are not enforced", self.config.name)
+            _log.warning("%s: %s", self.config.name, _UNLIMITED)
+            self._to_tell = _UNLIMITED
         name = self.config.name
         self._caches.pods.listen(self._pod_changed)
         self._caches.node.listen(self._node_changed)
@@ -312,7 +315,10 @@ class NodeAgent:
         cache = self._caches.services
         return cache.objects.list() if cache is not None and cache.synced.is_set() else None
 
-    def _node_changed(self, _old: Obj | None, _new: Obj | None) -> None:
+    def _node_changed(self, _old: Obj | None, new: Obj | None) -> None:
+        if new is not None and self._to_tell:
+            self._recorder.record(new, "NotEnforced", self._to_tell)
+            self._to_tell = ""
         self._heartbeat.look()
         self._mirrors.look()
 

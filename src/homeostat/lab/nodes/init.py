@@ -3,8 +3,10 @@
 One JSON object a line, answered by one line: `{"do": "units"}`; `{"do": D, "unit": U}` where D is start, stop, restart,
 enable or disable; `{"do": "kill", "unit": U, "signal": N}`; `{"do": "poweroff"}`; `{"do": "reboot"}`.
 
-SIGTERM shuts the node down: every process is told to end, and what has not ended after a moment is killed. Power that
-fails is SIGKILL to this process: the kernel then ends everything that runs in its PID namespace.
+SIGTERM shuts the node down: every process is told to end, and what has not ended after a moment is killed. Before a
+poweroff or reboot (or on SIGPWR) the kubelet is told by SIGPWR, and ends when its pods have had their
+shutdown-grace-period. Power that fails is SIGKILL to this process: the kernel then ends everything that runs in its PID
+namespace.
 """
 
 from __future__ import annotations
@@ -25,6 +27,9 @@ from homeostat.runtime.processes import reap
 # How init ends, for the supervisor: turned off by somebody on the node, or to be started again.
 POWERED_OFF, REBOOT = 0, 3
 _GRACE_SECONDS = 3.0
+# However long pods may take to end, a node goes down in this time.
+_PODS_SECONDS_MAX = 600.0
+_KUBELET = "kubelet"
 # What only holds containers and pods does not end when it is told to, and has nothing to put in order.
 _HOLDERS = ("containerd-shim", "catatonit")
 Tell = Callable[[Answer], None]
@@ -36,6 +41,7 @@ class Init:
     def __init__(self, units: list[Unit], listener: socket.socket, run: Component) -> None:
         self._descriptors = Descriptors()
         self._ending: int | None = None
+        self._in_order = False
         self._wake, self._wake_write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         self._descriptors.watch(self._wake, self._on_signal)
         self._services = Services(units, run, lambda: [*self._descriptors.all(), self._wake_write])
@@ -44,8 +50,9 @@ class Init:
     def run(self) -> int:
         """Start every service and serve until the node shuts down; the exit code."""
         signal.signal(signal.SIGCHLD, lambda *_: None)
-        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGPWR):
+        for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._told_to_end)
+        signal.signal(signal.SIGPWR, self._told_of_power)
         signal.set_wakeup_fd(self._wake_write, warn_on_full_buffer=False)
         for name in self._services.names:
             self._services.start(name)
@@ -63,6 +70,9 @@ class Init:
     def _told_to_end(self, *_: object) -> None:
         self._ending = POWERED_OFF
 
+    def _told_of_power(self, *_: object) -> None:
+        self._ending, self._in_order = POWERED_OFF, True
+
     # -- orders ----------------------------------------------------------------------------------------------------
 
     def _obey(self, order: Answer, tell: Tell) -> None:
@@ -70,7 +80,7 @@ class Init:
         if what == "units":
             tell({"units": self._services.status()})
         elif what in ("poweroff", "reboot"):
-            self._ending = REBOOT if what == "reboot" else POWERED_OFF
+            self._ending, self._in_order = REBOOT if what == "reboot" else POWERED_OFF, True
             tell({"ok": True})
         else:
             self._obey_unit(what, order, tell)
@@ -98,8 +108,18 @@ class Init:
 
     # -- the end ---------------------------------------------------------------------------------------------------
 
+    def _end_pods(self) -> None:
+        """Let the kubelet end the node's pods, and wait for it; without a grace period it ends at once."""
+        deadline = machine.monotonic() + _PODS_SECONDS_MAX
+        while self._services.retire(_KUBELET, signal.SIGPWR) and machine.monotonic() < deadline:
+            self._descriptors.serve(0.05)
+            for pid, status in reap():
+                self._services.ended(pid, status)
+
     def _shut_down(self) -> None:
         """Tell everything to end, wait a moment, and let the kernel end the rest with this process."""
+        if self._in_order:
+            self._end_pods()
         deadline = machine.monotonic() + _GRACE_SECONDS
         try:
             os.kill(-1, signal.SIGTERM)

@@ -116,6 +116,16 @@ class Services:
             except ProcessLookupError:
                 pass  # it has just ended
 
+    def retire(self, name: str, number: int) -> bool:
+        """Tell a unit once, by a signal, to end for good; whether it still runs."""
+        service = self._services.get(name)
+        if service is None or not service.pid:
+            return False
+        if service.wanted:
+            service.wanted = False
+            self.kill(name, number)
+        return True
+
     def ended(self, pid: int, status: int) -> bool:
         """A child of init has ended; whether it was a service."""
         for service in self._services.values():
