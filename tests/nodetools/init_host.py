@@ -1,0 +1,42 @@
+"""A node's init with small services, in namespaces of its own: run by `unshare`, it becomes their first process."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+from homeostat.lab import control
+from homeostat.lab.nodes import layout
+from homeostat.lab.nodes.init import Init
+from homeostat.lab.nodes.units import Unit
+
+UNITS = [
+    Unit("containerd", "containerd container runtime", ("sleep", "1000")),
+    Unit("kubelet", "Kubernetes node agent", ("kubelet", "--node=n1"), component=True),
+    Unit("sshd", "OpenBSD Secure Shell server", ("sh", "-c", "echo no keys; exit 3")),
+]
+
+
+def kubelet(argv: list[str]) -> int:
+    """Says that it runs, and waits for its end."""
+    print("2027-01-15T08:00:00.5Z I homeostat.kubelet: hello", flush=True)
+    signal.signal(signal.SIGUSR1, lambda *_: print("told by SIGUSR1", flush=True))
+    signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
+    while True:
+        signal.pause()
+
+
+def main() -> int:
+    """The exit code of the init."""
+    for folder in ("/run", "/var/log"):
+        subprocess.run(["mount", "-t", "tmpfs", "tmpfs", folder], check=True)
+    for folder in (Path(layout.INIT_SOCKET).parent, Path(layout.UNIT_LOGS)):
+        folder.mkdir(parents=True)
+    return Init(UNITS, control.bind(Path(layout.INIT_SOCKET)), kubelet).run()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
