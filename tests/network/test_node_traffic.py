@@ -234,3 +234,52 @@ def test_datagrams_of_a_known_client_move_on_when_their_endpoint_leaves(cluster:
     first = next(iter(cluster.pods))
     cluster.serve([first], protocol="UDP")
     assert ask(client, CLUSTER_IP, udp=True, source_port=source).split()[0] == first
+
+
+def test_internal_policy_local_serves_on_the_node_and_is_silent_where_only_others_have_endpoints(
+    cluster: Cluster,
+) -> None:
+    near, far = cluster.on("a")[0], cluster.on("b")[0]
+    cluster.serve([near, far], internalTrafficPolicy="Local")
+    assert set(ask_often(cluster.client, 10, CLUSTER_IP)) == {near}
+    cluster.serve([far], internalTrafficPolicy="Local")
+    assert ask(cluster.client, CLUSTER_IP, patience=0.3) == "silent"
+
+
+def test_a_cluster_address_from_outside_the_cluster_answers_by_way_of_the_node(cluster: Cluster) -> None:
+    cluster.wires.outside.ip("route replace 10.96.0.0/16 via 172.30.0.21")
+    far = cluster.on("b")[0]
+    cluster.serve([far])
+    assert ask(cluster.wires.outside, CLUSTER_IP) == f"{far} 172.30.0.21"
+
+
+def test_a_pod_reaches_itself_through_a_node_port_too(cluster: Cluster) -> None:
+    near = cluster.on("a")[0]
+    cluster.serve([near])
+    own = next(space for space in cluster.wires.spaces if space.name == near)
+    assert ask(own, "172.30.0.21", NODE_PORT).split()[0] == near
+    cluster.serve([near], externalTrafficPolicy="Local")
+    assert ask(own, "172.30.0.21", NODE_PORT).split()[0] == near
+
+
+def test_affinity_holds_for_outside_clients_of_a_node_port(cluster: Cluster) -> None:
+    cluster.serve(sessionAffinity="ClientIP")
+    first = ask(cluster.wires.outside, "172.30.0.22", NODE_PORT).split()[0]
+    assert set(ask_often(cluster.wires.outside, 15, "172.30.0.22", NODE_PORT)) == {first}
+
+
+def test_node_ports_serve_datagrams(cluster: Cluster) -> None:
+    far = cluster.on("b")[0]
+    ports = [{"name": "web", "port": 80, "nodePort": NODE_PORT, "protocol": "UDP"}]
+    cluster.serve([far], ports=ports)
+    assert ask(cluster.wires.outside, "172.30.0.21", NODE_PORT, udp=True) == f"{far} 172.30.0.21"
+    assert ask(cluster.wires.outside, "172.30.0.21", NODE_PORT) == "refused"  # nobody serves the port over TCP
+
+
+def test_a_service_that_goes_leaves_nothing_behind(cluster: Cluster) -> None:
+    cluster.serve()
+    for name, rules in cluster.rules.items():
+        cluster.wires.nodes[name].aio(rules.apply({}))
+    assert ask(cluster.client, CLUSTER_IP) == "refused"
+    assert ask(cluster.wires.outside, "172.30.0.21", NODE_PORT) == "refused"
+    cluster.restart()
