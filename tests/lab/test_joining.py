@@ -167,6 +167,8 @@ def test_a_machine_that_comes_again_keeps_its_certificate(tmp_path: Path) -> Non
             for _ in range(2):
                 await bootstrap_client(made.invitation(), node, "w9")
             assert len((await made.admin.list(CSR)).items) == 1
+            # Nor does it need the token any more.
+            await bootstrap_client(made.invitation(token="zzzzzz.0123456789abcdef"), node, "w9")
             (node / "kubelet-w9.key").write_bytes(b"damaged")
             await bootstrap_client(made.invitation(), node, "w9")
             assert len((await made.admin.list(CSR)).items) == 2

@@ -107,6 +107,16 @@ def _read(kubeconfig: str) -> Found:
         raise LabError(f"what the cluster says of itself cannot be read: {error}") from error
 
 
+def _kept_authority(folder: Path, node: str, invitation: Invitation) -> bytes | None:
+    """The authority that this machine trusts already and has a good certificate of; None where it has to begin."""
+    try:
+        authority = (folder / "ca.crt").read_bytes()
+        trusted = not invitation.fingerprints or pki.fingerprint(authority) in invitation.fingerprints
+    except (OSError, ValueError):
+        return None
+    return authority if trusted and is_good(folder, f"kubelet-{node}", authority) else None
+
+
 def _keep_authority(folder: Path, pem: bytes) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     folder.chmod(0o700)
@@ -117,12 +127,14 @@ def _keep_authority(folder: Path, pem: bytes) -> Path:
 async def bootstrap_client(invitation: Invitation, folder: Path, node: str, *, seconds: int | None = None) -> Settings:
     """Have `ca.crt` and the client certificate of node `node` in `folder`; the cluster's flags. Raises LabError.
 
-    A certificate that is there and good is kept: a machine that comes again is the same node.
+    A certificate that is there and good is kept: a machine that comes again is the same node, and needs no token.
     """
+    kept = await asyncio.to_thread(_kept_authority, folder, node, invitation)
+    if kept is not None:
+        content = (await _cluster_info(invitation.url, tls.client_context_of(kept))).get("kubeconfig", "")
+        return _read(content).settings
     found = await discover(invitation)
     ca = await asyncio.to_thread(_keep_authority, folder, found.authority)
-    if await asyncio.to_thread(is_good, folder, f"kubelet-{node}", found.authority):
-        return found.settings
     transport = HttpTransport([invitation.url], tls=tls.client_context(ca), token=invitation.token)
     client = ApiClient(transport, user_agent="homeostat-join")
     try:
