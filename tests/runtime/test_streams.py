@@ -19,7 +19,10 @@ from homeostat.runtime.process import ProcessRuntime
 from homeostat.runtime.streaming import server
 from homeostat.runtime.streaming.session import STREAMS_MAX
 from homeostat.wire import spdy
+from homeostat.wire.duplex import pair
+from homeostat.wire.message import Request
 from tests.support.spdy_client import SpdyClient, upgrade_request
+from tests.support.spdy_node import WebSocketClient
 
 pytestmark = pytest.mark.real
 PIPES = StreamOptions(stdin=True)
@@ -284,7 +287,10 @@ def test_a_port_without_a_listener_is_told_on_its_error_stream_alone(play: Play)
 def test_a_url_is_good_once_and_for_what_was_agreed(play: Play, monkeypatch: pytest.MonkeyPatch) -> None:
     async def story(stage: Stage) -> None:
         async def refusal(*protocols: str, upgrade: str = "SPDY/3.1") -> tuple[int, bytes]:
-            url = await stage.runtime.exec_url(stage.id, ("true",), PIPES)
+            if upgrade == "websocket":
+                url = await stage.runtime.port_forward_url(stage.box.id)
+            else:
+                url = await stage.runtime.exec_url(stage.id, ("true",), PIPES)
             response = await ask_at(url, upgrade_request(*protocols, upgrade=upgrade))
             assert isinstance(response.body, bytes)
             return response.status, response.body
@@ -296,10 +302,51 @@ def test_a_url_is_good_once_and_for_what_was_agreed(play: Play, monkeypatch: pyt
         assert (await refusal("v1.channel.k8s.io"))[0] == 403
         assert await refusal("v4.channel.k8s.io", upgrade="websocket") == (
             400,
-            b"unable to upgrade: this runtime's streams speak SPDY/3.1, not websocket",
+            b"unable to upgrade: this stream speaks SPDY/3.1, not websocket",
         )
         monkeypatch.setattr(server, "_GOOD_SECONDS", -1.0)
         assert (await refusal("v4.channel.k8s.io"))[0] == 404, "too late"
+
+    play(story)
+
+
+def websocket_request(*protocols: str) -> Request:
+    asked = {"connection": "Upgrade", "upgrade": "websocket", "sec-websocket-version": "13"}
+    asked |= {"sec-websocket-key": "AAAAAAAAAAAAAAAAAAAAAA==", "sec-websocket-protocol": ", ".join(protocols)}
+    return Request("GET", "", {}, asked)
+
+
+def test_an_older_websocket_has_channels_for_streams(play: Play) -> None:
+    async def story(stage: Stage) -> None:
+        url = await stage.runtime.exec_url(
+            stage.id, ("/bin/sh", "-c", "read x; echo got $x; echo err >&2; exit 6"), PIPES
+        )
+        response = await ask_at(url, websocket_request("v5.channel.k8s.io", "v4.channel.k8s.io"))
+        assert (response.status, response.headers["sec-websocket-protocol"]) == (101, "v4.channel.k8s.io")
+        near, far = pair()
+        carrier = asyncio.create_task(response.upgrade(far))  # type: ignore[arg-type,misc]
+        client = WebSocketClient(near)
+        for message in (b"\7no such channel", b"\0", b"\0hel", b"\0lo\n"):
+            client.send(message)
+        said = await client.all()
+        assert {message for message in said if message[0] < 3} == {b"\1got hello\n", b"\2err\n"}
+        assert said[-1][0] == 3 and orjson.loads(said[-1][1:])["details"]["causes"][0]["message"] == "6"
+        await carrier
+        url = await stage.runtime.exec_url(stage.id, ("true",), PIPES)
+        assert (await ask_at(url, websocket_request("v5.channel.k8s.io"))).status == 403
+
+    play(story)
+
+
+def test_a_channel_that_nobody_asked_for_stays_silent(play: Play) -> None:
+    async def story(stage: Stage) -> None:
+        wanted = StreamOptions(stdin=False, stderr=False)
+        url = await stage.runtime.exec_url(stage.id, ("/bin/sh", "-c", "echo out; echo err >&2"), wanted)
+        response = await ask_at(url, websocket_request("v4.channel.k8s.io"))
+        near, far = pair()
+        carrier = asyncio.create_task(response.upgrade(far))  # type: ignore[arg-type,misc]
+        assert [message[0] for message in await WebSocketClient(near).all()] == [1, 3]
+        await carrier
 
     play(story)
 

@@ -39,14 +39,14 @@ def read_until_status(socket: ClientConnection) -> tuple[bytes, bytes, dict[str,
 
 
 @pytest.mark.parametrize("protocol", ["v4.channel.k8s.io", "v5.channel.k8s.io"])
-def test_channels_of_an_exec(contained: Site, protocol: str) -> None:
+def test_channels_of_an_exec(site: Site, protocol: str) -> None:
     """v4 is spliced to the runtime, v5 translated on the way: a client sees no difference but the CLOSE signal."""
 
     def tell() -> None:
         command = (
             "&command=sh&command=-c&command=" + "read%20x%3B%20echo%20got%20%24x%3B%20echo%20e%20%3E%262%3B%20exit%205"
         )
-        with open_at(contained, EXEC + command, protocol) as socket:
+        with open_at(site, EXEC + command, protocol) as socket:
             assert socket.subprotocol == protocol
             socket.send(b"\0hello\n")
             out, err, status = read_until_status(socket)
@@ -54,12 +54,12 @@ def test_channels_of_an_exec(contained: Site, protocol: str) -> None:
             assert status["reason"] == "NonZeroExitCode"
             assert status["details"] == {"causes": [{"reason": "ExitCode", "message": "5"}]}
 
-    contained.within(tell)
+    site.within(tell)
 
 
-def test_the_close_signal_ends_standard_input_alone(contained: Site) -> None:
+def test_the_close_signal_ends_standard_input_alone(site: Site) -> None:
     def tell() -> None:
-        with open_at(contained, EXEC + "&command=sort", "v5.channel.k8s.io") as socket:
+        with open_at(site, EXEC + "&command=sort", "v5.channel.k8s.io") as socket:
             for line in (b"b\n", b"a\n"):
                 socket.send(b"\0" + line)
             socket.send(b"\xff\0")
@@ -67,7 +67,7 @@ def test_the_close_signal_ends_standard_input_alone(contained: Site) -> None:
             assert (out, status["status"]) == (b"a\nb\n", "Success")
             assert list(socket) == [], "the server says goodbye first"
 
-    contained.within(tell)
+    site.within(tell)
 
 
 def test_channels_of_a_port_forward(contained: Site) -> None:

@@ -82,8 +82,7 @@ class Proxies:
         status = node.get("status") or {}
         port = ((status.get("daemonEndpoints") or {}).get("kubeletEndpoint") or {}).get("Port")
         if place.port in ("", str(port)):
-            kubelet = self._kubelet(node)
-            return await self._pass(call, lambda request: kubelet(request))
+            return await self._pass(call, self._kubelet(node))
         addresses = [entry["address"] for entry in status.get("addresses") or () if entry["type"] == "InternalIP"]
         return await self._to(call, place.scheme, addresses[0] if addresses else "", place.port)
 

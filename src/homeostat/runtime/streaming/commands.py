@@ -1,6 +1,6 @@
 """exec and attach: the streams of one command, in the protocol v4.channel.k8s.io (pkg/kubelet/cri/streaming).
 
-The client opens a stream for errors and one for each of the command's streams, and one for the sizes of a terminal. The
+There is a stream for errors and one for each of the command's streams, and one for the sizes of a terminal. The
 error stream gets one Status, how the command ended; then all is over.
 """
 
@@ -17,8 +17,7 @@ import orjson
 
 from homeostat.kit import tasks
 from homeostat.runtime.contract import LogLine, RuntimeFault, StreamOptions
-from homeostat.runtime.streaming.session import Session, Stream
-from homeostat.wire.duplex import Duplex
+from homeostat.runtime.streaming.session import Connection, Streaming
 
 PROTOCOL = "v4.channel.k8s.io"
 _OPEN_SECONDS_MAX = 30.0
@@ -55,7 +54,7 @@ class Command:
     close: Callable[[], None]
 
 
-Streams: TypeAlias = dict[str, Stream]
+Streams: TypeAlias = dict[str, Streaming]
 
 
 class _Size(msgspec.Struct):
@@ -70,7 +69,7 @@ def expected(options: StreamOptions) -> set[str]:
     return {name for name, asked in wanted.items() if asked}
 
 
-async def serve_exec(connection: Duplex, options: StreamOptions, begin: Callable[[], Awaitable[Command]]) -> None:
+async def serve_exec(connection: Connection, options: StreamOptions, begin: Callable[[], Awaitable[Command]]) -> None:
     """Run a command, once its streams are there, for the client at `connection`."""
 
     async def work(streams: Streams) -> None:
@@ -83,7 +82,7 @@ async def serve_exec(connection: Duplex, options: StreamOptions, begin: Callable
     await _with_streams(connection, expected(options), work)
 
 
-async def serve_attach(connection: Duplex, options: StreamOptions, lines: AsyncIterator[LogLine]) -> None:
+async def serve_attach(connection: Connection, options: StreamOptions, lines: AsyncIterator[LogLine]) -> None:
     """Show what a running container writes from now on, until it ends."""
 
     async def work(streams: Streams) -> None:
@@ -97,11 +96,11 @@ async def serve_attach(connection: Duplex, options: StreamOptions, lines: AsyncI
     await _with_streams(connection, expected(options), work)
 
 
-async def _with_streams(connection: Duplex, names: set[str], work: Callable[[Streams], Awaitable[None]]) -> None:
+async def _with_streams(connection: Connection, names: set[str], work: Callable[[Streams], Awaitable[None]]) -> None:
     """Do the work once the streams are there, until it is done or the client has left; then close everything."""
-    session, streams, there = Session(connection), Streams(), asyncio.Event()
+    streams, there = Streams(), asyncio.Event()
 
-    def opened(stream: Stream) -> None:
+    def opened(stream: Streaming) -> None:
         streams[stream.headers.get("streamtype", "")] = stream
         if names <= streams.keys():
             there.set()
@@ -110,20 +109,21 @@ async def _with_streams(connection: Duplex, names: set[str], work: Callable[[Str
         with contextlib.suppress(TimeoutError, ConnectionError):  # then there is nobody to be told
             async with asyncio.timeout(_OPEN_SECONDS_MAX):
                 await there.wait()
-            await work(streams)
+            # A WebSocket has all channels from the start; those that nobody asked for stay silent.
+            await work({name: streams[name] for name in names})
 
-    reading = tasks.spawn(_read(session, opened), name="spdy session")
+    reading = tasks.spawn(_read(connection, opened), name="spdy session")
     working = tasks.spawn(whole(), name="stream work")
     try:
         await asyncio.wait((reading, working), return_when=asyncio.FIRST_COMPLETED)
     finally:
-        session.close()
+        connection.close()
         await tasks.stop(reading, working)
 
 
-async def _read(session: Session, opened: Callable[[Stream], None]) -> None:
+async def _read(connection: Connection, opened: Callable[[Streaming], None]) -> None:
     with contextlib.suppress(ConnectionError):  # no SPDY, or gone
-        await session.run(opened)
+        await connection.run(opened)
 
 
 async def _run(streams: Streams, command: Command) -> dict[str, object]:
@@ -157,7 +157,7 @@ def _failure(reason: str, message: str, *, code: int = 0) -> dict[str, object]:
     return status | ({"code": code} if code else {})
 
 
-async def _feed(stream: Stream, stdin: Inlet) -> None:
+async def _feed(stream: Streaming, stdin: Inlet) -> None:
     try:
         while data := await stream.read():
             await stdin.write(data)
@@ -169,7 +169,7 @@ async def _feed(stream: Stream, stdin: Inlet) -> None:
         stdin.close()
 
 
-async def _show(outlet: Outlet, stream: Stream | None) -> None:
+async def _show(outlet: Outlet, stream: Streaming | None) -> None:
     try:
         while data := await outlet.read():
             if stream is not None:
@@ -181,7 +181,7 @@ async def _show(outlet: Outlet, stream: Stream | None) -> None:
         stream.end()
 
 
-async def _follow_size(stream: Stream, resize: Callable[[int, int], None]) -> None:
+async def _follow_size(stream: Streaming, resize: Callable[[int, int], None]) -> None:
     """Sizes come as JSON objects, a line each; a client may leave out the line's end."""
     rest = b""
     while data := await stream.read():

@@ -9,7 +9,7 @@ from homeostat.runtime.contract import Container, ContainerState, LogSpan, Runti
 from homeostat.runtime.folders import Folders
 from homeostat.runtime.streaming import commands, forwarding, inside
 from homeostat.runtime.streaming.server import StreamServer
-from homeostat.wire.duplex import Duplex
+from homeostat.runtime.streaming.session import Connection
 
 
 class StreamDoors:
@@ -43,7 +43,7 @@ class StreamDoors:
             except RuntimeFault:
                 return False
 
-        async def work(connection: Duplex) -> None:
+        async def work(connection: Connection) -> None:
             await commands.serve_attach(connection, options, crireader.read(path, span, runs))
 
         return await self._streams.url("attach", commands.PROTOCOL, work)

@@ -9,19 +9,19 @@ import asyncio
 import contextlib
 
 from homeostat.kit import tasks
-from homeostat.runtime.streaming.session import Session, Stream
-from homeostat.wire.duplex import BUFFER_BYTES, Duplex
+from homeostat.runtime.streaming.session import Connection, Streaming
+from homeostat.wire.duplex import BUFFER_BYTES
 
 PROTOCOL = "portforward.k8s.io"
 _CONNECT_SECONDS_MAX = 10.0
 
 
-async def serve_ports(connection: Duplex, address: str) -> None:
+async def serve_ports(connection: Connection, address: str) -> None:
     """Forward to the ports of `address` until the client leaves."""
-    session, halves = Session(connection), dict[str, dict[str, Stream]]()
+    halves: dict[str, dict[str, Streaming]] = {}
     running: set[asyncio.Task[None]] = set()
 
-    def opened(stream: Stream) -> None:
+    def opened(stream: Streaming) -> None:
         request, kind = stream.headers.get("requestid", ""), stream.headers.get("streamtype", "")
         pair = halves.setdefault(request, {})
         pair[kind] = stream
@@ -33,13 +33,13 @@ async def serve_ports(connection: Duplex, address: str) -> None:
 
     try:
         with contextlib.suppress(ConnectionError):  # no SPDY, or gone
-            await session.run(opened)
+            await connection.run(opened)
     finally:
         await tasks.stop(*running)
-        session.close()
+        connection.close()
 
 
-async def _forward(data: Stream, error: Stream, address: str) -> None:
+async def _forward(data: Streaming, error: Streaming, address: str) -> None:
     """One connection: to the end of both directions, for a client may end its own and still read."""
     port = data.headers.get("port", "")
     try:
@@ -65,7 +65,7 @@ async def _forward(data: Stream, error: Stream, address: str) -> None:
         writer.close()
 
 
-async def _send(data: Stream, writer: asyncio.StreamWriter) -> None:
+async def _send(data: Streaming, writer: asyncio.StreamWriter) -> None:
     try:
         while chunk := await data.read():
             writer.write(chunk)

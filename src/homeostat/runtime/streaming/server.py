@@ -1,7 +1,7 @@
 """The runtime's streaming server: one-time URLs on loopback, each for one stream that was agreed on beforehand.
 
-As in the CRI, whoever has the URL may use it, once, and soon. SPDY/3.1 alone: the API server translates newer
-WebSockets, older ones are refused by name.
+As in the CRI, whoever has the URL may use it, once, and soon. Over SPDY/3.1, and for commands over the WebSockets of
+older clients; the API server translates newer ones.
 """
 
 from __future__ import annotations
@@ -10,6 +10,8 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from homeostat.kit import chance, clock
+from homeostat.runtime.streaming import commands
+from homeostat.runtime.streaming.session import Connection, Session
 from homeostat.wire.duplex import Duplex
 from homeostat.wire.fields import is_upgrade, text_response
 from homeostat.wire.message import Request, Response
@@ -26,7 +28,7 @@ class _Agreed:
     """A stream that has a URL: its protocol, what is done with the connection, and until when the URL is good."""
 
     protocol: str
-    work: Callable[[Duplex], Awaitable[None]]
+    work: Callable[[Connection], Awaitable[None]]
     until: float
 
 
@@ -37,7 +39,7 @@ class StreamServer:
         self._server: Server | None = None
         self._agreed: dict[str, _Agreed] = {}
 
-    async def url(self, what: str, protocol: str, work: Callable[[Duplex], Awaitable[None]]) -> str:
+    async def url(self, what: str, protocol: str, work: Callable[[Connection], Awaitable[None]]) -> str:
         """A URL at which `work` is done, once. Raises OSError when no port is to be had."""
         if self._server is None:
             self._server = await serve(self._handle)
@@ -61,12 +63,33 @@ class StreamServer:
         if agreed is None or agreed.until <= clock.monotonic():
             return text_response(404, "404 page not found")
         asked = request.headers.get("upgrade", "")
-        if not is_upgrade(request) or asked.lower() != _SPDY.lower():
-            return text_response(400, f"unable to upgrade: this runtime's streams speak {_SPDY}, not {asked or 'HTTP'}")
-        offered = [word.strip() for word in request.headers.get(_VERSION, "").split(",")]
-        if agreed.protocol not in offered:
-            refusal = text_response(403, f"unable to upgrade: this runtime speaks {agreed.protocol}, not {offered}")
+        if is_upgrade(request) and asked.lower() == "websocket" and agreed.protocol == commands.PROTOCOL:
+            offered = request.headers.get("sec-websocket-protocol", "").split(",")
+        elif is_upgrade(request) and asked.lower() == _SPDY.lower():
+            offered = request.headers.get(_VERSION, "").split(",")
+        else:
+            return text_response(400, f"unable to upgrade: this stream speaks {_SPDY}, not {asked or 'HTTP'}")
+        if agreed.protocol not in map(str.strip, offered):
+            refusal = text_response(403, f"unable to upgrade: this stream speaks {agreed.protocol}, not {offered}")
             refusal.headers["x-accepted-stream-protocol-versions"] = agreed.protocol
             return refusal
-        headers = {"connection": "Upgrade", "upgrade": _SPDY, _VERSION: agreed.protocol}
-        return Response(101, b"", headers, upgrade=agreed.work)
+        return _over_websocket(request, agreed) if asked.lower() == "websocket" else _over_spdy(agreed)
+
+
+def _over_spdy(agreed: _Agreed) -> Response:
+    async def upgrade(stream: Duplex) -> None:
+        await agreed.work(Session(stream))
+
+    headers = {"connection": "Upgrade", "upgrade": _SPDY, _VERSION: agreed.protocol}
+    return Response(101, b"", headers, upgrade=upgrade)
+
+
+def _over_websocket(request: Request, agreed: _Agreed) -> Response:
+    # `websockets` takes 15 ms to import: it is for those who use it.
+    from homeostat.runtime.streaming.channels import ChannelSession
+    from homeostat.wire.websocket import accept
+
+    async def upgrade(stream: Duplex) -> None:
+        await agreed.work(ChannelSession(stream))
+
+    return Response(101, b"", accept(request, agreed.protocol), upgrade=upgrade)

@@ -7,12 +7,50 @@ TCP's.
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Protocol
 
 from homeostat.wire import spdy
 from homeostat.wire.duplex import Duplex, Gate, Inbox
 
 STREAMS_MAX = 1000
 _REFUSED_STREAM = 3
+
+
+class Streaming(Protocol):
+    """One of a connection's streams, whatever carries it."""
+
+    @property
+    def headers(self) -> spdy.Headers:
+        """What the client said when it opened it: `streamtype`, and more."""
+        ...
+
+    async def read(self) -> bytes:
+        """The next bytes; empty once the client is done with this stream."""
+        ...
+
+    def write(self, data: bytes) -> None:
+        """Send. Raises ConnectionError once the stream or its connection is over."""
+        ...
+
+    async def drain(self) -> None:
+        """Wait while the client does not keep up. Raises ConnectionError."""
+        ...
+
+    def end(self) -> None:
+        """Nothing more comes from us."""
+        ...
+
+
+class Connection(Protocol):
+    """A client's connection, made of streams."""
+
+    async def run(self, opened: Callable[[Streaming], None]) -> None:
+        """Read until the client leaves; `opened` is called for each new stream. Raises ConnectionError on nonsense."""
+        ...
+
+    def close(self) -> None:
+        """End all streams and the connection; what was written still arrives."""
+        ...
 
 
 class Stream:
@@ -62,8 +100,8 @@ class Session:
         self._writer = spdy.FrameWriter()
         self._streams: dict[int, Stream] = {}
 
-    async def run(self, opened: Callable[[Stream], None]) -> None:
-        """Read until the client leaves; `opened` is called for each new stream. Raises ConnectionError on nonsense."""
+    async def run(self, opened: Callable[[Streaming], None]) -> None:
+        """See `Connection`."""
         try:
             while data := await self._connection.read():
                 for frame in self._reader.feed(data):
@@ -88,14 +126,14 @@ class Session:
         await self._connection.drain()
 
     def close(self) -> None:
-        """End all streams and the connection; what was written still arrives."""
+        """See `Connection`."""
         for stream in self._streams.values():
             self.send_last(spdy.reset_frame(stream.number))
             stream.over()
         self.send_last(spdy.goaway_frame())
         self._connection.close()
 
-    async def _take(self, frame: spdy.Frame, opened: Callable[[Stream], None]) -> None:
+    async def _take(self, frame: spdy.Frame, opened: Callable[[Streaming], None]) -> None:
         match frame:
             case spdy.SynStream(number, headers, last):
                 if number in self._streams or len(self._streams) >= STREAMS_MAX:
