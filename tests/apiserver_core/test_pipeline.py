@@ -8,10 +8,11 @@ import orjson
 import pytest
 
 from homeostat.api import errors
+from homeostat.apiserver.pipeline import answer_errors
 from homeostat.apiserver.settings import Settings
 from homeostat.kit import clock, tasks
 from homeostat.store.contract import Unavailable
-from homeostat.wire.message import Response, User
+from homeostat.wire.message import Request, Response, User
 
 MAPS = "/api/v1/namespaces/default/configmaps"
 LEASES = "/apis/coordination.k8s.io/v1/namespaces/default/leases"
@@ -288,3 +289,17 @@ def sorted_labels(line):
     name, _, rest = line.partition("{")
     labels, _, value = rest.partition("}")
     return name, tuple(sorted(labels.split(","))), value
+
+
+def test_a_store_that_does_not_answer_is_told_at_once() -> None:
+    """With a Retry-After client-go repeats a request ten times before it says a word, also one that had happened."""
+
+    async def story() -> None:
+        async def following(_: Request) -> Response:
+            raise Unavailable("no quorum")
+
+        response = await answer_errors(Request("GET", "/api/v1/pods"), following)
+        assert response.status == 503 and "retry-after" not in response.headers
+        assert "the store does not answer: no quorum" in orjson.loads(response.body)["message"]
+
+    asyncio.run(story())

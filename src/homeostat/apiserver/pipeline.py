@@ -56,7 +56,8 @@ async def answer_errors(request: Request, following: Handler) -> Response:
     except ConnectionError:
         raise
     except Unavailable as error:
-        return refuse(errors.unavailable(f"the store does not answer: {error}"))
+        # No Retry-After, as from kube-apiserver without its etcd: client libraries would repeat it unseen for a minute.
+        return refuse(errors.unavailable(f"the store does not answer: {error}", retry_after_seconds=0))
     except Exception as error:  # noqa: BLE001 (the edge of the server: our mistake becomes a 500, and is logged)
         _log.exception("%s %s failed", request.method, request.path)
         return refuse(errors.internal(f"{type(error).__name__}: {error}"))

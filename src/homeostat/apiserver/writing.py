@@ -204,7 +204,8 @@ class Writes:
         try:
             revision = await self._store.commit(key, expected, value, delete=delete)
         except Unavailable as error:
-            raise errors.unavailable(f"the store cannot take writes: {error}") from error
+            # No Retry-After: the write may have happened, and nobody is to repeat it unseen.
+            raise errors.unavailable(f"the store cannot take writes: {error}", retry_after_seconds=0) from error
         finally:
             self._measure("delete" if delete else "update" if expected else "create", clock.monotonic() - started)
         self._feed.applied_own(Event(key, value, revision, delete))
