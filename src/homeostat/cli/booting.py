@@ -18,8 +18,8 @@ from homeostat.cli.connect import administering
 from homeostat.cli.progress import Progress, progress
 from homeostat.client.contract import Client
 from homeostat.kit import clock, tasks
+from homeostat.lab import addons, kubeconfig
 from homeostat.lab import boot as lab
-from homeostat.lab import kubeconfig
 from homeostat.lab.control import ask_async
 from homeostat.lab.forking import Rooms
 from homeostat.lab.state import Folder, LabError
@@ -101,11 +101,24 @@ async def _watch(folder: Folder, cluster: Cluster, shown: Progress, began: float
         shown.reached("API", f"answers on https://{lab.API_HOST}:{cluster.api_port}", clock.monotonic() - began)
         waiting = {node.name for node in cluster.nodes()}
         started = clock.wall() - (clock.monotonic() - began)
-        while waiting:
-            for name in sorted(waiting & await _ready_nodes(client, started)):
-                waiting.discard(name)
-                shown.reached(f"node {name}", "Ready", clock.monotonic() - began)
-            await clock.sleep(_LOOK_SECONDS)
+        giving = tasks.spawn(_give_addons(client, cluster), name="up/addons")
+        try:
+            while waiting:
+                for name in sorted(waiting & await _ready_nodes(client, started)):
+                    waiting.discard(name)
+                    shown.reached(f"node {name}", "Ready", clock.monotonic() - began)
+                await clock.sleep(_LOOK_SECONDS)
+            await giving
+        finally:
+            await tasks.stop(giving)
+
+
+async def _give_addons(client: Client, cluster: Cluster) -> None:
+    """What cannot be made is told: the cluster works without."""
+    try:
+        await addons.ensure(client, addons.objects(cluster))
+    except ApiError as error:
+        click.echo(f"an add-on could not be made, the next `homeostat up` tries again: {error}", err=True)
 
 
 async def _api_answers(client: Client) -> None:

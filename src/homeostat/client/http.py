@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import re
 import ssl
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
@@ -77,8 +77,8 @@ class _Endpoint:
 class HttpTransport:
     """Implements `client.transport.Transport` over `endpoints` (URLs), in their order of preference.
 
-    `tls` holds the trusted authority and the client certificate; `token` is sent as a bearer token. At most
-    `connections_max` requests are under way at once, streams not counted.
+    `tls` holds the trusted authority and the client certificate; `token` is sent as a bearer token, or what it returns
+    then. At most `connections_max` requests are under way at once, streams not counted.
     """
 
     def __init__(
@@ -86,7 +86,7 @@ class HttpTransport:
         endpoints: Sequence[str],
         *,
         tls: ssl.SSLContext | None = None,
-        token: str = "",
+        token: str | Callable[[], str] = "",
         timing: Timing | None = None,
         connections_max: int = 32,
     ) -> None:
@@ -94,7 +94,7 @@ class HttpTransport:
             raise ValueError("at least one API server is needed")
         self._endpoints = [_Endpoint(url, tls) for url in endpoints]
         self._current = 0
-        self._authorization = f"authorization: Bearer {token}\r\n" if token else ""
+        self._token = token
         self._timing = timing or Timing()
         self._slots = asyncio.Semaphore(connections_max)
         self._open: set[ClientConnection] = set()
@@ -228,8 +228,8 @@ class HttpTransport:
         break out of its line."""
         query = request.query if isinstance(request.query, dict) else dict(request.query)
         lines = [f"{name}: {value}\r\n" for name, value in request.headers.items()]
-        if self._authorization:
-            lines.append(self._authorization)
+        if token := self._token() if callable(self._token) else self._token:
+            lines.append(f"authorization: Bearer {token}\r\n")
         if request.body or request.method in ("POST", "PUT", "PATCH"):
             lines.append(f"content-length: {len(request.body)}\r\n")
         head = "".join(lines)

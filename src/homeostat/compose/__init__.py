@@ -1,7 +1,8 @@
 """The only place that wires rooms together: each component of a lab, from its parts, in a process of its own.
 
 `run_component(argv)` is what the warm parent's forks run: `kube-apiserver --state=FOLDER --node=NODE` and so on. Each
-component has a module here; `preload` imports it, so that the parent does that once and in the order of need.
+component has a module here; `preload` imports it, so that the parent does that once and in the order of need. Add-ons
+run in Pods of their own and know of no state folder: they import no more than they need.
 """
 
 from __future__ import annotations
@@ -11,18 +12,19 @@ import importlib
 import os
 import signal
 import socket
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING, TypeAlias
 
 import uvloop
 
-from homeostat.api import facts
-from homeostat.compose import rotation
-from homeostat.compose.place import Place
 from homeostat.kit import log, tasks
-from homeostat.lab.state import Folder
 
-Work = Callable[[Place, asyncio.Event], Awaitable[None]]
+if TYPE_CHECKING:
+    from homeostat.compose.place import Place
+
+Work: TypeAlias = "Callable[[Place, asyncio.Event], Awaitable[None]]"
+AddOn: TypeAlias = Callable[[Mapping[str, str], asyncio.Event], Awaitable[None]]
 
 # Which module each component is in.
 _MODULES = {
@@ -37,6 +39,9 @@ _MODULES = {
 
 COMPONENTS = tuple(_MODULES)
 
+_ADD_ONS = {"cluster-dns": "dns"}
+ADD_ONS = tuple(_ADD_ONS)
+
 
 # What nearly all components import, whichever room they are of.
 _SHARED = ("homeostat.api.validation", "homeostat.compose.place", "homeostat.loop.informer", "homeostat.wire.server")
@@ -46,6 +51,8 @@ def preload_shared() -> None:
     """Import and read what several components need: before the first fork, so that they share it."""
     for module in _SHARED:
         importlib.import_module(module)
+    from homeostat.api import facts
+
     facts.definitions()
 
 
@@ -60,20 +67,34 @@ def preload(component: str) -> Work:
 def run_component(argv: list[str], sockets: dict[str, socket.socket]) -> int:
     """Run one component until SIGTERM; the exit code. `sockets` are those that the supervisor holds for it."""
     options = dict(word.removeprefix("--").split("=", 1) for word in argv[1:])
+    if argv[0] in _ADD_ONS:
+        add_on: AddOn = importlib.import_module(f"homeostat.compose.{_ADD_ONS[argv[0]]}").run
+        log.configure()
+        uvloop.run(_until_told(lambda stop: add_on(options, stop)))
+        return 0
+    from homeostat.compose import rotation
+    from homeostat.compose.place import Place
+    from homeostat.lab.state import Folder
+
     folder = Folder(Path(options["state"]))
     cluster = folder.load()
     node = cluster.node(options["node"]) if "node" in options else None
     work = preload(argv[0])
     log.configure()
-    uvloop.run(_until_told(work, Place(folder, cluster, node, sockets)))
+    place = Place(folder, cluster, node, sockets)
+
+    async def live(stop: asyncio.Event) -> None:
+        following = tasks.spawn(rotation.follow(), name="certificates")
+        await work(place, stop)
+        await tasks.stop(following)
+
+    uvloop.run(_until_told(live))
     return 0
 
 
-async def _until_told(work: Work, place: Place) -> None:
+async def _until_told(work: Callable[[asyncio.Event], Awaitable[None]]) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    following = tasks.spawn(rotation.follow(), name="certificates")
-    await work(place, stop)
-    await tasks.stop(following)
+    await work(stop)

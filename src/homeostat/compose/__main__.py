@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import sys
 
-from homeostat.compose import COMPONENTS, run_component
+from homeostat.compose import ADD_ONS, COMPONENTS, run_component
 from homeostat.lab.title import set_title
 
 if __name__ == "__main__":
-    if len(sys.argv) < 2 or sys.argv[1] not in COMPONENTS:
-        sys.exit(f"usage: python -m homeostat.compose {{{','.join(COMPONENTS)}}} --state=FOLDER --node=NODE")
+    if len(sys.argv) < 2 or sys.argv[1] not in (*COMPONENTS, *ADD_ONS):
+        sys.exit(f"usage: python -m homeostat.compose {{{','.join((*COMPONENTS, *ADD_ONS))}}} --OPTION=VALUE...")
     set_title(sys.argv[1:])
     sys.exit(run_component(sys.argv[1:], {}))

@@ -98,8 +98,9 @@ class Cluster:
 
     @property
     def dns_address(self) -> str:
-        """The cluster IP of cluster DNS."""
-        return str(IPv4Network(self.service_cidr)[10])
+        """The cluster IP of cluster DNS: the tenth of the range, as kubeadm has it."""
+        given = self.settings.get("apiserver", {}).get("service-cluster-ip-range")
+        return str(IPv4Network(given or self.service_cidr)[10])
 
     @property
     def context(self) -> str:
@@ -133,7 +134,10 @@ class Cluster:
         server.setdefault("service-cluster-ip-range", self.service_cidr)
         if self.balancer_addresses:
             manager.setdefault("load-balancer-addresses", self.balancer_addresses)
-        return Settings.from_dict({**given, "apiserver": server, "controller-manager": manager})
+        flags = {**given, "apiserver": server, "controller-manager": manager}
+        if self.contained:
+            flags["kubelet"] = {"cluster-dns": self.dns_address, **given.get("kubelet", {})}
+        return Settings.from_dict(flags)
 
     def nodes(self) -> list[Node]:
         """Masters first: `.11` and on; then workers: `.21` and on."""

@@ -22,7 +22,7 @@ HELLO = f"{REGISTRY}/hello:1"
 PYTHON = f"{REGISTRY}/python:3"
 HOMEOSTAT = f"{REGISTRY}/homeostat:{__version__}"
 # Each is a command of the control plane's image, so that a static pod's `command` reads as anywhere.
-COMPONENTS = ("kube-apiserver", "kube-controller-manager", "kube-scheduler")
+COMPONENTS = ("kube-apiserver", "kube-controller-manager", "kube-scheduler", "cluster-dns")
 HELLO_PORT = 8080
 
 _COMPONENT = f"""#!{python.PYTHON}

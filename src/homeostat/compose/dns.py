@@ -1,0 +1,107 @@
+"""Cluster DNS as a Pod runs it: it knows the API by its ServiceAccount, and the world by its resolv.conf."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from homeostat.client.api_client import ApiClient
+from homeostat.client.contract import Client
+from homeostat.client.http import HttpTransport
+from homeostat.kit import clock, tasks
+from homeostat.kit.log import logger
+from homeostat.network.dns import server, status
+from homeostat.network.dns.exchange import exchange
+from homeostat.network.dns.forwarder import Forwarder, servers_of
+from homeostat.network.dns.keeper import ZoneKeeper
+from homeostat.network.dns.responder import Responder
+from homeostat.network.dns.tally import Tally
+from homeostat.network.dns.zone import IDENTITY, Zone
+from homeostat.wire import tls
+from homeostat.wire.server import Server, serve
+
+_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
+_RESOLV_CONF = Path("/etc/resolv.conf")
+_HOST, _PORT = "0.0.0.0", 53
+# When it is told to end it answers for so long: proxies may not have heard yet (CoreDNS, plugin health, lameduck).
+_LAME_DUCK_SECONDS = 5.0
+
+_log = logger("dns")
+
+
+@dataclass(slots=True)
+class _Life:
+    """Whether the end has begun."""
+
+    ending: bool = False
+
+
+async def run(options: Mapping[str, str], stop: asyncio.Event) -> None:
+    """Answer until told to stop. Options: `domain`, `address` (the Service's), `pods` (`insecure` or `verified`)."""
+    domain, address = options.get("domain", "cluster.local"), options.get("address", "")
+    verify = options.get("pods", "insecure") == "verified"
+    client = _client()
+    zone, tally, life = Zone(domain, address, verify_pods=verify), Tally(), _Life()
+    keeper = ZoneKeeper(client, zone, verify_pods=verify)
+    own = (address, os.environ.get("POD_IP", ""), "127.0.0.1", "::1")
+    forwarder = Forwarder(servers_of(_resolv_conf(), own=own), exchange)
+
+    def metrics() -> str:
+        return tally.text(
+            cache_entries=("gauge", forwarder.kept),
+            cache_hits_total=("counter", forwarder.hits),
+            cache_misses_total=("counter", forwarder.misses),
+            forward_healthcheck_broken_total=("counter", forwarder.failures),
+        )
+
+    pages = await _serve_status(status.Status(lambda: keeper.synced.is_set() and not life.ending, metrics))
+    keeper.start()
+    dns = await server.serve(Responder(zone, forwarder, tally), host=_HOST, port=_PORT)
+    circles = tasks.spawn(_look_for_circles(keeper, zone, forwarder), name="dns/circles")
+    _log.info("answering for %s", domain)
+    await stop.wait()
+    life.ending = True
+    await clock.sleep(_LAME_DUCK_SECONDS)
+    await tasks.stop(circles)
+    await dns.close()
+    await keeper.stop()
+    for page in pages:
+        await page.close(grace_seconds=0.0)
+    await client.close()
+
+
+async def _look_for_circles(keeper: ZoneKeeper, zone: Zone, forwarder: Forwarder) -> None:
+    await keeper.synced.wait()
+    if zone.identity:
+        await forwarder.look_for_circles((*IDENTITY, *zone.domain), zone.identity)
+
+
+async def _serve_status(pages: status.Status) -> list[Server]:
+    handlers = (
+        (pages.health, status.HEALTH_PORT),
+        (pages.readiness, status.READY_PORT),
+        (pages.counts, status.METRICS_PORT),
+    )
+    return [await serve(handler, host=_HOST, port=port) for handler, port in handlers]
+
+
+def _resolv_conf() -> str:
+    try:
+        return _RESOLV_CONF.read_text()
+    except OSError as error:
+        _log.warning("nobody is asked for other names: %s", error)
+        return ""
+
+
+def _client() -> Client:
+    """The API as every Pod finds it: by the environment, and the files of its ServiceAccount."""
+    host, port = os.environ["KUBERNETES_SERVICE_HOST"], os.environ["KUBERNETES_SERVICE_PORT"]
+    context = tls.client_context(_ACCOUNT / "ca.crt")
+    # The token is renewed in its file long before it expires.
+    transport = HttpTransport(
+        [f"https://{host}:{port}"], tls=context, token=lambda: (_ACCOUNT / "token").read_text().strip()
+    )
+    return ApiClient(transport, user_agent="cluster-dns")

@@ -1,0 +1,73 @@
+"""One question to another server, over UDP, or over TCP when the answer is longer."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import TypeAlias
+
+from homeostat.kit import chance
+from homeostat.network.dns import message
+from homeostat.network.dns.message import Reply
+
+# (host, port)
+Address: TypeAlias = tuple[str, int]
+# Asks one server (labels, kind, whether signatures are wanted). Raises OSError, TimeoutError among them.
+Exchange: TypeAlias = Callable[[Address, tuple[bytes, ...], int, bool], Awaitable[Reply]]
+
+SECONDS_MAX = 2.0
+
+
+async def exchange(server: Address, labels: tuple[bytes, ...], kind: int, dnssec: bool = False) -> Reply:  # noqa: FBT001, FBT002 - the form that `Exchange` has
+    """The server's reply within two seconds. Raises OSError, also TimeoutError.
+
+    Each question has a number and a port of its own, so that answers cannot be guessed (RFC 5452).
+    """
+    question = message.ask(chance.below(1 << 16), labels, kind, dnssec=dnssec)
+    async with asyncio.timeout(SECONDS_MAX):
+        reply = await _over_udp(server, question)
+        return await _over_tcp(server, question) if reply.truncated else reply
+
+
+class _Asker(asyncio.DatagramProtocol):
+    """Waits for the one datagram that answers; what does not is somebody else's."""
+
+    def __init__(self, question: bytes) -> None:
+        self._question = question
+        self.reply: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
+
+    def datagram_received(self, data: bytes, addr: object) -> None:
+        """Take it when it answers the question."""
+        try:
+            reply = message.read_reply(self._question, data)
+        except ValueError:
+            return
+        if not self.reply.done():
+            self.reply.set_result(reply)
+
+    def error_received(self, exc: Exception) -> None:
+        """Nobody listens there."""
+        if not self.reply.done():
+            self.reply.set_exception(exc if isinstance(exc, OSError) else OSError(str(exc)))
+
+
+async def _over_udp(server: Address, question: bytes) -> Reply:
+    loop = asyncio.get_running_loop()
+    transport, asker = await loop.create_datagram_endpoint(lambda: _Asker(question), remote_addr=server)
+    try:
+        transport.sendto(question)
+        return await asker.reply
+    finally:
+        transport.close()
+
+
+async def _over_tcp(server: Address, question: bytes) -> Reply:
+    reader, writer = await asyncio.open_connection(*server)
+    try:
+        writer.write(len(question).to_bytes(2, "big") + question)
+        length = int.from_bytes(await reader.readexactly(2), "big")
+        return message.read_reply(question, await reader.readexactly(length))
+    except (ValueError, asyncio.IncompleteReadError) as error:
+        raise OSError(f"no answer over TCP: {error}") from error
+    finally:
+        writer.close()
