@@ -96,7 +96,7 @@ class ZoneKeeper:
             return
         self._zone.put_namespace(name)
         if name == _IDENTITY_NAMESPACE:
-            self._zone.identity = meta.uid(new)
+            self._zone.identify(meta.uid(new))
 
     def _pod_changed(self, old: Obj | None, new: Obj | None) -> None:
         before, after = (_addresses(pod) if pod else () for pod in (old, new))

@@ -82,6 +82,12 @@ class Zone:
                 del self._reverse[address]
         self.version += 1
 
+    def identify(self, identity: str) -> None:
+        """Which cluster this is."""
+        if identity != self.identity:
+            self.identity = identity
+            self.version += 1
+
     def put_namespace(self, name: str) -> None:
         """A namespace is there."""
         if name not in self._namespaces:
