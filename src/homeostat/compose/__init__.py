@@ -44,7 +44,13 @@ ADD_ONS = tuple(_ADD_ONS)
 
 
 # What nearly all components import, whichever room they are of.
-_SHARED = ("homeostat.api.validation", "homeostat.compose.place", "homeostat.loop.informer", "homeostat.wire.server")
+_SHARED = (
+    "homeostat.api.validation",
+    "homeostat.compose.place",
+    "homeostat.compose.rotation",
+    "homeostat.loop.informer",
+    "homeostat.wire.server",
+)
 
 
 def preload_shared() -> None:
