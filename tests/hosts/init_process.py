@@ -1,6 +1,7 @@
 """A node's init in namespaces of its own, with units that tests can follow: `python init_process.py FOLDER`.
 
-Units: `steady` sleeps, `stubborn` ignores SIGTERM, `brief` ends at once with code 3, `worker` is a forked component.
+Units: `steady` sleeps, `stubborn` ignores SIGTERM, `brief` ends at once with code 3, `worker` is a forked component,
+`kubelet` takes a moment to end when it is told by SIGPWR, and then leaves a file.
 Each writes a line into FOLDER/NAME.starts when it starts.
 """
 
@@ -22,7 +23,9 @@ def units(folder: Path) -> list[Unit]:
     def shell(name: str, text: str) -> Unit:
         return Unit(name, f"the {name} unit", ("/bin/sh", "-c", f"echo $$ >>{folder}/{name}.starts; {text}"))
 
+    last = f"sleep 0.3; echo done >{folder}/kubelet.ended; exit 0"
     return [
+        shell("kubelet", f"trap '{last}' PWR; sleep 1000 & wait"),
         shell("steady", "exec sleep 1000"),
         shell("stubborn", "trap '' TERM; while :; do sleep 1000 & wait; done"),
         shell("brief", "exit 3"),

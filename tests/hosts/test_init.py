@@ -106,10 +106,15 @@ def test_orphans_are_reaped(node: Node) -> None:
     orphan = "(exec sleep 0.01) & exit"
     subprocess.run(["nsenter", "--target", str(init), "--all", "--", "/bin/sh", "-c", orphan], check=True)
 
+    def state_of(child: str) -> str:
+        try:
+            return Path(f"/proc/{child}/stat").read_text().rpartition(")")[2].split()[0]
+        except FileNotFoundError:
+            return ""  # a unit that has just ended
+
     def zombies() -> list[str]:
         children = Path(f"/proc/{init}/task/{init}/children").read_text().split()
-        states = [Path(f"/proc/{child}/stat").read_text().rpartition(")")[2].split()[0] for child in children]
-        return [state for state in states if state == "Z"]
+        return [child for child in children if state_of(child) == "Z"]
 
     eventually(lambda: zombies() == [])
 
@@ -121,5 +126,9 @@ def test_a_shutdown_ends_everything_also_what_does_not_want_to(node: Node) -> No
 
 
 def test_somebody_on_the_node_turns_it_off_or_starts_it_anew(node: Node) -> None:
+    """The kubelet is told first, by SIGPWR, so that pods end in order (decision 13); it is not started again."""
+    eventually(lambda: node.starts("kubelet"))
     node.ask("reboot")
     assert node.process.wait(timeout=20) == 3
+    assert (node.folder / "kubelet.ended").read_text() == "done\n"
+    assert node.starts("kubelet") == 1
