@@ -24,8 +24,22 @@ AGREED = {"connection": "Upgrade", "upgrade": "echo"}
 # No deadline of HTTP has anything to say about a stream.
 HASTY = Limits(header_seconds=0.1, body_seconds=0.1, idle_seconds=0.1, stalled_seconds=0.1, linger_seconds=0.1)
 MEGABYTES = random.Random(7).randbytes(5_000_000)
-# More than the kernel's buffers of two connections hold.
-FLOOD = b"flood" * 8_000_000
+# More than all buffers on the way hold, those of the kernel kept small (`tight`, `narrow`).
+FLOOD = b"flood" * 2_000_000
+BUFFERS = (socket.SO_SNDBUF, socket.SO_RCVBUF)
+
+
+def tight():
+    """A listening socket whose connections have small buffers in the kernel, however large it would make them."""
+    sock = socket.create_server(("127.0.0.1", 0))
+    for option in BUFFERS:
+        sock.setsockopt(socket.SOL_SOCKET, option, 64 * 1024)
+    return [sock]
+
+
+def narrow(caller):
+    for option in BUFFERS:
+        caller.writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, option, 64 * 1024)
 
 
 def stream(upgrade):
@@ -79,6 +93,7 @@ def test_what_comes_while_the_handler_still_thinks_is_kept_within_bounds(run):
 
     async def story(site):
         caller = await site.call()
+        narrow(caller)
         caller.send(ASK)
         sending = asyncio.create_task(send_all(caller, FLOOD))
         await asyncio.sleep(0.05)
@@ -88,7 +103,7 @@ def test_what_comes_while_the_handler_still_thinks_is_kept_within_bounds(run):
         assert await caller.reader.readexactly(len(FLOOD)) == FLOOD
         await sending
 
-    run(story, slow)
+    run(story, slow, sockets=tight())
 
 
 async def send_all(caller, data):
@@ -121,6 +136,7 @@ def test_a_stream_may_follow_plain_requests_and_a_refusal_is_an_answer(run):
 def test_a_silent_or_unread_stream_outlives_every_deadline_of_http(run):
     async def story(site):
         caller = await site.call()
+        narrow(caller)
         caller.send(ASK)
         await caller.head()
         sending = asyncio.create_task(send_all(caller, FLOOD))
@@ -131,7 +147,7 @@ def test_a_silent_or_unread_stream_outlives_every_deadline_of_http(run):
         await asyncio.sleep(0.3)
         assert await echoed(caller, b"still there") == b"still there"
 
-    run(story, stream(echo), limits=HASTY)
+    run(story, stream(echo), limits=HASTY, sockets=tight())
 
 
 def test_a_writer_waits_for_its_reader_and_a_reader_for_its_writer(run):
@@ -146,6 +162,7 @@ def test_a_writer_waits_for_its_reader_and_a_reader_for_its_writer(run):
 
     async def story(site):
         caller = await site.call()
+        narrow(caller)
         caller.send(ASK)
         await caller.head()
         await asyncio.sleep(0.2)
@@ -154,7 +171,7 @@ def test_a_writer_waits_for_its_reader_and_a_reader_for_its_writer(run):
         assert len(got) == 200 * 65536 == wrote, "what was written before the end arrives"
         await site.no_connections()
 
-    run(story, stream(pour))
+    run(story, stream(pour), sockets=tight())
 
 
 def test_whoever_leaves_ends_the_stream(run):
@@ -197,6 +214,7 @@ def test_a_peer_that_dies_while_it_is_not_read_is_missed(run, monkeypatch):
 
     async def story(site):
         caller = await site.call()
+        narrow(caller)
         caller.send(ASK)
         await caller.head()
         sending = asyncio.create_task(send_all(caller, FLOOD))
@@ -208,7 +226,7 @@ def test_a_peer_that_dies_while_it_is_not_read_is_missed(run, monkeypatch):
         await ended.wait()
         await site.no_connections()
 
-    run(story, stream(deaf))
+    run(story, stream(deaf), sockets=tight())
 
 
 def test_a_mistake_in_a_stream_cuts_it_off_and_costs_nobody_else(run, caplog):
@@ -261,7 +279,7 @@ def behind(story, upgrade, run, **options):
 
     async def both(front):
         nonlocal port
-        server = await serve(stream(upgrade))
+        server = await serve(stream(upgrade), sockets=tight())
         port = server.port
         try:
             await story(front, server)
@@ -271,7 +289,7 @@ def behind(story, upgrade, run, **options):
     async def passing(request):
         return await relay(port, request)
 
-    run(both, passing, **options)
+    run(both, passing, sockets=tight(), **options)
 
 
 def test_a_proxy_passes_a_stream_on_byte_for_byte(run):
@@ -324,13 +342,14 @@ def test_a_slow_client_slows_the_backend_down(run):
 
     async def story(front, server):
         caller = await front.call()
+        narrow(caller)
         caller.send(ASK)
         await caller.head()
         before = -1
         while before != wrote:
             before = wrote
             await asyncio.sleep(0.2)
-        assert wrote < 30_000_000, "buffers of the kernel and of two hops, no more"
+        assert wrote < 10_000_000, "buffers of the kernel and of two hops, no more"
         caller.writer.transport.abort()
         while server.connections:
             await asyncio.sleep(0.005)
