@@ -35,6 +35,7 @@ async def run(*argv: str, text: str = "", seconds: float = _SECONDS_MAX) -> str:
     finally:
         if process.returncode is None:
             process.kill()
+            await process.wait()
     if process.returncode:
         raise ProgramError(f"{argv[0]} ended with {process.returncode}: {complained.decode(errors='replace').strip()}")
     return said.decode(errors="replace")
