@@ -39,12 +39,23 @@ def test_there_is_a_script_for_each_tool_and_words_pass_through_whole(path: str)
     assert (said.returncode, said.stdout) == (0, "b c\n")
 
 
-def test_an_interpreters_path_may_have_spaces() -> None:
-    assert (
-        launchers("/a b/python")["docker"]
-        .splitlines()[1]
-        .startswith("exec '/a b/python' -P -m homeostat.lab.nodetools")
-    )
+def test_paths_may_have_spaces_and_quotes(tmp_path: Path) -> None:
+    place = tmp_path / "it's a place"
+    place.mkdir()
+    (place / "python").symlink_to("/bin/echo")
+    script = tmp_path / "docker"
+    script.write_text(launchers(str(place / "python"), place)["docker"])
+    said = subprocess.run(["sh", script, "ps", "a b"], capture_output=True, text=True, check=True).stdout
+    assert said.startswith("-P -c import sys; ") and said.endswith("main() docker ps a b\n")
+    assert "it's a place" in said
+
+
+def test_the_tools_are_found_wherever_this_program_was(path: str) -> None:
+    """An interpreter that does not know the package by itself runs them all the same."""
+    script = launchers("/usr/bin/env python3")["systemctl"].replace("'/usr/bin/env python3'", f"{sys.executable} -S")
+    environment = {"PATH": path, "HOMEOSTAT_INIT_SOCKET": "/nowhere"}
+    said = subprocess.run(["sh", "-c", script], capture_output=True, text=True, env=environment)
+    assert "Failed to connect to bus" in said.stderr
 
 
 def test_a_persons_own_files_are_no_modules(path: str, tmp_path: Path) -> None:

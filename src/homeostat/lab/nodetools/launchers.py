@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import shlex
+from pathlib import Path
 
 from homeostat.lab.nodetools.__main__ import NAMES
 
+_SOURCE = Path(__file__).resolve().parents[3]
+# Found where this program was found, in whatever way that was; an import is quicker than `-m`.
+_PROGRAM = "import sys; sys.path.insert(0, {source!r}); from homeostat.lab.nodetools.__main__ import main; main()"
 
-def launchers(python: str) -> dict[str, str]:
-    """Name and text of every script; `python` is the interpreter as the node sees it.
+
+def launchers(python: str, source: Path = _SOURCE) -> dict[str, str]:
+    """Name and text of every script; `python` is the interpreter and `source` the package's folder, as the node sees
+    them.
 
     `-P` keeps the folder where a person stands off the module path.
     """
-    word = shlex.quote(python)
-    return {name: f'#!/bin/sh\nexec {word} -P -m homeostat.lab.nodetools {name} "$@"\n' for name in NAMES}
+    words = shlex.join([python, "-P", "-c", _PROGRAM.format(source=str(source))])
+    return {name: f'#!/bin/sh\nexec {words} {name} "$@"\n' for name in NAMES}
