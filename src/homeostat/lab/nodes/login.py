@@ -9,6 +9,9 @@ from homeostat.lab.nodes.layout import NodeFolder
 from homeostat.lab.state import Folder, replace_file
 from homeostat.lab.topology import Cluster, Node
 
+# Where logins are recorded; the SSH server complains to who logs in when the first is missing.
+_LOGINS = ("lastlog", "wtmp", "btmp")
+
 
 def write(folder: Folder, cluster: Cluster, node: Node) -> None:
     """Write a node's files; a home's are left as they are once they are there. Raises OSError."""
@@ -23,6 +26,10 @@ def write(folder: Folder, cluster: Cluster, node: Node) -> None:
         target = own.etc / name
         target.parent.mkdir(parents=True, exist_ok=True)
         replace_file(target, text.encode(), mode=mode, durable=False)
+    for name in _LOGINS:
+        record = own.var / "log" / name
+        record.parent.mkdir(parents=True, exist_ok=True)
+        record.touch(mode=0o664)
     for home in (own.own("home") / sshd.USER, own.own("root")):
         home.mkdir(mode=0o700, parents=True, exist_ok=True)
         for name, (text, mode) in accounts.home().items():
