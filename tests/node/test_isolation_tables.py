@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from homeostat.node import unsupported
 from homeostat.node.images.credentials import credentials
 from homeostat.node.images.names import is_reference, with_tag
 from homeostat.node.isolation import figures, names, security
@@ -196,6 +197,30 @@ def test_sysctls(name: str, more: Obj, refused: str) -> None:
 def test_whom_a_token_belongs_to(shared: Obj, own: list[Obj], user: int | None) -> None:
     whole = pod(*({"securityContext": context} for context in own), securityContext=shared)
     assert security.file_user(whole) == user
+
+
+@pytest.mark.parametrize(
+    ("whole", "named"),
+    [
+        (pod({}), []),
+        (pod({}, hostUsers=True), []),
+        (pod({}, hostUsers=False), ["hostUsers"]),
+        (
+            pod({}, securityContext={"supplementalGroupsPolicy": "Strict", "seLinuxOptions": {"level": "s0"}}),
+            ["securityContext.seLinuxOptions", "securityContext.supplementalGroupsPolicy"],
+        ),
+        (
+            pod({"resources": {"limits": {"hugepages-2Mi": "2Mi"}}, "securityContext": {"windowsOptions": {"x": 1}}}),
+            ["containers[].resources.limits.hugepages-2Mi", "containers[].securityContext.windowsOptions"],
+        ),
+        (
+            pod({"volumeMounts": [{"name": "v", "recursiveReadOnly": "Enabled"}]}),
+            ["containers[].volumeMounts[].recursiveReadOnly"],
+        ),
+    ],
+)
+def test_what_changes_nothing_is_named(whole: Obj, named: list[str]) -> None:
+    assert unsupported.not_done(whole) == named
 
 
 # Names

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from homeostat.node import resize
-from homeostat.node.plan import Kill, Prune, Resize, Start, plan
+from homeostat.node.plan import Kill, Prune, PruneSandbox, Resize, Start, plan
 from homeostat.node.status import Facts, pod_status
 from homeostat.node.statusdiff import status_patch
 from homeostat.node.view import Trouble, View
@@ -205,3 +205,26 @@ def test_ephemeral_containers_have_statuses_of_their_own() -> None:
     assert debug["state"] == {"waiting": {"reason": "ContainerCreating"}}
     assert status["phase"] == "Running"
     assert "ephemeralContainerStatuses" not in pod_status(pod(), view(runs()), facts())
+
+
+# Former places
+
+
+def boxed(number: int, *, ready: bool) -> Sandbox:
+    return Sandbox(f"s-{number}", SandboxSpec("u-1", "default", "web", attempt=number), "10.1.0.7", NOW, ready)
+
+
+@pytest.mark.parametrize(
+    ("boxes", "holder", "pruned"),
+    [
+        ([boxed(2, ready=True), boxed(1, ready=False), boxed(0, ready=False)], "s-2", ["s-1", "s-0"]),
+        ([boxed(2, ready=True), boxed(1, ready=False), boxed(0, ready=False)], "s-1", ["s-0"]),
+        ([boxed(1, ready=True), boxed(0, ready=True)], "s-1", []),
+        ([boxed(0, ready=False)], "none", []),
+    ],
+)
+def test_a_former_place_goes_when_nothing_of_it_is_left(boxes: list[Sandbox], holder: str, pruned: list[str]) -> None:
+    """kuberuntime_gc.go: dead sandboxes go but for the newest, and those whose containers are still asked about."""
+    held = View(tuple(boxes), {"main": (replace(runs(), sandbox_id=holder),)})
+    found = [action.id for action in plan(pod(), held, NOW).actions if isinstance(action, PruneSandbox)]
+    assert found == pruned

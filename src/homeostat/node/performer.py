@@ -22,7 +22,7 @@ from homeostat.node.failures import NotYet, StartFailure
 from homeostat.node.handlers import Target, hook
 from homeostat.node.isolation import sandboxspec
 from homeostat.node.lastwords import LastWords
-from homeostat.node.plan import SANDBOX, Action, Kill, Prune, Resize, RunSandbox, Start
+from homeostat.node.plan import SANDBOX, Action, Kill, Prune, PruneSandbox, Resize, RunSandbox, Start
 from homeostat.node.prober import Prober, established
 from homeostat.node.starter import Gathered, Starter
 from homeostat.node.starter import Start as Wanted
@@ -149,6 +149,8 @@ class Performer:
             await self._kill(pod, action)
         elif isinstance(action, Resize):
             await self._resize(pod, action)
+        elif isinstance(action, PruneSandbox):
+            await self._runtime.remove_sandbox(action.id)
         else:
             await self._prune(pod, action)
 

@@ -53,6 +53,13 @@ class Prune:
 
 
 @dataclass(frozen=True, slots=True)
+class PruneSandbox:
+    """Forget a former place of the pod, of which nothing is left."""
+
+    id: str
+
+
+@dataclass(frozen=True, slots=True)
 class Resize:
     """Change the limits of a running container."""
 
@@ -60,7 +67,7 @@ class Resize:
     resources: Resources
 
 
-Action: TypeAlias = RunSandbox | Start | Kill | Prune | Resize
+Action: TypeAlias = RunSandbox | Start | Kill | Prune | PruneSandbox | Resize
 
 
 @dataclass(slots=True)
@@ -223,3 +230,6 @@ def _prune(result: Plan, view: View, dead_kept: int) -> None:
     for found in view.containers.values():
         ended = [c for c in found[1:] if c.state is ContainerState.EXITED]
         result.actions += [Prune(c.id) for c in ended[dead_kept:]]
+    used = {container.sandbox_id for found in view.containers.values() for container in found}
+    former = [box for box in view.sandboxes[1:] if not box.ready and box.id not in used]
+    result.actions += [PruneSandbox(box.id) for box in former]

@@ -30,6 +30,32 @@ def not_enforced(pod: Obj, *, mounts_in_place: bool) -> list[str]:
     return sorted(found)
 
 
+def not_done(pod: Obj) -> list[str]:
+    """Fields that a runtime which isolates takes, and that change nothing all the same."""
+    return sorted(set(_not_done(pod)))
+
+
+def _not_done(pod: Obj) -> Iterator[str]:
+    body = spec.spec(pod)
+    shared = body.get("securityContext") or {}
+    if body.get("hostUsers") is False:
+        yield "hostUsers"
+    if shared.get("supplementalGroupsPolicy") == "Strict":
+        yield "securityContext.supplementalGroupsPolicy"
+    for name in ("seLinuxOptions", "windowsOptions"):
+        if shared.get(name):
+            yield f"securityContext.{name}"
+    for container in spec.all_containers(pod):
+        for name in ("seLinuxOptions", "windowsOptions"):
+            if (container.get("securityContext") or {}).get(name):
+                yield f"containers[].securityContext.{name}"
+        for name in (container.get("resources") or {}).get("limits") or {}:
+            if name.startswith("hugepages-"):
+                yield f"containers[].resources.limits.{name}"
+        if any(mount.get("recursiveReadOnly") == "Enabled" for mount in container.get("volumeMounts") or ()):
+            yield "containers[].volumeMounts[].recursiveReadOnly"
+
+
 def _not_enforced(pod: Obj) -> Iterator[str]:
     body = spec.spec(pod)
     yield from (f"securityContext.{name}" for name in _told(body.get("securityContext")))

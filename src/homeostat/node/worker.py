@@ -176,6 +176,8 @@ class PodWorker:
         ignored: list[str] = []
         if runtime.real and not runtime.isolates:
             ignored = unsupported.not_enforced(self.pod, mounts_in_place=runtime.mounts_in_place)
+        elif runtime.real:
+            ignored = unsupported.not_done(self.pod)
         if ignored and not self._performer.adopted(self.pod):
             text = f"The {runtime.name} runtime does not enforce {', '.join(ignored)}"
             self._context.recorder.record(self.pod, "NotEnforced", text)
