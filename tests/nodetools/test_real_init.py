@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from homeostat.lab.nodes import layout
 from homeostat.lab.nodes.init import POWERED_OFF, REBOOT
 from tests.nodetools import init_host
 from tests.nodetools.conftest import Said
@@ -35,7 +36,11 @@ class Host:
     def __call__(self, *words: str) -> Said:
         enter = ["nsenter", "-t", str(self.init), "-m", "-p"]
         tool = [*enter, sys.executable, "-P", "-m", "homeostat.lab.nodetools", *words]
-        done = subprocess.run(tool, capture_output=True, text=True, timeout=30, stdin=subprocess.DEVNULL)
+        # Nobody plays the engine: the init's own socket answers in its place.
+        environment = {**os.environ, "CONTAINER_RUNTIME_ENDPOINT": layout.INIT_SOCKET}
+        done = subprocess.run(
+            tool, capture_output=True, text=True, timeout=30, stdin=subprocess.DEVNULL, env=environment
+        )
         return Said(done.returncode, done.stdout, done.stderr)
 
     def ps(self) -> str:

@@ -15,7 +15,7 @@ import pytest
 from homeostat.lab.nodetools import journal, journalctl, systemd_text
 from homeostat.lab.nodetools.fault import ToolError
 from homeostat.lab.nodetools.units import Unit
-from tests.nodetools.conftest import Tool
+from tests.nodetools.conftest import Said, Tool
 
 Obj = dict[str, Any]
 SINCE = 1_800_000_000.0
@@ -50,7 +50,9 @@ class FakeInit:
             except OSError:
                 return
             with connection, connection.makefile("rb") as lines:
-                connection.sendall(json.dumps(self._obey(json.loads(lines.readline()))).encode() + b"\n")
+                if not (line := lines.readline()):
+                    continue  # somebody looked whether it listens
+                connection.sendall(json.dumps(self._obey(json.loads(line))).encode() + b"\n")
 
     def _obey(self, order: Obj) -> Obj:
         what, unit = order["do"], self.units.get(order.get("unit", ""), {})
@@ -75,6 +77,7 @@ class FakeInit:
 @pytest.fixture
 def init(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeInit]:
     monkeypatch.setenv("HOMEOSTAT_INIT_SOCKET", str(tmp_path / "init.sock"))
+    monkeypatch.setenv("CONTAINER_RUNTIME_ENDPOINT", str(tmp_path / "init.sock"))
     monkeypatch.setattr(journal, "FOLDER", tmp_path)
     one = FakeInit(tmp_path / "init.sock")
     yield one
@@ -229,6 +232,27 @@ def test_a_service_that_does_not_stay_up_is_told_of(init: FakeInit, tool: Tool) 
     assert said.code == 1
     assert said.err.startswith("Job for kubelet.service failed")
     assert 'See "systemctl status kubelet.service"' in said.err
+
+
+def test_the_engines_start_is_done_when_it_answers(
+    init: FakeInit, tool: Tool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As with systemd, to which containerd and docker say when they are ready (Type=notify)."""
+    monkeypatch.setenv("CONTAINER_RUNTIME_ENDPOINT", str(tmp_path / "engine.sock"))
+    seen: list[str] = []
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+
+    def engine() -> None:
+        listener.bind(str(tmp_path / "engine.sock"))
+        seen.append("bound")
+        listener.listen()
+
+    timer = threading.Timer(0.3, engine)
+    timer.start()
+    assert tool("systemctl", "start", "docker") == Said(0, "", "")
+    assert seen == ["bound"]
+    timer.join()
+    listener.close()
 
 
 def test_signals(init: FakeInit, tool: Tool) -> None:

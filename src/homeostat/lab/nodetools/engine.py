@@ -10,6 +10,7 @@ import os
 import socket
 from typing import TYPE_CHECKING, Any
 
+from homeostat.kit import machine
 from homeostat.lab.nodetools.fault import ToolError
 
 if TYPE_CHECKING:
@@ -20,6 +21,9 @@ _ENDPOINT_VARIABLE = "CONTAINER_RUNTIME_ENDPOINT"  # crictl's own
 _NAMESPACE = (("containerd-namespace", "k8s.io"),)
 _MESSAGE_BYTES_MAX = 64 << 20
 _CALL_SECONDS = 30.0
+# What containerd's CRI says while it still reads what runs; who asks waits, as with a docker that starts.
+_STARTING = "server is not initialized yet"
+_READY_SECONDS, _LOOK_SECONDS = 10.0, 0.05
 _RUNTIME = "/runtime.v1.RuntimeService/"
 _IMAGES = "/runtime.v1.ImageService/"
 _TASKS = "/containerd.services.tasks.v1.Tasks/"
@@ -43,12 +47,23 @@ def endpoint() -> str:
     return os.environ.get(_ENDPOINT_VARIABLE, SOCKET).removeprefix("unix://")
 
 
+def listens(path: str) -> OSError | None:
+    """None when somebody accepts at a Unix socket, else why not."""
+    try:
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as sock:
+            sock.connect(path)
+    except OSError as error:
+        return error
+    return None
+
+
 class Engine:
     """The calls, each named for what it does. Raises EngineDown and Refused."""
 
     def __init__(self, path: str | None = None) -> None:
         self._path = path or endpoint()
-        self._probe()  # before gRPC is loaded, which would also wait and try again
+        if error := listens(self._path):  # before gRPC is loaded, which would also wait and try again
+            raise EngineDown(f"{self._path}: {error.strerror}") from error
         import grpc
 
         from homeostat.lab.nodetools import rpc_pb2
@@ -63,25 +78,23 @@ class Engine:
             f"unix:{self._path}", options=[*limits, ("grpc.default_authority", "localhost")]
         )
 
-    def _probe(self) -> None:
-        try:
-            with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as sock:
-                sock.connect(self._path)
-        except OSError as error:
-            raise EngineDown(f"{self._path}: {error.strerror}") from error
-
     def call(self, method: str, request: Any, answer: Any, *, seconds: float | None = _CALL_SECONDS) -> Any:
         """One call; `answer` is the message it gives. `seconds` None waits for ever."""
         ask = self._channel.unary_unary(
             method, request_serializer=type(request).SerializeToString, response_deserializer=answer.FromString
         )
-        try:
-            return ask(request, timeout=seconds, metadata=_NAMESPACE)
-        except self._error as error:
-            code, text = error.code(), error.details() or ""
-            if code == self._down:
-                raise EngineDown(text) from error
-            raise Refused(_plain(text), missing=code == self._missing) from error
+        ready_by = machine.monotonic() + _READY_SECONDS
+        while True:
+            try:
+                return ask(request, timeout=seconds, metadata=_NAMESPACE)
+            except self._error as error:
+                code, text = error.code(), error.details() or ""
+                if _STARTING in text and machine.monotonic() < ready_by:
+                    machine.pause(_LOOK_SECONDS)
+                    continue
+                if code == self._down:
+                    raise EngineDown(text) from error
+                raise Refused(_plain(text), missing=code == self._missing) from error
 
     # The CRI.
 

@@ -11,8 +11,8 @@ import signal
 from collections.abc import Callable, Iterable, Sequence
 
 from homeostat.kit import machine
+from homeostat.lab.nodetools import engine, units
 from homeostat.lab.nodetools import systemd_text as text
-from homeostat.lab.nodetools import units
 from homeostat.lab.nodetools.fault import ToolError
 from homeostat.lab.nodetools.flags import Flag, Line, parse, switches, texts
 from homeostat.lab.nodetools.say import complain
@@ -36,6 +36,7 @@ _REFUSED = {
 }  # fmt: skip
 # How long a start looks whether the service stays up.
 _SETTLE_SECONDS = 0.15
+_ENGINE, _READY_SECONDS = "containerd", 10.0
 
 
 def main(argv: Sequence[str]) -> int:
@@ -102,7 +103,18 @@ def _watch(unit: Unit) -> int:
             )
             return 1
         machine.pause(_SETTLE_SECONDS / 3)
+    if unit.real == _ENGINE:
+        _until_it_answers(unit)
     return 0
+
+
+def _until_it_answers(unit: Unit) -> None:
+    """The container engine's start is done when it answers, as with systemd, which it tells (Type=notify)."""
+    deadline = machine.monotonic() + _READY_SECONDS
+    while engine.listens(engine.endpoint()) is not None and machine.monotonic() < deadline:
+        machine.pause(_SETTLE_SECONDS / 3)
+        if units.units()[unit.name].state != "active":
+            return
 
 
 def _try_restart(line: Line, names: Sequence[str], known: dict[str, Unit]) -> int:
