@@ -28,14 +28,15 @@ from homeostat.kit import clock
 from homeostat.lab.images.stock import BUSYBOX
 from homeostat.node.agent import NodeAgent
 from homeostat.node.config import NodeConfig
-from homeostat.runtime.contract import Container, ContainerState
+from homeostat.node.housekeeping.signals import Signal
+from homeostat.runtime.contract import Container, ContainerState, LogSpan
 from homeostat.runtime.cri.runtime import CriRuntime
 from homeostat.store.memory import MemoryState, MemoryStore
 from homeostat.wire.message import User
 
 Obj = dict[str, Any]
 CGROUPS = Path("/sys/fs/cgroup")
-FLAGS = {"crash-loop-back-off-initial": "100ms"}
+FLAGS = {"crash-loop-back-off-initial": "100ms", "container-log-max-size": "4Ki"}
 
 
 class Node:
@@ -43,6 +44,7 @@ class Node:
 
     def __init__(self, root: Path, socket: str) -> None:
         self.root, self._socket = root, socket
+        self.left: dict[str, Signal] = {}
         self.store = MemoryStore(MemoryState())
         self.server = ApiServer(self.store)
         self.api = ApiClient(InProcessTransport([self.server.handle], User("admin", ("system:masters",))))
@@ -52,7 +54,8 @@ class Node:
         client = ApiClient(InProcessTransport([self.server.handle], User("system:node:n1", ("system:nodes",))))
         settings = Settings({("kubelet", name): value for name, value in FLAGS.items()})
         config = NodeConfig(name="n1", address="127.0.0.1", root=self.root / "kubelet", settings=settings)
-        return NodeAgent(config, client, CriRuntime(self._socket, node_address="127.0.0.1"))
+        runtime = CriRuntime(self._socket, node_address="127.0.0.1")
+        return NodeAgent(config, client, runtime, signals=lambda: self.left)
 
     async def start(self) -> None:
         await self.store.start()
@@ -252,6 +255,52 @@ async def a_killed_container_is_soon_back(node: Node) -> None:
     print(f"  relaunched in {time.monotonic() - begun:.3f} s", flush=True)
 
 
+async def a_log_goes_on_after_it_was_rotated(node: Node) -> None:
+    await node.pod("while :; do echo a line of some length; sleep 0.01; done")
+    await node.ready()
+    log = Path((await node.main()).spec.log_path)
+    await node.until(lambda _: _size(log) > 4096)
+    await node.agent._keeper.look_at_logs()
+    await node.until(lambda _: _size(log.with_name("0.log.1")) > 4096 and _size(log) > 0)
+
+
+def _size(path: Path) -> int:
+    return path.stat().st_size if path.exists() else 0
+
+
+async def a_terminal_and_a_hook_before_the_end(node: Node) -> None:
+    """A terminal where the spec asks for one; a preStop hook has its time before the signal."""
+    hook = {"preStop": {"exec": {"command": ["sh", "-c", "echo first >/dev/termination-log"]}}}
+    script = "tty; trap 'echo then >>/dev/termination-log; exit 0' TERM; while :; do sleep 0.05; done"
+    await node.pod(script, main={"tty": True, "stdin": True, "lifecycle": hook}, terminationGracePeriodSeconds=10)
+    uid = (await node.ready())["metadata"]["uid"]
+    lines = [line.data async for line in node.agent.runtime.read_log((await node.main()).id, LogSpan())]
+    assert lines[0].startswith(b"/dev/pts/"), lines
+    words = node.root / "kubelet/pods" / uid / "termination/main/0"
+    await node.api.delete(POD, "web", "default")
+    # The file goes with the pod, long after the container has ended: its sandbox is taken down in between.
+    said = ""
+    while await node.get() is not None:
+        said = _text(words) or said
+        await clock.sleep(0.005)
+    assert said == "first\nthen\n", said
+
+
+def _text(path: Path) -> str:
+    return path.read_text() if path.exists() else ""
+
+
+async def a_node_short_of_memory(node: Node) -> None:
+    """Pressure is told to the agent; the pod that goes is the engine's own, killed at once."""
+    await node.pod("exec sleep 1000", terminationGracePeriodSeconds=60)
+    await node.ready()
+    node.left["memory.available"] = Signal(1 << 20, 1 << 30)
+    await node.agent._keeper.look_at_pressure()
+    pod = await node.until(lambda pod: pod if pod and pod["status"].get("phase") == "Failed" else None)
+    assert pod["status"]["reason"] == "Evicted", pod["status"]
+    assert "Container main was using" in pod["status"]["message"], pod["status"]
+
+
 async def many_pods_at_once(node: Node) -> None:
     begun, used = time.monotonic(), time.process_time()
     names = [f"web-{place}" for place in range(6)]
@@ -282,6 +331,7 @@ STORIES: dict[str, Story] = {story.__name__: story for story in (
     an_ordinary_pod, an_engine_that_ends_a_container_for_its_memory,
     a_user_of_its_own_on_a_root_that_cannot_be_written, volumes_in_memory_and_parts_of_volumes,
     sidecars_before_and_after, an_ephemeral_container_sees_its_target, a_pod_is_resized_while_it_runs,
+    a_log_goes_on_after_it_was_rotated, a_terminal_and_a_hook_before_the_end, a_node_short_of_memory,
     a_new_agent_adopts_what_runs, a_killed_container_is_soon_back, many_pods_at_once,
 )}  # fmt: skip
 
