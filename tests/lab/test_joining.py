@@ -235,9 +235,10 @@ def test_a_joined_machine_runs_real_pods(tmp_path: Path, elsewhere: tuple[str, s
         async with cluster(tmp_path, ours) as made:
             command = [HOMEOSTAT, "join", made.url, "--token", TOKEN, "--ca-cert-hash", made.fingerprint]
             command += ["--node-name", "guest", "--root", str(tmp_path / "root")]
-            # Its mounts end with it.
+            # Its mounts end with it, and what it puts below /run.
             inside = ["nsenter", f"--net=/run/netns/{namespace}", "unshare", "--mount", "--propagation", "private"]
-            guest = await asyncio.create_subprocess_exec(*inside, *command)
+            own = ["sh", "-c", 'mount -t tmpfs none /run && exec "$@"', "sh"]
+            guest = await asyncio.create_subprocess_exec(*inside, *own, *command)
             try:
                 await made.until(lambda: _ready(made.admin))
                 await made.admin.create(POD, _hello())
