@@ -3,8 +3,8 @@
     python -m bench [--only api,scheduling,lab] [--rounds 3]
 
 Parts: `api` (one API server), `scheduling` (with controller manager and scheduler), `lab` (the cluster that `make up`
-boots), `network` (the service rules of a node). With `--only` the page is left alone. It ends with 1 when a part could
-not be measured; a missed figure is no failure.
+boots), `network` (the service rules of a node), `dns` (cluster DNS). With `--only` the page is left alone. It ends with
+1 when a part could not be measured; a missed figure is no failure.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from bench import api, lab, network, scheduling
+from bench import api, dns, lab, network, scheduling
 from bench.figures import Row, markdown
 
 _PAGE = Path(__file__).parent.parent / "docs" / "performance.md"
@@ -69,6 +69,7 @@ def main() -> int:
         "scheduling": lambda: scheduling.rows(rounds=options.rounds),
         "lab": lab.rows,
         "network": network.rows,
+        "dns": dns.rows,
     }
     chosen = options.only.split(",") if options.only else list(parts)
     if unknown := set(chosen) - set(parts):

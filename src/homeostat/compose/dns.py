@@ -26,8 +26,8 @@ from homeostat.wire.server import Server, serve
 _ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 _RESOLV_CONF = Path("/etc/resolv.conf")
 _HOST, _PORT = "0.0.0.0", 53
-# When it is told to end it answers for so long: proxies may not have heard yet (CoreDNS, plugin health, lameduck).
-_LAME_DUCK_SECONDS = 5.0
+# When it is told to end it answers for so long: proxies may not have heard yet (as CoreDNS, plugin health, lameduck).
+_LAME_DUCK_SECONDS = 3.0
 
 _log = logger("dns")
 

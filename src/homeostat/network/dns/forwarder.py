@@ -20,7 +20,9 @@ from homeostat.network.dns.message import Reply
 DNS_PORT = 53
 _SERVERS_MAX = 3
 _UNDER_WAY_MAX = 1000
-_DOWN = Backoff(first_seconds=1.0, ceiling_seconds=10.0)
+# Refusals cost nothing, silence costs seconds: longer than all servers together may take.
+_REFUSED = Backoff(first_seconds=0.5, ceiling_seconds=5.0)
+_SILENT = Backoff(first_seconds=10.0, ceiling_seconds=30.0)
 _NEW_IDENTITY_SECONDS = 60.0
 _FAILED = Reply(records.SERVFAIL)
 _TEXT_LENGTH_BYTES = 1
@@ -104,7 +106,8 @@ class Forwarder:
     def _failed(self, server: _Server, error: OSError) -> None:
         if not server.failures:
             _log.warning("%s:%d does not answer: %s", *server.address, str(error) or type(error).__name__)
-        server.down_until = clock.monotonic() + _DOWN.delay(server.failures)
+        pause = _SILENT if isinstance(error, TimeoutError) else _REFUSED
+        server.down_until = clock.monotonic() + pause.delay(server.failures)
         server.failures += 1
 
     async def look_for_circles(self, name: records.Labels, identity: str) -> None:

@@ -6,6 +6,7 @@ Rules: RFC 1035 section 4.2, RFC 7766 (TCP: several questions on one connection,
 from __future__ import annotations
 
 import asyncio
+from typing import cast
 
 from homeostat.kit import tasks
 from homeostat.network.dns.responder import Pending, Responder
@@ -25,7 +26,7 @@ class _Datagrams(asyncio.DatagramProtocol):
         self._transport: asyncio.DatagramTransport | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = transport  # type: ignore[assignment]
+        self._transport = cast("asyncio.DatagramTransport", transport)
 
     def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:
         reply = self._responder.at_once(data, tcp=False)
@@ -60,10 +61,10 @@ class _Stream(asyncio.Protocol):
         self._idle: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        # uvloop's transports are none of asyncio's classes.
+        self._transport = cast("asyncio.Transport", transport)
         if len(self._streams) >= _CONNECTIONS_MAX:
-            transport.abort()
+            self.close()
             return
         self._streams.add(self)
         self._rest()
