@@ -247,3 +247,70 @@ def test_the_summary_tells_what_pods_use_and_what_the_node_has_left(play: Play, 
         assert container["rootfs"]["usedBytes"] == 9
 
     play(story, isolated=ground)
+
+
+# Who is spared, and who is not taken
+
+
+@pytest.mark.parametrize(
+    ("signal", "kind", "resource"),
+    [
+        ("nodefs.available", "DiskPressure", "ephemeral-storage"),
+        ("imagefs.available", "DiskPressure", "ephemeral-storage"),
+        ("pid.available", "PIDPressure", "pids"),
+    ],
+)
+def test_each_shortage_has_its_condition_and_costs_one_pod_at_a_time(
+    play: Play, ground: Path, signal: str, kind: str, resource: str
+) -> None:
+    async def story(stage: Stage) -> None:
+        await stage.pod("low", priority=-5, priorityClassName="")
+        await stage.pod("critical", priority=2_000_000_000, priorityClassName="system-node-critical")
+        await stage.ready("low")
+        await stage.ready("critical")
+        stage.left[signal] = Signal(1, 1000)
+        pod = await stage.phase("Failed", "low")
+        assert f"The node was low on resource: {resource}." in pod["status"]["message"]
+        await pressed(stage, kind, "True")
+        await clock.sleep(60)
+        await stage.ready("critical")
+        taints = (await stage.api.get(NODE, "node-1"))["spec"].get("taints", [])
+        assert taints == [], "taints follow conditions by a loop of the controller manager"
+
+    limits = "memory.available<100Mi,nodefs.available<10%,imagefs.available<15%,pid.available<100"
+    play(story, isolated=ground, settings={"eviction-hard": limits})
+
+
+def test_a_container_that_writes_too_much_costs_its_pod(play: Play, ground: Path) -> None:
+    async def story(stage: Stage) -> None:
+        limits = {"resources": {"limits": {"ephemeral-storage": "1Mi"}}}
+        await stage.pod("big", containers=[container("main", **limits)])
+        await stage.pod("small", containers=[container("main", **limits)])
+        for name, size in (("big", 2 * MIB), ("small", MIB // 2)):
+            pod = await stage.ready(name)
+            [found] = [c for c in stage.runtime._containers.values() if c.pod_uid == pod["metadata"]["uid"]]
+            stage.runtime.usage[found.id] = Stats(found.id, writable_bytes=size)
+        pod = await stage.phase("Failed", "big")
+        assert pod["status"]["message"] == 'Container main exceeded its local ephemeral storage limit "1Mi". '
+        await stage.ready("small")
+
+    play(story, isolated=ground)
+
+
+def test_an_evicted_pod_is_not_started_again_and_leaves_when_it_is_deleted(play: Play, ground: Path) -> None:
+    async def story(stage: Stage) -> None:
+        await stage.pod()
+        uid = (await stage.ready())["metadata"]["uid"]
+        stage.left["memory.available"] = Signal(1, 1 << 30)
+        await stage.phase("Failed")
+        stage.left["memory.available"] = Signal(1 << 29, 1 << 30)
+        await stage.restart_agent()
+        await clock.sleep(60)
+        assert await stage.running() == []
+        await stage.api.delete(POD, "web", "default")
+        await stage.until(lambda pod: pod is None)
+        await clock.sleep(15)
+        assert not (ground / "node/pods" / uid).exists()
+        assert not (ground / f"cgroup/cpu/kubepods/besteffort/pod{uid}").exists()
+
+    play(story, isolated=ground)
