@@ -8,12 +8,13 @@ import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import orjson
 import pytest
 
 from homeostat.lab.control import ask_async
-from homeostat.lab.relay import Backend, Relay, bound, watch_health
+from homeostat.lab.relay import Backend, Health, Relay, bound, to_part, watch_health
 from homeostat.lab.state import LabError
 from homeostat.lab.uplink import Uplinks, serve_orders
 
@@ -167,9 +168,9 @@ def test_a_server_that_hangs_loses_its_connections_and_its_turn(tmp_path: Path) 
             reader, writer = await asyncio.open_connection("127.0.0.1", port)
             writer.write(b"who?\n")
             hanging = (await reader.readline()).decode().strip()
-            healthy = {"m1": True, "m2": True}
+            healthy = {"m1": Health.READY, "m2": Health.READY}
 
-            async def check(backend: Backend) -> bool:
+            async def check(backend: Backend) -> Health:
                 return healthy[backend.node]
 
             watching = asyncio.ensure_future(
@@ -178,13 +179,94 @@ def test_a_server_that_hangs_loses_its_connections_and_its_turn(tmp_path: Path) 
             async with asyncio.timeout(5):
                 while not all(backend.proven for backend in backends):
                     await asyncio.sleep(0.01)
-            healthy[hanging] = False
+            healthy[hanging] = Health.SILENT
             # The client hears of it: its connection is reset after two failed checks.
             with pytest.raises((ConnectionResetError, asyncio.IncompleteReadError)):
                 await asyncio.wait_for(reader.readexactly(1), 10)
             assert hanging not in {await ask(port) for _ in range(4)}
             watching.cancel()
             writer.close()
+
+    asyncio.run(story())
+
+
+def _checked(*found: list[Health]) -> list[Backend]:
+    """Servers that were ready once, after the checks `found` of each."""
+    made = []
+    for number, healths in enumerate(found):
+        backend = Backend(f"m{number + 1}", "127.0.0.1", 1)
+        for health in [Health.READY, *healths]:
+            backend.checked(health)
+        made.append(backend)
+    return made
+
+
+def test_a_server_that_nobody_can_stand_in_for_keeps_its_connections() -> None:
+    """Two of three masters are gone: the third lives and has no quorum, and is to say so rather than to hang up."""
+    silent, unready, ready = Health.SILENT, Health.UNREADY, Health.READY
+    gone, lone = [silent, silent], [unready, unready]
+    servers = _checked(gone, lone, gone)
+    assert to_part(servers) == []
+    assert max(servers, key=lambda server: server.rank).node == "m2", "and it is asked first"
+    # One returns, so there is a better one than those that are still gone; they are parted from once.
+    servers[1].checked(ready)
+    assert [server.node for server in to_part(servers)] == ["m1", "m3"]
+    servers[0].parted = True
+    assert [server.node for server in to_part(servers)] == ["m3"]
+    servers[0].checked(ready)
+    servers[0].checked(silent)
+    assert servers[0] not in to_part(servers), "a single failed check may be an accident"
+    servers[0].checked(silent)
+    assert servers[0] in to_part(servers)
+
+
+def test_a_server_that_was_never_ready_has_no_connections_to_lose() -> None:
+    starting, running = Backend("m1", "127.0.0.1", 1), Backend("m2", "127.0.0.1", 1)
+    for _ in range(3):
+        starting.checked(Health.SILENT)
+        running.checked(Health.READY)
+    assert to_part([starting, running]) == []
+
+
+def test_only_the_first_connection_waits_for_a_server_without_power(tmp_path: Path) -> None:
+    """It says nothing, and the address answers nobody: whoever finds out spares the others."""
+
+    async def story() -> None:
+        uplinks = Uplinks(NODES, tmp_path / "uplinks.json")
+        server = Server("m2")
+        # A full backlog: the kernel answers nothing, as a machine without power.
+        with socket.socket() as dead:
+            dead.bind(("127.0.0.1", 0))
+            dead.listen(0)
+            dead_port = dead.getsockname()[1]
+            fillers = [socket.socket() for _ in range(4)]
+            for filler in fillers:
+                filler.setblocking(False)
+                filler.connect_ex(("127.0.0.1", dead_port))
+            backends = [
+                Backend("m1", "127.0.0.1", dead_port),
+                Backend("m2", "127.0.0.1", await server.start()),
+            ]
+            relay = Relay(uplinks, backends)
+            listening = bound("127.0.0.1", 0)
+            await relay.listen(listening)
+            dials: list[int] = []
+            dial = uplinks.dial
+
+            async def counted(host: str, port: int, **more: Any) -> Any:
+                dials.append(port)
+                return await dial(host, port, **more)
+
+            uplinks.dial = counted  # type: ignore[method-assign]
+            answers = [await ask(listening.getsockname()[1]) for _ in range(6)]
+            assert answers == ["m2"] * 6
+            assert dials.count(dead_port) == 1
+            backends[0].checked(Health.READY)
+            assert backends[0].rank is Health.READY, "a good check brings it back"
+            await relay.close()
+            server.stop()
+            for filler in fillers:
+                filler.close()
 
     asyncio.run(story())
 

@@ -12,12 +12,14 @@ from homeostat.compose import rotation
 from homeostat.compose.place import Place
 from homeostat.kit import tasks
 from homeostat.lab import certificates
-from homeostat.lab.relay import Backend, Check, Relay, bound, watch_health
+from homeostat.lab.relay import Backend, Check, Health, Relay, bound, watch_health
 from homeostat.lab.topology import KUBELET_BEHIND_PORT, KUBELET_PORT, UPLINK_PORT, Node
 from homeostat.lab.uplink import Uplinks, serve_orders
 from homeostat.network.applier import Applier
 from homeostat.network.proxy import ServiceProxy
 from homeostat.wire.message import Request
+
+_CHECK_SECONDS = 1.0
 
 
 async def run(place: Place, stop: asyncio.Event) -> None:
@@ -73,20 +75,25 @@ def _proxy_tls(place: Place) -> ssl.SSLContext:
 
 
 def _checker(place: Place, uplinks: Uplinks) -> Check:
-    """A health check of one API server: its /readyz, across its uplink, within a second."""
+    """A health check of one API server, across its uplink, within a second: whether it is ready, or at least answers.
+    One that cannot reach its store is late to say that it is not ready: so both are asked at once."""
     tls = _proxy_tls(place)
     transports: dict[Backend, HttpTransport] = {}
 
-    async def check(server: Backend) -> bool:
-        if uplinks.is_cut(server.node):
+    async def passes(transport: HttpTransport, path: str) -> bool:
+        try:
+            async with asyncio.timeout(_CHECK_SECONDS):
+                return (await transport.send(Request("GET", path), repeatable=False)).status == 200
+        except (ApiError, TimeoutError):
             return False
+
+    async def check(server: Backend) -> Health:
+        if uplinks.is_cut(server.node):
+            return Health.SILENT
         transport = transports.get(server)
         if transport is None:
             transport = transports[server] = HttpTransport([f"https://{server.host}:{server.port}"], tls=tls)
-        try:
-            async with asyncio.timeout(1.0):
-                return (await transport.send(Request("GET", "/readyz"), repeatable=False)).status == 200
-        except (ApiError, TimeoutError):
-            return False
+        ready, alive = await asyncio.gather(passes(transport, "/readyz"), passes(transport, "/livez"))
+        return Health.READY if ready else Health.UNREADY if alive else Health.SILENT
 
     return check

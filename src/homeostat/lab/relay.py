@@ -1,7 +1,9 @@
 """The relay: one address for the API, in front of all API servers; and the ports that a node shows through its uplink.
 
-It works on bytes, not on requests: TLS passes through it. A dead API server refuses the connection and the next is
-taken; a hung one fails its checks, leaves the rotation and loses its relayed connections, so that clients notice.
+It works on bytes, not on requests: TLS passes through it. A dead API server refuses the connection (or, without power,
+says nothing) and the next is taken, and all later connections pass it over; a hung one fails its checks, leaves the
+rotation and loses its relayed connections, so that clients notice. That happens only while another one is up: a server
+that lives but has lost its store tells its clients so in words, and a reset connection tells them nothing.
 """
 
 from __future__ import annotations
@@ -10,6 +12,7 @@ import asyncio
 import socket
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from enum import IntEnum
 
 from homeostat.kit import clock, tasks
 from homeostat.kit.log import logger
@@ -17,7 +20,8 @@ from homeostat.lab.uplink import Uplinks
 from homeostat.network.splice import Side
 
 _log = logger("relay")
-_DIAL_SECONDS = 0.5
+# The kernel of a machine that has power answers at once, however busy its programs are.
+_DIAL_SECONDS = 0.3
 # How long a client waits for any backend at all: an API server that is just starting is worth waiting for.
 _PATIENCE_SECONDS = 10.0
 _RETRY_SECONDS = 0.02
@@ -25,14 +29,25 @@ _CHECK_SECONDS = 1.0
 _FAILURES_MAX = 2
 
 
+class Health(IntEnum):
+    """What a check finds, worst first: nothing answers; a server answers that is not ready; one that is."""
+
+    SILENT = 0
+    UNREADY = 1
+    READY = 2
+
+
 @dataclass(eq=False, slots=True)
 class Backend:
-    """A server behind the relay, on `node`."""
+    """A server behind the relay, on `node`. `failures` are checks in a row, up to the last, that did not find it ready;
+    `parted` says that its connections were dropped for that; `proven` that it was ready once."""
 
     node: str
     host: str
     port: int
+    health: Health = Health.READY
     failures: int = 0
+    parted: bool = False
     proven: bool = False
 
     @property
@@ -40,8 +55,25 @@ class Backend:
         """Whether its last checks failed."""
         return self.failures >= _FAILURES_MAX
 
+    @property
+    def rank(self) -> Health:
+        """How good a choice it is: a single failed check may be an accident."""
+        return self.health if self.down else Health.READY
 
-Check = Callable[[Backend], Awaitable[bool]]
+    def checked(self, health: Health) -> None:
+        """Take in what a check has found."""
+        self.health = health
+        self.failures = 0 if health is Health.READY else self.failures + 1
+        self.parted = self.parted and self.down
+        self.proven = self.proven or health is Health.READY
+
+    def unreachable(self) -> None:
+        """No connection comes about: it is passed over until a check finds it well."""
+        self.health = Health.SILENT
+        self.failures = max(self.failures, _FAILURES_MAX)
+
+
+Check = Callable[[Backend], Awaitable[Health]]
 
 
 class Relay:
@@ -89,6 +121,7 @@ class Relay:
                         backend.host, backend.port, nodes=nodes, timeout_seconds=_DIAL_SECONDS
                     )
                 except (OSError, TimeoutError):
+                    backend.unreachable()
                     continue
                 self._uplinks.join(client, side, nodes, label=backend)
                 return
@@ -99,7 +132,7 @@ class Relay:
         self._turn += 1
         order = [self._backends[(self._turn + i) % len(self._backends)] for i in range(len(self._backends))]
         # The ones that fail their checks come last: better a try than none.
-        return sorted(order, key=lambda backend: backend.down)
+        return sorted(order, key=lambda backend: backend.rank, reverse=True)
 
 
 def bound(host: str, port: int) -> socket.socket:
@@ -116,13 +149,19 @@ def bound(host: str, port: int) -> socket.socket:
 
 
 async def watch_health(backends: Sequence[Backend], check: Check, on_down: Callable[[Backend], None]) -> None:
-    """Check every backend each second, for ever; `on_down` hears of one that has just failed too often."""
+    """Check every backend each second, for ever; `on_down` hears of one that fails while another is up."""
     while True:
-        for backend, healthy in zip(backends, await asyncio.gather(*map(check, backends)), strict=True):
-            was_down = backend.down
-            backend.failures = 0 if healthy else backend.failures + 1
-            if backend.down and not was_down and backend.proven:
-                _log.warning("the API server on %s does not answer", backend.node)
-                on_down(backend)
-            backend.proven = backend.proven or healthy
+        for backend, health in zip(backends, await asyncio.gather(*map(check, backends)), strict=True):
+            backend.checked(health)
+        for backend in to_part(backends):
+            _log.warning("the API server on %s does not answer", backend.node)
+            backend.parted = True
+            on_down(backend)
         await clock.sleep(_CHECK_SECONDS)
+
+
+def to_part(backends: Sequence[Backend]) -> list[Backend]:
+    """Those whose clients are better off elsewhere, and have not been sent there yet. Pure."""
+    if all(backend.down for backend in backends):
+        return []
+    return [backend for backend in backends if backend.down and backend.proven and not backend.parted]
