@@ -10,6 +10,7 @@ import asyncio
 import threading
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from itertools import pairwise
 from types import TracebackType
 
 from homeostat.api.errors import ApiError
@@ -35,7 +36,7 @@ class Cost:
     def gap(self, since: float) -> float:
         """The longest time without an answer after `since`."""
         moments = [since, *(moment for moment in self.answers if moment > since)]
-        return max((after - before for before, after in zip(moments, moments[1:], strict=False)), default=0.0)
+        return max((after - before for before, after in pairwise(moments)), default=0.0)
 
 
 class OpenLoop:

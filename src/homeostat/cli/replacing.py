@@ -17,6 +17,7 @@ from homeostat.lab import etcd, manifests
 from homeostat.lab.boot import prepare
 from homeostat.lab.control import ask
 from homeostat.lab.images import stock
+from homeostat.lab.nodes import reach
 from homeostat.lab.nodes.layout import NodeFolder
 from homeostat.lab.state import Folder, LabError
 from homeostat.lab.topology import Cluster
@@ -36,7 +37,7 @@ def replace_master(folder: Folder, name: str) -> None:
     ask(folder.supervisor_socket, {"do": "status"})
     ask(folder.supervisor_socket, {"do": "stop-node", "node": name, "power": True}, timeout_seconds=_ORDER_SECONDS)
     try:
-        quorum.replace_member(cluster, folder.pki, name)
+        reach.in_network(folder, lambda: quorum.replace_member(cluster, folder.pki, name))
     except LabError:
         # Nothing was thrown away: it comes back as it was.
         with suppress(LabError):
@@ -61,7 +62,8 @@ def write_joining(folder: Folder, cluster: Cluster, name: str) -> None:
 def _wait_member(folder: Folder, cluster: Cluster, name: str) -> None:
     deadline = clock.monotonic() + _MEMBER_SECONDS
     while True:
-        trouble = next((m.trouble for m in quorum.members(cluster, folder.pki) if m.name == name), "it has not started")
+        members = reach.in_network(folder, lambda: quorum.members(cluster, folder.pki))
+        trouble = next((m.trouble for m in members if m.name == name), "it has not started")
         if not trouble:
             return
         if clock.monotonic() > deadline:

@@ -20,7 +20,7 @@ from pathlib import Path
 from homeostat import KUBERNETES_VERSION
 from homeostat.kit import clock
 from homeostat.lab.boot import is_running
-from homeostat.lab.nodes import layout
+from homeostat.lab.nodes import layout, reach
 from homeostat.lab.nodes.layout import NodeFolder
 from homeostat.lab.state import Folder, LabError, replace_file
 from homeostat.lab.topology import Cluster
@@ -38,8 +38,13 @@ def back_up(folder: Folder, target: Path, *, force: bool) -> Header:
     cluster = folder.load()
     if target.exists() and not force:
         raise LabError(f"{target} is there already; --force overwrites it")
-    with _explained():
-        return asyncio.run(_back_up(store_of(folder, cluster), cluster, target, files=_kept(folder.pki)))
+
+    def write() -> Header:
+        with _explained():
+            return asyncio.run(_back_up(store_of(folder, cluster), cluster, target, files=_kept(folder.pki)))
+
+    # Its members are only there where the nodes are.
+    return reach.in_network(folder, write) if cluster.store == "etcd" and is_running(folder) else write()
 
 
 async def _back_up(store: Store, cluster: Cluster, target: Path, *, files: dict[str, bytes]) -> Header:

@@ -1,6 +1,6 @@
 """The etcd members of a cluster's masters, for commands: how they do, and one that is put in a lost one's place.
 
-To be called where the nodes' addresses are: in the lab's network, or as root on its host.
+To be called where the nodes' addresses are: in the lab's network (`lab.nodes.reach`), or as root on its host.
 """
 
 from __future__ import annotations

@@ -20,7 +20,7 @@ _CONNECT_SECONDS = 10.0
 def main(pid: int, port: int) -> int:
     """Returns the exit code. Call it in a process of one thread."""
     try:
-        _enter(pid)
+        enter(pid)
         with socket.create_connection(("127.0.0.1", port), timeout=_CONNECT_SECONDS) as sock:
             sock.settimeout(None)
             splice(sock)
@@ -30,7 +30,8 @@ def main(pid: int, port: int) -> int:
     return 0
 
 
-def _enter(pid: int) -> None:
+def enter(pid: int) -> None:
+    """Move this process, of one thread, into the user and the network namespace of another. Raises OSError."""
     for name, kind in (("user", kernel.NEWUSER), ("net", kernel.NEWNET)):
         path = f"/proc/{pid}/ns/{name}"
         if os.readlink(path) != os.readlink(f"/proc/self/ns/{name}"):

@@ -4,19 +4,34 @@ from __future__ import annotations
 
 import asyncio
 import signal
+import socket
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 from homeostat.api.types import Obj
+from homeostat.client.contract import Client
 from homeostat.lab.control import ask_async
 from homeostat.lab.nodes import enter, layout
+from homeostat.lab.nodes.reach import Sockets
 from homeostat.lab.stage import LabStage
-from homeostat.lab.state import LabError
+from homeostat.lab.state import Folder, LabError
 
 _KILL_SECONDS = 10.0
 
 
 class HostStage(LabStage):
     """Implements `drill.contract.Stage` for such a lab."""
+
+    def __init__(self, folder: Folder, client: Client, probe: Callable[[], Awaitable[None]]) -> None:
+        super().__init__(folder, client, probe)
+        self._sockets = Sockets(folder)
+
+    def close(self) -> None:
+        """Let go of the lab's network."""
+        self._sockets.close()
+
+    def _socket(self) -> socket.socket:
+        return self._sockets.make()
 
     async def _kill(self, node: str, container_id: str) -> str:
         argv = ["docker", "kill", container_id]
