@@ -77,11 +77,10 @@ def plan(folder: Folder, wish: Wish) -> Plan:
     given["api_port"] = wish.api_port or _free_port()
     for index in free_indexes():
         cluster = _check_store(Cluster(index=index, **given))
-        try:
+        if cluster.contained and cluster.node_cidr:
+            needs.check_range(cluster.node_network)
+        with contextlib.suppress(LabError):
             return Plan(cluster, _claim(cluster), note)
-        except LabError:
-            if cluster.node_cidr:
-                raise
     raise LabError(f"the addresses of {CLUSTERS_MAX} clusters are all in use; `homeostat down --purge` forgets one")
 
 

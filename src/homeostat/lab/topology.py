@@ -31,6 +31,8 @@ SECURE_PORT = 443
 ETCD_CLIENT_PORT, ETCD_PEER_PORT = 2379, 2380
 POD_RANGE, SERVICE_RANGE = "10.244.0.0/16", "10.96.0.0/16"
 CLUSTER_DOMAIN = "cluster.local"
+# All nodes of a lab are on the host's disk: Kubernetes' 10 % and 15 % of a large one would keep them from working.
+EVICTION_HARD = "memory.available<100Mi,nodefs.available<1%,nodefs.inodesFree<1%,imagefs.available<1%"
 # Which addresses of the nodes' network are for load balancers, the first and the last.
 _POOL = (200, 250)
 CONTROL_PLANE_TAINT = {"key": "node-role.kubernetes.io/control-plane", "effect": "NoSchedule"}
@@ -136,7 +138,8 @@ class Cluster:
             manager.setdefault("load-balancer-addresses", self.balancer_addresses)
         flags = {**given, "apiserver": server, "controller-manager": manager}
         if self.contained:
-            flags["kubelet"] = {"cluster-dns": self.dns_address, **given.get("kubelet", {})}
+            own = {"cluster-dns": self.dns_address, "eviction-hard": EVICTION_HARD}
+            flags["kubelet"] = {**own, **given.get("kubelet", {})}
         return Settings.from_dict(flags)
 
     def nodes(self) -> list[Node]:
