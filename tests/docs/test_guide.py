@@ -97,7 +97,7 @@ def test_a_terminal_is_one(terminal: Terminal) -> None:
 
 
 def test_a_command_that_does_not_end_is_named(terminal: Terminal) -> None:
-    with pytest.raises(AssertionError, match="not within 0.3 s: sleep 20"):
+    with pytest.raises(AssertionError, match=r"not within 0\.3 s: sleep 20"):
         terminal.type("sleep 20", seconds=0.3)
 
 

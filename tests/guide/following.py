@@ -15,6 +15,7 @@ from typing import Any
 
 from tests.guide.witnesses import Account, Inside, Kubectl, Outside
 from tests.support.kubectl import kubectl_path
+from tests.support.patience import eventually
 from tests.support.tutorial import Reader, Step, Terminal, steps
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -141,7 +142,8 @@ class Follower:
         port, network, cluster_ip = names.typed("30299"), names.typed("172.30.0"), names.typed("10.96.119.222")
         clients = [f"balancer={network}.1:{port}", f"node-port={network}.22:{port}"]
         self._outside = Outside(clients, self._folder / "outside.log")
-        self._inside = Inside(self._kubectl, "worker-2", [f"pod={cluster_ip}:8080"])
+        inside = [f"pod-by-address={cluster_ip}:8080", "pod-by-name=hello.default:8080"]
+        self._inside = Inside(self._kubectl, "worker-2", inside)
 
     def _use_kubectl(self) -> None:
         calls = "while :; do kubectl get nodes -o name && echo worked || echo failed; sleep 0.3; done"
@@ -154,7 +156,7 @@ class Follower:
 
     def _close_accounts_of_node_failure(self) -> None:
         record = self._record
-        record.after = self._kubectl.objects(LASTING)
+        record.after = eventually(self._settled, seconds=60)
         assert self._inside is not None
         record.clients |= self._inside.end()
         for node in ("worker-1", "worker-2"):
@@ -162,6 +164,11 @@ class Follower:
             told = subprocess.run(argv, env=self._environment, capture_output=True, text=True, timeout=60)
             assert told.returncode == 0, told.stderr
             record.containers[node] = len(told.stdout.split())
+
+    def _settled(self) -> list[dict[str, Any]]:
+        """All objects, once nothing is going away any more."""
+        objects = self._kubectl.objects(LASTING)
+        return [] if any("deletionTimestamp" in obj["metadata"] for obj in objects) else objects
 
     def _close_accounts(self) -> None:
         assert self._outside is not None
