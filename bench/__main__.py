@@ -2,9 +2,9 @@
 
     python -m bench [--only api,scheduling,lab] [--rounds 3]
 
-Parts: `api` (one API server), `scheduling` (with controller manager and scheduler), `lab` (the cluster that `make up`
-boots), `network` (the service rules of a node), `dns` (cluster DNS). With `--only` the page is left alone. It ends with
-1 when a part could not be measured; a missed figure is no failure.
+Parts: `api` (one API server), `scheduling` (with controller manager and scheduler), `lab` (a cluster of plain
+processes), `hosts` (one whose nodes are hosts), `network` (the service rules of a node), `dns` (cluster DNS). With
+`--only` the page is left alone. It ends with 1 when a part could not be measured; a missed figure is no failure.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from bench import api, dns, lab, network, scheduling
+from bench import api, dns, hosts, lab, network, scheduling
 from bench.figures import Row, markdown
 
 _PAGE = Path(__file__).parent.parent / "docs" / "performance.md"
@@ -26,8 +26,9 @@ _INTRODUCTION = """# Performance
 Written by `make bench`. The figures of the Go kube-apiserver (v1.36.2 with etcd 3.4) come from a 2-core machine under
 the same load: server, store and load generator on one machine, 16 connections, 2,000 pods. Ours are one API server with
 SQLite, durable, over HTTP with TLS (`bench/api.py`, `bench/load.py`); the scheduling benchmark adds a controller
-manager and a scheduler (`bench/scheduling.py`), and the lab is what `make up` boots (`bench/lab.py`). All are medians
-of several rounds. On a machine that is shared a rate is what the others left over; the CPU that the server spends on
+manager and a scheduler (`bench/scheduling.py`), the lab is a cluster of plain processes (`bench/lab.py`), and the hosts
+are one of real nodes (`bench/hosts.py`; there the second column is the Go kubelet with containerd). All are medians of
+several rounds. On a machine that is shared a rate is what the others left over; the CPU that the server spends on
 one operation moves less, and says what one core of its own could do.
 """
 
@@ -68,6 +69,7 @@ def main() -> int:
         "api": lambda: api.rows(rounds=options.rounds),
         "scheduling": lambda: scheduling.rows(rounds=options.rounds),
         "lab": lab.rows,
+        "hosts": hosts.rows,
         "network": network.rows,
         "dns": dns.rows,
     }

@@ -35,7 +35,7 @@ class Lab:
 
     def __init__(self, home: str) -> None:
         self.home = home
-        self.env = {**os.environ, "XDG_STATE_HOME": home, "KUBECONFIG": f"{home}/config"}
+        self.env = {**os.environ, "XDG_STATE_HOME": home, "KUBECONFIG": f"{home}/config", "HOMEOSTAT_NAME": "homeostat"}
 
     def run(self, *words: str) -> str:
         """Run a command of homeostat; what it prints."""

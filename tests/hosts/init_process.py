@@ -1,20 +1,22 @@
-"""A node's init in namespaces of its own, with units that tests can follow: `python init_process.py FOLDER`.
+"""A node's init in namespaces of its own, with units that tests can follow: `python init_process.py FOLDER [patient]`.
 
 Units: `steady` sleeps, `stubborn` ignores SIGTERM, `brief` ends at once with code 3, `worker` is a forked component,
 `kubelet` takes a moment to end when it is told by SIGPWR, and then leaves a file.
-Each writes a line into FOLDER/NAME.starts when it starts.
+Each writes a line into FOLDER/NAME.starts when it starts. A patient init waits very long for what does not end, and has
+one unit alone: `etcd`, which ignores SIGTERM.
 """
 
 from __future__ import annotations
 
 import os
+import shutil
 import sys
 import time
 from pathlib import Path
 
 from homeostat.kit import kernel
 from homeostat.lab import control
-from homeostat.lab.nodes import layout
+from homeostat.lab.nodes import init, layout
 from homeostat.lab.nodes.init import Init
 from homeostat.lab.nodes.units import Unit
 
@@ -33,6 +35,12 @@ def units(folder: Path) -> list[Unit]:
     ]
 
 
+def waiting(folder: Path) -> list[Unit]:
+    (folder / "etcd").symlink_to(shutil.which("sleep") or "/bin/sleep")
+    text = f"trap '' TERM; echo $$ >>{folder}/etcd.starts; exec {folder}/etcd 1000"
+    return [Unit("etcd", "a member that waits for a successor", ("/bin/sh", "-c", text))]
+
+
 def work(argv: list[str]) -> int:
     with Path(argv[1], "worker.starts").open("a") as file:
         file.write(f"{os.getpid()}\n")
@@ -41,7 +49,7 @@ def work(argv: list[str]) -> int:
     return 0
 
 
-def main(folder: Path) -> int:
+def main(folder: Path, *, patient: bool) -> int:
     user = 0 if os.geteuid() == 0 else kernel.NEWUSER
     kernel.unshare(user | kernel.NEWPID | kernel.NEWNS)
     pid = os.fork()
@@ -52,8 +60,11 @@ def main(folder: Path) -> int:
     kernel.mount("proc", "/proc", "proc")
     (folder / "logs").mkdir()
     layout.UNIT_LOGS = str(folder / "logs")
-    return Init(units(folder), control.bind(folder / "init.sock"), work).run()
+    if patient:
+        init._GRACE_SECONDS = 1000.0
+    made = waiting(folder) if patient else units(folder)
+    return Init(made, control.bind(folder / "init.sock"), work).run()
 
 
 if __name__ == "__main__":
-    sys.exit(main(Path(sys.argv[1])))
+    sys.exit(main(Path(sys.argv[1]), patient=sys.argv[2:] == ["patient"]))

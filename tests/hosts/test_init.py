@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -23,9 +24,9 @@ SCRIPT = Path(__file__).with_name("init_process.py")
 class Node:
     """An init that runs, and what a person asks of it."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *how: str) -> None:
         self.folder = folder
-        self.process = subprocess.Popen([sys.executable, str(SCRIPT), str(folder)])
+        self.process = subprocess.Popen([sys.executable, str(SCRIPT), str(folder), *how])
         eventually(lambda: (folder / "init.sock").exists())
 
     def ask(self, do: str, unit: str = "", **more: Any) -> dict[str, Any]:
@@ -42,16 +43,22 @@ class Node:
         return (self.folder / "logs" / f"{name}.log").read_text()
 
 
-@pytest.fixture
-def node(tmp_path: Path) -> Iterator[Node]:
-    made = Node(tmp_path)
+@contextmanager
+def running(folder: Path, *how: str) -> Iterator[Node]:
+    made = Node(folder, *how)
     try:
-        eventually(lambda: made.starts("steady") and made.starts("worker") and made.starts("stubborn"))
         yield made
     finally:
         if made.process.poll() is None:
-            os.kill(int((tmp_path / "init.pid").read_text()), signal.SIGKILL)
+            os.kill(int((folder / "init.pid").read_text()), signal.SIGKILL)
         made.process.wait(timeout=20)
+
+
+@pytest.fixture
+def node(tmp_path: Path) -> Iterator[Node]:
+    with running(tmp_path) as made:
+        eventually(lambda: made.starts("steady") and made.starts("worker") and made.starts("stubborn"))
+        yield made
 
 
 def test_every_service_runs_and_says_so(node: Node) -> None:
@@ -123,6 +130,15 @@ def test_a_shutdown_ends_everything_also_what_does_not_want_to(node: Node) -> No
     """SIGTERM is a machine that is turned off in good order: what does not end within its grace is killed."""
     os.kill(int((node.folder / "init.pid").read_text()), signal.SIGTERM)
     assert node.process.wait(timeout=20) == 0
+
+
+def test_a_cluster_that_ends_waits_for_no_etcd_member_that_waits_for_a_successor(tmp_path: Path) -> None:
+    """etcd's leader hands over before it ends (server.TransferLeadership). SIGINT says that there is nobody to hand
+    over to; what a member has acknowledged is on its disk already."""
+    with running(tmp_path, "patient") as made:
+        eventually(lambda: made.starts("etcd"))
+        os.kill(int((tmp_path / "init.pid").read_text()), signal.SIGINT)
+        assert made.process.wait(timeout=20) == 0
 
 
 def test_somebody_on_the_node_turns_it_off_or_starts_it_anew(node: Node) -> None:

@@ -67,7 +67,10 @@ class Hosts:
 
     def traces(self) -> list[str]:
         """What the host has of this cluster beside its state folder."""
-        found = [str(path) for path in Path("/sys/fs/cgroup").glob(f"**/homeostat-{NAME}-*")]
+        try:
+            found = [str(path) for path in Path("/sys/fs/cgroup").glob(f"**/homeostat-{NAME}-*")]
+        except FileNotFoundError as error:
+            return [f"going as we look: {error.filename}"]
         links: list[dict[str, Any]] = json.loads(subprocess.check_output(["ip", "-j", "link"]))
         index = self.folder.load().index
         found += [link["ifname"] for link in links if link["ifname"] == f"homeostat{index}"]

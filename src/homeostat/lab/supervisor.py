@@ -299,10 +299,15 @@ class Supervisor:
 
         shim = self._shim.child if self._shim else None
         agents = {c.pid for c in self._children.values() if c.pid and c is not shim}
+        # A node's init learns from this one that no other node is left to hand anything over to.
+        _signal_all({c.pid for c in self._children.values() if c.pid and c.boot is not None}, signal.SIGINT)
         term = signal.SIGTERM
         self._stop(agents, term, lambda: self._stop({shim.pid if shim else 0} - {0}, term, finish))
 
     def _stop(self, pids: set[int], number: signal.Signals, then: Callable[[], None]) -> None:
+        if not pids:
+            then()
+            return
         _signal_all(pids, number)
         self._stopping.append(_Stopping(set(pids), clock.monotonic() + _STOP_GRACE_SECONDS, then))
 

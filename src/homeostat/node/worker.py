@@ -29,7 +29,7 @@ from homeostat.wire.cause import Seen, WriteCause
 
 _log = logger("kubelet.pod")
 _DELETE_RETRY = Backoff(first_seconds=0.2, ceiling_seconds=5.0)
-_STEP_RETRY = Backoff(first_seconds=0.5, ceiling_seconds=10.0)
+_STEP_RETRY = Backoff(first_seconds=0.1, ceiling_seconds=10.0)
 _REQUEST_SECONDS_MAX = 10.0
 _DEADLINE = Trouble("DeadlineExceeded", "Pod was active on the node longer than the specified deadline")
 

@@ -3,7 +3,8 @@
 One JSON object a line, answered by one line: `{"do": "units"}`; `{"do": D, "unit": U}` where D is start, stop, restart,
 enable or disable; `{"do": "kill", "unit": U, "signal": N}`; `{"do": "poweroff"}`; `{"do": "reboot"}`.
 
-SIGTERM shuts the node down: every process is told to end, and what has not ended after a moment is killed. Before a
+SIGTERM shuts the node down: every process is told to end, and what has not ended after a moment is killed. SIGINT says
+that the whole cluster ends, so that nothing is waited for that wants to hand over to another node first. Before a
 poweroff or reboot (or on SIGPWR) the kubelet is told by SIGPWR, and ends when its pods have had their
 shutdown-grace-period. Power that fails is SIGKILL to this process: the kernel then ends everything that runs in its PID
 namespace.
@@ -31,7 +32,9 @@ _GRACE_SECONDS = 3.0
 _PODS_SECONDS_MAX = 600.0
 _KUBELET = "kubelet"
 # What only holds containers and pods does not end when it is told to, and has nothing to put in order.
-_HOLDERS = ("containerd-shim", "catatonit")
+_HOLDERS: tuple[str, ...] = ("containerd-shim", "catatonit")
+# An etcd member that leads waits for a successor: in vain when all members end. What it has acknowledged is on disk.
+_HANDING_OVER = ("etcd",)
 Tell = Callable[[Answer], None]
 
 
@@ -42,6 +45,7 @@ class Init:
         self._descriptors = Descriptors()
         self._ending: int | None = None
         self._in_order = False
+        self._unattended = _HOLDERS
         self._wake, self._wake_write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         self._descriptors.watch(self._wake, self._on_signal)
         self._services = Services(units, run, lambda: [*self._descriptors.all(), self._wake_write])
@@ -50,8 +54,8 @@ class Init:
     def run(self) -> int:
         """Start every service and serve until the node shuts down; the exit code."""
         signal.signal(signal.SIGCHLD, lambda *_: None)
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, self._told_to_end)
+        signal.signal(signal.SIGTERM, self._told_to_end)
+        signal.signal(signal.SIGINT, self._told_that_all_end)
         signal.signal(signal.SIGPWR, self._told_of_power)
         signal.set_wakeup_fd(self._wake_write, warn_on_full_buffer=False)
         for name in self._services.names:
@@ -69,6 +73,9 @@ class Init:
 
     def _told_to_end(self, *_: object) -> None:
         self._ending = POWERED_OFF
+
+    def _told_that_all_end(self, *_: object) -> None:
+        self._ending, self._unattended = POWERED_OFF, (*_HOLDERS, *_HANDING_OVER)
 
     def _told_of_power(self, *_: object) -> None:
         self._ending, self._in_order = POWERED_OFF, True
@@ -125,16 +132,16 @@ class Init:
             os.kill(-1, signal.SIGTERM)
         except ProcessLookupError:
             return  # nobody is left
-        while machine.monotonic() < deadline and _anyone():
+        while machine.monotonic() < deadline and _anyone(self._unattended):
             self._descriptors.serve(min(0.05, max(0.0, deadline - machine.monotonic())))
 
 
-def _anyone() -> bool:
-    """Whether a process that can end in good order is left; reaps those that ended."""
+def _anyone(unattended: tuple[str, ...]) -> bool:
+    """Whether a process that can end in good order is left, not counting the `unattended`; reaps those that ended."""
     for _ in reap():
         pass
     others = (entry for entry in os.listdir("/proc") if entry.isdigit() and entry != "1")
-    return any(_name(entry) not in _HOLDERS for entry in others)
+    return any(_name(entry) not in unattended for entry in others)
 
 
 def _name(pid: str) -> str:

@@ -22,6 +22,8 @@ from homeostat.lab.topology import Cluster
 NODE_COMPONENTS = ("kubelet", "kube-proxy")
 # What those import only where nodes are hosts: read once here rather than on every node.
 NODE_MODULES = ("grpc.aio", "homeostat.runtime.cri.runtime")
+# The control group of the supervisor and the lab's network; no node can have this name.
+_OWN_GROUP = ".lab"
 _log = logger("lab")
 
 
@@ -72,6 +74,9 @@ def enter(folder: Folder, cluster: Cluster, rooms: Rooms, inherited: list[int]) 
         _log.warning("%s", groups.note)
     alive = janitor.watch(groups, inherited)
     registries = pulls.fork([*inherited, alive])
+    # Beside the nodes' groups: outside of them it would boot one node in the time that those before it leave over.
+    groups.make(_OWN_GROUP)
+    groups.join(_OWN_GROUP, os.getpid())
     is_root = os.geteuid() == 0
     if not is_root:
         userspace.enter()
