@@ -33,6 +33,8 @@ def enter(node: NodeFolder, needed: Iterable[str], tools: dict[str, str]) -> Non
     for place, target, _ in layout.OWN:
         os.mkdir(stage + target)
         kernel.bind(str(node.own(place)), stage + target)
+    # Before what may lie below it: a checkout in /tmp.
+    _memory(stage)
     bound: list[str] = []
     for path in sorted(needed):
         if not any(path.startswith(f"{above}/") for above in bound):
@@ -40,7 +42,6 @@ def enter(node: NodeFolder, needed: Iterable[str], tools: dict[str, str]) -> Non
             kernel.bind(path, stage + path, read_only=True)
             bound.append(path)
     _put_tools(stage, tools)
-    _memory(stage)
     _devices(stage)
     kernel.mount("proc", _folder(stage, "/proc"), "proc", _QUIET)
     _sysfs(_folder(stage, "/sys"))
