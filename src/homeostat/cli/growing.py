@@ -14,7 +14,8 @@ from homeostat.client.contract import Client
 from homeostat.kit import clock
 from homeostat.lab.boot import prepare
 from homeostat.lab.control import ask
-from homeostat.lab.state import Folder, LabError, remove
+from homeostat.lab.nodes import userspace
+from homeostat.lab.state import Folder, LabError
 from homeostat.lab.topology import WORKERS_MAX
 
 _READY_SECONDS = 60.0
@@ -48,7 +49,7 @@ def remove_worker(folder: Folder, name: str) -> None:
     ask(folder.supervisor_socket, {"do": "remove-node", "node": name}, timeout_seconds=_READY_SECONDS)
     prepare(folder, replace(cluster, removed=[*cluster.removed, name]))
     asyncio.run(_forget(folder, name))
-    remove(folder.node(name))
+    userspace.forget(folder.node(name))
 
 
 def _check(folder: Folder) -> None:

@@ -17,7 +17,7 @@ _ORDER_SECONDS = 60.0
 
 @click.group("node")
 def command() -> None:
-    """List, add, remove, replace, stop, start, cut and heal nodes."""
+    """List, add, remove, replace, stop, start, cut and heal nodes, and set their clocks wrong."""
 
 
 @command.command("list")
@@ -117,6 +117,21 @@ def replace_node(node: str, name: str) -> None:
 
     replace_master(known(name), node)
     click.echo(f"{node} is Ready, and its etcd member has joined anew")
+
+
+@command.command("clock", context_settings={"ignore_unknown_options": True})
+@click.argument("node")
+@click.argument("shift", type=click.UNPROCESSED)
+@name_option
+def set_clock(node: str, shift: str, name: str) -> None:
+    """Set a node's clock wrong by SHIFT, such as +10m or -90s; 0 sets it right, and so does turning the node off.
+
+    Nodes share this machine's kernel and so its clock: it is the cluster's own programs on the node (kubelet,
+    kube-proxy, control plane) that see another time.
+    """
+    from homeostat.cli.timing import shift_clock
+
+    click.echo(shift_clock(known(name), node, shift))
 
 
 def _order(name: str, node: str, order: Answer, *, network: bool = False) -> None:

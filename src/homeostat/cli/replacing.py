@@ -7,7 +7,6 @@ old identity and an empty log it could promise what it does not know.
 from __future__ import annotations
 
 import asyncio
-import shutil
 from contextlib import suppress
 
 from homeostat.cli.growing import wait_ready
@@ -17,7 +16,7 @@ from homeostat.lab import etcd, manifests
 from homeostat.lab.boot import prepare
 from homeostat.lab.control import ask
 from homeostat.lab.images import stock
-from homeostat.lab.nodes import reach
+from homeostat.lab.nodes import reach, userspace
 from homeostat.lab.nodes.layout import NodeFolder
 from homeostat.lab.state import Folder, LabError
 from homeostat.lab.topology import Cluster
@@ -43,7 +42,7 @@ def replace_master(folder: Folder, name: str) -> None:
         with suppress(LabError):
             ask(folder.supervisor_socket, {"do": "start-node", "node": name}, timeout_seconds=_ORDER_SECONDS)
         raise
-    shutil.rmtree(folder.node(name), ignore_errors=True)
+    userspace.forget(folder.node(name))
     prepare(folder, cluster)
     write_joining(folder, cluster, name)
     ask(folder.supervisor_socket, {"do": "start-node", "node": name}, timeout_seconds=_ORDER_SECONDS)

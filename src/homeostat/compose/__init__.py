@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import uvloop
 
-from homeostat.kit import log, tasks
+from homeostat.kit import log, tasks, world
 
 if TYPE_CHECKING:
     from homeostat.compose.place import Place
@@ -80,12 +80,15 @@ def run_component(argv: list[str], sockets: dict[str, socket.socket]) -> int:
         return 0
     from homeostat.compose import rotation
     from homeostat.compose.place import Place
+    from homeostat.lab.nodes import layout
     from homeostat.lab.state import Folder
 
     folder = Folder(Path(options["state"]))
     cluster = folder.load()
     node = cluster.node(options["node"]) if "node" in options else None
     work = preload(argv[0])
+    if node is not None and cluster.contained:
+        world.follow(Path(layout.CLOCK_SHIFT))
     log.configure()
     place = Place(folder, cluster, node, sockets)
 

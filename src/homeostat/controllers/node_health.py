@@ -60,9 +60,10 @@ class Observed:
         """Note which nodes have been heard of since the last look, and forget those that are gone.
 
         After a long pause between looks (not leading, the machine asleep, the API out of reach) it was this loop that
-        did not listen: every node gets a fresh grace period.
+        did not listen: every node gets a fresh grace period. So it does when this machine's clock was set, to and fro:
+        nothing is known of how long anybody has been silent.
         """
-        if world.now - self.looked_at > PAUSE_PERIODS * options.monitor_period_seconds:
+        if not 0 <= world.now - self.looked_at <= PAUSE_PERIODS * options.monitor_period_seconds:
             self.nodes = {}
         self.looked_at = world.now
         present = {}

@@ -12,11 +12,15 @@ import random
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Protocol
 
 # Real randomness is fetched for so many draws of so many bits (a UUID's) at once.
 _ENTROPY_BITS = 128
 _ENTROPY_DRAWS = 64
+# How often a clock that follows a file looks into it, and how far off it may be: ten years.
+_LOOK_SECONDS = 0.2
+_SHIFT_SECONDS_MAX = 10 * 366 * 86_400.0
 
 
 class World(Protocol):
@@ -80,6 +84,35 @@ class RealWorld:
         return time.monotonic()
 
 
+class ShiftedWorld(RealWorld):
+    """The machine's world, but for the wall clock: it is ahead by the seconds that `file` holds (behind, where they are
+    negative; right, where there is no such file). Linux has one wall clock for all who share a kernel: so a program
+    that is to have another one follows a file. The monotonic clock goes on evenly, as in a machine whose time is set.
+    """
+
+    def __init__(self, file: Path) -> None:
+        super().__init__()
+        self._file = file
+        self._shift = 0.0
+        self._look_at = 0.0
+
+    def wall(self) -> float:
+        """Seconds since the Unix epoch, as far off as the file says."""
+        if time.monotonic() >= self._look_at:
+            self._look_at = time.monotonic() + _LOOK_SECONDS
+            self._shift = read_shift(self._file)
+        return time.time() + self._shift
+
+
+def read_shift(file: Path) -> float:
+    """How far a clock that follows `file` is ahead, in seconds; 0 where the file does not say."""
+    try:
+        shift = float(file.read_text())
+    except (OSError, ValueError):
+        return 0.0
+    return shift if abs(shift) < _SHIFT_SECONDS_MAX else 0.0
+
+
 class SeededWorld:
     """Virtual time of the running loop and chance from a seed; the same seed gives the same run."""
 
@@ -123,6 +156,12 @@ _current: World = RealWorld()
 def current() -> World:
     """The world of this process."""
     return _current
+
+
+def follow(file: Path) -> None:
+    """For the rest of this process's life the wall clock is off by what `file` says."""
+    global _current
+    _current = ShiftedWorld(file)
 
 
 @contextmanager

@@ -40,8 +40,14 @@ def static_pod(state: str, cluster: Cluster, node: Node, component: str, image: 
     }
     if cluster.contained:
         container["resources"] = {"requests": {"cpu": _CPU[component]}}
-        container["volumeMounts"] = [{"name": "kubernetes", "mountPath": state, "readOnly": True}]
-        spec["volumes"] = [{"name": "kubernetes", "hostPath": {"path": state, "type": "Directory"}}]
+        container["volumeMounts"] = [
+            {"name": "kubernetes", "mountPath": state, "readOnly": True},
+            {"name": "clock", "mountPath": layout.CLOCK, "readOnly": True},
+        ]
+        spec["volumes"] = [
+            {"name": "kubernetes", "hostPath": {"path": state, "type": "Directory"}},
+            {"name": "clock", "hostPath": {"path": layout.CLOCK, "type": "DirectoryOrCreate"}},
+        ]
         if component == "kube-apiserver":
             container |= _probes(cluster, node)
             if cluster.store == "sqlite":

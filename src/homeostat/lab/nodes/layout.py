@@ -12,6 +12,9 @@ from pathlib import Path
 TOOLS = "/homeostat/bin"
 PATH = f"{TOOLS}:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 INIT_SOCKET = "/run/homeostat/init.sock"
+# How far this node's clock is off, for the cluster's own programs: a folder, which their containers see as well.
+CLOCK = "/run/homeostat/clock"
+CLOCK_SHIFT = f"{CLOCK}/shift"
 CONTAINERD_SOCKET = "/run/containerd/containerd.sock"
 CONTAINERD_CONFIG = "/etc/containerd/config.toml"
 KUBERNETES = "/etc/kubernetes"
