@@ -20,7 +20,9 @@ POD_TABLE = "homeostat-pods"
 POD_CHAIN = "HOMEOSTAT-PODS"
 BRIDGE = "cni0"
 NETWORK = "homeostat"
-_LEASES = "/run/homeostat/cni"
+# On disk, with what was given out last: an address that was a Pod's a moment ago must not be another's while services
+# may still lead to it.
+LEASES = "/var/lib/cni/networks"
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,10 +73,7 @@ def pod_range(node: Obj) -> str:
 
 
 def conflist(own: str, mtu: int) -> str:
-    """The configuration for the CNI plugins: a bridge whose Pods have addresses of `own`, and host ports.
-
-    Leases lie on a file system that a power failure empties, since the Pods that hold them are gone then too.
-    """
+    """The configuration for the CNI plugins: a bridge whose Pods have addresses of `own`, and host ports."""
     bridge = {
         "type": "bridge",
         "bridge": BRIDGE,
@@ -83,7 +82,7 @@ def conflist(own: str, mtu: int) -> str:
         "hairpinMode": True,
         "ipMasq": False,
         "mtu": mtu,
-        "ipam": {"type": "host-local", "ranges": [[{"subnet": own}]], "dataDir": _LEASES},
+        "ipam": {"type": "host-local", "ranges": [[{"subnet": own}]], "dataDir": LEASES},
     }
     ports = {"type": "portmap", "capabilities": {"portMappings": True}, "snat": True}
     return json.dumps({"cniVersion": "0.4.0", "name": NETWORK, "plugins": [bridge, ports]}, indent=2) + "\n"

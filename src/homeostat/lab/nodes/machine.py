@@ -28,6 +28,7 @@ from homeostat.lab.nodes.units import units_of
 from homeostat.lab.state import Folder
 from homeostat.lab.title import set_title
 from homeostat.lab.topology import Cluster, Node
+from homeostat.network.plan_pods import LEASES
 
 _SPACES = kernel.NEWNS | kernel.NEWNET | kernel.NEWUTS | kernel.NEWIPC
 _FAILED = 70
@@ -146,6 +147,7 @@ class Machines:
             if unified:
                 cgroups.leave_root()
         set_title(["init"])
+        _forget_leases()
         os.environ.update(PATH=layout.PATH, HOME="/root")
         listener = control.bind(Path(layout.INIT_SOCKET))
         units = units_of(node.name, proxy=self._kit.proxy, ssh=sshd.usable_here())
@@ -173,3 +175,10 @@ def _forward_packets() -> None:
     for name, value in (("ip_forward", "1"), ("conf/all/rp_filter", "0"), ("conf/default/rp_filter", "0")):
         with open(f"/proc/sys/net/ipv4/{name}", "w") as file:
             file.write(value)
+
+
+def _forget_leases() -> None:
+    """The pods that had addresses ended with the node's power. What was given out last is remembered (host-local's
+    `last_reserved_ip`): the next pod gets another address."""
+    for lease in Path(LEASES).glob("*/[0-9]*"):
+        lease.unlink(missing_ok=True)
