@@ -18,7 +18,7 @@ from homeostat.kit import clock, collector, log
 from homeostat.lab import certificates, control, kubeconfig, manifests
 from homeostat.lab.containers import Containers
 from homeostat.lab.forking import Rooms
-from homeostat.lab.nodes import files, needs, provision, userspace
+from homeostat.lab.nodes import files, needs, provision, ranges, userspace
 from homeostat.lab.nodes import lab as hosts
 from homeostat.lab.state import Folder, LabError, free_indexes, replace_file
 from homeostat.lab.supervisor import Child, Shim, Supervisor
@@ -27,6 +27,8 @@ from homeostat.lab.topology import (
     API_PORT,
     CLUSTERS_MAX,
     CONTROL_PLANES_MAX,
+    POD_RANGE,
+    SERVICE_RANGE,
     UPLINK_PORT,
     WORKERS_MAX,
     Cluster,
@@ -113,6 +115,9 @@ def _check(wish: Wish) -> None:
         raise LabError(f"--control-planes is 1 to {CONTROL_PLANES_MAX}")
     if wish.workers is not None and not 0 <= wish.workers <= WORKERS_MAX:
         raise LabError(f"--workers is 0 to {WORKERS_MAX}")
+    if wish.node_cidr is not None:
+        given = (wish.settings or {}).get("apiserver", {}).get("service-cluster-ip-range")
+        ranges.node_range(wish.node_cidr, {"pods": POD_RANGE, "services": given or SERVICE_RANGE})
 
 
 def _check_store(cluster: Cluster) -> Cluster:
