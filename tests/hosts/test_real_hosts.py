@@ -5,97 +5,17 @@ One master with SQLite and one worker: what three masters do is told in tests/gu
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import subprocess
-import sys
-from collections.abc import Iterator
-from pathlib import Path
-from typing import Any
 
 import pytest
 
 from homeostat.lab.control import ask
-from homeostat.lab.nodes import enter
-from homeostat.lab.state import Folder
-from tests.support.images import share_images
-from tests.support.kubectl import kubectl_path
+from tests.hosts.conftest import COMMAND, Hosts
 from tests.support.patience import eventually
 
 pytestmark = [pytest.mark.real, pytest.mark.slow]
-COMMAND = str(Path(sys.executable).parent / "homeostat")
-NAME = "hosts-test"
-SMALL = ("--runtime", "container", "--store", "sqlite", "--control-planes", "1", "--workers", "1")
-
-
-class Hosts:
-    """The commands of one user with a state folder of his own."""
-
-    def __init__(self, home: Path) -> None:
-        self.home = home
-        self.env = {**os.environ, "XDG_STATE_HOME": str(home / "state"), "KUBECONFIG": str(home / "config")}
-        self.env |= {"HOMEOSTAT_NAME": NAME, "HOMEOSTAT_RUNTIME": "auto"}
-        self.folder = Folder(home / "state" / "homeostat" / NAME)
-        share_images(self.folder.path.parent)
-
-    def run(self, *words: str, ok: bool = True) -> str:
-        done = subprocess.run([COMMAND, *words], env=self.env, capture_output=True, text=True, timeout=170, check=False)
-        assert not ok or done.returncode == 0, f"{words}: {done.stdout}{done.stderr}"
-        return done.stdout + done.stderr
-
-    def kubectl(self, *words: str) -> str:
-        done = subprocess.run(
-            [kubectl_path(), *words], env=self.env, capture_output=True, text=True, timeout=60, check=False
-        )
-        assert done.returncode == 0, f"{words}: {done.stdout}{done.stderr}"
-        return done.stdout
-
-    def on(self, node: str, *argv: str) -> str:
-        done = enter.run(self.folder, node, argv, timeout_seconds=30)
-        return (done.stdout + done.stderr).decode()
-
-    def ready(self) -> dict[str, str]:
-        items = json.loads(self.kubectl("get", "nodes", "-o", "json"))["items"]
-        return {
-            node["metadata"]["name"]: next(c["status"] for c in node["status"]["conditions"] if c["type"] == "Ready")
-            for node in items
-        }
-
-    def supervisor(self) -> int:
-        return int(ask(self.folder.supervisor_socket, {"do": "status"})["pid"])
-
-    def traces(self) -> list[str]:
-        """What the host has of this cluster beside its state folder."""
-        try:
-            found = [str(path) for path in Path("/sys/fs/cgroup").glob(f"**/homeostat-{NAME}-*")]
-        except FileNotFoundError as error:
-            return [f"going as we look: {error.filename}"]
-        links: list[dict[str, Any]] = json.loads(subprocess.check_output(["ip", "-j", "link"]))
-        index = self.folder.load().index
-        found += [link["ifname"] for link in links if link["ifname"] == f"homeostat{index}"]
-        found += [line for line in Path("/proc/self/mounts").read_text().splitlines() if str(self.home) in line]
-        for entry in Path("/proc").iterdir():
-            if entry.name.isdigit() and int(entry.name) != os.getpid():
-                try:
-                    told = (entry / "cmdline").read_bytes() + os.readlink(entry / "root").encode()
-                    told += (entry / "environ").read_bytes()
-                    state = (entry / "stat").read_text().rpartition(")")[2].split()[0]
-                except OSError:
-                    continue
-                if state != "Z" and str(self.home).encode() in told:
-                    found.append(f"process {entry.name}")
-        return found
-
-
-@pytest.fixture(scope="module")
-def hosts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hosts]:
-    made = Hosts(tmp_path_factory.mktemp("hosts"))
-    try:
-        made.run("up", *SMALL)
-        yield made
-    finally:
-        made.run("down", "--purge", ok=False)
 
 
 def test_a_node_is_a_host_of_its_own(hosts: Hosts) -> None:
