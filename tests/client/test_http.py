@@ -96,6 +96,19 @@ def test_a_request_arrives_as_it_was_made(run):
     run(story)
 
 
+def test_a_token_that_is_renewed_is_used_from_then_on(run):
+    """A ServiceAccount's token is a file that the kubelet writes anew long before it expires."""
+
+    async def story():
+        api, tokens = Api(), iter(["first", "second"])
+        async with servers(api, token=lambda: next(tokens)) as (_, transport):
+            await get(transport)
+            await get(transport)
+        assert [request.headers["authorization"] for request in api.requests] == ["Bearer first", "Bearer second"]
+
+    run(story)
+
+
 def test_connections_are_reused(run):
     async def story():
         async with servers(Api()) as (running, transport):

@@ -100,8 +100,20 @@ def _client() -> Client:
     """The API as every Pod finds it: by the environment, and the files of its ServiceAccount."""
     host, port = os.environ["KUBERNETES_SERVICE_HOST"], os.environ["KUBERNETES_SERVICE_PORT"]
     context = tls.client_context(_ACCOUNT / "ca.crt")
-    # The token is renewed in its file long before it expires.
-    transport = HttpTransport(
-        [f"https://{host}:{port}"], tls=context, token=lambda: (_ACCOUNT / "token").read_text().strip()
-    )
+    transport = HttpTransport([f"https://{host}:{port}"], tls=context, token=_Token(_ACCOUNT / "token"))
     return ApiClient(transport, user_agent="cluster-dns")
+
+
+class _Token:
+    """The ServiceAccount's token, read anew each time: the kubelet renews the file long before it expires."""
+
+    def __init__(self, file: Path) -> None:
+        self._file = file
+        self._last = ""
+
+    def __call__(self) -> str:
+        try:
+            self._last = self._file.read_text().strip()
+        except OSError as error:
+            _log.warning("the token of before is used: %s", error)
+        return self._last

@@ -165,7 +165,7 @@ def _container(cluster: Cluster) -> Obj:
         ],
         "startupProbe": ask("/health", 8080, periodSeconds=1, failureThreshold=60),
         "livenessProbe": ask("/health", 8080, timeoutSeconds=5, failureThreshold=5),
-        "readinessProbe": ask("/ready", 8181, periodSeconds=1, failureThreshold=1),
+        "readinessProbe": ask("/ready", 8181, timeoutSeconds=5, periodSeconds=1, failureThreshold=3),
         "securityContext": {
             "allowPrivilegeEscalation": False,
             "capabilities": {"add": ["NET_BIND_SERVICE"], "drop": ["ALL"]},
