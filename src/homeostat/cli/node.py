@@ -35,7 +35,9 @@ def list_nodes(name: str) -> None:
 @name_option
 def stop_node(node: str, name: str) -> None:
     """Turn a node off: its kubelet and every container on it end."""
-    _order(name, node, {"do": "stop-node", "node": node})
+    flags = known(name).load().flags
+    patience = _ORDER_SECONDS + flags.duration("kubelet", "shutdown-grace-period")
+    _order(name, node, {"do": "stop-node", "node": node}, seconds=patience)
     click.echo(f"{node} is off")
 
 
@@ -134,7 +136,7 @@ def set_clock(node: str, shift: str, name: str) -> None:
     click.echo(shift_clock(known(name), node, shift))
 
 
-def _order(name: str, node: str, order: Answer, *, network: bool = False) -> None:
+def _order(name: str, node: str, order: Answer, *, network: bool = False, seconds: float = _ORDER_SECONDS) -> None:
     folder: Folder = known(name)
     cluster = folder.load()
     names = [each.name for each in cluster.nodes()]
@@ -142,4 +144,4 @@ def _order(name: str, node: str, order: Answer, *, network: bool = False) -> Non
         raise LabError(f"there is no node {node!r}; the nodes are {', '.join(names)}")
     # Where nodes are hosts, the supervisor has their cables.
     uplinks = network and not cluster.contained
-    ask(folder.network_socket if uplinks else folder.supervisor_socket, order, timeout_seconds=_ORDER_SECONDS)
+    ask(folder.network_socket if uplinks else folder.supervisor_socket, order, timeout_seconds=seconds)

@@ -35,6 +35,8 @@ _log = logger("supervisor")
 _RELAUNCH = Backoff(first_seconds=0.05, ceiling_seconds=5.0)
 _FORGIVEN_AFTER_SECONDS = 10.0
 _STOP_GRACE_SECONDS = 4.0
+# A node that shuts down in good order bounds itself (`nodes.init`); this is when it is not believed any more.
+_SHUTDOWN_SECONDS_MAX = 660.0
 
 
 @dataclass(slots=True)
@@ -236,8 +238,12 @@ class Supervisor:
             child.wanted = False
         # A machine that loses its power ends nothing in good order. The agent first: it would start again what is
         # taken from it.
-        number = signal.SIGKILL if power else signal.SIGTERM
-        self._stop({c.pid for c in agents if c.pid}, number, lambda: self._end_containers(node, then, power=power))
+        number, grace = signal.SIGKILL if power else signal.SIGTERM, _STOP_GRACE_SECONDS
+        if self._hosts and not power:
+            # The node's init lets its pods end first, as long as the kubelet's shutdown-grace-period allows.
+            number, grace = signal.SIGPWR, _SHUTDOWN_SECONDS_MAX
+        pids = {c.pid for c in agents if c.pid}
+        self._stop(pids, number, lambda: self._end_containers(node, then, power=power), grace_seconds=grace)
 
     def _end_containers(self, node: str, then: Callable[[], None], *, power: bool) -> None:
         """Tell the shim to end those of a node; `then` when it has, or is gone. A node that is a host ends its own."""
@@ -304,12 +310,19 @@ class Supervisor:
         term = signal.SIGTERM
         self._stop(agents, term, lambda: self._stop({shim.pid if shim else 0} - {0}, term, finish))
 
-    def _stop(self, pids: set[int], number: signal.Signals, then: Callable[[], None]) -> None:
+    def _stop(
+        self,
+        pids: set[int],
+        number: signal.Signals,
+        then: Callable[[], None],
+        *,
+        grace_seconds: float = _STOP_GRACE_SECONDS,
+    ) -> None:
         if not pids:
             then()
             return
         _signal_all(pids, number)
-        self._stopping.append(_Stopping(set(pids), clock.monotonic() + _STOP_GRACE_SECONDS, then))
+        self._stopping.append(_Stopping(set(pids), clock.monotonic() + grace_seconds, then))
 
 
 def _signal_all(pids: set[int], number: signal.Signals) -> None:
