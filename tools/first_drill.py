@@ -17,6 +17,7 @@ import yaml
 
 from homeostat.api.errors import ApiError
 from homeostat.api.kinds import by_kind
+from homeostat.api.types import Obj
 from homeostat.cli.connect import administering
 from homeostat.cli.drill import FIRST
 from homeostat.cli.drilling import run_drills
@@ -24,6 +25,7 @@ from homeostat.drill.contract import DrillError
 from homeostat.drill.report import text
 from homeostat.kit import clock
 from homeostat.lab.boot import is_running
+from homeostat.lab.nodes import reach
 from homeostat.lab.state import Folder, LabError
 
 HELLO = Path(__file__).parents[1] / "examples" / "hello.yaml"
@@ -55,8 +57,15 @@ async def launch(folder: Folder) -> str:
                     await clock.sleep(0.1)
             spec = made.get("spec") or {}
             if "clusterIP" in spec:
-                address = f"{spec['clusterIP']}:{spec['ports'][0]['port']}"
+                address = outside(folder, spec)
         return address
+
+
+def outside(folder: Folder, spec: Obj) -> str:
+    """Where clients outside the cluster find a Service: at the load balancer where nodes are hosts of their own."""
+    cluster = folder.load()
+    port = spec["ports"][0]
+    return f"{cluster.gateway}:{port['nodePort']}" if cluster.contained else f"{spec['clusterIP']}:{port['port']}"
 
 
 def main() -> int:
@@ -86,13 +95,15 @@ def after(folder: Folder, address: str) -> str:
     """What to type next."""
     context = folder.load().context
     home = str(COMMAND)
+    # Without root the lab's network is one of its own.
+    curl = " ".join([*(reach.lab_words(folder) if folder.load().contained else []), "curl"])
     kubectl = "kubectl get pods -A -o wide -w"
     if shutil.which("kubectl") is None:
         kubectl = "kubectl ...                      (not installed here; any kubectl from 1.32 on will do)"
     return f"""
 The cluster runs on. kubectl's context is {context!r}. Try:
 
-  curl http://{address}/
+  {curl} http://{address}/
   {kubectl}
   {home} status
   {home} drill list

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 
 from homeostat.api.kinds import LEASE, NODE, POD
 from homeostat.kit import clock
 from homeostat.runtime.simulated import Behaviour, behaviours
+from homeostat.wire.message import Request
 
 from .conftest import Stage, condition, is_ready, status_of
 
@@ -174,6 +176,27 @@ def test_a_node_given_up_by_the_cluster_is_ready_again_within_moments_of_healing
         while condition(await stage.api.get(NODE, "node-1"), "Ready")["status"] != "True":
             await clock.sleep(0.05)
         assert clock.monotonic() - begun < 5
+
+    play(story)
+
+
+def test_a_status_that_somebody_else_wrote_over_is_not_told_with_an_old_reason(play: Play) -> None:
+    """What `homeostat why` shows is why this write was made, not the one before it."""
+
+    async def story(stage: Stage) -> None:
+        await stage.pod()
+        await stage.ready()
+        stage.runtime.kill((await stage.running())[0].id)
+        await stage.until(lambda pod: status_of(pod)["restartCount"] == 1 and is_ready(pod), seconds=60)
+        await clock.sleep(5)
+        # As the node lifecycle loop does to the pods of a node that is silent.
+        body = {"status": {"conditions": [{"type": "Ready", "status": "False"}]}}
+        kind = "application/strategic-merge-patch+json"
+        await stage.api.patch(POD, "web", "default", body, content_type=kind, subresource="status")
+        await stage.until(is_ready, seconds=5)
+        answer = await stage.api.raw(Request("GET", "/homeostat/journal", {"kind": "pod", "name": "web", "limit": "1"}))
+        (last,) = json.loads(answer.body)["items"]
+        assert last["cause"]["note"] == "another status stood in the API"
 
     play(story)
 

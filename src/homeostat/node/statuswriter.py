@@ -25,16 +25,19 @@ _log = logger("kubelet.status")
 _RETRY = Backoff(first_seconds=0.2, ceiling_seconds=2.0)
 # A request on a connection that was cut silently must not hold the pod's next write for ever.
 _REQUEST_SECONDS_MAX = 10.0
+# Why a status is written once more whose own reason has been told.
+_AGAIN = "another status stood in the API"
 
 
 @dataclass(slots=True)
 class _Wanted:
-    """A pod's wanted status; `version` grows with each `put`."""
+    """A pod's wanted status; `version` grows with each `put`, and `told` is the one last written with its note."""
 
     pod: Obj
     status: Obj
     note: str
     version: int = 0
+    told: int = -1
     task: asyncio.Task[None] | None = None
     settled: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -135,8 +138,11 @@ class StatusWriter:
     async def _send(self, base: Obj, patch: Obj, wanted: _Wanted) -> Obj:
         name, namespace = meta.name(base), meta.namespace(base)
         seen = (Seen("Pod", namespace, name, meta.resource_version(base)),)
-        cause = WriteCause(self._loop, f"{namespace}/{name}", wanted.note, seen)
+        version, note = wanted.version, wanted.note if wanted.told < wanted.version else _AGAIN
+        cause = WriteCause(self._loop, f"{namespace}/{name}", note, seen)
         body = {"metadata": {"uid": meta.uid(base)}, "status": patch}
-        return await self._client.patch(
+        answer = await self._client.patch(
             POD, name, namespace, body, content_type=STRATEGIC_PATCH, subresource="status", cause=cause
         )
+        wanted.told = version
+        return answer
