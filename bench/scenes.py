@@ -19,7 +19,6 @@ APP = "bench"
 _IMAGE = "homeostat.local/hello:1"
 _LOOK_SECONDS = 0.01
 _PATIENCE_SECONDS = 120.0
-Run = Callable[..., Awaitable[str]]
 
 
 def deployment(replicas: int) -> dict[str, Any]:
@@ -87,13 +86,10 @@ async def roll(client: Client, mark: str, replicas: int) -> float:
     return await until("the rollout is done", lambda: _is_ready(client, replicas))
 
 
-async def relaunch(client: Client, run: Run) -> float:
-    """`docker kill` of a container of the app on its node; until its pod is ready with another one.
-
-    `run` runs a command on a node.
-    """
+async def relaunch(client: Client, kill: Callable[[str], object]) -> float:
+    """From the death of a container of the app until its pod is ready with another one. `kill` takes the first's ID."""
     pods = [pod for pod in (await client.list(POD, "default", labels=f"app={APP}")).items if not meta.deleting(pod)]
-    # Of all, the one that has been left in peace longest: it waits for no back-off.
+    # Of all, one that has not been killed before: it waits for no back-off.
     pod = min(pods, key=lambda found: _only_status(found)["restartCount"])
     name, old = meta.name(pod), _only_status(pod)["containerID"]
 
@@ -101,10 +97,8 @@ async def relaunch(client: Client, run: Run) -> float:
         status = _only_status(await client.get(POD, name, "default"))
         return bool(status["ready"]) and status["containerID"] != old
 
-    begun = asyncio.ensure_future(run(pod["spec"]["nodeName"], "docker", "kill", old.rpartition("/")[2]))
-    took = await until(f"{name} is ready again", again)
-    await begun
-    return took
+    kill(old.rpartition("/")[2])
+    return await until(f"{name} is ready again", again)
 
 
 def _only_status(pod: dict[str, Any]) -> dict[str, Any]:

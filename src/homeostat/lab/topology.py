@@ -168,7 +168,7 @@ class Cluster:
         # A master asks its own API server first; workers begin with different ones.
         first = place % self.control_planes
         endpoints = tuple(f"https://{address}:{SECURE_PORT}" for address in masters[first:] + masters[:first])
-        pods = str(list(IPv4Network(POD_RANGE).subnets(new_prefix=24))[place])
+        pods = f"{IPv4Network(POD_RANGE)[place * 256]}/24"
         return Node(name, is_master, str(self.node_network[host]), pods, endpoints)
 
     def to_dict(self) -> dict[str, Any]:

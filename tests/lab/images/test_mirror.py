@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from homeostat.lab.images.mirror import mirror
+from homeostat.lab.images.mirror import SNAPSHOTS, mirror
 
 BLOBS = "io.containerd.content.v1.content/blobs/sha256"
 TREE = "io.containerd.snapshotter.v1.overlayfs/snapshots/1/fs"
@@ -52,6 +52,19 @@ def test_all_is_there_with_its_mode(root: Path, target: Path) -> None:
         assert (target / name).lstat().st_mode == (root / name).lstat().st_mode, name
     assert os.readlink(target / TREE / "sh") == "/bin/sh"
     assert (target / DATABASE).read_bytes() == b"what there is"
+
+
+def test_the_trees_of_layers_can_be_elsewhere(root: Path, target: Path) -> None:
+    """Links lead to where whoever runs containers sees them: nothing but that and the databases is of the node."""
+    mirror(root, target, layers="/run/layers/seed")
+    assert os.readlink(target / TREE) == "/run/layers/seed/1/fs"
+    assert (target / BLOBS / "aa").read_bytes() == b"a layer"
+    assert (target / DATABASE).read_bytes() == b"what there is"
+
+
+def test_layers_alone_are_mirrored_by_links(root: Path, tmp_path: Path) -> None:
+    mirror(root / SNAPSHOTS, tmp_path / "layers")
+    assert (tmp_path / "layers/1/fs/bin/sh").samefile(root / TREE / "bin/sh")
 
 
 def test_a_database_is_no_link(root: Path, target: Path) -> None:

@@ -10,7 +10,7 @@ import pytest
 from homeostat.lab.images import stock
 from homeostat.lab.images.spec import ImageSpec
 from homeostat.lab.images.tree import Tree
-from homeostat.lab.nodes import provision
+from homeostat.lab.nodes import layout, provision
 from homeostat.lab.nodes.layout import NodeFolder
 from homeostat.lab.state import Folder
 from homeostat.lab.topology import Cluster
@@ -60,7 +60,7 @@ def machine(own_state: Path, monkeypatch: pytest.MonkeyPatch) -> Machine:
 
 def test_a_node_s_first_boot_imports_nothing(machine: Machine) -> None:
     assert machine.boot() == []
-    [planted] = machine.var.rglob("fs/text")
+    [planted] = layout.shared_layers(machine.folder.path).rglob("fs/text")
     assert planted.read_text() == "one"
 
 

@@ -16,7 +16,7 @@ import pytest
 from homeostat.lab.images import stock
 from homeostat.lab.images.build import build, images_root
 from homeostat.lab.images.mirror import mirror
-from homeostat.lab.images.planting import note, plant
+from homeostat.lab.images.planting import Layers, note, plant
 from homeostat.lab.images.seed import Seed, prepare_seed
 from homeostat.lab.images.spec import ImageSpec
 from homeostat.lab.images.tree import Tree
@@ -71,6 +71,29 @@ def test_nodes_share_the_disk_and_nothing_else(seed: Seed, tmp_path: Path) -> No
         assert stock.BUSYBOX not in node.images()
     assert _contents(seed.path) == before
     assert _contents(other) == before
+    with containerd(other) as node:
+        assert node.run(stock.BUSYBOX, "tail", "-n1", "/etc/passwd").startswith("nobody:")
+
+
+def test_nodes_of_a_cluster_share_the_layers_and_nothing_else(seed: Seed, tmp_path: Path) -> None:
+    """The layers are there once. A node that writes, and deletes its images, leaves the others theirs; and they live on
+    when the seed is gone."""
+    passing = tmp_path / "overlayfs-seed/root"
+    passing.parent.mkdir()
+    mirror(seed.path, passing)
+    layers = Layers(tmp_path / "layers", str(tmp_path / "layers"))
+    one, other = tmp_path / "one", tmp_path / "other"
+    for root in (one, other):
+        assert plant(Seed(passing, seed.images), root, layers) == {}
+    shutil.rmtree(passing)
+    before = _contents(layers.folder)
+    assert not any(path.endswith("/bin/busybox") for path in {**_contents(one), **_contents(other)})
+
+    with containerd(one) as node:
+        assert "mine" in node.run(stock.BUSYBOX, "sh", "-c", "echo mine >>/etc/passwd; rm /bin/ls; cat /etc/passwd")
+        node.ctr("images", "rm", "--sync", stock.BUSYBOX)
+        assert stock.BUSYBOX not in node.images()
+    assert _contents(layers.folder) == before
     with containerd(other) as node:
         assert node.run(stock.BUSYBOX, "tail", "-n1", "/etc/passwd").startswith("nobody:")
 

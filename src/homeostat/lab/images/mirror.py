@@ -8,6 +8,7 @@ containerd does write in place, its databases, is copied. Each root can go while
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import stat
 from pathlib import Path
@@ -18,15 +19,25 @@ _IMMUTABLE = ("blobs", "snapshots")
 _WORK = "/work/work"
 
 
-def mirror(source: Path, target: Path) -> None:
+# Below a root: the trees of overlayfs's snapshots. Their number is the first group.
+SNAPSHOTS = "io.containerd.snapshotter.v1.overlayfs/snapshots"
+_TREE = re.compile(rf"/{re.escape(SNAPSHOTS)}/(\d+)/fs$")
+
+
+def mirror(source: Path, target: Path, *, layers: str = "") -> None:
     """Make `target`, which must not exist, a mirror of the containerd root `source`, in which nothing may run.
 
-    Across file systems, where there are no links, files are copied. Raises OSError.
+    Across file systems, where there are no links, files are copied. With `layers` the trees of overlayfs's snapshots,
+    which are nearly all the files there are, are left out: links lead to them below that folder, by their number. It
+    needs to exist only where containers run. Raises OSError.
     """
-    _folder(str(source), str(target), linked=False)
+    _folder(str(source), str(target), layers, linked=source.name in _IMMUTABLE)
 
 
-def _folder(source: str, target: str, *, linked: bool) -> None:
+def _folder(source: str, target: str, layers: str, *, linked: bool) -> None:
+    if layers and (tree := _TREE.search(source)):
+        os.symlink(f"{layers}/{tree.group(1)}/fs", target)
+        return
     seen = os.stat(source)
     os.mkdir(target)
     if source.endswith(_WORK):
@@ -34,7 +45,7 @@ def _folder(source: str, target: str, *, linked: bool) -> None:
     with os.scandir(source) as entries:
         for entry in entries:
             if entry.is_dir(follow_symlinks=False):
-                _folder(entry.path, f"{target}/{entry.name}", linked=linked or entry.name in _IMMUTABLE)
+                _folder(entry.path, f"{target}/{entry.name}", layers, linked=linked or entry.name in _IMMUTABLE)
             elif linked:
                 linked = _link(entry.path, f"{target}/{entry.name}")
             else:

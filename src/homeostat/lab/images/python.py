@@ -14,6 +14,7 @@ import re
 import sys
 import sysconfig
 from collections.abc import Iterable, Iterator
+from functools import lru_cache
 from importlib import metadata
 from pathlib import Path
 
@@ -41,8 +42,10 @@ _NOT_AT_RUN_TIME = frozenset({"click", "markdown-it-py", "mdurl", "pycparser", "
 _OWN_OUT = re.compile(r"(^|/)(__pycache__|cli|drill|sim)(/|$)|\.(pyi|proto)$")
 
 
+@lru_cache(maxsize=1)
 def interpreter_layer() -> Tree:
-    """The interpreter, its library and the packages. Raises LabError when a library is missing."""
+    """The interpreter, its library and the packages, looked for once; not to be changed. Raises LabError when a library
+    is missing."""
     tree = Tree()
     executable = Path(os.path.realpath(getattr(sys, "_base_executable", sys.executable)))
     tree.file(PYTHON, executable, mode=0o755, change=elf.without_symbols)

@@ -99,14 +99,15 @@ def _copy_shared(own: NodeFolder) -> None:
             target.unlink(missing_ok=True)
             target.symlink_to(os.readlink(source))
         elif source.is_dir():
-            shutil.copytree(source, target, symlinks=True, dirs_exist_ok=True, ignore=_unreadable)
+            shutil.copytree(source, target, symlinks=True, dirs_exist_ok=True, ignore=_not_copied)
         elif source.exists():
             shutil.copy2(source, target)
 
 
-def _unreadable(folder: str, names: list[str]) -> set[str]:
-    """Keys of the host and the like: what not everybody may read is none of a node's business."""
-    found = set()
+def _not_copied(folder: str, names: list[str]) -> set[str]:
+    """What the node sees as it is on the host; and keys and the like: what not everybody may read is none of a node's
+    business."""
+    found = {name for name in names if os.path.relpath(f"{folder}/{name}", "/etc") in layout.ETC_SEEN}
     for name in names:
         path = Path(folder, name)
         if not path.is_symlink() and not path.stat().st_mode & 0o004:

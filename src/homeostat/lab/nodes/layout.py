@@ -22,6 +22,8 @@ MANIFESTS = f"{KUBERNETES}/manifests"
 STORE = "/var/lib/homeostat"
 KUBELET_ROOT = "/var/lib/kubelet"
 UNIT_LOGS = "/var/log/units"
+# The layers of the images that all nodes started with, which they share.
+LAYERS = "/run/homeostat/layers"
 
 # What a node shares with its host: programs and libraries.
 SHARED = ("bin", "sbin", "lib", "lib32", "lib64", "libx32", "usr", "opt", "nix", "gnu")
@@ -44,6 +46,8 @@ VAR = (
     "tmp",
 )
 DEVICES = ("null", "zero", "full", "random", "urandom", "tty", "fuse", "kmsg", "net/tun")
+# Folders of the host's /etc that a node sees read-only: hundreds of files that nobody changes.
+ETC_SEEN = ("ssl/certs",)
 # What of the host's /etc a node needs for the host's programs to work.
 ETC_SHARED = (
     "alternatives",
@@ -84,6 +88,11 @@ ETC_SHARED = (
     "timezone",
     "xattr.conf",
 )
+
+
+def shared_layers(cluster: Path) -> Path:
+    """What the nodes of a cluster see as LAYERS, in the cluster's folder on the host."""
+    return cluster / "layers"
 
 
 @dataclass(frozen=True, slots=True)

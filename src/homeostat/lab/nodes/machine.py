@@ -139,7 +139,8 @@ class Machines:
         kernel.set_hostname(node.name)
         switch.node_side(node.address, cluster.node_network)
         _forward_packets()
-        rootfs.enter(NodeFolder(self._folder.node(node.name)), self._kit.needs, self._kit.tools)
+        layers = layout.shared_layers(self._folder.path)
+        rootfs.enter(NodeFolder(self._folder.node(node.name)), self._kit.needs, self._kit.tools, layers)
         if groups.hierarchies:
             kernel.unmount(cgroups.ROOT)
             unified = not groups.hierarchies[0].controllers

@@ -43,9 +43,10 @@ def give_images(folder: Folder, cluster: Cluster) -> None:
     """Give every node that does not run this machine's images. Raises LabError."""
     archives = {spec.name: build.build(spec) for spec in stock.all_specs()}
     seed = prepare_seed(archives, snapshotter=snapshotter(folder.path))
+    layers = planting.Layers(layout.shared_layers(folder.path), layout.LAYERS)
     for node in cluster.nodes():
         var = NodeFolder(folder.node(node.name)).var
-        _let_wait(var / _WAITING, planting.plant(seed, var / _ENGINE_ROOT))
+        _let_wait(var / _WAITING, planting.plant(seed, var / _ENGINE_ROOT, layers))
 
 
 def _let_wait(place: Path, images: Mapping[str, Path]) -> None:

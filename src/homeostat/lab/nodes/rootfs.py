@@ -18,11 +18,11 @@ from homeostat.lab.nodes.layout import NodeFolder
 _QUIET = kernel.NOSUID | kernel.NODEV | kernel.NOEXEC
 
 
-def enter(node: NodeFolder, needed: Iterable[str], tools: dict[str, str]) -> None:
+def enter(node: NodeFolder, needed: Iterable[str], tools: dict[str, str], layers: Path) -> None:
     """Move this process into the node's root. It has mount, network, PID and UTS namespaces of its own already.
 
     `needed` are folders of the host that must be there too (an interpreter, the program's source); `tools` are the
-    scripts on the node's PATH. Raises OSError.
+    scripts on the node's PATH; `layers` is what it shares with other nodes, if it is there. Raises OSError.
     """
     kernel.mount("", "/", "", kernel.REC | kernel.PRIVATE)
     stage = str(node.stage)
@@ -33,8 +33,13 @@ def enter(node: NodeFolder, needed: Iterable[str], tools: dict[str, str]) -> Non
     for place, target, _ in layout.OWN:
         os.mkdir(stage + target)
         kernel.bind(str(node.own(place)), stage + target)
+    for name in layout.ETC_SEEN:
+        if _is_real_folder(f"/etc/{name}"):
+            kernel.bind(f"/etc/{name}", _folder(stage, f"/etc/{name}"), read_only=True)
     # Before what may lie below it: a checkout in /tmp.
     _memory(stage)
+    if layers.is_dir():
+        kernel.bind(str(layers), _folder(stage, layout.LAYERS), read_only=True)
     bound: list[str] = []
     for path in sorted(needed):
         if not any(path.startswith(f"{above}/") for above in bound):
@@ -76,6 +81,10 @@ def make_folders(node: NodeFolder) -> None:
 def _folder(stage: str, path: str) -> str:
     os.makedirs(stage + path, exist_ok=True)
     return stage + path
+
+
+def _is_real_folder(path: str) -> bool:
+    return os.path.isdir(path) and not os.path.islink(path)
 
 
 def _share(name: str, stage: str) -> None:
