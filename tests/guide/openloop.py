@@ -5,7 +5,8 @@ every one that failed.
 
 Needs the standard library alone, so that it runs in a pod as well as beside the cluster. It prints JSON, a line each:
 failures when they happen, `{"client", "at", "seconds", "error"}` with `at` the time at which the request was sent
-(seconds since 1970), and every second each client's `{"client", "asked", "answered"}`; the last when it is told to end.
+(seconds since 1970), and every second each client's `{"client", "asked", "answered", "slowest"}`, the longest that an
+answer took; the last when it is told to end.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ class Client:
         self.name = name
         self._host, self._port = host, port
         self.asked = self.answered = 0
+        self.slowest = 0.0
         self._under_way: set[asyncio.Task[None]] = set()
 
     async def run(self, ending: asyncio.Event) -> None:
@@ -54,10 +56,12 @@ class Client:
             error = f"no answer within {PATIENCE_SECONDS:g} s"
         except OSError as failure:
             error = f"{type(failure).__name__}: {failure}"
+        took = round(time.monotonic() - began, 4)
         if error:
-            tell({"client": self.name, "at": at, "seconds": round(time.monotonic() - began, 4), "error": error})
+            tell({"client": self.name, "at": at, "seconds": took, "error": error})
         else:
             self.answered += 1
+            self.slowest = max(self.slowest, took)
 
     async def _request(self) -> str:
         """One request on a connection of its own; what was wrong, or nothing."""
@@ -75,7 +79,7 @@ class Client:
 
     def tell(self) -> None:
         """Say how it goes."""
-        tell({"client": self.name, "asked": self.asked, "answered": self.answered})
+        tell({"client": self.name, "asked": self.asked, "answered": self.answered, "slowest": self.slowest})
 
 
 def tell(what: dict[str, object]) -> None:

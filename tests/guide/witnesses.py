@@ -36,10 +36,11 @@ class Failure(NamedTuple):
 
 @dataclass
 class Account:
-    """What a client did: requests asked and answered, and every failure."""
+    """What a client did: requests asked and answered, the slowest answer in seconds, and every failure."""
 
     asked: int = 0
     answered: int = 0
+    slowest: float = 0.0
     failures: list[Failure] = field(default_factory=list)
 
 
@@ -52,7 +53,7 @@ def accounts(lines: Iterable[str]) -> dict[str, Account]:
         if "error" in told:
             account.failures.append(Failure(**told))
         else:
-            account.asked, account.answered = told["asked"], told["answered"]
+            account.asked, account.answered, account.slowest = told["asked"], told["answered"], told["slowest"]
     return found
 
 
@@ -60,7 +61,8 @@ def report(found: dict[str, Account], zero: float) -> str:
     """What each client saw, and exactly which of its requests failed."""
     lines = []
     for name, account in sorted(found.items()):
-        lines.append(f"{name}: {account.asked} requests, {account.answered} answered, {len(account.failures)} failed")
+        counts = f"{account.asked} requests, {account.answered} answered, {len(account.failures)} failed"
+        lines.append(f"{name}: {counts}; slowest answer {account.slowest:.2f} s")
         lines += [f"  {failure.line(zero)}" for failure in account.failures]
     return "\n".join(lines)
 
@@ -69,7 +71,7 @@ class Outside:
     """The open-loop program beside the cluster; `clients` are NAME=HOST:PORT."""
 
     def __init__(self, clients: list[str], log: Path) -> None:
-        self._log = log
+        self.log = log
         with log.open("w") as sink:
             self._process = subprocess.Popen([sys.executable, str(OPEN_LOOP), *clients], stdout=sink, stderr=sink)
 
@@ -77,7 +79,7 @@ class Outside:
         """Stop asking; what it saw."""
         self._process.terminate()
         self._process.wait(timeout=_END_SECONDS)
-        return accounts(self._log.read_text().splitlines())
+        return accounts(self.log.read_text().splitlines())
 
     def kill(self) -> None:
         """End it, whatever it does."""
