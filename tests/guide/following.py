@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.guide.witnesses import Account, Inside, Kubectl, Outside
+from tests.support.images import share_images
 from tests.support.kubectl import kubectl_path
 from tests.support.patience import eventually
 from tests.support.tutorial import Reader, Step, Terminal, steps
@@ -198,5 +199,6 @@ def _workshop(folder: Path) -> dict[str, str]:
     tools.mkdir()
     (tools / "kubectl").symlink_to(kubectl_path())
     path = f"{tools}:{Path(sys.executable).parent}:{os.environ['PATH']}"
+    share_images(folder / "state" / "homeostat")
     own = {"XDG_STATE_HOME": str(folder / "state"), "KUBECONFIG": str(folder / "kube"), "PWD": str(folder)}
     return {**os.environ, **own, "PATH": path}
