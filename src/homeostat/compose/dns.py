@@ -11,9 +11,9 @@ from pathlib import Path
 from homeostat.client.api_client import ApiClient
 from homeostat.client.contract import Client
 from homeostat.client.http import HttpTransport
-from homeostat.kit import clock, tasks
+from homeostat.kit import tasks
 from homeostat.kit.log import logger
-from homeostat.network.dns import server, status
+from homeostat.network.dns import parting, server, status
 from homeostat.network.dns.exchange import exchange
 from homeostat.network.dns.forwarder import Forwarder, servers_of
 from homeostat.network.dns.keeper import ZoneKeeper
@@ -26,8 +26,6 @@ from homeostat.wire.server import Server, serve
 _ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 _RESOLV_CONF = Path("/etc/resolv.conf")
 _HOST, _PORT = "0.0.0.0", 53
-# When it is told to end it answers for so long: proxies may not have heard yet (as CoreDNS, plugin health, lameduck).
-_LAME_DUCK_SECONDS = 3.0
 
 _log = logger("dns")
 
@@ -64,7 +62,7 @@ async def run(options: Mapping[str, str], stop: asyncio.Event) -> None:
     _log.info("answering for %s", domain)
     await stop.wait()
     life.ending = True
-    await clock.sleep(_LAME_DUCK_SECONDS)
+    await parting.until_quiet(tally.answers.total)
     await tasks.stop(circles)
     await dns.close()
     await keeper.stop()
