@@ -40,7 +40,7 @@ class Candidate:
         self.task = tasks.spawn(self.election.run(self.started, self.stopped), name=self.name)
 
 
-def elect(api, story):
+def elect(api, story, *, seed=1):
     async def main():
         log = {"leading": None, "history": [], "ends": []}
         candidates = [Candidate(api, name, log) for name in "abc"]
@@ -49,7 +49,7 @@ def elect(api, story):
             await clock.sleep(0.1)
         await story(candidates, log)
 
-    virtual.run(main, seed=1)
+    virtual.run(main, seed=seed)
 
 
 def lease(api):
@@ -96,6 +96,39 @@ def test_a_killed_leader_is_followed_when_its_lease_has_run_out(api):
         name, moment = log["history"][-1]
         assert name in "bc"
         assert 43 <= moment <= 52
+
+    elect(api, story)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_a_lost_leader_has_a_successor_within_twenty_seconds(api, seed):
+    """The lease runs 15 s from when a candidate saw its last renewal, which is at most 4.4 s after it: client-go, which
+    looks again up to 4.4 s later, may take 24 s."""
+
+    async def story(candidates, log):
+        await clock.sleep(30 + seed / 7)
+        lost = clock.monotonic()
+        await tasks.stop(candidates[0].task)
+        log["leading"] = None
+        while len(log["history"]) == 1:
+            await clock.sleep(0.1)
+        assert 12.9 <= clock.monotonic() - lost <= 20
+
+    elect(api, story, seed=seed)
+
+
+def test_a_candidate_that_starts_before_the_api_leads_soon_after_it_is_there(api):
+    async def story(candidates, log):
+        for candidate in candidates:
+            await candidate.election.stop()
+        late = Candidate(api, "late", log)
+        late.cut = "refused"
+        late.begin()
+        await clock.sleep(20)
+        late.cut, there = "", clock.monotonic()
+        while log["leading"] != "late":
+            await clock.sleep(0.1)
+        assert clock.monotonic() - there <= 1.2
 
     elect(api, story)
 

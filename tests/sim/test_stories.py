@@ -108,7 +108,7 @@ def test_all_api_servers_away_stop_no_pod_and_change_nothing(golden: Golden) -> 
 
 @pytest.mark.parametrize("component", ["controller-manager", "scheduler"])
 def test_a_lost_leader_is_followed_by_another(component: str, golden: Golden) -> None:
-    """client-go: the lease runs out 15 s after its last renewal, candidates look every 2 to 4.4 s."""
+    """client-go: the lease runs out 15 s after its last renewal, candidates look every 2 to 4.4 s; ours then, too."""
 
     async def play(stage: Stage) -> None:
         stage.story.tell(f"the leading {component} is killed")

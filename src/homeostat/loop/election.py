@@ -1,9 +1,10 @@
 """Leader election by a Lease, as client-go does it: of several candidates at most one leads.
 
 A candidate takes the lease when it is free, or when it has not seen it change for its duration, by its own monotonic
-clock. The leader renews it every `retry_seconds` and gives up when that has not worked for `renew_deadline_seconds`
-after the last success was asked for (client-go counts from the start of the next try, up to one retry period later):
-its work is stopped well before another may take the lease.
+clock; it looks again when that ends, where client-go may be a retry later. The leader renews it every `retry_seconds`
+and gives up when that has not worked for `renew_deadline_seconds` after the last success was asked for (client-go
+counts from the start of the next try, up to one retry period later): its work is stopped well before another may take
+the lease.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from homeostat.api.kinds import Kind
 from homeostat.api.types import Obj
 from homeostat.client.contract import Client
 from homeostat.kit import chance, clock, tasks
+from homeostat.kit.backoff import Backoff
 from homeostat.kit.log import logger
 from homeostat.wire.cause import WriteCause
 
@@ -26,6 +28,10 @@ LEASE = Kind("coordination.k8s.io", "v1", "Lease", "leases", "lease", namespaced
 # client-go, leaderelection.JitterFactor: candidates try after 1 to 2.2 retry periods.
 _JITTER = 1.2
 _RELEASED_LEASE_SECONDS = 1
+# Candidates that wait for the same lease to run out do not all write at once.
+_APART_SECONDS_MAX = 0.2
+# While the lease was never seen there is no API yet: a cluster that boots need not wait whole retry periods for it.
+_UNSEEN = Backoff(first_seconds=0.1, ceiling_seconds=1.0)
 
 OnStarted: TypeAlias = Callable[[], Coroutine[Any, Any, None]]
 OnStopped: TypeAlias = Callable[[], Awaitable[None]]
@@ -74,13 +80,24 @@ class Election:
         """Take part until `stop`. `on_started` runs as a task while leading; it has been cancelled, and `on_stopped`
         awaited, before the lease is let go. Losing the lease leads back to waiting for it; so does a failing
         `on_started`. Cancelling ends the work too, but leaves the lease to run out."""
+        tries = 0
         try:
             while not self._stopping.is_set():
                 if await self._try():
                     await self._lead(on_started, on_stopped)
-                await self._pause(self._timing.retry_seconds * (1 + chance.uniform(0, _JITTER)))
+                await self._pause(self._patience(tries))
+                tries += 1
         finally:
             self._ended.set()
+
+    def _patience(self, tries: int) -> float:
+        """Seconds until the next look: as client-go's, but never past the end of another's lease, so that a leader that
+        is lost has a successor within the lease's duration and the longest time between two looks."""
+        usual = self._timing.retry_seconds * (1 + chance.uniform(0, _JITTER))
+        if self._observed is None:
+            return min(usual, _UNSEEN.delay(tries))
+        left = self._ends_at() - clock.monotonic()
+        return min(usual, left + chance.uniform(0, _APART_SECONDS_MAX)) if left > 0 else usual
 
     async def stop(self) -> None:
         """Stop the work, release the lease, and wait until both have happened. Only while `run` runs."""
@@ -199,8 +216,12 @@ class Election:
         self.holder = self._holder(lease)
 
     def _valid(self, now: float) -> bool:
+        return self._ends_at() > now
+
+    def _ends_at(self) -> float:
+        """When the lease runs out that was last seen, on this process's clock."""
         spec = (self._observed or {}).get("spec") or {}
-        return self._observed_moment + float(spec.get("leaseDurationSeconds") or 0) > now
+        return self._observed_moment + float(spec.get("leaseDurationSeconds") or 0)
 
     def _holds(self) -> bool:
         return self._observed is not None and self._holder(self._observed) == self._identity

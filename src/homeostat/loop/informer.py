@@ -28,6 +28,8 @@ Transform: TypeAlias = Callable[[Obj], Obj]
 _GONE = 410
 _PAGE_ITEMS = 1000
 _RETRY = Backoff(first_seconds=0.1, ceiling_seconds=5.0)
+# Before the first list: a program that boots with its cluster is of no use until it has one.
+_FIRST_SECONDS_MAX = 0.8
 # client-go asks for 5 to 10 minutes, so that watches spread again over the API servers.
 _WATCH_SECONDS_MIN, _WATCH_SECONDS_MAX = 300, 600
 _WATCH_SECONDS_SUSPICIOUS = 1.0
@@ -108,7 +110,8 @@ class Informer:
             if self.revision > before or clock.monotonic() - started > _WATCH_SECONDS_SUSPICIOUS:
                 failures = 0
             else:
-                await clock.sleep(_RETRY.delay(failures) * chance.uniform(0.5, 1.5))
+                pause = _RETRY.delay(failures) * chance.uniform(0.5, 1.5)
+                await clock.sleep(pause if self.synced.is_set() else min(pause, _FIRST_SECONDS_MAX))
                 failures += 1
 
     async def _relist(self) -> None:

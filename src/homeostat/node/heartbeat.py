@@ -26,6 +26,8 @@ from homeostat.wire.cause import WriteCause
 _log = logger("kubelet.node")
 _LEASE_NAMESPACE = "kube-node-lease"
 _RETRY = Backoff(first_seconds=0.2, ceiling_seconds=1.6)
+# Until the node is known: it may be booting with its cluster, which then waits for it.
+_REGISTER_RETRY = Backoff(first_seconds=0.1, ceiling_seconds=0.4)
 
 
 class Heartbeat:
@@ -92,7 +94,7 @@ class Heartbeat:
                 pause = self._config.seconds("node-status-update-frequency")
             except (ApiError, TimeoutError) as error:
                 _log.debug("%s: node status: %s", self._config.name, error)
-                pause = _RETRY.delay(failures)
+                pause = (_RETRY if self.registered.is_set() else _REGISTER_RETRY).delay(failures)
                 failures += 1
             try:
                 async with asyncio.timeout(pause):
