@@ -19,6 +19,15 @@ from homeostat.drill.library import library
 FOLDER = Path("docs/reference")
 _MADE = "<!-- Made by tools/reference.py; do not edit. -->\n"
 
+# What each fault does, by kind of node (`lab.nodes.stage`, `lab.stage`).
+_FAULTS = {
+    "kill-container": ("`docker kill ID` on its node", "`kill -9` of its first process"),
+    "delete-pod": ("`kubectl delete pod`", "`kubectl delete pod`"),
+    "kill-agent": ("`systemctl kill -s KILL kubelet` on the node", "`kill -9` of its kubelet"),
+    "power-off": ("`kill -9` of its init: the kernel ends all that runs there", "`kill -9` of all that runs there"),
+    "cut": ("its network cable is pulled", "nothing passes its uplink"),
+}
+
 
 def commands() -> str:
     """The page of commands: usage, help and options of each."""
@@ -72,6 +81,10 @@ def drills() -> str:
     page.append("The times below follow from the default flags; a cluster with others gets others. A container that")
     page.append("was killed before is given the crash backoff that it has earned by then.")
     page.append("`homeostat drill run first` runs `api-server`, then `node`.\n")
+    page.append("What a fault is depends on what nodes are (`up --runtime`):\n")
+    page.append("| fault | nodes that are hosts (`container`) | nodes that are processes (`process`) |\n|---|---|---|")
+    page += [f"| `{name}` | {hosts} | {processes} |" for name, (hosts, processes) in _FAULTS.items()]
+    page.append("")
     for drill in library(Settings()).values():
         page.append(f"## {drill.name}\n\n{drill.title}. Shows: {drill.loop}.\n")
         undone = f", undone by `{drill.undo}`" if drill.undo else ""

@@ -9,7 +9,9 @@ import click
 import pytest
 from tools import reference
 
+from homeostat.api.flags import Settings
 from homeostat.cli.main import homeostat
+from homeostat.drill.library import library
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")]
@@ -22,7 +24,7 @@ def test_the_page_is_current(page: str) -> None:
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_commands_in_console_blocks_exist(page: Path) -> None:
-    for block in re.findall(r"```console\n(.*?)```", page.read_text(), re.DOTALL):
+    for block in re.findall(r"```console[^\n]*\n(.*?)```", page.read_text(), re.DOTALL):
         for line in re.findall(r"^\$ homeostat (.*)$", block, re.MULTILINE):
             command: click.Command | None = homeostat
             for word in line.split():
@@ -31,3 +33,8 @@ def test_commands_in_console_blocks_exist(page: Path) -> None:
                 command = command.get_command(click.Context(command), word)
                 assert command is not None, f"{line}: there is no {word}"
             assert not isinstance(command, click.Group), f"{line}: a group alone does nothing"
+
+
+def test_every_fault_is_explained() -> None:
+    injected = {drill.inject for drill in library(Settings()).values()}
+    assert injected == set(reference._FAULTS)
