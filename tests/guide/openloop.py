@@ -17,7 +17,7 @@ import signal
 import sys
 import time
 
-EVERY_SECONDS = 0.1
+EVERY_SECONDS = 0.2
 PATIENCE_SECONDS = 5.0
 _TELL_SECONDS = 1.0
 

@@ -1,8 +1,8 @@
 """The guide, word for word: docs/guide.md is typed into a terminal on a cluster of three masters and two workers.
 
-Clients outside the cluster and in a pod ask its app ten times a second all the while and count every request that
-fails; somebody uses kubectl, and somebody watches pods. The cluster is booted once, followed through the whole guide,
-and each test asks for one of the things that the guide promises.
+Clients outside the cluster and in a pod ask its app five times a second each, all the while, and count every request
+that fails; somebody uses kubectl, and somebody watches pods. The cluster is booted once and led through the whole
+guide, and each test asks for one of the things that the guide promises.
 """
 
 from __future__ import annotations
@@ -90,7 +90,7 @@ def test_no_request_fails_while_an_api_server_is_down(record: Record) -> None:
     over = record.moment("api server over")
     assert failures(record, until=over) == []
     assert set(record.clients) == {"balancer", "node-port", "pod-by-address", "pod-by-name"}
-    assert all(client.answered > 50 for client in record.clients.values()), report(record.clients, over)
+    assert all(client.answered > 30 for client in record.clients.values()), report(record.clients, over)
 
 
 def test_the_node_is_marked_in_its_time(record: Record) -> None:

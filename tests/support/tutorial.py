@@ -26,7 +26,8 @@ _PROMPT = re.compile(r"(?:\$|core@([\w-]+):~#) ")
 _LENGTH = r"(?:\d+(?:\.\d+)? s|\d+ seconds?|\d+m\d*s?|\d+s)"
 _MADE_UP = r"\b[0-9a-f]{12}\b|\b172\.30\.\d+(?=\.\d)|\b10\.96\.\d+\.\d+\b|\b3\d{4}\b(?=/TCP)"
 _DIFFERS = re.compile(rf"(?P<any>\.\.\.)|(?P<length>(?<![\w.]){_LENGTH}\b)|(?P<name>{_MADE_UP})|(?P<blank>[ \t]+)")
-_LOOK_AGAIN_SECONDS = 0.1
+# The pause between two tries: a part of what the page allows, but no more than a person's, and no busy loop.
+_PAUSE_PART, _PAUSE_SECONDS_MIN, _PAUSE_SECONDS_MAX = 1 / 60, 0.1, 1.0
 
 
 @dataclass
@@ -206,7 +207,7 @@ class Reader:
             right = self.names.matches(step.expected, printed)
             if right or step.ended > step.began + step.within_seconds:
                 break
-            time.sleep(_LOOK_AGAIN_SECONDS)
+            time.sleep(min(_PAUSE_SECONDS_MAX, max(_PAUSE_SECONDS_MIN, step.within_seconds * _PAUSE_PART)))
         said = f"$ {command}\nprinted:\n{printed}\nexpected:\n" + "\n".join(step.expected)
         assert right, said
         assert code == 0, f"exit code {code}: {said}"
