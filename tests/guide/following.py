@@ -22,7 +22,12 @@ from tests.support.tutorial import Reader, Step, Terminal, steps
 ROOT = Path(__file__).resolve().parents[2]
 GUIDE = ROOT / "docs" / "guide.md"
 CUT = "iptables -A OUTPUT -p tcp --dport 443 -j DROP"
-KILL = "docker kill "
+# From the end of one command to the moment at which another, typed again and again, printed what the page shows: how
+# each begins, and which time it is typed on the page.
+RELAUNCHED = ("docker kill", ("docker ps", 1))
+MARKED = (CUT, ("kubectl get nodes", 1))
+REPLACED = (CUT, ("kubectl get pods -l app=hello --field-selector spec.nodeName=worker-1", 0))
+BACK = ("systemctl start kubelet", ("kubectl get node worker-1", 0))
 # What may come and go without anybody losing anything.
 LASTING = "namespaces,nodes,services,deployments,configmaps,serviceaccounts,pods"
 _STEP_SECONDS = 150.0
@@ -61,6 +66,25 @@ class Record:
         found = [step for step in self.done if step.command.startswith(command)]
         assert len(found) > occurrence, f"the guide was not followed as far as `{command}`"
         return found[occurrence]
+
+    def took(self, start: str, end: tuple[str, int]) -> float:
+        """Seconds from the end of one step to the end of another. Raises AssertionError."""
+        return self.step(*end).ended - self.step(start).ended
+
+    def times_taken(self) -> list[str]:
+        """The guide's own times, as far as it was followed."""
+        told = {
+            "after docker kill: the API server had new container IDs": RELAUNCHED,
+            "after the cut: the node was marked": MARKED,
+            "after the cut: its pods were replaced": REPLACED,
+            "after systemctl start kubelet: the node was Ready": BACK,
+        }
+        return [f"{self.took(*places):.2f} s {what}" for what, places in told.items() if self._know(places)]
+
+    def _know(self, places: tuple[str, tuple[str, int]]) -> bool:
+        begun = [step.command for step in self.done]
+        command, occurrence = places[1]
+        return sum(each.startswith(command) for each in begun) > occurrence
 
     def moment(self, name: str) -> float:
         """A moment by its name. Raises AssertionError when it did not come."""

@@ -50,8 +50,8 @@ def record() -> Iterator[Record]:
     follower = Follower(folder, record)
     try:
         follower.follow()
-        told = report(record.clients, record.moments.get(CUT, 0.0))
-        print(f"\n{told}\n(times count from the cut of worker-1)")
+        print("\n" + report(record.clients, record.moments.get(CUT, 0.0)))
+        print("(times count from the cut of worker-1)\n" + "\n".join(record.times_taken()))
     finally:
         follower.close()
     yield record
@@ -69,8 +69,7 @@ def test_it_is_typed_as_the_exercise_words_it(record: Record) -> None:
 
 
 def test_the_api_server_has_new_container_ids_within_three_seconds(record: Record) -> None:
-    again = record.step(WORDS[0], 1)
-    assert again.ended - record.step("docker kill").ended < 3.0
+    assert record.took(*following.RELAUNCHED) < 3.0
 
 
 def test_kubectl_works_all_the_time(record: Record) -> None:
@@ -95,27 +94,25 @@ def test_no_request_fails_while_an_api_server_is_down(record: Record) -> None:
 
 def test_the_node_is_marked_in_its_time(record: Record) -> None:
     """Not before the grace period, less what a Lease may be old, and one look after it at the latest."""
-    seconds = record.step("kubectl get nodes", 1).ended - record.step(CUT).ended
+    seconds = record.took(*following.MARKED)
     assert record.times.marked[0] - 1 <= seconds <= record.times.marked[1] + LATE_SECONDS
 
 
 def test_its_pods_are_replaced_when_their_toleration_is_over(record: Record) -> None:
-    leaving = record.step("kubectl get pods -l app=hello --field-selector spec.nodeName=worker-1")
-    seconds = leaving.ended - record.step(CUT).ended
+    seconds = record.took(*following.REPLACED)
     assert record.times.replaced[0] - 1 <= seconds <= record.times.replaced[1] + LATE_SECONDS
 
 
 def test_only_requests_to_the_cut_node_can_fail_until_its_endpoints_leave(record: Record) -> None:
     """All others, before and after, are answered; those that were not are named with client, time and error."""
     cut = record.moment(CUT)
-    left = cut + (record.step("kubectl get nodes", 1).ended - record.step(CUT).began)
+    left = cut + record.took(*following.MARKED)
     outside = [failure for failure in failures(record) if not cut <= failure.at <= left]
     assert outside == [], report(record.clients, cut)
 
 
 def test_the_node_is_ready_again_within_seconds(record: Record) -> None:
-    seconds = record.step("kubectl get node worker-1").ended - record.step("systemctl start kubelet").ended
-    assert seconds < 5.0 + LATE_SECONDS
+    assert record.took(*following.BACK) < 5.0 + LATE_SECONDS
 
 
 def test_no_object_is_lost_or_doubled(record: Record) -> None:
