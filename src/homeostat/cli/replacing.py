@@ -54,7 +54,7 @@ def write_joining(folder: Folder, cluster: Cluster, name: str) -> None:
     """Let a master's etcd join the cluster that there is, instead of beginning one."""
     members = [etcd.Member(node.name, node.address) for node in cluster.masters()]
     own = next(member for member in members if member.name == name)
-    pod = etcd.static_pod(own, members, stock.etcd().name, joining=True)
+    pod = etcd.static_pod(own, members, stock.etcd_image(), joining=True)
     manifests.write([pod], NodeFolder(folder.node(name)).kubernetes / "manifests")
 
 

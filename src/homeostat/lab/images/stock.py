@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 import subprocess
 from collections.abc import Callable
+from functools import lru_cache
 
 from homeostat import __version__
 from homeostat.lab.images import machine, python
@@ -91,8 +92,9 @@ def etcd() -> ImageSpec:
     machine.add_libraries(tree, programs.values())
     machine.add_users(tree)
     machine.add_certificates(tree)
-    name = f"{REGISTRY}/etcd:{_etcd_version()}"
-    return ImageSpec(name, (tree,), entrypoint=("etcd",), env={"ETCDCTL_API": "3"}, ports=("2379/tcp", "2380/tcp"))
+    return ImageSpec(
+        etcd_image(), (tree,), entrypoint=("etcd",), env={"ETCDCTL_API": "3"}, ports=("2379/tcp", "2380/tcp")
+    )
 
 
 def homeostat() -> ImageSpec:
@@ -139,11 +141,13 @@ def _busybox_layer() -> Tree:
     return tree
 
 
-def _etcd_version() -> str:
+@lru_cache(maxsize=1)
+def etcd_image() -> str:
+    """The name of etcd's image, after the version that is here. Raises LabError."""
     found = re.search(r"[Vv]ersion: *(\d[\w.+-]*)", _ask([str(machine.program("etcd")), "--version"]))
     if found is None:
         raise LabError("`etcd --version` does not say a version")
-    return found.group(1).replace("+", "-")
+    return f"{REGISTRY}/etcd:{found.group(1).replace('+', '-')}"
 
 
 def _ask(argv: list[str]) -> str:

@@ -50,7 +50,7 @@ def _static_pods(cluster: Cluster, node: Node) -> list[dict[str, Any]]:
         return pods
     members = [etcd.Member(each.name, each.address) for each in cluster.masters()]
     own = next(member for member in members if member.name == node.name)
-    return [etcd.static_pod(own, members, stock.etcd().name), *pods]
+    return [etcd.static_pod(own, members, stock.etcd_image()), *pods]
 
 
 def texts(cluster: Cluster, node: Node, engine: EngineConfig) -> dict[str, str]:
@@ -107,7 +107,7 @@ def _copy_shared(own: NodeFolder) -> None:
 def _not_copied(folder: str, names: list[str]) -> set[str]:
     """What the node sees as it is on the host; and keys and the like: what not everybody may read is none of a node's
     business."""
-    found = {name for name in names if os.path.relpath(f"{folder}/{name}", "/etc") in layout.ETC_SEEN}
+    found = {name for name in names if f"{folder}/{name}".removeprefix("/etc/") in layout.ETC_SEEN}
     for name in names:
         path = Path(folder, name)
         if not path.is_symlink() and not path.stat().st_mode & 0o004:

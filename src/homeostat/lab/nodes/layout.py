@@ -46,11 +46,10 @@ VAR = (
     "tmp",
 )
 DEVICES = ("null", "zero", "full", "random", "urandom", "tty", "fuse", "kmsg", "net/tun")
-# Folders of the host's /etc that a node sees read-only: hundreds of files that nobody changes.
-ETC_SEEN = ("ssl/certs",)
+# Folders of the host's /etc that a node sees read-only: hundreds of files that belong to the host's programs.
+ETC_SEEN = ("alternatives", "ssl/certs")
 # What of the host's /etc a node needs for the host's programs to work.
 ETC_SHARED = (
-    "alternatives",
     "bash.bashrc",
     "bindresvport.blacklist",
     "ca-certificates",
