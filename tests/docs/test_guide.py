@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import os
 import shutil
-import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from tests.support.keeper import Keeper
 from tests.support.kubectl import kubectl_path
 from tests.support.tutorial import Names, Reader, Step, Terminal, steps
 
@@ -125,8 +125,10 @@ def workshop(tmp_path: Path) -> Iterator[dict[str, str]]:
     tools.mkdir()
     (tools / "kubectl").symlink_to(kubectl_path())
     environment = {**os.environ, **own, "PATH": f"{tools}:{Path(sys.executable).parent}:{os.environ['PATH']}"}
+    keeper = Keeper("guide", environment)
     yield environment
-    subprocess.run(["homeostat", "down", "--name", "guide", "--purge"], env=environment, timeout=90, check=True)
+    keeper.begin()
+    keeper.wait()
 
 
 @pytest.mark.real

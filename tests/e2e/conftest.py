@@ -17,6 +17,7 @@ from typing import Any
 
 import pytest
 
+from tests.support.keeper import Keeper
 from tests.support.kubectl import kubectl_path
 from tests.support.patience import eventually
 
@@ -102,7 +103,7 @@ def free_port() -> int:
 @pytest.fixture(scope="session")
 def new_lab() -> Iterator[Callable[[], Lab]]:
     """Makes labs that are not up yet; all of them are taken down at the end, even when the tests are killed."""
-    keepers: list[subprocess.Popen[bytes]] = []
+    keepers: list[Keeper] = []
     # Short: a Unix socket's path has 107 bytes at most, and the lab's are deep in its state folder.
     home = Path(tempfile.mkdtemp(prefix="e2e-"))
     labs = itertools.count(1)
@@ -111,31 +112,15 @@ def new_lab() -> Iterator[Callable[[], Lab]]:
         name = f"e2e-{os.getpid()}-{next(labs)}"
         env = {**os.environ, "XDG_STATE_HOME": str(home), "KUBECONFIG": str(home / f"{name}.kubeconfig")}
         lab = Lab(name, env)
-        keepers.append(_keeper(lab))
+        keepers.append(Keeper(name, env))
         return lab
 
     yield make
     for keeper in keepers:
-        keeper.stdin.close()
+        keeper.begin()
     for keeper in keepers:
-        keeper.wait(timeout=90)
+        keeper.wait()
     shutil.rmtree(home, ignore_errors=True)
-
-
-def _keeper(lab: Lab) -> subprocess.Popen[bytes]:
-    """Takes the lab down once its standard input is closed: by the fixture, or by the end of this process."""
-    down = [*HOMEOSTAT, "down", "--purge", "--name", lab.name]
-    program = f"import subprocess, sys; sys.stdin.read(); subprocess.run({down!r}, timeout=80)"
-    null = subprocess.DEVNULL
-    return subprocess.Popen(
-        [sys.executable, "-c", program],
-        stdin=subprocess.PIPE,
-        stdout=null,
-        stderr=null,
-        env=lab.env,
-        cwd=ROOT,
-        start_new_session=True,
-    )
 
 
 @pytest.fixture(scope="session")

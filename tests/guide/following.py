@@ -15,6 +15,7 @@ from typing import Any
 
 from tests.guide.witnesses import Account, Inside, Kubectl, Outside
 from tests.support.images import share_images
+from tests.support.keeper import Keeper
 from tests.support.kubectl import kubectl_path
 from tests.support.patience import eventually
 from tests.support.tutorial import Reader, Step, Terminal, steps
@@ -122,6 +123,7 @@ class Follower:
         self._record = record
         self._folder = folder
         self._environment = _workshop(folder)
+        self._keeper = Keeper("guide", self._environment)
         self._kubectl = Kubectl(kubectl_path(), self._environment)
         self._terminal = Terminal(folder, self._environment, folder / "terminal.log")
         self._reader = Reader(self._terminal, patience_seconds=_STEP_SECONDS)
@@ -211,8 +213,8 @@ class Follower:
         if self._outside is not None:
             self._outside.kill()
         self._terminal.close()
-        down = ["homeostat", "down", "--name", "guide", "--purge"]
-        subprocess.run(down, env=self._environment, timeout=90, check=True, capture_output=True)
+        self._keeper.begin()
+        self._keeper.wait()
 
 
 def _workshop(folder: Path) -> dict[str, str]:
