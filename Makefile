@@ -26,7 +26,7 @@ down:
 
 test: setup check
 	@sh tools/setup-tests.sh
-	$(BIN)/pytest -n $(PYTEST_WORKERS) --dist loadgroup
+	$(BIN)/pytest -n $(PYTEST_WORKERS)
 
 check: setup
 	$(BIN)/ruff format --check src tests bench tools hatch_build.py

@@ -14,15 +14,6 @@ import os
 import pytest
 
 os.environ.setdefault("HOMEOSTAT_RUNTIME", "process")
-# Folders whose stories share a cluster of real nodes: they run in one process each, or the cluster boots once more.
-_TOGETHER = ("guide", "hosts")
-
-
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    for item in items:
-        if item.path.parent.name in _TOGETHER:
-            item.add_marker(pytest.mark.xdist_group(item.path.parent.name))
 
 
 @pytest.hookimpl(trylast=True)
