@@ -237,6 +237,17 @@ def test_after_a_pause_of_the_loop_itself_nodes_get_a_fresh_grace_period():
     assert 40 <= world.until(lambda: world.ready("n1") == "Unknown") <= 55
 
 
+def test_a_clock_of_ours_that_was_set_back_makes_no_silence_longer():
+    """What was heard "in the future" would otherwise count for as long as the clock was set back."""
+    world = Nodes(*nodes(2))
+    world.live(50)
+    world.set_clock(-600)
+    world.live(20)
+    assert world.ready("n1") == world.ready("n2") == "True"
+    world.cut.add("n1")
+    assert 40 <= world.until(lambda: world.ready("n1") == "Unknown") <= 55
+
+
 def test_a_deleted_node_is_forgotten():
     world = Nodes(*nodes(2))
     world.live(20)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -12,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from homeostat.api import meta
 from homeostat.lab.control import ask
 from homeostat.lab.nodes import enter
 from homeostat.lab.state import Folder
@@ -26,11 +28,12 @@ SMALL = ("--runtime", "container", "--store", "sqlite", "--control-planes", "1",
 class Hosts:
     """The commands of one user with a state folder of his own."""
 
-    def __init__(self, home: Path) -> None:
+    def __init__(self, home: Path, name: str = NAME) -> None:
         self.home = home
+        self.name = name
         self.env = {**os.environ, "XDG_STATE_HOME": str(home / "state"), "KUBECONFIG": str(home / "config")}
-        self.env |= {"HOMEOSTAT_NAME": NAME, "HOMEOSTAT_RUNTIME": "auto"}
-        self.folder = Folder(home / "state" / "homeostat" / NAME)
+        self.env |= {"HOMEOSTAT_NAME": name, "HOMEOSTAT_RUNTIME": "auto"}
+        self.folder = Folder(home / "state" / "homeostat" / name)
         share_images(self.folder.path.parent)
 
     def run(self, *words: str, ok: bool = True) -> str:
@@ -46,15 +49,23 @@ class Hosts:
         assert done.returncode == 0, f"{words}: {done.stdout}{done.stderr}"
         return done.stdout
 
+    def refused(self, *words: str) -> str:
+        """What kubectl complains of."""
+        done = subprocess.run(
+            [kubectl_path(), *words], env=self.env, capture_output=True, text=True, timeout=60, check=False
+        )
+        assert done.returncode != 0, f"{words}: {done.stdout}"
+        return done.stderr
+
     def on(self, node: str, *argv: str) -> str:
         done = enter.run(self.folder, node, argv, timeout_seconds=30)
         return (done.stdout + done.stderr).decode()
 
     def ready(self) -> dict[str, str]:
+        """Every node's Ready; Unknown for one that has said nothing yet."""
         items = json.loads(self.kubectl("get", "nodes", "-o", "json"))["items"]
         return {
-            node["metadata"]["name"]: next(c["status"] for c in node["status"]["conditions"] if c["type"] == "Ready")
-            for node in items
+            node["metadata"]["name"]: (meta.condition(node, "Ready") or {}).get("status", "Unknown") for node in items
         }
 
     def supervisor(self) -> int:
@@ -63,7 +74,7 @@ class Hosts:
     def traces(self) -> list[str]:
         """What the host has of this cluster beside its state folder."""
         try:
-            found = [str(path) for path in Path("/sys/fs/cgroup").glob(f"**/homeostat-{NAME}-*")]
+            found = [str(path) for path in Path("/sys/fs/cgroup").glob(f"**/homeostat-{self.name}-*")]
         except FileNotFoundError as error:
             return [f"going as we look: {error.filename}"]
         links: list[dict[str, Any]] = json.loads(subprocess.check_output(["ip", "-j", "link"]))
@@ -81,6 +92,34 @@ class Hosts:
                 if state != "Z" and str(self.home).encode() in told:
                     found.append(f"process {entry.name}")
         return found
+
+    def processes(self) -> list[int]:
+        """Every process of the cluster that runs: in its control groups, or with a file of its folder open."""
+        found = []
+        for entry in Path("/proc").iterdir():
+            if not entry.name.isdigit() or int(entry.name) == os.getpid():
+                continue
+            try:
+                groups = (entry / "cgroup").read_text()
+                files = [os.readlink(file) for file in (entry / "fd").iterdir()]
+            except OSError:
+                continue
+            if f"/homeostat-{self.name}-" in groups or any(file.startswith(f"{self.folder.path}/") for file in files):
+                found.append(int(entry.name))
+        return found
+
+    def kill_all(self) -> int:
+        """What the failure of the machine's power is to the cluster: SIGKILL to all of it at once; how many there were.
+
+        A supervisor that saw some end before it ended itself may have launched others: they have gone with it.
+        """
+        found = self.processes()
+        for pid in found:
+            try:
+                os.kill(pid, signal.SIGKILL)
+            except ProcessLookupError:
+                continue
+        return len(found)
 
 
 @pytest.fixture(scope="session")

@@ -131,6 +131,11 @@ class Bench:
             self.settle()
         self.now = end
 
+    def set_clock(self, seconds: float) -> None:
+        """The wall clock is set forward (or back, where negative); what waits waits no shorter or longer for it."""
+        self.now += seconds
+        self._timers = {place: at + seconds for place, at in self._timers.items()}
+
     def sleep(self, seconds: float) -> None:
         """Time passes and no loop looks; what has become due meanwhile is looked at afterwards."""
         self.now += seconds

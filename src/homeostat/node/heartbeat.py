@@ -8,6 +8,7 @@ node-status-report-frequency. After an outage both go out at once.
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable
 
 from homeostat.api import meta
@@ -23,6 +24,7 @@ from homeostat.node.config import NodeConfig
 from homeostat.node.nodeobject import Health, Machine
 from homeostat.wire.cause import WriteCause
 
+_SILENT_FAILURES = 4
 _log = logger("kubelet.node")
 _LEASE_NAMESPACE = "kube-node-lease"
 _RETRY = Backoff(first_seconds=0.2, ceiling_seconds=1.6)
@@ -90,12 +92,16 @@ class Heartbeat:
             try:
                 async with asyncio.timeout(self._seconds_max):
                     await self._tell_status()
+                if failures >= _SILENT_FAILURES:
+                    _log.info("%s: the API takes this node's status again", self._config.name)
                 failures = 0
                 pause = self._config.seconds("node-status-update-frequency")
             except (ApiError, TimeoutError) as error:
-                _log.debug("%s: node status: %s", self._config.name, error)
                 pause = (_RETRY if self.registered.is_set() else _REGISTER_RETRY).delay(failures)
                 failures += 1
+                # An API server that is just being started again is nothing to tell of.
+                level = logging.WARNING if failures == _SILENT_FAILURES else logging.DEBUG
+                _log.log(level, "%s: the node's status cannot be told: %s", self._config.name, error or "timed out")
             try:
                 async with asyncio.timeout(pause):
                     await self._look.wait()
