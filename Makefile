@@ -24,9 +24,10 @@ up: compiled
 down:
 	@if [ -x $(BIN)/homeostat ]; then $(BIN)/homeostat down; fi
 
+# A file runs on one worker: its stories may share a cluster.
 test: setup check
 	@sh tools/setup-tests.sh
-	$(BIN)/pytest -n $(PYTEST_WORKERS)
+	$(BIN)/pytest -n $(PYTEST_WORKERS) --dist loadfile
 
 check: setup
 	$(BIN)/ruff format --check src tests bench tools hatch_build.py

@@ -21,7 +21,8 @@ from tests.support.images import share_images
 from tests.support.kubectl import kubectl_path
 
 COMMAND = str(Path(sys.executable).parent / "homeostat")
-NAME = "hosts-test"
+# Runs side by side must not take the other's traces for their own.
+NAME = f"hosts-{os.getpid()}"
 SMALL = ("--runtime", "container", "--store", "sqlite", "--control-planes", "1", "--workers", "1")
 
 
