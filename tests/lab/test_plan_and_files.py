@@ -168,3 +168,17 @@ def test_a_linked_kubeconfig_stays_a_link(tmp_path: Path) -> None:
     kubeconfig.merge(own("homeostat"), link)
     assert link.is_symlink()
     assert yaml.safe_load(real.read_text())["current-context"] == "homeostat"
+
+
+def test_clusters_of_other_state_folders_begin_with_other_addresses(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A stopped cluster claims nothing: one of another folder that took its addresses would keep it from starting."""
+    found = set()
+    for name in ("one", "two", "three", "four"):
+        monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / name))
+        found.add(planned(Folder.of("demo"), boot.Wish("demo", runtime="process")).index)
+    assert len(found) > 1
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.delenv("XDG_STATE_HOME")
+    assert boot._in_turn(free_indexes())[0] == 0

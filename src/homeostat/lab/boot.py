@@ -10,6 +10,7 @@ import signal
 import socket
 import sys
 import traceback
+import zlib
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -20,7 +21,7 @@ from homeostat.lab.containers import Containers
 from homeostat.lab.forking import Rooms
 from homeostat.lab.nodes import files, needs, provision, ranges, userspace
 from homeostat.lab.nodes import lab as hosts
-from homeostat.lab.state import Folder, LabError, free_indexes, replace_file
+from homeostat.lab.state import Folder, LabError, free_indexes, replace_file, state_root
 from homeostat.lab.supervisor import Child, Shim, Supervisor
 from homeostat.lab.title import set_title
 from homeostat.lab.topology import (
@@ -77,13 +78,21 @@ def plan(folder: Folder, wish: Wish) -> Plan:
     if wish.store in (None, "auto"):
         given["store"] = "etcd" if given["runtime"] == "container" else "sqlite"
     given["api_port"] = wish.api_port or _free_port()
-    for index in free_indexes():
+    for index in _in_turn(free_indexes()):
         cluster = _check_store(Cluster(index=index, **given))
         if cluster.contained and cluster.node_cidr:
             needs.check_range(cluster.node_network)
         with contextlib.suppress(LabError):
             return Plan(cluster, _claim(cluster), note)
     raise LabError(f"the addresses of {CLUSTERS_MAX} clusters are all in use; `homeostat down --purge` forgets one")
+
+
+def _in_turn(indexes: list[int]) -> list[int]:
+    """The order in which to try indexes. A stopped cluster of another state folder cannot be seen here, and needs its
+    addresses again when it starts: folders beside the usual one begin at places of their own."""
+    usual = Path.home() / ".local" / "state" / "homeostat"
+    start = 0 if state_root() == usual else zlib.crc32(os.fsencode(state_root())) % CLUSTERS_MAX
+    return [i for i in indexes if i >= start] + [i for i in indexes if i < start]
 
 
 def _claim(cluster: Cluster) -> socket.socket:
