@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -23,6 +24,7 @@ from homeostat.client.api_client import ApiClient
 from homeostat.client.contract import Client, Unreachable
 from homeostat.client.http import HttpTransport
 from homeostat.client.in_process import InProcessTransport
+from homeostat.compose import engine
 from homeostat.compose.discovery import Invitation, bootstrap_client, discover
 from homeostat.compose.signing import signer
 from homeostat.controllers.registry import Authority, all_loops
@@ -227,14 +229,26 @@ def test_a_machine_joins_by_url_token_and_fingerprint(tmp_path: Path, elsewhere:
     asyncio.run(tell())
 
 
-def test_a_joined_machine_runs_real_pods(tmp_path: Path, elsewhere: tuple[str, str, str]) -> None:
+@pytest.fixture
+def short() -> Iterator[Path]:
+    """A folder whose name leaves room for an engine's sockets below it."""
+    with tempfile.TemporaryDirectory(prefix="hs-") as made:
+        yield Path(made)
+
+
+def test_a_root_with_too_long_a_name_is_refused_before_the_engine_fails_on_it(tmp_path: Path) -> None:
+    with pytest.raises(LabError, match=r"too long a name for the engine's sockets .*--root"):
+        engine.prepare(engine.Engine(tmp_path / ("long" * 20) / "engine"), "10.244.9.0/24")
+
+
+def test_a_joined_machine_runs_real_pods(tmp_path: Path, short: Path, elsewhere: tuple[str, str, str]) -> None:
     """With an engine, a Pod network and a service proxy of its own, whose identity it asked for as well."""
     namespace, ours, _ = elsewhere
 
     async def tell() -> None:
         async with cluster(tmp_path, ours) as made:
             command = [HOMEOSTAT, "join", made.url, "--token", TOKEN, "--ca-cert-hash", made.fingerprint]
-            command += ["--node-name", "guest", "--root", str(tmp_path / "root")]
+            command += ["--node-name", "guest", "--root", str(short / "root")]
             # Its mounts end with it, and what it puts below /run.
             inside = ["nsenter", f"--net=/run/netns/{namespace}", "unshare", "--mount", "--propagation", "private"]
             own = ["sh", "-c", 'mount -t tmpfs none /run && exec "$@"', "sh"]

@@ -23,6 +23,9 @@ from homeostat.runtime.cri.config import EngineConfig, containerd_config
 _MTU = 1500
 _NEEDED = ("containerd", "ctr", "runc")
 _IMPORT_SECONDS, _LOOK_SECONDS = 60.0, 0.2
+# A socket's path has 107 bytes at most, and the engine makes one more beside its own, with `.ttrpc` behind the name.
+_SOCKET_BYTES_MAX = 107 - len(".ttrpc")
+_ROOT_BYTES_MAX = _SOCKET_BYTES_MAX - len("/engine/run/containerd.sock")
 _log = logger("join")
 
 
@@ -49,6 +52,9 @@ def prepare(engine: Engine, pod_cidr: str) -> None:
     if missing:
         text = f"{' and '.join(missing)} cannot be found: install containerd and runc, "
         raise LabError(text + "or name an engine's socket with --cri-endpoint")
+    if len(os.fsencode(engine.socket)) > _SOCKET_BYTES_MAX:
+        text = f"the folder {engine.root.parent} has too long a name for the engine's sockets below it; "
+        raise LabError(text + f"choose one of at most {_ROOT_BYTES_MAX} characters with --root")
     networks = engine.root / "cni"
     for folder in (engine.socket.parent, networks, engine.root / "log"):
         folder.mkdir(parents=True, exist_ok=True)
