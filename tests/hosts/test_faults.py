@@ -7,9 +7,11 @@ from __future__ import annotations
 import json
 import os
 import shlex
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -192,21 +194,14 @@ def test_a_full_disk_is_told_by_name_and_loses_nothing(hosts: Hosts, tmp_path: P
 
 
 @contextmanager
-def joiner(hosts: Hosts, tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
+def joiner(hosts: Hosts) -> Iterator[subprocess.Popen[str]]:
     """A machine that has been told the join command, on a cable to the lab's switch."""
+    # A short name: sockets lie below it.
+    root = tempfile.mkdtemp(prefix="hs-")
     cluster = hosts.folder.load()
     address = cluster.node_network[100]
     words = shlex.split(hosts.run("join-command", "--ttl", "10m").strip())
-    argv = [
-        sys.executable,
-        "-m",
-        "tests.support.joiner",
-        "guest",
-        COMMAND,
-        *words[1:],
-        "--root",
-        str(tmp_path / "guest"),
-    ]
+    argv = [sys.executable, "-m", "tests.support.joiner", "guest", COMMAND, *words[1:], "--root", root]
     environment = {**os.environ, "ADDRESS": f"{address}/{cluster.node_network.prefixlen}", "GATEWAY": cluster.gateway}
     # It is another machine: it knows of no state folder.
     process = subprocess.Popen(argv, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
@@ -224,10 +219,11 @@ def joiner(hosts: Hosts, tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
             process.wait(timeout=20)
         except subprocess.TimeoutExpired:
             process.kill()
+        shutil.rmtree(root, ignore_errors=True)
 
 
-def test_a_further_machine_joins_by_a_token_and_its_pods_reach_services(hosts: Hosts, tmp_path: Path) -> None:
-    with joiner(hosts, tmp_path) as machine:
+def test_a_further_machine_joins_by_a_token_and_its_pods_reach_services(hosts: Hosts) -> None:
+    with joiner(hosts) as machine:
         try:
             eventually(lambda: hosts.ready().get("guest") == "True", seconds=60)
         except AssertionError:

@@ -19,6 +19,7 @@ from homeostat.lab.nodes import reach
 from homeostat.lab.state import Folder, LabError
 
 pytestmark = pytest.mark.real
+ROOT = Path(__file__).resolve().parents[2]
 # A lab's supervisor, as far as its namespaces go; it serves on an address that only its network has.
 _LAB = """
 import socket, subprocess, sys, time
@@ -61,42 +62,12 @@ def _answer(listener: socket.socket, pid: int) -> None:
             connection.sendall(orjson.dumps({"pid": pid, "children": [], "cut": {}}) + b"\n")
 
 
-def _ask(sock: socket.socket | None = None) -> str:
-    with sock or socket.socket() as client:
-        client.settimeout(5)
-        client.connect(("172.30.77.1", 7000))
-        return client.recv(100).decode()
-
-
-def test_work_is_done_where_the_nodes_are_and_its_result_comes_back(folder: Folder) -> None:
-    assert reach.in_network(folder, _ask) == "from inside"
-    # This process has stayed where it was.
-    assert reach.in_network(folder, lambda: os.readlink("/proc/self/ns/net")) != os.readlink("/proc/self/ns/net")
-    assert reach.in_network(folder, os.getpid) != os.getpid()
-    with pytest.raises(OSError):
-        _ask()
-
-
-def test_what_goes_wrong_there_is_told_here(folder: Folder) -> None:
-    def fail() -> None:
-        raise LabError("etcd has no quorum")
-
-    with pytest.raises(LabError, match=r"^etcd has no quorum$"):
-        reach.in_network(folder, fail)
-    with pytest.raises(LabError, match=r"^ZeroDivisionError: "):
-        reach.in_network(folder, lambda: 1 // 0)
-    with pytest.raises(LabError, match="ended without a word"):
-        reach.in_network(folder, lambda: os._exit(9))
-
-
-def test_sockets_of_the_labs_network_are_connected_from_here(folder: Folder) -> None:
-    sockets = reach.Sockets(folder)
-    try:
-        assert [_ask(sockets.make()) for _ in range(3)] == ["from inside"] * 3
-        kept = sockets.make()
-    finally:
-        sockets.close()
-    assert _ask(kept) == "from inside", "a socket stays where it was made"
+@pytest.mark.parametrize("story", ["work", "trouble", "sockets"])
+def test_what_is_done_in_the_labs_network_is_told_in_a_process_of_one_thread(folder: Folder, story: str) -> None:
+    """As a command is one; this process may have more (`reach_process` has the stories)."""
+    argv = [sys.executable, "-m", "tests.lab.reach_process", story, str(folder.path)]
+    done = subprocess.run(argv, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stderr
 
 
 def test_a_command_is_led_there_by_words(folder: Folder) -> None:

@@ -1,0 +1,59 @@
+"""Stories of `test_reach` that need a process of one thread: `python -m tests.lab.reach_process STORY FOLDER`."""
+
+from __future__ import annotations
+
+import os
+import socket
+import sys
+from pathlib import Path
+
+import pytest
+
+from homeostat.lab.nodes import reach
+from homeostat.lab.state import Folder, LabError
+
+
+def _ask(sock: socket.socket | None = None) -> str:
+    with sock or socket.socket() as client:
+        client.settimeout(5)
+        client.connect(("172.30.77.1", 7000))
+        return client.recv(100).decode()
+
+
+def work(folder: Folder) -> None:
+    """Work is done where the nodes are, and its result comes back."""
+    assert reach.in_network(folder, _ask) == "from inside"
+    # This process has stayed where it was.
+    assert reach.in_network(folder, lambda: os.readlink("/proc/self/ns/net")) != os.readlink("/proc/self/ns/net")
+    assert reach.in_network(folder, os.getpid) != os.getpid()
+    with pytest.raises(OSError):
+        _ask()
+
+
+def trouble(folder: Folder) -> None:
+    """What goes wrong there is told here."""
+
+    def fail() -> None:
+        raise LabError("etcd has no quorum")
+
+    with pytest.raises(LabError, match=r"^etcd has no quorum$"):
+        reach.in_network(folder, fail)
+    with pytest.raises(LabError, match=r"^ZeroDivisionError: "):
+        reach.in_network(folder, lambda: 1 // 0)
+    with pytest.raises(LabError, match="ended without a word"):
+        reach.in_network(folder, lambda: os._exit(9))
+
+
+def sockets(folder: Folder) -> None:
+    """Sockets of the lab's network are connected from here."""
+    maker = reach.Sockets(folder)
+    try:
+        assert [_ask(maker.make()) for _ in range(3)] == ["from inside"] * 3
+        kept = maker.make()
+    finally:
+        maker.close()
+    assert _ask(kept) == "from inside", "a socket stays where it was made"
+
+
+if __name__ == "__main__":
+    {"work": work, "trouble": trouble, "sockets": sockets}[sys.argv[1]](Folder(Path(sys.argv[2])))
