@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from homeostat.kit import kernel, machine
+from homeostat.runtime.processes import start_ticks
 
 ROOT = "/sys/fs/cgroup"
 _REMOVE_SECONDS = 10.0
@@ -145,7 +146,7 @@ def stale(name: str) -> list[Groups]:
     for hierarchy in find(name).hierarchies:
         for entry in Path(hierarchy.base).glob(f"{name}-*"):
             pid = entry.name.rpartition("-")[2]
-            if pid.isdigit() and entry.name == f"{name}-{pid}" and not os.path.exists(f"/proc/{pid}"):
+            if pid.isdigit() and entry.name == f"{name}-{pid}" and not start_ticks(int(pid)):
                 found[entry.name] = find(entry.name)
     return list(found.values())
 

@@ -68,7 +68,7 @@ def enter(folder: Folder, cluster: Cluster, rooms: Rooms, inherited: list[int]) 
     """
     # A janitor that was killed with everything else has left them.
     for old in cgroups.stale(f"homeostat-{cluster.name}"):
-        old.remove()
+        old.remove_soon()
     groups = cgroups.find(f"homeostat-{cluster.name}-{os.getpid()}")
     if groups.note:
         _log.warning("%s", groups.note)
