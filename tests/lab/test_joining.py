@@ -9,7 +9,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -229,11 +229,30 @@ def test_a_machine_joins_by_url_token_and_fingerprint(tmp_path: Path, elsewhere:
     asyncio.run(tell())
 
 
+def _end_all_of(folder: str) -> None:
+    """Pods outlive their agent and their engine; this machine is to keep nothing of them."""
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit() and folder.encode() in read(entry / "cmdline"):
+            children = read(entry / "task" / entry.name / "children").split()
+            for pid in (*map(int, children), int(entry.name)):
+                with suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+
+
+def read(file: Path) -> bytes:
+    """What is in it; nothing when the process has ended meanwhile."""
+    try:
+        return file.read_bytes()
+    except OSError:
+        return b""
+
+
 @pytest.fixture
 def short() -> Iterator[Path]:
     """A folder whose name leaves room for an engine's sockets below it."""
     with tempfile.TemporaryDirectory(prefix="hs-") as made:
         yield Path(made)
+        _end_all_of(made)
 
 
 def test_a_root_with_too_long_a_name_is_refused_before_the_engine_fails_on_it(tmp_path: Path) -> None:
