@@ -136,3 +136,10 @@ def test_missing_programs_are_named_with_the_packages_that_have_them(monkeypatch
     assert needs.obstacle() == "some-package is not installed (on Debian: apt-get install some-package)"
     monkeypatch.setitem(needs.PROGRAMS, "no-such-program-either", "another")
     assert needs.obstacle().startswith("another and some-package are not installed")
+
+
+def test_a_disk_without_room_is_told_before_anything_starts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    needs.check_room(tmp_path)
+    monkeypatch.setattr(needs, "_ROOM_MIB", 1 << 40)
+    with pytest.raises(LabError, match=r"the disk is full: .* MiB left, .*make room there"):
+        needs.check_room(tmp_path)

@@ -186,6 +186,8 @@ def listen(port: int) -> socket.socket:
 
 def prepare(folder: Folder, cluster: Cluster) -> None:
     """Write what the components read: the plan, certificates, manifests, kubeconfig. Raises LabError."""
+    if cluster.contained:
+        needs.check_room(folder.path)
     try:
         folder.save(cluster)
         folder.log.mkdir(parents=True, exist_ok=True)

@@ -32,6 +32,8 @@ PROGRAMS = {
     "ssh-keygen": "openssh-client",
     "ip": "iproute2",
 }
+# What engines, etcd and logs write before anybody asks for anything.
+_ROOM_MIB = 64
 _PLACES = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
@@ -72,6 +74,16 @@ def interpreter_folders() -> frozenset[str]:
     source = Path(homeostat.__file__).resolve().parent.parent
     prefixes = (sys.prefix, sys.base_prefix, sys.exec_prefix, os.path.dirname(os.path.realpath(sys.executable)))
     return frozenset(needed_folders([*prefixes, str(source)]))
+
+
+def check_room(folder: Path) -> None:
+    """Whether the disk has room enough for nodes to start on. Raises LabError, with what to do."""
+    folder.mkdir(parents=True, exist_ok=True)
+    disk = os.statvfs(folder)
+    free = disk.f_bavail * disk.f_frsize >> 20
+    if free < _ROOM_MIB:
+        text = f"the disk is full: {folder} has {free} MiB left, and real nodes want {_ROOM_MIB} to start; "
+        raise LabError(text + "make room there, then try again")
 
 
 def check_range(network: IPv4Network) -> None:
