@@ -281,4 +281,3 @@ def _simulated(member: Member) -> Runtime:
 
 
 _RUNTIMES: Mapping[str, Callable[[Member], Runtime]] = {"cri": _cri, "process": _process, "simulated": _simulated}
-RUNTIMES = tuple(_RUNTIMES)

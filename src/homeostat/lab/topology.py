@@ -30,7 +30,6 @@ UPLINK_PORT = 7443
 SECURE_PORT = 443
 ETCD_CLIENT_PORT, ETCD_PEER_PORT = 2379, 2380
 POD_RANGE, SERVICE_RANGE = "10.244.0.0/16", "10.96.0.0/16"
-CLUSTER_DOMAIN = "cluster.local"
 # All nodes of a lab are on the host's disk: Kubernetes' 10 % and 15 % of a large one would keep them from working.
 EVICTION_HARD = "memory.available<100Mi,nodefs.available<1%,nodefs.inodesFree<1%,imagefs.available<1%"
 # Which addresses of the nodes' network are for load balancers, the first and the last.

@@ -5,7 +5,6 @@ The steps are those of docker's go-units: a duration loses its smaller units, a 
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
@@ -85,14 +84,6 @@ def columns(lines: Sequence[Sequence[str]], *, gap: int = 3, narrowest: int = 10
         "".join(cell.ljust(widths[place]) for place, cell in enumerate(line[:-1])) + (line[-1] if line else "")
         for line in lines
     ]
-
-
-def terminal_columns(default: int = 80) -> int:
-    """The width of the terminal on standard output."""
-    try:
-        return os.get_terminal_size(1).columns or default
-    except OSError:
-        return default
 
 
 def parse_go_time(text: str) -> float:
