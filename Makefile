@@ -1,12 +1,14 @@
 # `make up` and `make test` do all their own set-up; both are safe to repeat.
 VENV ?= .venv
 BIN := $(VENV)/bin
-STAMP := $(VENV)/.ready-$(shell cat requirements/dev.txt pyproject.toml hatch_build.py tools/setup*.sh $$(find src -name '*.proto' | sort) 2>/dev/null | cksum | cut -d' ' -f1)
+STAMP := $(VENV)/.ready-$(shell cat requirements/dev.txt pyproject.toml hatch_build.py tools/setup.sh $$(find src -name '*.proto' | sort) 2>/dev/null | cksum | cut -d' ' -f1)
 PYTEST_WORKERS ?= 2
 
 .PHONY: compiled up down test check bench setup drill-long format
 
+# Only the environment is stamped: what the machine still lacks is looked for again the next time.
 setup: $(STAMP)
+	@sh tools/setup-machine.sh $(VENV)
 
 $(STAMP):
 	@sh tools/setup.sh $(VENV)
@@ -15,21 +17,21 @@ $(STAMP):
 
 # Byte code of the sources as they are now, even where the environment tells Python to write none: without it each
 # start compiles everything anew.
-compiled: setup
+compiled: $(STAMP)
 	@$(BIN)/python -m compileall -q src/homeostat
 
-up: compiled
-	@$(BIN)/python tools/first_drill.py
+up: setup compiled
+	@$(BIN)/python -m tools.first_drill
 
 down:
 	@if [ -x $(BIN)/homeostat ]; then $(BIN)/homeostat down; fi
 
 # A file runs on one worker: its stories may share a cluster.
-test: setup check
-	@sh tools/setup-tests.sh
+test: check
+	@sh tools/setup-tests.sh $(VENV)
 	$(BIN)/pytest -n $(PYTEST_WORKERS) --dist loadfile
 
-check: setup
+check: $(STAMP)
 	$(BIN)/ruff format --check src tests bench tools hatch_build.py
 	$(BIN)/ruff check src tests bench tools hatch_build.py
 	$(BIN)/python tools/sizes.py
@@ -37,14 +39,14 @@ check: setup
 	$(BIN)/lint-imports --no-cache
 	$(BIN)/mypy
 
-format: setup
+format: $(STAMP)
 	$(BIN)/ruff format src tests bench tools hatch_build.py
 	$(BIN)/ruff check --fix src tests bench tools hatch_build.py
 
-bench: compiled
+bench: setup compiled
 	$(BIN)/python -m bench
 
 # Eight minutes of real time with Kubernetes' own timings: a node is cut off until its pods are replaced. Where nodes can
 # be hosts the guide is followed word for word, elsewhere a drill does the same to processes.
-drill-long: compiled
+drill-long: setup compiled
 	@$(BIN)/python tools/drill_long.py

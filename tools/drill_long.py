@@ -27,8 +27,8 @@ def main() -> int:
     print(f"nodes are processes: {why}")
     homeostat = str(Path(sys.executable).with_name("homeostat"))
     try:
-        command = [sys.executable, str(ROOT / "tools" / "first_drill.py"), NAME, "node-long"]
-        return subprocess.run(command, check=False).returncode
+        command = [sys.executable, "-m", "tools.first_drill", NAME, "node-long"]
+        return subprocess.run(command, cwd=ROOT, check=False).returncode
     finally:
         subprocess.run([homeostat, "down", "--name", NAME, "--purge"], check=False)
 

@@ -1,19 +1,23 @@
 """What `make up` does after the set-up: boot the cluster, launch the sample app, run the first drill, say what is next.
 
-    python tools/first_drill.py [NAME [DRILL ...]]
+    python -m tools.first_drill [NAME [DRILL ...]]
 
-Safe to repeat: a cluster that runs is used as it is, an app that is there is left alone. No kubectl is needed.
+NAME is $HOMEOSTAT_NAME, or `homeostat`, by default, as with the commands. Safe to repeat: a cluster that runs is used
+as it is, an app that is there is left alone. No kubectl is needed.
 """
 
 from __future__ import annotations
 
 import asyncio
+import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import yaml
+from tools import kubectl
 
 from homeostat.api.errors import ApiError
 from homeostat.api.kinds import by_kind
@@ -68,9 +72,14 @@ def outside(folder: Folder, spec: Obj) -> str:
     return f"{cluster.gateway}:{port['nodePort']}" if cluster.contained else f"{spec['clusterIP']}:{port['port']}"
 
 
+def cluster_name(arguments: Sequence[str]) -> str:
+    """The first of the arguments, or what the commands take without --name."""
+    return arguments[0] if arguments else os.environ.get("HOMEOSTAT_NAME") or "homeostat"
+
+
 def main() -> int:
     """The whole first minute; the exit code."""
-    folder = Folder.of(sys.argv[1] if len(sys.argv) > 1 else "homeostat")
+    folder = Folder.of(cluster_name(sys.argv[1:]))
     if is_running(folder):
         print(f"cluster {folder.name!r} is running already")
     elif (code := subprocess.run([COMMAND, "up", "--name", folder.name], check=False).returncode) != 0:
@@ -92,25 +101,33 @@ def main() -> int:
 
 
 def after(folder: Folder, address: str) -> str:
-    """What to type next."""
+    """What to type next: it works in the shell that `make up` was typed in."""
     context = folder.load().context
     home = str(COMMAND)
     # Without root the lab's network is one of its own.
     curl = " ".join([*(reach.lab_words(folder) if folder.load().contained else []), "curl"])
-    kubectl = "kubectl get pods -A -o wide -w"
-    if shutil.which("kubectl") is None:
-        kubectl = "kubectl ...                      (not installed here; any kubectl from 1.32 on will do)"
+    which = "" if folder.name == "homeostat" else f" --name {folder.name}"
+    make = "make down" if not which else f"make down HOMEOSTAT_NAME={folder.name}"
     return f"""
 The cluster runs on. kubectl's context is {context!r}. Try:
 
   {curl} http://{address}/
-  {kubectl}
-  {home} status
-  {home} drill list
-  {home} drill run container
-  {home} why pod/NAME
-  make down                        (and `make up` brings it back with all its objects)
+  {kubectl_words()}
+  {home} status{which}
+  {home} drill list{which}
+  {home} drill run container{which}
+  {home} why pod/NAME{which}
+  {make:<33}(and `make up` brings it back with all its objects)
 """
+
+
+def kubectl_words() -> str:
+    """The command that watches all pods, with the path of the kubectl where the shell would find none or an old one."""
+    found = kubectl.chosen()
+    if found is None:
+        return f"kubectl ...                      ({kubectl.missing()})"
+    word = "kubectl" if found == shutil.which("kubectl") else found
+    return f"{word} get pods -A -o wide -w"
 
 
 if __name__ == "__main__":

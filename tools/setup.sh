@@ -2,13 +2,13 @@
 # Set-up for a fresh clone: a virtual environment with the locked dependencies and the package itself (which extracts
 # the schema facts). Debian's packages that are missing are installed as root, otherwise named.
 set -eu
-venv=$1
+VENV=$1
 python=${PYTHON:-python3}
+. "$(dirname "$0")/steps.sh"
 
 need() {
     if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
-        echo "installing $*"
-        (apt-get install -y -qq "$@" || { apt-get update -qq && apt-get install -y -qq "$@"; }) >/dev/null
+        step "Installing $*" packages "$@"
     else
         echo "homeostat needs: $* (on Debian: sudo apt-get install $*)" >&2
         exit 1
@@ -22,10 +22,9 @@ command -v "$python" >/dev/null || need python3 python3-venv
 }
 "$python" -c 'import ensurepip, venv' 2>/dev/null || need python3-venv
 
-[ -x "$venv/bin/python" ] || "$python" -m venv "$venv"
-echo "installing the locked dependencies into $venv"
-"$venv/bin/python" -m pip install -q --disable-pip-version-check --require-hashes -r requirements/dev.txt
-"$venv/bin/python" -m pip install -q --disable-pip-version-check --no-deps -e .
+pip() { "$VENV/bin/python" -m pip install --disable-pip-version-check --progress-bar off "$@"; }
 
-# Plain processes need nothing of this; what is missing has been named.
-sh "$(dirname "$0")/setup-containers.sh" || true
+# An environment without pip is one whose making was interrupted.
+"$VENV/bin/python" -m pip --version >/dev/null 2>&1 || step "Making the virtual environment $VENV" "$python" -m venv "$VENV"
+step "Installing the locked dependencies" pip --require-hashes -r requirements/dev.txt
+step "Installing homeostat" pip --no-deps -e .

@@ -33,3 +33,13 @@ def test_what_to_type_next_names_the_app(tmp_path: Path, monkeypatch: pytest.Mon
     assert "\n  curl http://10.96.0.7:8080/\n" in first_drill.after(
         saved(tmp_path / "two", "process"), "10.96.0.7:8080"
     )
+
+
+def test_make_up_is_of_the_cluster_that_the_environment_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("HOMEOSTAT_NAME", raising=False)
+    assert first_drill.cluster_name([]) == "homeostat"
+    monkeypatch.setenv("HOMEOSTAT_NAME", "one")
+    assert first_drill.cluster_name([]) == "one", "as `make down`"
+    assert first_drill.cluster_name(["long", "node-long"]) == "long"
+    monkeypatch.setattr(first_drill.reach, "lab_words", lambda folder: [])
+    assert "status --name one\n" in first_drill.after(saved(tmp_path, "container"), "172.30.3.1:30080")
