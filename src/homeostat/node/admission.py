@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from homeostat.api import meta, quantity
+from homeostat.api.hostports import clash, host_ports
 from homeostat.api.selectors import Requirement
 from homeostat.api.types import Obj
 from homeostat.node import spec
@@ -33,7 +34,8 @@ def refusal(
         if used + wanted > capacity:
             unit = 1 if resource == "cpu" else 1000
             return _short(resource, wanted // unit, used // unit, capacity // unit)
-    if _host_ports(pod) & {port for other in others for port in _host_ports(other)}:
+    wanted = host_ports(spec.spec(pod))
+    if wanted and any(clash(wanted, host_ports(spec.spec(other))) for other in others):
         why = "Pod was rejected: Predicate NodePorts failed: node(s) didn't have free ports for the requested pod ports"
         return Trouble("NodePorts", why)
     if not matches_node(pod, labels):
@@ -86,15 +88,6 @@ def _of(container: Obj, resource: str) -> int:
     if given is None:
         given = (resources.get("limits") or {}).get(resource)
     return quantity.of(given).milli if given is not None else 0
-
-
-def _host_ports(pod: Obj) -> set[tuple[str, int]]:
-    return {
-        (port.get("protocol") or "TCP", int(port["hostPort"]))
-        for container in spec.all_containers(pod)
-        for port in container.get("ports") or []
-        if port.get("hostPort")
-    }
 
 
 def _short(resource: str, requested: int, used: int, capacity: int) -> Trouble:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from homeostat.api.hostports import clash
 from homeostat.scheduler.nodeterms import untolerated
 from homeostat.scheduler.podinfo import Needs, PodInfo
 from homeostat.scheduler.podterms import PodTerm, Spread
@@ -163,17 +164,8 @@ def _ports(snapshot: Snapshot, pod: PodInfo) -> Failures:
         return
     taken = np.zeros(snapshot.size, dtype=np.bool_)
     for row, pods in snapshot.on_row.items():
-        taken[row] = any(_clash(pod, other) for other in pods.values() if other.needs.host_ports)
+        taken[row] = any(clash(pod.needs.host_ports, other.needs.host_ports) for other in pods.values())
     yield Failure(taken, "node(s) didn't have free ports for the requested pod ports", helpable=True)
-
-
-def _clash(pod: PodInfo, other: PodInfo) -> bool:
-    everywhere = "0.0.0.0"
-    return any(
-        mine[0] == theirs[0] and mine[2] == theirs[2] and (mine[1] == theirs[1] or everywhere in (mine[1], theirs[1]))
-        for mine in pod.needs.host_ports
-        for theirs in other.needs.host_ports
-    )
 
 
 def _resources(snapshot: Snapshot, pod: PodInfo) -> Failures:

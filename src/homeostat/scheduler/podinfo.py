@@ -6,13 +6,14 @@ compared by identity, and what follows from it and from nodes alone is kept per 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
 import orjson
 
 from homeostat.api import meta, quantity
+from homeostat.api.hostports import HostPort, host_ports
 from homeostat.api.types import Obj
 from homeostat.scheduler.nodeterms import NodeTerm, compile_terms
 from homeostat.scheduler.podterms import Labels, PodTerm, Spread, preferred_terms, required_terms, spreads
@@ -29,8 +30,8 @@ Amounts = Mapping[str, int]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Needs:
-    """What a pod needs. `requests` are milli-CPU for `cpu` and whole units for the rest; `host_ports` are (protocol,
-    address, port). `unsupported` says why no node can ever run it; empty where that is not so. `attracts` are the terms
+    """What a pod needs. `requests` are milli-CPU for `cpu` and whole units for the rest.
+    `unsupported` says why no node can ever run it; empty where that is not so. `attracts` are the terms
     by which the pod, once placed, makes its node better or worse for others."""
 
     requests: Amounts
@@ -45,7 +46,7 @@ class Needs:
     preferred: tuple[PodTerm, ...]
     attracts: tuple[PodTerm, ...]
     spreads: tuple[Spread, ...]
-    host_ports: frozenset[tuple[str, str, int]]
+    host_ports: frozenset[HostPort]
     may_preempt: bool
     unsupported: str
 
@@ -155,7 +156,7 @@ def _needs(words: bytes) -> Needs:
         preferred=preferred,
         attracts=(*hard, *preferred),
         spreads=spreads(said.get("topologySpreadConstraints") or (), *whose),
-        host_ports=frozenset(_host_ports(said)),
+        host_ports=host_ports(said),
         may_preempt=said.get("preemptionPolicy") != "Never",
         unsupported=_unsupported(said),
     )
@@ -215,10 +216,3 @@ def _add(total: dict[str, int], more: Amounts) -> None:
 def _preferred_nodes(node_affinity: Obj) -> tuple[tuple[int, NodeTerm], ...]:
     items: Sequence[Obj] = node_affinity.get("preferredDuringSchedulingIgnoredDuringExecution") or ()
     return tuple((int(item["weight"]), compile_terms([item["preference"]])[0]) for item in items)
-
-
-def _host_ports(said: Obj) -> Iterator[tuple[str, str, int]]:
-    sidecars = [item for item in said.get("initContainers") or () if item.get("restartPolicy") == "Always"]
-    for container in [*said["containers"], *sidecars]:
-        for port in container.get("ports") or ():
-            yield port.get("protocol", "TCP"), port.get("hostIP") or "0.0.0.0", int(port["hostPort"])

@@ -1,0 +1,48 @@
+"""Host ports: which ones a Pod holds on its node, and whether two Pods can hold theirs side by side. Pure.
+
+The rule of the scheduler and of the kubelet alike (pkg/scheduler/framework/types.go, HostPortInfo): a port clashes with
+one of the same number and protocol on the same address; 0.0.0.0 is every address.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Set
+from typing import NamedTuple
+
+from homeostat.api.types import Obj
+
+_EVERY_ADDRESS = "0.0.0.0"
+
+
+class HostPort(NamedTuple):
+    """One port of a node, on one address or on all."""
+
+    protocol: str
+    address: str
+    number: int
+
+    def clashes(self, other: HostPort) -> bool:
+        """Whether both cannot be held at once."""
+        if (self.protocol, self.number) != (other.protocol, other.number):
+            return False
+        return self.address == other.address or _EVERY_ADDRESS in (self.address, other.address)
+
+
+def host_ports(spec: Obj) -> frozenset[HostPort]:
+    """The host ports of a Pod's spec while it runs: of app containers and sidecars. Other init containers are over by
+    then. Absent defaults (of Pods from files) are filled in."""
+    return frozenset(_each(spec))
+
+
+def clash(wanted: Set[HostPort], held: Set[HostPort]) -> bool:
+    """Whether a Pod with the `wanted` ports cannot run beside one that holds others."""
+    return any(mine.clashes(theirs) for mine in wanted for theirs in held)
+
+
+def _each(spec: Obj) -> Iterator[HostPort]:
+    sidecars = [item for item in spec.get("initContainers") or () if item.get("restartPolicy") == "Always"]
+    for container in [*(spec.get("containers") or ()), *sidecars]:
+        for port in container.get("ports") or ():
+            if port.get("hostPort"):
+                address = port.get("hostIP") or _EVERY_ADDRESS
+                yield HostPort(port.get("protocol") or "TCP", address, int(port["hostPort"]))
