@@ -10,7 +10,7 @@ set -eu
 . "$(dirname "$0")/steps.sh"
 
 wanted="containerd:containerd runc:runc /usr/lib/cni/bridge:containernetworking-plugins etcd:etcd-server
-    etcdctl:etcd-client busybox:busybox-static catatonit:catatonit nft:nftables iptables:iptables conntrack:conntrack
+    etcdctl:etcd-client busybox:busybox catatonit:catatonit nft:nftables iptables:iptables conntrack:conntrack
     sshd:openssh-server ssh:openssh-client ip:iproute2 newuidmap:uidmap nsenter:util-linux"
 PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin
 
@@ -18,8 +18,6 @@ missing() {
     for each in $wanted; do
         command -v "${each%%:*}" >/dev/null || printf ' %s' "${each#*:}"
     done
-    # Debian has a busybox with shared libraries, too, which is of no use inside an image.
-    if command -v busybox >/dev/null && ldd "$(command -v busybox)" >/dev/null 2>&1; then printf ' busybox-static'; fi
 }
 
 install() {

@@ -113,3 +113,16 @@ def test_a_node_that_is_off_or_unknown_has_no_list(command: Command, nodes: Node
 def test_a_cluster_of_plain_processes_has_no_images(command: Command, words: tuple[str, ...]) -> None:
     Folder.of("homeostat").save(Cluster("homeostat", 0, runtime="process"))
     assert "'homeostat' has no images: its pods are plain processes" in command("image", *words).complaint
+
+
+def test_the_images_that_every_cluster_brings_are_listed_with_whether_they_have_a_shell(command: Command) -> None:
+    """Without a cluster: who asks wants to know what to write into a manifest."""
+    rows = orjson.loads(command("image", "list", "--available", "-o", "json").out)
+    shells = {row["name"].partition("/")[2].partition(":")[0]: row["shell"] for row in rows}
+    assert shells == {
+        "busybox": True, "etcd": False, "hello": True, "homeostat": False, "pause": False, "python": True
+    }  # fmt: skip
+    lines = command("image", "list", "--available").out.splitlines()
+    assert lines[0].split() == ["IMAGE", "SHELL", "ABOUT"]
+    assert any(line.split()[:2] == ["homeostat.local/python:3", "yes"] for line in lines)
+    assert "leave the node out" in command("image", "list", "worker-1", "--available").complaint

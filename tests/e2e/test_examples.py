@@ -126,6 +126,18 @@ def test_the_cache_answers_the_second_time_and_is_missed_but_not_needed(lab: Lab
     eventually(lambda: fetch(f"{web}/some/page")[2]["X-Cache"] == "hit")
 
 
+def test_hello_answers_from_each_of_its_pods_though_all_share_one_network(lab: Lab) -> None:
+    launch(lab, "hello")
+    url = base(lab, "hello") + ":8080/"
+    pods = lab.out("get", "pods", "-l", "app=hello", "-o", "jsonpath={.items[*].metadata.name}").split()
+    assert len(pods) == 3
+    eventually(lambda: {fetch(url)[1].split()[2] for _ in range(20)} == set(pods))
+
+
+def test_every_example_has_a_test_of_its_own_here() -> None:
+    assert [path.stem for path in EXAMPLES] == ["cache", "guestbook", "hello", "queue"]
+
+
 @pytest.mark.parametrize("manifest", EXAMPLES, ids=lambda path: path.stem)
 def test_every_example_is_valid_to_the_letter(lab: Lab, manifest: Path) -> None:
     told = lab.kubectl("apply", "--dry-run=server", "--validate=strict", "-f", str(manifest))

@@ -44,12 +44,18 @@ def load_image(file: Path, image: str, name: str) -> None:
 
 @command.command("list")
 @click.argument("node", required=False)
+@click.option("--available", is_flag=True, help="The images that every cluster brings along, and which have a shell.")
 @output_option
 @name_option
-def list_images(node: str | None, output: str, name: str) -> None:
+def list_images(node: str | None, output: str, name: str, *, available: bool) -> None:
     """The images of all nodes that run, or of one."""
     from homeostat.lab.images.load import Listed, listed
 
+    if available:
+        if node:
+            raise click.UsageError("--available is about every cluster; leave the node out")
+        _show_available(output)
+        return
     folder = _contained(name)
     on, off = _nodes(folder)
     if node in off:
@@ -69,9 +75,27 @@ def list_images(node: str | None, output: str, name: str) -> None:
     for image, nodes in found:
         where = "all" if not node and len(nodes) == len(on) else ", ".join(nodes)
         lines.append((image.name, image.digest.removeprefix("sha256:")[:12], image.size, where))
-    widths = [max(len(line[column]) for line in lines) for column in range(3)]
-    for *cells, where in lines:
-        click.echo("  ".join([*map(str.ljust, cells, widths), where]))
+    _print_table(lines)
+
+
+def _show_available(output: str) -> None:
+    """The images of this machine's programs, with what each is for. Raises LabError when a program is missing."""
+    from homeostat.lab.images import stock
+
+    specs = sorted(stock.all_specs(), key=lambda spec: spec.name)
+    if output == "json":
+        rows = [{"name": spec.name, "shell": spec.has_shell, "about": spec.about} for spec in specs]
+        click.echo(orjson.dumps(rows, option=orjson.OPT_INDENT_2))
+        return
+    lines = [(spec.name, "yes" if spec.has_shell else "no", spec.about) for spec in specs]
+    _print_table([("IMAGE", "SHELL", "ABOUT"), *lines])
+
+
+def _print_table(lines: Sequence[Sequence[str]]) -> None:
+    """Columns side by side; the last one is not filled up."""
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    for *cells, last in lines:
+        click.echo("  ".join([*map(str.ljust, cells, widths), last]))
 
 
 def _contained(name: str) -> Folder:

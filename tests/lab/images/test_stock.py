@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import http.server
 import os
 import re
 import signal
 import socket
 import subprocess
+import threading
 import urllib.request
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -14,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from homeostat.lab.images import machine, stock
+from homeostat.lab.images import build, machine, stock
 from homeostat.lab.state import LabError
 from tests.support.images import environment_of, lay_out, run_inside
 from tests.support.patience import eventually
@@ -79,6 +81,71 @@ def test_busybox_has_a_shell_and_its_tools(stock_archives: Mapping[str, Path], t
         tmp_path, ["/bin/sh", "-c", "echo a b | cut -d' ' -f2 && id -un"], environment_of(stock.busybox())
     )
     assert ended.stdout == "b\nroot\n", ended.stderr
+
+
+@pytest.fixture
+def page() -> Iterator[str]:
+    """The address of a server that answers "a page" to everything but /never, which has no answer."""
+
+    class Page(http.server.BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            if self.path == "/never":
+                ended.wait(60)
+                return
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(b"a page\n")
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    ended = threading.Event()
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Page) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_address[1]}"
+        ended.set()
+        server.shutdown()
+
+
+@pytest.mark.parametrize(
+    "words",
+    [["-q", "-O", "-"], ["-T", "9", "-q", "-O", "-"], ["-qT9", "-O", "-"], ["-qO-", "-T9"], ["--timeout=9", "-qO-"]],
+    ids=" ".join,
+)
+def test_wget_works_in_the_busybox_image(
+    stock_archives: Mapping[str, Path], tmp_path: Path, page: str, words: list[str]
+) -> None:
+    lay_out(stock_archives["busybox"], tmp_path)
+    ended = run_inside(tmp_path, ["/usr/bin/wget", *words, page], environment_of(stock.busybox()))
+    assert (ended.returncode, ended.stdout) == (0, "a page\n"), ended.stderr
+
+
+def test_wget_gives_up_after_its_time(stock_archives: Mapping[str, Path], tmp_path: Path, page: str) -> None:
+    lay_out(stock_archives["busybox"], tmp_path)
+    argv = ["/usr/bin/wget", "-T", "1", "-q", "-O", "-", f"{page}/never"]
+    ended = run_inside(tmp_path, argv, environment_of(stock.busybox()))
+    assert ended.returncode == 1 and "wget: download timed out" in ended.stderr
+
+
+def test_a_busybox_with_libraries_brings_them(
+    stock_archives: Mapping[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Here `env` takes the place of busybox, as which of the two busyboxes a machine has is not ours to choose."""
+    monkeypatch.setattr(stock.machine, "program", lambda _: Path("/usr/bin/env").resolve())
+    monkeypatch.setattr(stock, "_ask", lambda _: "bin/sh\nusr/bin/wget\n")
+    layer = stock.busybox().layers[0]
+    assert any(path.rpartition("/")[2].startswith("libc.") for path in layer.entries), sorted(layer.entries)
+
+
+def test_the_python_image_has_a_shell(tmp_path: Path) -> None:
+    lay_out(build.build(stock.python_image()), tmp_path)
+    script = "echo work >/tmp/pulse && test -n \"$(find /tmp/pulse -mmin -1)\" && python3 -c 'print(2 + 3)'"
+    ended = run_inside(tmp_path, ["/bin/sh", "-c", script], environment_of(stock.python_image()))
+    assert ended.stdout == "5\n", ended.stderr
+
+
+def test_an_image_says_whether_it_has_a_shell() -> None:
+    assert {spec.name for spec in stock.all_specs() if spec.has_shell} == {stock.BUSYBOX, stock.HELLO, stock.PYTHON}
 
 
 def test_pause_waits_and_ends_at_once_when_told(stock_archives: Mapping[str, Path], tmp_path: Path) -> None:
@@ -168,11 +235,11 @@ def test_all_missing_programs_are_named_at_once(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(machine.shutil, "which", lambda name, path: None)
     with pytest.raises(LabError) as error:
         stock.all_specs()
-    for package in ("catatonit", "busybox-static", "etcd-server"):
+    for package in ("catatonit", "busybox", "etcd-server"):
         assert package in str(error.value)
 
 
 def test_a_program_with_libraries_is_not_taken_for_a_static_one(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(machine.shutil, "which", lambda name, path: "/usr/bin/env")
     with pytest.raises(LabError, match="needs shared libraries"):
-        machine.static_program("busybox")
+        machine.static_program("catatonit")

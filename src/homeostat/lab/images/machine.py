@@ -12,7 +12,7 @@ from homeostat.lab.images.tree import Tree
 from homeostat.lab.state import LabError
 
 # Debian's package of each program that an image is made of.
-PACKAGES = {"catatonit": "catatonit", "busybox": "busybox-static", "etcd": "etcd-server", "etcdctl": "etcd-client"}
+PACKAGES = {"catatonit": "catatonit", "busybox": "busybox", "etcd": "etcd-server", "etcdctl": "etcd-client"}
 _CERTIFICATES = ("/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/cert.pem")
 CERTIFICATES = "/etc/ssl/certs/ca-certificates.crt"
 

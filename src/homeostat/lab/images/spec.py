@@ -21,7 +21,8 @@ def architecture() -> str:
 
 @dataclass(frozen=True, slots=True)
 class ImageSpec:
-    """`name` has a registry and a tag: `homeostat.local/pause:1`. Layers lie lowest first. `user` is `UID[:GID]`."""
+    """`name` has a registry and a tag: `homeostat.local/pause:1`. Layers lie lowest first. `user` is `UID[:GID]`.
+    `about` says to people what it is for; it is no part of the image."""
 
     name: str
     layers: tuple[Tree, ...]
@@ -32,6 +33,12 @@ class ImageSpec:
     workdir: str = ""
     ports: tuple[str, ...] = ()
     stop_signal: str = ""
+    about: str = ""
+
+    @property
+    def has_shell(self) -> bool:
+        """Whether `kubectl exec POD -- sh` finds a program."""
+        return any("bin/sh" in layer.entries for layer in self.layers)
 
     def run_config(self) -> dict[str, Any]:
         """The `config` of the OCI image configuration (image-spec, config.md)."""

@@ -33,6 +33,41 @@ sys.argv.insert(1, os.path.basename(sys.argv[0]))
 runpy.run_module("homeostat.compose", run_name="__main__", alter_sys=True)
 """
 
+# Debian's busybox (1.35) ends with a segmentation fault at `wget -T`, with and without shared libraries. (The shell of
+# the one without runs its own `wget` before it looks here.)
+_WGET = """#!/bin/sh
+# busybox wget, with the time limit of -T SECONDS kept by `timeout`.
+seconds=
+left=$#
+while [ "$left" -gt 0 ]; do
+    word=$1
+    shift
+    left=$((left - 1))
+    case $word in
+        -T | -[cqS]T | -[cqS][cqS]T | --timeout)
+            seconds=$1
+            [ "$left" -gt 0 ] && shift && left=$((left - 1))
+            flags=${word%T}
+            ;;
+        --timeout=*) seconds=${word#*=} flags=- ;;
+        -T* | -[cqS]T* | -[cqS][cqS]T*) seconds=${word#*T} flags=${word%%T*} ;;
+        *) set -- "$@" "$word" && continue ;;
+    esac
+    case $flags in
+        - | --timeout) ;;
+        *) set -- "$@" "$flags" ;;
+    esac
+done
+[ -n "$seconds" ] || exec busybox wget "$@"
+timeout "$seconds" busybox wget "$@"
+code=$?
+if [ "$code" = 143 ] || [ "$code" = 124 ]; then
+    echo "wget: download timed out" >&2
+    exit 1
+fi
+exit "$code"
+"""
+
 # The page is written once, so that a request costs a fork and no new program. On SIGTERM the server goes on for a
 # while: proxies may not have heard yet that the pod's endpoint has left.
 _HELLO = """#!/bin/sh
@@ -67,12 +102,12 @@ def pause() -> ImageSpec:
     """What holds a pod's namespaces and reaps what its containers leave: catatonit, which is a static program."""
     tree = Tree()
     tree.file("catatonit", machine.static_program("catatonit"), mode=0o755)
-    return ImageSpec(PAUSE, (tree,), entrypoint=("/catatonit", "-P"))
+    return ImageSpec(PAUSE, (tree,), entrypoint=("/catatonit", "-P"), about="holds the namespaces of each Pod")
 
 
 def busybox() -> ImageSpec:
     """A shell and the usual small tools: for tests and for `kubectl debug --image`."""
-    return ImageSpec(BUSYBOX, (_busybox_layer(),), cmd=("sh",))
+    return ImageSpec(BUSYBOX, (_busybox_layer(),), cmd=("sh",), about="a shell and the usual small tools")
 
 
 def hello() -> ImageSpec:
@@ -80,7 +115,9 @@ def hello() -> ImageSpec:
     tree = Tree()
     tree.text("usr/local/bin/hello", _HELLO, mode=0o755)
     ports = (f"{HELLO_PORT}/tcp",)
-    return ImageSpec(HELLO, (_busybox_layer(), tree), entrypoint=("/usr/local/bin/hello",), ports=ports)
+    about = f"a web server on port {HELLO_PORT} that says which Pod answers"
+    entrypoint = ("/usr/local/bin/hello",)
+    return ImageSpec(HELLO, (_busybox_layer(), tree), entrypoint=entrypoint, ports=ports, about=about)
 
 
 def etcd() -> ImageSpec:
@@ -93,7 +130,12 @@ def etcd() -> ImageSpec:
     machine.add_users(tree)
     machine.add_certificates(tree)
     return ImageSpec(
-        etcd_image(), (tree,), entrypoint=("etcd",), env={"ETCDCTL_API": "3"}, ports=("2379/tcp", "2380/tcp")
+        etcd_image(),
+        (tree,),
+        entrypoint=("etcd",),
+        env={"ETCDCTL_API": "3"},
+        ports=("2379/tcp", "2380/tcp"),
+        about="the store of clusters with several masters",
     )
 
 
@@ -104,12 +146,16 @@ def homeostat() -> ImageSpec:
     for component in COMPONENTS:
         own.link(f"usr/local/bin/{component}", "homeostat-component")
     entrypoint = (python.PYTHON, "-m", "homeostat.compose")
-    return ImageSpec(HOMEOSTAT, (python.interpreter_layer(), own), entrypoint=entrypoint, env=python.environment())
+    layers = (python.interpreter_layer(), own)
+    about = "the control plane and cluster DNS"
+    return ImageSpec(HOMEOSTAT, layers, entrypoint=entrypoint, env=python.environment(), about=about)
 
 
 def python_image() -> ImageSpec:
-    """This Python alone, for the apps in examples/; it shares its layer with the control plane."""
-    return ImageSpec(PYTHON, (python.interpreter_layer(),), cmd=("python3",), env=python.environment())
+    """This Python with a shell, for the apps in examples/; it shares its layers with the control plane and busybox."""
+    layers = (python.interpreter_layer(), _busybox_layer())
+    about = "Python with its standard library; the apps of examples/ run in it"
+    return ImageSpec(PYTHON, layers, cmd=("python3",), env=python.environment(), about=about)
 
 
 # What a lab needs before its first pod; the sample images come on top.
@@ -131,12 +177,15 @@ def all_specs() -> list[ImageSpec]:
 
 
 def _busybox_layer() -> Tree:
-    program = machine.static_program("busybox")
+    """busybox with its libraries and a link for each of its tools."""
+    program = machine.program("busybox")
     tree = Tree()
     tree.file("bin/busybox", program, mode=0o755)
     for path in _ask([str(program), "--list-full"]).split():
         if path != "bin/busybox" and path != "busybox":
             tree.link(path, "/bin/busybox")
+    tree.text("usr/bin/wget", _WGET, mode=0o755)
+    machine.add_libraries(tree, [program])
     machine.add_users(tree)
     return tree
 

@@ -24,7 +24,7 @@ PROGRAMS = {
     "etcd": "etcd-server",
     "etcdctl": "etcd-client",
     "catatonit": "catatonit",
-    "busybox": "busybox-static",
+    "busybox": "busybox",
     "nft": "nftables",
     "iptables": "iptables",
     "conntrack": "conntrack",
