@@ -34,8 +34,8 @@ def refusal(
         if used + wanted > capacity:
             unit = 1 if resource == "cpu" else 1000
             return _short(resource, wanted // unit, used // unit, capacity // unit)
-    wanted = host_ports(spec.spec(pod))
-    if wanted and any(clash(wanted, host_ports(spec.spec(other))) for other in others):
+    ports = host_ports(spec.spec(pod))
+    if ports and any(clash(ports, host_ports(spec.spec(other))) for other in others):
         why = "Pod was rejected: Predicate NodePorts failed: node(s) didn't have free ports for the requested pod ports"
         return Trouble("NodePorts", why)
     if not matches_node(pod, labels):
