@@ -72,9 +72,9 @@ class Caller:
 
 
 @contextlib.asynccontextmanager
-async def site(**changes: Any) -> AsyncIterator[Site]:
-    """A running server whose first objects are there; `changes` are of its EdgeConfig."""
-    server = await api_edge.start(MemoryState(), api_edge.config(static_tokens=TOKENS, **changes))
+async def site(*, state: MemoryState | None = None, **changes: Any) -> AsyncIterator[Site]:
+    """A running server whose first objects are there; `changes` are of its EdgeConfig, `state` is its store's."""
+    server = await api_edge.start(state or MemoryState(), api_edge.config(**{"static_tokens": TOKENS, **changes}))
     edge = await serve(server.handle)
     world = api_edge.World(server)
     try:

@@ -28,8 +28,8 @@ class Item:
         self.revision = revision
         self.data = data
         self.cause = cause
-        self.namespace = ""
-        self.name = ""
+        # Of the key, which indexes go by too: so they cannot differ from what selections compare.
+        self.namespace, _, self.name = key.rpartition("/")
         self.labels: dict[str, str] = _NOTHING
         self.fields: dict[str, str] = _NOTHING
 
@@ -50,7 +50,7 @@ class Item:
     def at(self, revision: int) -> Item:
         """The same object under another revision: the last form of one that left a watch's selection."""
         other = Item(self.key, revision, codec.restamp(self.data, revision), self.cause)
-        other.namespace, other.name, other.labels, other.fields = self.namespace, self.name, self.labels, self.fields
+        other.labels, other.fields = self.labels, self.fields
         return other
 
 
@@ -62,8 +62,6 @@ _EVENT_FIELDS = {"reportingController": "reportingComponent"} | {
 
 
 class _Meta(msgspec.Struct):
-    name: str = ""
-    namespace: str | None = None
     labels: dict[str, str] | None = None
 
 
@@ -102,11 +100,8 @@ def maker(prefix: str) -> Callable[[str, bytes, int], Item]:
         data = codec.stamp_stored(value, revision)
         item = Item(key, revision, data, codec.cause_of(value))
         seen = decoder.decode(data)
-        meta = seen.metadata
-        item.name = meta.name
-        item.namespace = meta.namespace or ""
-        if meta.labels:
-            item.labels = meta.labels
+        if seen.metadata.labels:
+            item.labels = seen.metadata.labels
         if lookups:
             item.fields = _fields(seen, lookups)
         return item

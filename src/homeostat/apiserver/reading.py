@@ -176,12 +176,12 @@ class Reads:
                 page = await self._store.list(prefix, revision=revision, limit=limit, after=start)
                 for place, entry in enumerate(page.entries):
                     item = make(entry.key[len(hub.prefix) :], entry.value, entry.revision)
-                    if not selected.matches(item):
+                    if not selected.select([item]):
                         continue
                     found.append(item)
                     left = len(page.entries) - place - 1 + page.remaining
                     if limit and len(found) == limit and left:
-                        return _Part(found, revision, item.key, left if selected.everything else None)
+                        return _Part(found, revision, item.key, left if selected.only_namespace else None)
                 if not page.remaining:
                     return _Part(found, revision)
                 start = page.entries[-1].key
@@ -205,12 +205,11 @@ def _body(kind: Kind, part: _Part, form: Form | None) -> bytes:
 
 def _page(view: View, selected: Selection, revision: int, limit: int, after: str) -> _Part:
     """The selected objects after a key, at most `limit`."""
-    if selected.everything:
-        keys = view.keys(selected.namespace, after)
-        if not limit or len(keys) <= limit:
-            return _Part(view.items(keys), revision)
-        return _Part(view.items(keys[:limit]), revision, keys[limit - 1], len(keys) - limit)
-    found = selected.filter(view.items(view.keys(selected.namespace, after)))
+    keys = view.keys(selected.namespace, after)
+    if selected.only_namespace and limit and len(keys) > limit:
+        page = selected.select(view.items(keys[:limit]))
+        return _Part(page, revision, keys[limit - 1], len(keys) - limit)
+    found = selected.select(view.items(keys))
     if not limit or len(found) <= limit:
         return _Part(found, revision)
     return _Part(found[:limit], revision, found[limit - 1].key)

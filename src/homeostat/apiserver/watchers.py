@@ -16,8 +16,8 @@ import orjson
 from homeostat.api import errors
 from homeostat.apiserver.fanout import Fanout
 from homeostat.apiserver.items import Item
-from homeostat.apiserver.selection import Selection
-from homeostat.apiserver.window import ADDED, DELETED, ERROR, MODIFIED, Change, line
+from homeostat.apiserver.selection import Seen, Selection
+from homeostat.apiserver.window import ERROR, Change, line
 from homeostat.wire.message import Push
 
 # Renders one event in another form than the plain object (a Table): (type, object's bytes) -> line.
@@ -52,7 +52,7 @@ class Watcher:
     With a `push`, `wake` sends what waits and leaves the stream asleep; where that is not taken it rouses the stream.
     """
 
-    __slots__ = ("_bytes", "_bytes_max", "_events_max", "_lines", "_plain", "_push", "_waiter", "after", "broken",
+    __slots__ = ("_bytes", "_bytes_max", "_events_max", "_lines", "_push", "_waiter", "after", "broken",
                  "closed", "joined", "render", "selection")  # fmt: skip
 
     def __init__(
@@ -62,8 +62,6 @@ class Watcher:
         self.after = after
         self.render = render
         self.joined = Joined()
-        # Takes every change in its plain form: there is nothing to decide.
-        self._plain = selection.everything and render is None
         self._push: Push | None = None
         # No more events come: the stream ends after what waits. `broken` ends it as a lost connection would.
         self.closed = False
@@ -74,33 +72,14 @@ class Watcher:
         self._bytes_max = bytes_max
         self._waiter: asyncio.Future[None] | None = None
 
-    def offer(self, change: Change, plain: bytes) -> bool:
-        """Take a change if it is selected; `plain` is its line for those who select everything.
+    def offer(self, seen: Seen) -> bool:
+        """Take an event that its selection saw, unless the watch begins after it.
 
         True when the stream sleeps and this is the first line that waits for it: it is to be woken.
         """
-        if change.revision <= self.after or self.closed:
+        if seen.item.revision <= self.after or self.closed:
             return False
-        if self._plain:
-            return self._put(plain)
-        return self._offer_selected(change, plain)
-
-    def _offer_selected(self, change: Change, plain: bytes) -> bool:
-        matches = self.selection.matches
-        before = change.old is not None and matches(change.old)
-        after = not change.deleted and matches(change.item)
-        if not before and not after:
-            return False
-        if change.deleted or (before and after):
-            event_type, item = change.type, change.item
-        elif after:
-            event_type, item = ADDED, change.item
-        else:
-            assert change.old is not None
-            event_type, item = DELETED, change.old.at(change.revision)
-        if self.render is not None:
-            return self._put(self.render(event_type, item.data))
-        return self._put(plain if item is change.item and event_type == change.type else line(event_type, item.data))
+        return self._put(seen.line if self.render is None else self.render(seen.type, seen.item.data))
 
     def _put(self, text: bytes) -> bool:
         lines = self._lines
@@ -167,27 +146,42 @@ class Watcher:
         await self._waiter
 
 
-_Group: TypeAlias = dict[int, Watcher]
+class _Group:
+    """Watchers of one selection, in the order of their arrival: what it sees of a change is decided once for all."""
+
+    __slots__ = ("selection", "watchers")
+
+    def __init__(self, selection: Selection) -> None:
+        self.selection = selection
+        self.watchers: dict[int, Watcher] = {}
+
+
+# The groups in one place of the index, by `Selection.key`.
+_Place: TypeAlias = dict[object, _Group]
 
 
 class Watchers:
-    """The index. Groups are dictionaries, which keep the order of arrival: the same run gives the same order."""
+    """The index. Its dictionaries keep the order of arrival: the same run gives the same order.
+
+    It only finds groups whose selection may see a change; whether it does is for the selection to decide.
+    """
 
     def __init__(self) -> None:
-        self._all: _Group = {}
-        self._by_namespace: dict[str, _Group] = {}
-        self._by_name: dict[tuple[str, str], _Group] = {}
-        self._by_node: dict[str, _Group] = {}
+        self._all: _Place = {}
+        self._by_namespace: dict[str, _Place] = {}
+        self._by_name: dict[tuple[str, str], _Place] = {}
+        self._by_node: dict[str, _Place] = {}
         self._fanout = Fanout()
         self._joined = Joined()
         self.count = 0
 
     def __iter__(self) -> Iterator[Watcher]:
         for index in ({"": self._all}, self._by_namespace, self._by_name, self._by_node):
-            for group in list(index.values()):
-                yield from list(group.values())
+            for place in list(index.values()):
+                for group in list(place.values()):
+                    yield from list(group.watchers.values())
 
-    def _group(self, selection: Selection) -> _Group:
+    def _place(self, selection: Selection) -> _Place:
         if selection.node is not None:
             return self._by_node.setdefault(selection.node, {})
         if selection.name is not None:
@@ -198,19 +192,28 @@ class Watchers:
 
     def add(self, watcher: Watcher) -> None:
         """Send changes to `watcher` from now on."""
-        self._group(watcher.selection)[id(watcher)] = watcher
+        selection = watcher.selection
+        place = self._place(selection)
+        group = place.get(selection.key)
+        if group is None:
+            group = place[selection.key] = _Group(selection)
+        group.watchers[id(watcher)] = watcher
         watcher.joined = self._joined
         self.count += 1
 
     def remove(self, watcher: Watcher) -> None:
         """Stop sending to `watcher`. It must have been added."""
         selection = watcher.selection
-        group = self._group(selection)
-        del group[id(watcher)]
+        place = self._place(selection)
+        group = place[selection.key]
+        del group.watchers[id(watcher)]
         self.count -= 1
         if not self.count:
             self._joined.forget()
-        if group:
+        if group.watchers:
+            return
+        del place[selection.key]
+        if place:
             return
         if selection.node is not None:
             del self._by_node[selection.node]
@@ -220,39 +223,45 @@ class Watchers:
             del self._by_namespace[selection.namespace]
 
     def dispatch(self, change: Change) -> None:
-        """Offer a change to every watcher that may select it; its line is made once."""
+        """Offer a change to every watcher whose selection sees it; its line is made once."""
         if not self.count:
             return
-        item, old = change.item, change.old
-        groups = [self._all] if self._all else []
-        if self._by_namespace and (group := self._by_namespace.get(item.namespace)):
-            groups.append(group)
-        if self._by_name:
-            groups.extend(_named(self._by_name, item))
-        if self._by_node:
-            groups.extend(_on_nodes(self._by_node, item, old))
-        if not groups:
+        places = self._places(change)
+        if not places:
             return
         plain = change.line()
         rouse = self._fanout.add
-        for group in groups:
-            for watcher in group.values():
-                if watcher.offer(change, plain):
-                    rouse(watcher)
+        for place in places:
+            for group in place.values():
+                seen = group.selection.see(change, plain)
+                if seen is None:
+                    continue
+                for watcher in group.watchers.values():
+                    if watcher.offer(seen):
+                        rouse(watcher)
+
+    def _places(self, change: Change) -> list[_Place]:
+        """Where all those stand whose selection may see the change."""
+        item = change.item
+        places = [self._all] if self._all else []
+        if self._by_namespace and (place := self._by_namespace.get(item.namespace)):
+            places.append(place)
+        if self._by_name:
+            places.extend(_named(self._by_name, item))
+        if self._by_node:
+            places.extend(_on_nodes(self._by_node, item, change.old))
+        return places
 
 
-def _named(index: dict[tuple[str, str], _Group], item: Item) -> Iterator[_Group]:
+def _named(index: dict[tuple[str, str], _Place], item: Item) -> Iterator[_Place]:
     for key in ((item.namespace, item.name), ("", item.name)) if item.namespace else (("", item.name),):
-        if group := index.get(key):
-            yield group
+        if place := index.get(key):
+            yield place
 
 
-def _on_nodes(index: dict[str, _Group], item: Item, old: Item | None) -> Iterator[_Group]:
-    now = item.fields.get("spec.nodeName", "")
-    before = old.fields.get("spec.nodeName", "") if old is not None else now
+def _on_nodes(index: dict[str, _Place], item: Item, old: Item | None) -> Iterator[_Place]:
+    now = item.node
+    before = old.node if old is not None else now
     for node in (now,) if now == before else (now, before):
-        if group := index.get(node):
-            yield group
-
-
-__all__ = ["ADDED", "DELETED", "MODIFIED", "Render", "Watcher", "Watchers"]
+        if place := index.get(node):
+            yield place

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, field
+from itertools import chain
 
 import orjson
 
@@ -157,21 +158,20 @@ class Watches:
         """The state as it is now is what the watch begins with; the changes after it follow from the window."""
         watcher = plan.watcher
         view = self._feed.hub(stored_as(plan.kind).prefix).now()
-        found = view.items(view.keys(watcher.selection.namespace, ""))
-        plan.initial = watcher.selection.filter(found)
+        plan.initial = watcher.selection.select(view.items(view.keys(watcher.selection.namespace, "")))
         plan.resume = watcher.after = self._feed.applied
 
     def _catch_up(self, plan: _Plan, hub: Hub) -> None:
         """Offer the watcher what happened before it subscribes."""
         watcher = plan.watcher
-        for change in plan.past:
-            watcher.offer(change, change.line())
         recent = hub.window.after(plan.resume or watcher.after)
         if recent is None:
             watcher.fail(history.too_old(watcher.after, hub.window.start))
             return
-        for change in recent:
-            watcher.offer(change, change.line())
+        for change in chain(plan.past, recent):
+            seen = watcher.selection.see(change)
+            if seen is not None:
+                watcher.offer(seen)
         watcher.after = max(watcher.after, self._feed.applied)
 
 
