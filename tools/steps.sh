@@ -43,10 +43,12 @@ step() {
 
 # Draws the line of a step that runs, until it is killed or the script has ended.
 step_shown() {
-    step_width=$(stty size 2>/dev/null </dev/tty | cut -d' ' -f2)
+    { step_width=$(stty size 2>/dev/null <&3 | cut -d' ' -f2); } 3>&1
+    # A terminal that does not know its size says 0.
+    [ "${step_width:-0}" -gt 20 ] || step_width=80
     while kill -0 $$ 2>/dev/null; do
         step_line=$(tail -n 1 "$step_log" | tr '\r' '\n' | tail -n 1 | tr -cd '[:print:]')
-        step_line=$(echo "$step_title ($(step_seconds) s) $step_line" | cut -c "1-$((${step_width:-80} - 1))")
+        step_line=$(echo "$step_title ($(step_seconds) s) $step_line" | cut -c "1-$((step_width - 1))")
         printf '\r\033[K%s' "$step_line"
         sleep 0.3
     done

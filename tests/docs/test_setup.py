@@ -6,8 +6,10 @@ import io
 import json
 import os
 import platform
+import pty
 import subprocess
 import tarfile
+import termios
 import zipfile
 from pathlib import Path
 
@@ -122,6 +124,28 @@ def test_a_step_says_when_it_begins_and_ends(tmp_path: Path) -> None:
     done = scripted(tmp_path, 'step "Making it" echo much detail')
     assert done.stdout.splitlines() == ["Making it ...", "Making it: done after 0 s"]
     assert (tmp_path / "venv" / "setup.log").read_text() == "much detail\n"
+
+
+@pytest.mark.parametrize("columns", [0, 40])
+def test_a_step_shows_on_a_terminal_what_it_does(tmp_path: Path, columns: int) -> None:
+    ours, theirs = pty.openpty()
+    termios.tcsetwinsize(theirs, (24, columns))
+    # The step ends when its line has been drawn.
+    step = f"until [ -e {tmp_path}/drawn ]; do echo a line of what it does that is longer; sleep 0.1; done"
+    text = f'VENV={tmp_path}/venv\n. "{TOOLS}/steps.sh"\nstep "Making it" sh -c "{step}"'
+    with subprocess.Popen(["sh", "-c", text], stdout=theirs, stderr=theirs, stdin=subprocess.DEVNULL) as running:
+        os.close(theirs)
+        printed = b""
+        while b"s) a line of what" not in printed:
+            printed += os.read(ours, 4096)
+        (tmp_path / "drawn").touch()
+        while b"done after" not in printed:
+            printed += os.read(ours, 4096)
+        assert running.wait(60) == 0
+    os.close(ours)
+    lines = printed.decode().split("\r\x1b[K")
+    assert lines[-1].startswith("Making it: done after ")
+    assert all(len(line) < (columns or 80) for line in lines[:-1])
 
 
 def test_a_failed_step_shows_its_error_and_ends_the_script(tmp_path: Path) -> None:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import orjson
 import pytest
 
-from homeostat.api.kinds import NAMESPACE, NODE, POD
+from homeostat.api.kinds import DEPLOYMENT, NAMESPACE, NODE, POD, SERVICE, Kind
 from homeostat.apiserver.server import ApiServer
 from homeostat.client.api_client import ApiClient
+from homeostat.client.contract import WatchEvent
 from homeostat.client.in_process import InProcessTransport
 from homeostat.drill import conductor
 from homeostat.drill.conductor import Report, conduct
@@ -104,28 +105,43 @@ DRILL = Drill(
 )
 
 
+NAMED = {"name": "hello", "namespace": "default"}
+TEMPLATE = {"metadata": {"labels": {"app": "hello"}}, "spec": {"containers": [{"name": "main", "image": "app"}]}}
+APP = [
+    (DEPLOYMENT, {"metadata": NAMED, "spec": {"selector": {"matchLabels": {"app": "hello"}}, "template": TEMPLATE}}),
+    (SERVICE, {"metadata": NAMED, "spec": {"ports": [{"port": 80}]}}),
+]
+
+
 def play(
     monkeypatch: pytest.MonkeyPatch,
     drill: Drill = DRILL,
     *,
     steady: bool = True,
+    app: Sequence[tuple[Kind, dict[str, Any]]] = APP,
     prepare: Callable[[Theatre], None] = lambda _: None,
+    client: type[ApiClient] = ApiClient,
+    said: list[str] | None = None,
 ) -> tuple[Report, Theatre, list[str]]:
     monkeypatch.setattr(conductor, "app_ready", lambda world: steady)
+    told: list[str] = [] if said is None else said
 
     async def main() -> tuple[Report, Theatre, list[str]]:
         store = MemoryStore(MemoryState())
         server = ApiServer(store)
         await store.start()
         await server.start()
-        client = ApiClient(InProcessTransport([server.handle], ADMIN))
+        connected = client(InProcessTransport([server.handle], ADMIN))
         for kind, name in ((NAMESPACE, "default"), (NODE, "worker-1")):
-            await client.create(kind, {"apiVersion": kind.api_version, "kind": kind.kind, "metadata": {"name": name}})
-        stage = Theatre(client)
+            await connected.create(
+                kind, {"apiVersion": kind.api_version, "kind": kind.kind, "metadata": {"name": name}}
+            )
+        for obj in app:
+            await connected.create(*obj)
+        stage = Theatre(connected)
         prepare(stage)
-        said: list[str] = []
         try:
-            return await conduct(drill, stage, say=said.append), stage, said
+            return await conduct(drill, stage, say=told.append), stage, told
         finally:
             await server.stop()
 
@@ -260,3 +276,62 @@ def test_a_pod_is_deleted_through_the_api(monkeypatch: pytest.MonkeyPatch) -> No
     report, _, said = play(monkeypatch, drill)
     assert report.passed
     assert said[0] == "kubectl delete pod web (pod default/web on worker-1)"
+
+
+@pytest.mark.parametrize(("kept", "missing"), [((), "Deployment"), (APP[:1], "Service")])
+def test_a_drill_without_its_app_says_at_once_what_to_apply(
+    monkeypatch: pytest.MonkeyPatch, kept: Sequence[tuple[Kind, dict[str, Any]]], missing: str
+) -> None:
+    with pytest.raises(DrillError, match=rf"no {missing} 'hello'.*`kubectl apply -f examples/hello.yaml` launches it"):
+        play(monkeypatch, app=kept, steady=False)
+
+
+def test_a_drill_that_waits_for_its_app_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    said: list[str] = []
+    with pytest.raises(DrillError, match="not steady"):
+        play(monkeypatch, steady=False, said=said)
+    assert said == ["waiting until all replicas of the app are ready, for at most 60 s"]
+
+
+TAKEN_OVER = Prediction("another leads", 20.0, lambda world, target: world.now >= target.at + 14.0)
+
+
+def test_each_expectation_is_timed_by_its_own_fact(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is true a second after the fault is not later because another expectation takes fourteen."""
+    drill = replace(DRILL, undo="", predictions=(TAKEN_OVER, BACK), choose=lambda world: Target("w", at=world.now))
+    report, _, said = play(monkeypatch, drill)
+    slow, quick = report.findings
+    assert slow.seconds == pytest.approx(14.0, abs=0.8)
+    written = next(e["time"] for e in report.journal if e["name"] == "worker-1" and e["time"] > report.fault_at + 0.9)
+    assert quick.seconds == round(written - report.fault_at, 3) == pytest.approx(1.0, abs=0.01)
+    assert report.passed and said[-1] == "after 1.00 s: the node is back"
+
+
+def test_an_expectation_is_timed_by_the_write_however_late_it_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Slow(ApiClient):
+        async def watch(self, *words: Any, **more: Any) -> AsyncIterator[WatchEvent]:
+            async for event in super().watch(*words, **more):
+                await clock.sleep(3.0)
+                yield event
+
+    drill = replace(DRILL, undo="", predictions=(replace(BACK, within_seconds=20.0),))
+    report, _, _ = play(monkeypatch, drill, client=Slow)
+    assert report.findings[0].seconds == pytest.approx(1.0, abs=0.01)
+
+
+def test_a_time_that_cannot_be_is_not_believed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A node's clock may be set wrong, and with it what its API server writes."""
+
+    async def wrong(*_: Any, **__: Any) -> list[dict[str, Any]]:
+        return [{"revision": number, "verb": "MODIFIED", "time": clock.wall() + 600.0} for number in range(1000)]
+
+    monkeypatch.setattr(conductor, "_journal", wrong)
+    report, _, _ = play(monkeypatch)
+    assert report.findings[0].seconds == pytest.approx(1.0, abs=0.3)
+
+
+def test_what_is_true_all_the_time_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    always = Prediction("nothing is touched", 5.0, lambda world, target: True)
+    report, _, said = play(monkeypatch, replace(DRILL, undo="", predictions=(BACK, always)))
+    assert said[-1] == "all the time: nothing is touched"
+    assert "  kept     nothing is touched: all the time (predicted within 5 s)" in text(report)

@@ -230,3 +230,26 @@ def test_a_prediction_that_comes_true_too_late_too_early_or_never_is_broken(seco
     assert not made.passed
     assert text(made)[0].startswith("FAILED  container")
     assert "BROKEN" in "\n".join(text(made))
+
+
+def test_writes_are_listed_by_their_time_and_fit_the_terminal() -> None:
+    note = "container main ended with 137, and was started again because its policy says so"
+    writes = [entry(3, "late", "loop"), entry(1, "early", "kubelet/worker-1", note), entry(2, "middle", "loop")]
+    made = report(journal=writes, fault_at=NOW)
+    wide = text(made)[-3:]
+    assert [each.split()[3] for each in wide] == ["default/early", "default/middle", "default/late"]
+    assert wide[0].endswith(f"Pod default/early modified  <- kubelet/worker-1: {note}")
+    narrow = text(made, width=60)
+    listed = narrow[narrow.index("  what the loops wrote, and why:") + 1 :]
+    assert all(len(each) <= 60 for each in listed)
+    assert listed[0].endswith("s  Pod default/early modified") and listed[1].lstrip().startswith("<- kubelet/worker-1")
+    assert " ".join(" ".join(listed[:4]).split()).endswith(note)
+
+
+def test_a_killed_leader_runs_again_under_a_new_id_only() -> None:
+    """It is ready until its kubelet sees that it has ended: that is no recovery."""
+    runs_again = DRILLS["scheduler"].predictions[1].holds
+    target = Target("worker-1", "default", "a", "main", container_id="process://a-0", before="worker-1_x")
+    assert not runs_again(world(pod("a")), target)
+    assert runs_again(world(pod("a", restarts=1)), target)
+    assert not runs_again(world(pod("a", restarts=1, ready=False)), target)

@@ -8,7 +8,7 @@ import sys
 import click
 import orjson
 
-from homeostat.cli.options import known, name_option, output_option
+from homeostat.cli.options import known, name_option, output_option, terminal_width
 
 # What `make up` shows: one API server, then one node.
 FIRST = ("api-server", "node")
@@ -62,5 +62,5 @@ def run(drill: str, name: str, output: str) -> None:
     else:
         for report in reports:
             click.echo("")
-            click.echo("\n".join(text(report, timeline=drill != "first")))
+            click.echo("\n".join(text(report, timeline=drill != "first", width=terminal_width())))
     sys.exit(0 if all(report.passed for report in reports) else 1)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+import sys
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -32,3 +34,8 @@ def known(name: str) -> Folder:
     if not folder.exists():
         raise LabError(f"there is no cluster {name!r}; `homeostat up` makes one")
     return folder
+
+
+def terminal_width() -> int | None:
+    """The columns of the terminal that standard output goes to; None where it goes elsewhere."""
+    return shutil.get_terminal_size().columns if sys.stdout.isatty() else None

@@ -8,7 +8,7 @@ from typing import Any
 import click
 import orjson
 
-from homeostat.cli.options import known, name_option, output_option
+from homeostat.cli.options import known, name_option, output_option, terminal_width
 from homeostat.lab.state import Folder, LabError
 
 _ENTRIES = "5000"
@@ -32,7 +32,7 @@ def command(object_: str, namespace: str, name: str, output: str) -> None:
     if output == "json":
         click.echo(orjson.dumps([link.entry for link in links], option=orjson.OPT_INDENT_2).decode())
     else:
-        click.echo("\n".join(lines(links)))
+        click.echo("\n".join(lines(links, width=terminal_width())))
 
 
 async def _ask(folder: Folder, kind: str, namespace: str, name: str) -> tuple[dict[str, Any], list[dict[str, Any]]]:

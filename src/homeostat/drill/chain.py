@@ -6,6 +6,7 @@ across objects and loops.
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -57,15 +58,19 @@ def _reached(start: int, arrows: Mapping[int, list[int]], links_max: int) -> dic
     return found
 
 
-def lines(links: Sequence[Link], *, since: float | None = None) -> list[str]:
-    """The chain as text, a line a write; times count from the first link, or from `since` (seconds)."""
+def lines(links: Sequence[Link], *, since: float | None = None, width: int | None = None) -> list[str]:
+    """The chain as text; times count from the first link, or from `since` (seconds). `width` as with `line`."""
     timed = [link.entry["time"] for link in links if link.entry.get("time")]
     zero = since if since is not None else (timed[0] if timed else 0.0)
-    return [line(link.entry, zero, marker="=>" if link.depth == 0 else "  ") for link in links]
+    found: list[str] = []
+    for link in links:
+        found += line(link.entry, zero, marker="=>" if link.depth == 0 else "  ", width=width)
+    return found
 
 
-def line(entry: Obj, zero: float, *, marker: str = "  ") -> str:
-    """One write: when, what changed, and which loop did it because of what."""
+def line(entry: Obj, zero: float, *, marker: str = "  ", width: int | None = None) -> list[str]:
+    """One write: when, what changed, and which loop did it because of what. In one line, or with `width` in as many as
+    it takes for none to be wider."""
     when = f"{entry['time'] - zero:+9.3f} s" if entry.get("time") else "   earlier "
     place = f"{entry['namespace']}/{entry['name']}" if entry["namespace"] else entry["name"]
     what = f"{entry['kind']} {place} {entry['verb'].lower()}"
@@ -74,4 +79,11 @@ def line(entry: Obj, zero: float, *, marker: str = "  ") -> str:
     cause = entry.get("cause") or {}
     who = cause.get("loop") or "unknown"
     note = f": {cause['note']}" if cause.get("note") else ""
-    return f"{marker} {when}  {what}  <- {who}{note}"
+    head, because = f"{marker} {when}  ", f"<- {who}{note}"
+    if width is None or len(head) + len(what) + len(because) + 2 <= width:
+        return [f"{head}{what}  {because}"]
+    # The cause begins a line of its own, so that it is found at a glance.
+    indent = " " * len(head)
+    wrapped = [textwrap.wrap(text, max(20, width - len(head)), subsequent_indent="  ") for text in (what, because)]
+    first, *others = [each for part in wrapped for each in part]
+    return [head + first, *(indent + other for other in others)]

@@ -14,11 +14,13 @@ from dataclasses import dataclass, field
 
 import orjson
 
+from homeostat.api import meta
+from homeostat.api.errors import ApiError
 from homeostat.api.kinds import POD
 from homeostat.api.types import Obj
 from homeostat.drill.contract import Drill, DrillError, Prediction, Stage, Target
-from homeostat.drill.library import app_ready
-from homeostat.drill.observer import Observer
+from homeostat.drill.library import app_missing, app_ready
+from homeostat.drill.observer import Change, Condition, Observer, Since
 from homeostat.drill.probe import Probe, Sample
 from homeostat.kit import clock
 from homeostat.loop.contract import World
@@ -27,6 +29,7 @@ from homeostat.wire.message import Request
 _STEADY_SECONDS = 60.0
 _BASELINE_SECONDS = 0.5
 _SETTLE_SECONDS = 0.5
+_JOURNAL_SECONDS = 5.0
 # A signal takes a moment to end a process: what is sent within it counts as in flight.
 _INSTANT_SECONDS = 0.02
 
@@ -35,8 +38,8 @@ Say = Callable[[str], None]
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What became of one prediction: when it came true (seconds after the fault, or its undoing), if it did.
-    `within_seconds` is the prediction's bound with the target's backoff."""
+    """What became of one prediction: since when it is true (seconds after the fault, or its undoing; 0 when it was true
+    all the time), if it is. `within_seconds` is the prediction's bound with the target's backoff."""
 
     prediction: Prediction
     seconds: float | None
@@ -85,18 +88,28 @@ async def conduct(drill: Drill, stage: Stage, *, say: Say) -> Report:
     observer = Observer(stage.client)
     await observer.start()
     try:
-        if not await observer.until(app_ready, timeout_seconds=_STEADY_SECONDS):
-            raise DrillError("the drill's app is not steady: `kubectl get pods -l app=hello` shows why")
+        await _steady(observer, say)
         target = drill.choose(observer.world)
         report = Report(drill, target)
         async with _probing(stage, report):
             await clock.sleep(_BASELINE_SECONDS)
             await _break_and_watch(stage, observer, report, say)
             await clock.sleep(_SETTLE_SECONDS)
-        report.journal = await _journal(stage, report)
+        report.journal = await _journal(stage, after=f"{report.fault_at:.6f}")
         return report
     finally:
         await observer.stop()
+
+
+async def _steady(observer: Observer, say: Say) -> None:
+    """Return once the app is there and ready. Raises DrillError."""
+    if missing := app_missing(observer.world):
+        raise DrillError(missing)
+    ready = observer.condition(app_ready)
+    if ready.since is None:
+        say(f"waiting until all replicas of the app are ready, for at most {_STEADY_SECONDS:g} s")
+        if await observer.until(ready, timeout_seconds=_STEADY_SECONDS) is None:
+            raise DrillError("the drill's app is not steady: `kubectl get pods -l app=hello` shows why")
 
 
 @asynccontextmanager
@@ -113,34 +126,80 @@ async def _probing(stage: Stage, report: Report) -> AsyncIterator[None]:
 
 async def _break_and_watch(stage: Stage, observer: Observer, report: Report, say: Say) -> None:
     drill, target = report.drill, report.target
-    report.fault_at, began = clock.wall(), clock.monotonic()
-    report.fault_began = began
+    # Before the fault: what it leads to may be there before the order has been answered.
+    awaited = _conditions(observer, [p for p in drill.predictions if not p.of_undo], target)
+    fault = _Moment(clock.wall(), clock.monotonic())
+    report.fault_at, report.fault_began = fault.wall, fault.monotonic
     report.did = await _act(stage, drill.inject, target, drill.deadline_seconds)
     report.fault_ended = clock.monotonic()
     say(f"{report.did} ({target})")
     try:
-        await _await(observer, report, [p for p in drill.predictions if not p.of_undo], began, say)
+        await _await(stage, observer, report, awaited, fault, say)
         if drill.undo:
-            await clock.sleep(max(0.0, began + drill.undo_after_seconds - clock.monotonic()))
+            await clock.sleep(max(0.0, fault.monotonic + drill.undo_after_seconds - clock.monotonic()))
     finally:
         if drill.undo:
-            report.undo_at, undone = clock.wall(), clock.monotonic()
+            awaited = _conditions(observer, [p for p in drill.predictions if p.of_undo], target)
+            undoing = _Moment(clock.wall(), clock.monotonic())
+            report.undo_at = undoing.wall
             report.undid = await _act(stage, drill.undo, target, drill.deadline_seconds)
             say(report.undid)
     if drill.undo:
-        await _await(observer, report, [p for p in drill.predictions if p.of_undo], undone, say)
+        await _await(stage, observer, report, awaited, undoing, say)
 
 
-async def _await(observer: Observer, report: Report, predictions: list[Prediction], began: float, say: Say) -> None:
-    for prediction in predictions:
+@dataclass(frozen=True, slots=True)
+class _Moment:
+    """One moment on both clocks."""
+
+    wall: float
+    monotonic: float
+
+
+_Awaited = list[tuple[Prediction, Condition]]
+
+
+def _conditions(observer: Observer, predictions: list[Prediction], target: Target) -> _Awaited:
+    return [(each, observer.condition(functools.partial(_holds, each, target))) for each in predictions]
+
+
+async def _await(stage: Stage, observer: Observer, report: Report, awaited: _Awaited, began: _Moment, say: Say) -> None:
+    """Judge the predictions in their order; each is timed by its own fact, which may be older than the one before."""
+    for prediction, condition in awaited:
         within = prediction.within_seconds + (0.0 if prediction.of_undo else report.target.backoff_seconds)
-        left = began + within - clock.monotonic()
-        held = await observer.until(
-            functools.partial(_holds, prediction, report.target), timeout_seconds=max(0.0, left)
-        )
-        finding = Finding(prediction, round(clock.monotonic() - began, 3) if held else None, within)
+        left = began.monotonic + within - clock.monotonic()
+        since = await observer.until(condition, timeout_seconds=max(0.0, left))
+        seconds = round(await _seconds(stage, since, began), 3) if since else None
+        finding = Finding(prediction, seconds, within)
         say(_finding_line(finding))
         report.findings.append(finding)
+
+
+async def _seconds(stage: Stage, since: Since, began: _Moment) -> float:
+    """When it came true, after `began`: when the change was written if the journal has it, else when it was seen."""
+    seen = max(0.0, since.seconds - began.monotonic)
+    written = await _written(stage, since.change) if since.change else None
+    # A node's clock may be wrong, and so the time that its API server wrote.
+    if written is not None and 0.0 <= written - began.wall <= seen:
+        return written - began.wall
+    return seen
+
+
+async def _written(stage: Stage, change: Change) -> float | None:
+    """When the change was written (wall seconds), by the API servers' journal; None when it is not recorded there."""
+    revision = int(change.obj["metadata"]["resourceVersion"])
+    entries = await _journal(
+        stage,
+        kind=change.kind.kind,
+        namespace=meta.namespace(change.obj),
+        name=meta.name(change.obj),
+        since=str(revision - 1),
+    )
+    for entry in entries:
+        # What a new list lacks was deleted at a revision that nobody knows.
+        if entry["revision"] == revision and (entry["verb"] == "DELETED") == change.deleted:
+            return float(entry["time"])
+    return None
 
 
 def _holds(prediction: Prediction, target: Target, world: World) -> bool:
@@ -150,6 +209,8 @@ def _holds(prediction: Prediction, target: Target, world: World) -> bool:
 def _finding_line(finding: Finding) -> str:
     if finding.seconds is None:
         return f"NOT within {finding.within_seconds:g} s: {finding.prediction.text}"
+    if finding.seconds == 0.0 and finding.kept:
+        return f"all the time: {finding.prediction.text}"
     early = "" if finding.kept else f" (predicted no earlier than {finding.prediction.after_seconds:g} s)"
     return f"after {finding.seconds:.2f} s: {finding.prediction.text}{early}"
 
@@ -172,11 +233,13 @@ async def _delete_pod(stage: Stage, target: Target) -> str:
     return f"kubectl delete pod {target.pod}"
 
 
-async def _journal(stage: Stage, report: Report) -> list[Obj]:
-    """The writes since the fault, from the API servers' journal."""
-    response = await stage.client.raw(
-        Request("GET", "/homeostat/journal", {"after": f"{report.fault_at:.6f}", "limit": "5000"})
-    )
+async def _journal(stage: Stage, **query: str) -> list[Obj]:
+    """Entries of the API servers' journal, by revision; none when it cannot be asked."""
+    try:
+        async with asyncio.timeout(_JOURNAL_SECONDS):
+            response = await stage.client.raw(Request("GET", "/homeostat/journal", {**query, "limit": "5000"}))
+    except (ApiError, TimeoutError):
+        return []
     if response.status != 200 or not isinstance(response.body, bytes):
         return []
     entries: list[Obj] = orjson.loads(response.body).get("items") or []

@@ -60,13 +60,15 @@ class Stage(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """What a fault hits. `before` is what must change (a container ID, a leader's identity), `at` when it was chosen
-    (wall-clock seconds), `backoff_seconds` how long the kubelet may hold its restart back (CrashLoopBackOff)."""
+    """What a fault hits. `container_id` is the container's before the fault, `before` what else must change or stay (a
+    leader's identity, the IDs of a node's containers), `at` when it was chosen (wall-clock seconds), `backoff_seconds`
+    how long the kubelet may hold its restart back (CrashLoopBackOff)."""
 
     node: str = ""
     namespace: str = ""
     pod: str = ""
     container: str = ""
+    container_id: str = ""
     before: str = ""
     at: float = 0.0
     backoff_seconds: float = 0.0
@@ -79,9 +81,9 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class Prediction:
-    """Predictions come true one after the other. `text` will hold no earlier than `after_seconds` and no later than
-    `within_seconds` after the fault (or, with `of_undo`, after its undoing); later by the crash backoff that the target
-    has earned by earlier restarts."""
+    """`text` will hold no earlier than `after_seconds` and no later than `within_seconds` after the fault (or, with
+    `of_undo`, after its undoing); later by the crash backoff that the target has earned by earlier restarts. It is
+    judged when the predictions before it have been, and must hold then, since whenever that is."""
 
     text: str
     within_seconds: float

@@ -11,7 +11,7 @@ from dataclasses import replace
 
 from homeostat.api import meta
 from homeostat.api.flags import Settings
-from homeostat.api.kinds import DEPLOYMENT, ENDPOINTSLICE, LEASE, NODE, POD
+from homeostat.api.kinds import DEPLOYMENT, ENDPOINTSLICE, LEASE, NODE, POD, SERVICE
 from homeostat.api.types import Obj
 from homeostat.drill.contract import Drill, DrillError, Prediction, Target
 from homeostat.kit.backoff import Backoff
@@ -80,7 +80,7 @@ def _control_plane_drills(settings: Settings) -> list[Drill]:
         inject="kill-container",
         predictions=(
             Prediction("the kubelet runs it under a new ID", 3.0, _new_container),
-            Prediction("the API server is ready again", 10.0, _pod_ready),
+            Prediction("the API server is ready again", 10.0, _runs_again),
         ),
     )
     lease = settings.duration("controller-manager", "leader-elect-lease-duration")
@@ -94,7 +94,7 @@ def _control_plane_drills(settings: Settings) -> list[Drill]:
             inject="kill-container",
             predictions=(
                 Prediction("another instance leads", lease + 2 * retry + 1, _new_leader(component)),
-                Prediction("the killed one runs again", lease + 15, _pod_ready),
+                Prediction("the killed one runs again", lease + 15, _runs_again),
             ),
             deadline_seconds=lease + 40,
         )
@@ -184,6 +184,15 @@ def app_pods(world: World) -> list[Obj]:
     """The drill app's pods that are not going away."""
     pods = world.list(POD, APP_NAMESPACE)
     return [pod for pod in pods if meta.labels(pod).get("app") == APP and not meta.deleting(pod)]
+
+
+def app_missing(world: World) -> str:
+    """What of the drills' app is not there, and how to make it; empty when all of it is."""
+    for kind in (DEPLOYMENT, SERVICE):
+        if world.get(kind, APP_NAMESPACE, APP) is None:
+            what = f"there is no {kind.kind} {APP!r} in namespace {APP_NAMESPACE!r}"
+            return f"drills break a sample app, and {what}: `kubectl apply -f examples/hello.yaml` launches it"
+    return ""
 
 
 def app_ready(world: World) -> bool:
@@ -277,7 +286,7 @@ def _target(pod: Obj, container: str, now: float) -> Target:
         namespace=meta.namespace(pod),
         pod=meta.name(pod),
         container=container,
-        before=_container_id(pod, container),
+        container_id=_container_id(pod, container),
         at=now,
         backoff_seconds=_backoff_seconds(pod, now),
     )
@@ -295,12 +304,12 @@ def _container_id(pod: Obj | None, container: str) -> str:
 
 def _new_container(world: World, target: Target) -> bool:
     current = _container_id(world.get(POD, target.namespace, target.pod), target.container)
-    return current not in ("", target.before)
+    return current not in ("", target.container_id)
 
 
-def _pod_ready(world: World, target: Target) -> bool:
+def _runs_again(world: World, target: Target) -> bool:
     pod = world.get(POD, target.namespace, target.pod)
-    return pod is not None and meta.pod_ready(pod) and _container_id(pod, target.container) != ""
+    return pod is not None and meta.pod_ready(pod) and _new_container(world, target)
 
 
 def _pod_serves(world: World, target: Target) -> bool:

@@ -8,11 +8,12 @@ from homeostat.drill.chain import line
 from homeostat.drill.conductor import Finding, Report
 from homeostat.drill.probe import Probe
 
-_TIMELINE_LINES_MAX = 40
+_TIMELINE_WRITES_MAX = 40
 
 
-def text(report: Report, *, timeline: bool = True) -> list[str]:
-    """The report in lines: verdict, predictions, what clients saw, and the recorded chain of writes."""
+def text(report: Report, *, timeline: bool = True, width: int | None = None) -> list[str]:
+    """The report in lines: verdict, predictions, what clients saw, and the recorded writes by their time, in lines no
+    wider than `width`."""
     verdict = "PASSED" if report.passed else "FAILED"
     lines = [f"{verdict}  {report.drill.name}: {report.drill.title}", f"  loop      {report.drill.loop}"]
     lines.append(f"  fault     {report.did}: {report.target}")
@@ -22,7 +23,7 @@ def text(report: Report, *, timeline: bool = True) -> list[str]:
     lines += [_clients(report, probe) for probe in (report.app, report.api) if probe is not None]
     if timeline and report.journal:
         lines.append("  what the loops wrote, and why:")
-        lines += _timeline(report)
+        lines += _timeline(report, width)
     return lines
 
 
@@ -61,6 +62,8 @@ def _finding(finding: Finding) -> str:
     if prediction.after_seconds:
         bound = f"predicted {prediction.after_seconds:g} to {finding.within_seconds:g} s"
     when = "not seen" if finding.seconds is None else f"{finding.seconds:.2f} s {since}"
+    if finding.seconds == 0.0:
+        when = "all the time"
     return f"{prediction.text}: {when} ({bound})"
 
 
@@ -90,9 +93,12 @@ def _clients_json(report: Report, probe: Probe) -> dict[str, Any]:
     }
 
 
-def _timeline(report: Report) -> list[str]:
-    told = [entry for entry in report.journal if entry.get("kind") != "Lease"]
-    lines = [f"  {line(entry, report.fault_at)}" for entry in told[:_TIMELINE_LINES_MAX]]
-    if len(told) > _TIMELINE_LINES_MAX:
-        lines.append(f"    ... and {len(told) - _TIMELINE_LINES_MAX} more")
+def _timeline(report: Report, width: int | None) -> list[str]:
+    # API servers give out revisions in one order and stamp their writes a moment apart.
+    told = sorted((entry for entry in report.journal if entry.get("kind") != "Lease"), key=lambda entry: entry["time"])
+    lines: list[str] = []
+    for entry in told[:_TIMELINE_WRITES_MAX]:
+        lines += [f"  {each}" for each in line(entry, report.fault_at, width=width - 2 if width else None)]
+    if len(told) > _TIMELINE_WRITES_MAX:
+        lines.append(f"    ... and {len(told) - _TIMELINE_WRITES_MAX} more")
     return lines
