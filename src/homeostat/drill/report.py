@@ -95,10 +95,10 @@ def _clients_json(report: Report, probe: Probe) -> dict[str, Any]:
 
 def _timeline(report: Report, width: int | None) -> list[str]:
     # API servers give out revisions in one order and stamp their writes a moment apart.
-    told = sorted((entry for entry in report.journal if entry.get("kind") != "Lease"), key=lambda entry: entry["time"])
+    writes = sorted(report.journal, key=lambda entry: entry["time"])
     lines: list[str] = []
-    for entry in told[:_TIMELINE_WRITES_MAX]:
+    for entry in writes[:_TIMELINE_WRITES_MAX]:
         lines += [f"  {each}" for each in line(entry, report.fault_at, width=width - 2 if width else None)]
-    if len(told) > _TIMELINE_WRITES_MAX:
-        lines.append(f"    ... and {len(told) - _TIMELINE_WRITES_MAX} more")
+    if len(writes) > _TIMELINE_WRITES_MAX:
+        lines.append(f"    ... and {len(writes) - _TIMELINE_WRITES_MAX} more")
     return lines
