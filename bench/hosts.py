@@ -134,7 +134,7 @@ async def _live(made: Lab) -> dict[str, float]:
 
 
 @contextmanager
-def _state_home(home: str) -> Iterator[None]:
+def state_home(home: str) -> Iterator[None]:
     """This process looks where the lab's commands do."""
     before = os.environ.get("XDG_STATE_HOME")
     os.environ["XDG_STATE_HOME"] = home
@@ -148,7 +148,7 @@ def _state_home(home: str) -> Iterator[None]:
 
 def rows() -> list[Row]:
     """Measure; one row a figure."""
-    with lab() as made, _state_home(made.home):
+    with lab() as made, state_home(made.home):
         boot(made)
         boots, downs = [], [stop(made)]
         for _ in range(_BOOTS):
