@@ -73,6 +73,17 @@ async def post(transport, *, repeatable=False):
     return await transport.send(Request("POST", "/x", body=b"{}"), repeatable=repeatable)
 
 
+def closing_after(count):
+    """A fence that lets so many requests leave."""
+    left = iter(range(count))
+
+    def fence():
+        if next(left, None) is None:
+            raise Unreachable("no longer")
+
+    return fence
+
+
 def dead_port():
     with socket.socket() as sock:
         sock.bind(("127.0.0.1", 0))
@@ -464,5 +475,45 @@ def test_bad_addresses_and_headers_are_refused(run):
         transport = HttpTransport([f"http://127.0.0.1:{dead_port()}"])
         with pytest.raises(ValueError, match="line break"):
             await transport.send(Request("GET", "/x", {}, {"a": "b\r\nc: d"}), repeatable=True)
+
+    run(story)
+
+
+def test_a_fence_is_asked_when_a_request_leaves_not_when_it_begins_to_wait(run):
+    async def story():
+        api = Api()
+        api.wait.clear()
+        allowed = True
+
+        def fence():
+            if not allowed:
+                raise Unreachable("no longer")
+
+        async with servers(api, connections_max=1) as (_, transport):
+            write = Request("POST", "/x", body=b"{}")
+            both = [asyncio.ensure_future(transport.send(write, repeatable=True, fence=fence)) for _ in range(2)]
+            while not api.requests:
+                await asyncio.sleep(0.001)
+            allowed = False
+            api.wait.set()
+            first, second = await asyncio.gather(*both, return_exceptions=True)
+            assert first.status == 200
+            assert isinstance(second, Unreachable)
+            assert len(api.requests) == 1
+
+    run(story)
+
+
+def test_a_fence_is_asked_again_before_a_request_is_repeated(run):
+    async def story():
+        refusing, other = Api("a"), Api("b")
+        refusing.response = text_response(503, "not now")
+        async with servers(refusing, other) as (_, transport):
+            with pytest.raises(Unreachable, match="no longer"):
+                await transport.send(Request("PUT", "/x", body=b"{}"), repeatable=True, fence=closing_after(1))
+            assert len(refusing.requests) == 1
+            assert not other.requests
+            # What did not leave has left no half-used connection behind.
+            assert (await get(transport)).status == 200
 
     run(story)

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from homeostat.api.flags import parse_settings
-from homeostat.drill.chain import chain, lines
+from homeostat.drill.chain import chain, line, lines
 from homeostat.drill.conductor import Finding, Report
 from homeostat.drill.contract import DrillError, Prediction, Target
 from homeostat.drill.library import app_ready, library
@@ -178,6 +178,12 @@ def test_a_chain_leads_back_to_the_root_and_on_to_what_followed() -> None:
     assert [(link.entry["revision"], link.depth) for link in chain(JOURNAL, 3)] == [(1, -1), (3, 0), (4, 1)]
     assert [link.entry["revision"] for link in chain(JOURNAL, 4)] == [1, 3, 4]
     assert chain(JOURNAL, 99) == []
+
+
+def test_a_line_of_a_chain_says_which_of_several_instances_wrote() -> None:
+    led = entry(3, "slice", "controller-manager/endpointslice", note="a pod is ready")
+    led["cause"]["instance"] = "master-2_2f1c"
+    assert line(led, NOW).endswith("<- controller-manager/endpointslice on master-2: a pod is ready")
 
 
 def test_a_chain_with_a_forgotten_root_still_tells_the_rest() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -13,10 +14,11 @@ from homeostat.api.types import Obj
 from homeostat.apiserver.server import ApiServer
 from homeostat.client.api_client import ApiClient
 from homeostat.client.in_process import InProcessTransport
-from homeostat.kit import clock, virtual
+from homeostat.kit import clock, tasks, virtual
+from homeostat.loop.election import Election
 from homeostat.scheduler.scheduler import Scheduler
 from homeostat.store.memory import MemoryState
-from homeostat.wire.message import User
+from homeostat.wire.message import Request, Response, User
 from tests.support import scheduling
 from tests.support.api_edge import ADMIN, config, start
 
@@ -347,3 +349,43 @@ def test_preemption_spares_pods_that_a_budget_protects_as_long_as_it_stands() ->
         assert meta.deleting(await cluster.get("db"))
 
     story(tell)
+
+
+def test_a_scheduler_suspended_past_its_lease_binds_nothing_when_it_goes_on() -> None:
+    pods = 60
+
+    async def main() -> None:
+        server = await start(MemoryState(), config())
+        cluster = Cluster(server)
+        await cluster.client.create(SERVICEACCOUNT, {"metadata": {"name": "default", "namespace": "default"}})
+        await cluster.node("n", pods="100", cpu="100")
+        early, late = [], []
+
+        async def handle(request: Request) -> Response:
+            response = await server.handle(request)
+            if request.path.endswith("/binding"):
+                (late if clock.monotonic() > 22 else early).append(request.path)
+                if len(early) == pods // 2:
+                    asyncio.get_running_loop().suspend(22)  # type: ignore[attr-defined]
+            return response
+
+        client = ApiClient(InProcessTransport([handle], SCHEDULER))
+        election = Election(client, name="kube-scheduler", identity="a_1")
+        scheduler = Scheduler(election.writer(), Settings())
+        for number in range(pods):
+            await cluster.pod(f"p{number}", cpu="10m")
+
+        async def lead() -> None:
+            await scheduler.start()
+            await asyncio.Event().wait()
+
+        running = tasks.spawn(election.run(lead, scheduler.stop_deciding), name="election")
+        while not late and clock.monotonic() < 23:
+            await clock.sleep(0.001)
+        await tasks.stop(running)
+        assert pods // 2 <= len(early) < pods
+        assert not late
+        await scheduler.stop()
+        await server.stop()
+
+    virtual.run(main, seed=1)

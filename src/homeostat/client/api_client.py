@@ -22,7 +22,7 @@ from homeostat.api.errors import ApiError
 from homeostat.api.kinds import Kind
 from homeostat.api.types import Obj
 from homeostat.client.contract import JSON_PATCH, MERGE_PATCH, Listing, Unreachable, WatchEvent
-from homeostat.client.transport import Transport
+from homeostat.client.transport import Fence, Transport
 from homeostat.wire.cause import HEADER, WriteCause
 from homeostat.wire.message import Request, Response
 
@@ -36,6 +36,14 @@ class ApiClient:
     def __init__(self, transport: Transport, *, user_agent: str = "homeostat") -> None:
         self._transport = transport
         self._headers = {"accept": _JSON, "user-agent": user_agent}
+        self._fence: Fence | None = None
+        self._instance = ""
+
+    def fenced(self, fence: Fence, instance: str) -> ApiClient:
+        """A client whose writes are `instance`'s, and leave only while `fence` lets them; see the contract."""
+        client = ApiClient(self._transport, user_agent=self._headers["user-agent"])
+        client._fence, client._instance = fence, instance
+        return client
 
     async def get(self, kind: Kind, name: str, namespace: str = "") -> Obj:
         """One object. Raises ApiError 404."""
@@ -158,11 +166,12 @@ class ApiClient:
     def _write_headers(self, content_type: str, cause: WriteCause | None) -> dict[str, str]:
         headers = self._headers | {"content-type": content_type}
         if cause is not None:
-            headers[HEADER] = header_text(cause)
+            headers[HEADER] = header_text(cause.by(self._instance) if self._instance else cause)
         return headers
 
     async def _object(self, request: Request, *, repeatable: bool) -> Obj:
-        response = await self._transport.send(request, repeatable=repeatable)
+        fence = None if request.method == "GET" else self._fence
+        response = await self._transport.send(request, repeatable=repeatable, fence=fence)
         body = await _whole(response)
         if response.status >= 400:
             raise _failure(response.status, body)

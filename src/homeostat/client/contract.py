@@ -13,6 +13,7 @@ from typing import Protocol
 from homeostat.api.errors import ApiError
 from homeostat.api.kinds import Kind
 from homeostat.api.types import Obj
+from homeostat.client.transport import Fence
 from homeostat.wire.cause import WriteCause
 from homeostat.wire.message import Request, Response
 
@@ -119,6 +120,11 @@ class Client(Protocol):
 
     async def raw(self, request: Request) -> Response:
         """Any request, as it is."""
+        ...
+
+    def fenced(self, fence: Fence, instance: str) -> Client:
+        """A client over the same connections whose writes say that `instance` made them, and leave only while `fence`
+        lets them; closing either closes both."""
         ...
 
     async def close(self) -> None:

@@ -15,9 +15,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
+from homeostat.api.errors import ApiError
 from homeostat.client.connection import ClientConnection
 from homeostat.client.contract import Unreachable
-from homeostat.client.transport import try_next
+from homeostat.client.transport import Fence, try_next
 from homeostat.kit import clock
 from homeostat.kit.backoff import Backoff
 from homeostat.kit.log import logger
@@ -100,12 +101,12 @@ class HttpTransport:
         self._open: set[ClientConnection] = set()
         self._closed = False
 
-    async def send(self, request: Request, *, repeatable: bool) -> Response:
-        """The first answer of a living server. Raises Unreachable."""
+    async def send(self, request: Request, *, repeatable: bool, fence: Fence | None = None) -> Response:
+        """The first answer of a living server. Raises Unreachable, and what `fence` raises."""
         if is_stream(request) or is_upgrade(request):
-            return await self._send(request, repeatable=repeatable)
+            return await self._send(request, repeatable=repeatable, fence=fence)
         async with self._slots:
-            return await self._send(request, repeatable=repeatable)
+            return await self._send(request, repeatable=repeatable, fence=fence)
 
     async def stream(self, request: Request) -> Response:
         """The answer of whatever status, as soon as its head is there, its body in pieces. Raises Unreachable."""
@@ -117,7 +118,9 @@ class HttpTransport:
         for connection in list(self._open):
             connection.close()
 
-    async def _send(self, request: Request, *, repeatable: bool, pieces: bool = False) -> Response:
+    async def _send(
+        self, request: Request, *, repeatable: bool, pieces: bool = False, fence: Fence | None = None
+    ) -> Response:
         start, rest = self._encode(request)
         refusal: Response | None = None
         troubles = []
@@ -126,7 +129,7 @@ class HttpTransport:
                 raise Unreachable("the client is closed")
             data = b"".join((start, endpoint.host_line.encode("latin-1"), rest))
             try:
-                response = await self._ask(endpoint, request, data, repeatable=repeatable, pieces=pieces)
+                response = await self._ask(endpoint, request, data, repeatable=repeatable, pieces=pieces, fence=fence)
             except _NotSent as trouble:
                 troubles.append(f"{endpoint.url}: {trouble}")
                 endpoint.failed()
@@ -149,7 +152,14 @@ class HttpTransport:
         raise Unreachable(f"no API server answers: {why}", why=why)
 
     async def _ask(
-        self, endpoint: _Endpoint, request: Request, data: bytes, *, repeatable: bool, pieces: bool
+        self,
+        endpoint: _Endpoint,
+        request: Request,
+        data: bytes,
+        *,
+        repeatable: bool,
+        pieces: bool,
+        fence: Fence | None,
     ) -> Response:
         """One server's answer, over a free connection or a new one. Raises _NotSent or ConnectionError."""
         timing = self._timing
@@ -163,6 +173,8 @@ class HttpTransport:
             if connection is None:
                 connection = await self._connect(endpoint)
             try:
+                if fence is not None:
+                    fence()
                 return await connection.exchange(
                     data,
                     silence_seconds=timing.answer,
@@ -171,6 +183,10 @@ class HttpTransport:
                     upgrading=is_upgrade(request),
                     pieces=pieces,
                 )
+            except ApiError:
+                # The fence's: nothing has left over this connection.
+                connection.close()
+                raise
             except ConnectionResetError:
                 # A server may close a kept connection just as it is used; that says nothing about a new one.
                 if fresh or not repeatable:

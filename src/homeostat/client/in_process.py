@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from homeostat.client.contract import Unreachable
-from homeostat.client.transport import try_next
+from homeostat.client.transport import Fence, try_next
 from homeostat.wire.message import Handler, Request, Response, User
 
 
@@ -24,13 +24,15 @@ class InProcessTransport:
         self._current = 0
         self._closed = False
 
-    async def send(self, request: Request, *, repeatable: bool) -> Response:
-        """The first answer of a living server. Raises Unreachable when none is left."""
+    async def send(self, request: Request, *, repeatable: bool, fence: Fence | None = None) -> Response:
+        """The first answer of a living server. Raises Unreachable when none is left, and what `fence` raises."""
         if self._closed:
             raise Unreachable("the client is closed")
         request.user = self._user
         refusal: Response | None = None
         for _ in self._handlers:
+            if fence is not None:
+                fence()
             try:
                 response = await self._handlers[self._current](request)
             except ConnectionRefusedError:

@@ -7,18 +7,23 @@ raised as `Unreachable`, and nobody knows whether the request was carried out.
 
 from __future__ import annotations
 
-from typing import Protocol
+from collections.abc import Callable
+from typing import Protocol, TypeAlias
 
 from homeostat.wire.message import Request, Response
 
 _SERVICE_UNAVAILABLE = 503
 
+# Called each time that a request is about to leave, repeats included, with nothing awaited in between. Raises ApiError
+# when it must not leave any more.
+Fence: TypeAlias = Callable[[], None]
+
 
 class Transport(Protocol):
     """Sends requests. Safe to use from many tasks of one loop."""
 
-    async def send(self, request: Request, *, repeatable: bool) -> Response:
-        """The response, of whatever status. Raises client.contract.Unreachable."""
+    async def send(self, request: Request, *, repeatable: bool, fence: Fence | None = None) -> Response:
+        """The response, of whatever status. Raises client.contract.Unreachable, and what `fence` raises."""
         ...
 
     async def close(self) -> None:

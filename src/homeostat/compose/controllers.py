@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from homeostat.compose.leading import lead
+from homeostat.compose.leading import candidate, lead
 from homeostat.compose.place import Place
 from homeostat.compose.signing import signer
 from homeostat.controllers.registry import Authority, all_loops
@@ -23,7 +23,8 @@ async def run(place: Place, stop: asyncio.Event) -> None:
         place.settings.to_dict(),
     )
     loops = all_loops(place.settings, authority)
-    manager = Manager(client, loops, "controller-manager", host=place.here().name)
-    await lead(place, client, "kube-controller-manager", manager.start, manager.stop_loops, stop)
+    election = candidate(place, client, "kube-controller-manager")
+    manager = Manager(election.writer(), loops, "controller-manager", host=place.here().name)
+    await lead(election, manager.start, manager.stop_loops, stop)
     await manager.stop()
     await client.close()

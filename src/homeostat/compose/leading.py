@@ -11,28 +11,30 @@ from homeostat.kit import chance, tasks
 from homeostat.loop.election import Election, Timing
 
 
-async def lead(
-    place: Place,
-    client: Client,
-    name: str,
-    start: Callable[[], Awaitable[None]],
-    end: Callable[[], Awaitable[None]],
-    stop: asyncio.Event,
-) -> None:
-    """Take part in the election for `name` until told to stop; lead with `start`, let go with `end`."""
+def candidate(place: Place, client: Client, name: str) -> Election:
+    """This process as a candidate for leading `name`, with the timings of its flags; its work writes by `writer`."""
     component = name.removeprefix("kube-")
     timing = Timing(
         lease_seconds=place.settings.duration(component, "leader-elect-lease-duration"),
         renew_deadline_seconds=place.settings.duration(component, "leader-elect-renew-deadline"),
         retry_seconds=place.settings.duration(component, "leader-elect-retry-period"),
     )
-    election = Election(client, name=name, identity=f"{place.here().name}_{chance.uuid4()}", timing=timing)
+    return Election(client, name=name, identity=f"{place.here().name}_{chance.uuid4()}", timing=timing)
+
+
+async def lead(
+    election: Election,
+    start: Callable[[], Awaitable[None]],
+    end: Callable[[], Awaitable[None]],
+    stop: asyncio.Event,
+) -> None:
+    """Take part in the election until `stop` is set; lead with `start`, let go with `end`."""
 
     async def started() -> None:
         await start()
         await asyncio.Event().wait()
 
-    running = tasks.spawn(election.run(started, end), name=f"{name}/election")
+    running = tasks.spawn(election.run(started, end), name="election")
     await stop.wait()
     await election.stop()
     await tasks.stop(running)

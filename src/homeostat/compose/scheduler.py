@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from homeostat.compose.leading import lead
+from homeostat.compose.leading import candidate, lead
 from homeostat.compose.place import Place
 from homeostat.lab import certificates
 from homeostat.scheduler.scheduler import Scheduler
@@ -13,7 +13,8 @@ from homeostat.scheduler.scheduler import Scheduler
 async def run(place: Place, stop: asyncio.Event) -> None:
     """Take part in the election and schedule while leading; a standby keeps no caches: they fill within 0.1 s."""
     client = place.client(certificates.SCHEDULER)
-    scheduler = Scheduler(client, place.settings, host=place.here().name)
-    await lead(place, client, "kube-scheduler", scheduler.start, scheduler.stop_deciding, stop)
+    election = candidate(place, client, "kube-scheduler")
+    scheduler = Scheduler(election.writer(), place.settings, host=place.here().name)
+    await lead(election, scheduler.start, scheduler.stop_deciding, stop)
     await scheduler.stop()
     await client.close()

@@ -78,6 +78,9 @@ def line(entry: Obj, zero: float, *, marker: str = "  ", width: int | None = Non
         what += f" ({entry['summary']})"
     cause = entry.get("cause") or {}
     who = cause.get("loop") or "unknown"
+    if instance := cause.get("instance"):
+        # The holder of a lease is its host and a UUID.
+        who += f" on {instance.rpartition('_')[0] or instance}"
     note = f": {cause['note']}" if cause.get("note") else ""
     head, because = f"{marker} {when}  ", f"<- {who}{note}"
     if width is None or len(head) + len(what) + len(because) + 2 <= width:

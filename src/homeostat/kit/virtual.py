@@ -47,6 +47,11 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         """Virtual seconds since the loop was made."""
         return self._now
 
+    def suspend(self, seconds: float) -> None:
+        """Let `seconds` pass at once, as for a process that was stopped and goes on: whatever falls due meanwhile runs
+        late, after what is ready now."""
+        self._now += seconds
+
     def _jump(self, timeout: float | None) -> None:
         if timeout is None:
             raise Deadlock("every task waits for another and no timer is set")

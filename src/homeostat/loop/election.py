@@ -5,6 +5,9 @@ clock; it looks again when that ends, where client-go may be a retry later. The 
 and gives up when that has not worked for `renew_deadline_seconds` after the last success was asked for (client-go
 counts from the start of the next try, up to one retry period later): its work is stopped well before another may take
 the lease.
+
+Stopping takes its turn on the event loop, and a process that was suspended finds answers, timers and queued writes all
+due at once when it goes on. So every write through `writer` asks for the time itself, right before it leaves.
 """
 
 from __future__ import annotations
@@ -17,7 +20,7 @@ from typing import Any, TypeAlias
 from homeostat.api.errors import ApiError
 from homeostat.api.kinds import Kind
 from homeostat.api.types import Obj
-from homeostat.client.contract import Client
+from homeostat.client.contract import Client, Unreachable
 from homeostat.kit import chance, clock, tasks
 from homeostat.kit.backoff import Backoff
 from homeostat.kit.log import logger
@@ -52,6 +55,10 @@ class Timing:
             raise ValueError("lease-duration must exceed renew-deadline, and that 1.2 retry periods")
 
 
+class NotLeading(Unreachable):
+    """A write did not leave: this candidate does not lead any more, or another may have taken its lease."""
+
+
 class Election:
     """One candidate, `identity`, for the lease `namespace/name`. `leading` says whether it leads now."""
 
@@ -73,8 +80,19 @@ class Election:
         self._timing = timing or Timing()
         self._observed: Obj | None = None
         self._observed_moment = 0.0
+        # Until when its writes may leave, on this process's monotonic clock.
+        self._deadline = 0.0
         self._stopping = asyncio.Event()
         self._ended = asyncio.Event()
+
+    def writer(self) -> Client:
+        """A client for the work: its writes name this candidate and leave only while nobody else can have the lease."""
+        return self._client.fenced(self.check, self._identity)
+
+    def check(self) -> None:
+        """Raises NotLeading unless this candidate leads and the time to renew its lease has not run out."""
+        if clock.monotonic() >= self._deadline:
+            raise NotLeading(f"{self._identity} does not lead {self._name} now, so it does not write")
 
     async def run(self, on_started: OnStarted, on_stopped: OnStopped) -> None:
         """Take part until `stop`. `on_started` runs as a task while leading; it has been cancelled, and `on_stopped`
@@ -107,13 +125,17 @@ class Election:
     async def _lead(self, on_started: OnStarted, on_stopped: OnStopped) -> None:
         _log.info("%s leads %s", self._identity, self._name)
         self.leading = True
+        self._deadline = self._observed_moment + self._timing.renew_deadline_seconds
         work = tasks.spawn(on_started(), name=f"{self._name}/leading")
         try:
             await self._renew_until_lost(work)
         finally:
             self.leading = False
             await tasks.stop(work)
-            await on_stopped()
+            try:
+                await on_stopped()
+            finally:
+                self._deadline = 0.0
             _log.info("%s no longer leads %s", self._identity, self._name)
         if self._holds():
             await self._release()
@@ -121,8 +143,8 @@ class Election:
     async def _renew_until_lost(self, work: asyncio.Task[None]) -> None:
         """Keep the lease; returns when it is lost, when the work has failed, or at `stop`."""
         timing = self._timing
-        deadline = self._observed_moment + timing.renew_deadline_seconds
         while True:
+            deadline = self._deadline
             await self._pause(min(timing.retry_seconds, max(0.0, deadline - clock.monotonic())))
             failed = work.done() and (work.cancelled() or work.exception() is not None)
             started = clock.monotonic()
@@ -134,8 +156,9 @@ class Election:
             except TimeoutError:
                 return
             if renewed:
-                deadline = started + timing.renew_deadline_seconds
+                self._deadline = started + timing.renew_deadline_seconds
             elif not self._holds():
+                self._deadline = 0.0
                 return
 
     async def _try(self) -> bool:

@@ -93,8 +93,6 @@ class Candidate:
         roads = self._roads
         self.link = Link(self.name, roads.noise, sent=lambda request: self.sent(self, request))
         client = roads.client(self.link, f"system:kube-{self.component}")
-        self._work = work = self._make(client)
-        await work.warm()
         settings, component = roads.settings, self.component
         timing = Timing(
             lease_seconds=settings.duration(component, "leader-elect-lease-duration"),
@@ -103,6 +101,9 @@ class Candidate:
         )
         identity = f"{self.host}_{chance.uuid4()}"
         election = Election(client, name=f"kube-{component}", identity=identity, timing=timing)
+
+        self._work = work = self._make(election.writer())
+        await work.warm()
 
         async def lead() -> None:
             await work.start()

@@ -20,15 +20,20 @@ class Seen(msgspec.Struct, frozen=True):
     revision: int
 
 
-class WriteCause(msgspec.Struct, frozen=True):
+class WriteCause(msgspec.Struct, frozen=True, omit_defaults=True):
     """`loop` is the component and loop (`controller-manager/replicaset`, `kubelet/worker-1`, `user/kubectl`); `key`
     what it worked on (`namespace/name`); `note` says what it saw in a few words; `seen` the newest objects it
-    reacted to, the most telling first."""
+    reacted to, the most telling first; `instance` which of several that take turns in leading (its lease's holder)."""
 
     loop: str
     key: str = ""
     note: str = ""
     seen: tuple[Seen, ...] = ()
+    instance: str = ""
+
+    def by(self, instance: str) -> WriteCause:
+        """The same cause of a write that `instance` made."""
+        return WriteCause(self.loop, self.key, self.note, self.seen, instance)
 
     def encode(self) -> bytes:
         """JSON in one line, as it stands in the header and in the store."""
