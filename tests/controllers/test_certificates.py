@@ -20,6 +20,7 @@ from homeostat.client.api_client import ApiClient
 from homeostat.client.in_process import InProcessTransport
 from homeostat.compose.signing import signer
 from homeostat.controllers import bootstraptokens, csrapproving, csrcleaner, csrsigning
+from homeostat.controllers.nodeplan import NodePlan
 from homeostat.controllers.registry import Authority, all_loops
 from homeostat.kit import clock
 from homeostat.kit.clock import rfc3339
@@ -133,39 +134,137 @@ def _node(name: str, *addresses: str) -> Obj:
     return obj("v1", "Node", name, namespace="", status={"addresses": [*listed, {"type": "Hostname", "address": name}]})
 
 
+PLAN = NodePlan(
+    lambda name: {"m1": "10.0.0.1", "worker-2": "10.0.0.7"}.get(name, ""),
+    frozenset(("kubernetes.default.svc", "kubernetes", "10.96.0.1", "127.0.0.1", "10.0.0.1")),
+    ("10.96.0.0/16",),
+)
+
+
+def _record(**bound: str) -> Obj:
+    return obj("v1", "ConfigMap", "homeostat-nodes", namespace="kube-system", data=bound)
+
+
 @pytest.mark.parametrize(
     ("request_", "approved"),
     [
-        (_serving("w1", "w1", "10.0.0.1"), True),
-        (_serving("w1", "10.0.0.1"), True),
+        (_serving("w1", "w1", "10.0.0.9"), True),
+        (_serving("w1", "10.0.0.9"), True),
+        (_serving("m1", "m1", "10.0.0.1"), True),
         (_serving("w1", "w1", "10.0.0.2"), False),
+        (_serving("w1", "w1", "::ffff:10.0.0.2"), False),
+        (_serving("w1", "kubernetes.default.svc"), False),
+        (_serving("w1", "w1", "10.96.0.1"), False),
+        (_serving("m1", "m1", "10.0.0.2"), False),
         (_serving("w1", "w2"), False),
         (_serving("w1", "w1", asked_by="system:node:w2"), False),
         (_serving("w9", "w9"), False),
     ],
 )
-def test_a_serving_certificate_is_for_what_the_node_is_known_by(request_: Obj, approved: bool) -> None:
-    bench = Bench([csrapproving.loop(approve_serving=True)], [_node("w1", "10.0.0.1")])
+def test_a_serving_certificate_is_for_what_was_planned_or_bound_not_for_what_the_node_says(
+    request_: Obj, approved: bool
+) -> None:
+    nodes = [_node(name, "10.0.0.2", "kubernetes.default.svc", "10.96.0.1", "w2") for name in ("w1", "m1", "w9")]
+    bench = Bench([csrapproving.loop(approve_serving=True, plan=PLAN)], [*nodes, _record(w1="10.0.0.9")])
     bench.put(request_)
     bench.advance(10)
     assert ("Approved" in _conditions(bench, "mine")) is approved
 
 
 def test_a_serving_certificate_waits_for_the_node_s_registration() -> None:
-    bench = Bench([csrapproving.loop(approve_serving=True)])
-    bench.put(_serving("w1", "10.0.0.1"))
+    bench = Bench([csrapproving.loop(approve_serving=True, plan=PLAN)], [_record(w1="10.0.0.9")])
+    bench.put(_serving("w1", "10.0.0.9"))
     bench.advance(5)
     assert _conditions(bench, "mine") == {}
-    bench.put(_node("w1", "10.0.0.1"))
+    bench.put(_node("w1", "10.0.0.9"))
     bench.advance(5)
     assert "Approved" in _conditions(bench, "mine")
 
 
 def test_serving_certificates_are_approved_by_flag_only() -> None:
-    bench = Bench([csrapproving.loop(approve_serving=False)], [_node("w1", "10.0.0.1")])
-    bench.put(_serving("w1", "10.0.0.1"))
+    bench = Bench([csrapproving.loop(approve_serving=False, plan=PLAN)], [_node("m1", "10.0.0.1")])
+    bench.put(_serving("m1", "10.0.0.1"))
     bench.advance(10)
     assert _conditions(bench, "mine") == {}
+
+
+def _joining(node: str, addresses: str) -> Obj:
+    request = _asked(node_csr(node, "mine"), "system:bootstrap:abcdef", bootstrap.JOIN_GROUP)
+    request["metadata"]["annotations"] = {bootstrap.ADDRESSES: addresses}
+    return request
+
+
+@pytest.mark.parametrize(
+    ("node", "addresses", "bound"),
+    [
+        ("w1", "10.0.0.9", "10.0.0.9"),
+        ("w1", "::ffff:10.0.0.9, fd00:0::9", "10.0.0.9,fd00::9"),
+        ("w1", "", ""),
+        ("w1", "10.0.0.1", None),
+        ("w1", "::ffff:10.0.0.1", None),
+        ("w1", "10.0.0.7", None),
+        ("w1", "10.0.0.5", None),
+        ("w1", "10.0.0.6", "10.0.0.6"),
+        ("w1", "10.96.0.1", None),
+        ("w1", "10.96.7.7", None),
+        ("w1", "127.0.0.1", None),
+        ("w1", "0.0.0.0", None),
+        ("w1", "169.254.169.254", None),
+        ("w1", "kubernetes.default.svc", None),
+        ("w1", ",".join(f"10.1.0.{number}" for number in range(9)), None),
+        ("kubernetes", "10.0.0.9", None),
+        ("api.default.svc", "10.0.0.9", None),
+        ("web.default.svc.cluster.local", "10.0.0.9", None),
+        ("10.96.0.1", "10.0.0.9", None),
+        ("m1", "10.0.0.1", None),
+        ("worker-2", "10.0.0.9", None),
+        ("alive", "10.0.0.9", None),
+        ("A/../b", "10.0.0.9", None),
+    ],
+)
+def test_a_join_binds_what_a_joining_machine_can_have_and_nothing_else(
+    node: str, addresses: str, bound: str | None
+) -> None:
+    alive = obj("v1", "Node", "alive", namespace="", status={"conditions": [{"type": "Ready", "status": "True"}]})
+    # The address of `gone` is free again; that of w5 and, by the plan, of worker-2 is not.
+    objects = [alive, _node("w5"), _node("worker-2"), _record(w5="10.0.0.5", gone="10.0.0.6", alive="10.0.0.8")]
+    bench = Bench([csrapproving.loop(approve_serving=True, plan=PLAN)], objects)
+    bench.allowed = lambda review: True
+    bench.put(_joining(node, addresses))
+    bench.settle()
+    conditions = _conditions(bench, "mine")
+    record = bench.need(CONFIGMAP, "homeostat-nodes", "kube-system")["data"]
+    if bound is None:
+        assert conditions["Denied"]["message"]
+        assert record == {"w5": "10.0.0.5", "gone": "10.0.0.6", "alive": "10.0.0.8"}
+    else:
+        assert "Approved" in conditions
+        assert record["w1"] == bound
+
+
+def test_without_permission_a_join_binds_nothing() -> None:
+    bench = Bench([csrapproving.loop(approve_serving=True, plan=PLAN)], [_record()])
+    bench.put(_joining("w1", "10.0.0.9"))
+    bench.settle()
+    assert bench.need(CONFIGMAP, "homeostat-nodes", "kube-system")["data"] == {}
+    assert _conditions(bench, "mine") == {}
+
+
+def test_a_node_that_renews_does_not_bind_itself_anew() -> None:
+    bench = Bench([csrapproving.loop(approve_serving=True, plan=PLAN)], [_node("w1"), _record(w1="10.0.0.9")])
+    bench.allowed = lambda review: True
+    request = _asked(_joining("w1", "10.0.0.3"), "system:node:w1", "system:nodes")
+    bench.put(request)
+    bench.settle()
+    assert "Approved" in _conditions(bench, "mine")
+    assert bench.need(CONFIGMAP, "homeostat-nodes", "kube-system")["data"] == {"w1": "10.0.0.9"}
+
+
+def test_machines_that_joined_before_there_was_a_record_keep_their_own_addresses() -> None:
+    nodes = [_node("old", "10.0.0.9", "10.96.0.1", "127.0.0.1", "10.0.0.1"), _node("m1", "10.0.0.1")]
+    bench = Bench([csrapproving.loop(approve_serving=True, plan=PLAN)], nodes)
+    bench.settle()
+    assert bench.need(CONFIGMAP, "homeostat-nodes", "kube-system")["data"] == {"old": "10.0.0.9"}
 
 
 # -- signing -------------------------------------------------------------------------------------------------------
@@ -420,7 +519,9 @@ def test_a_machine_joins_with_a_token_and_renews_as_a_node(tmp_path: Path) -> No
         await w.make("/api/v1/namespaces/kube-system/secrets", bootstrap.secret_of(TOKEN, expires=None))
         await clock.sleep(1)
         headers = {"authorization": f"Bearer {TOKEN}"}
-        assert (await w.post(CSRS, node_csr("w9", "first"), user=None, headers=headers)).status == 201
+        asked = node_csr("w9", "first")
+        asked["metadata"]["annotations"] = {bootstrap.ADDRESSES: "10.9.9.9"}
+        assert (await w.post(CSRS, asked, user=None, headers=headers)).status == 201
         first = await _certificate(w, "first")
         peer = User("system:node:w9", ("system:nodes",))
         assert first.subject.rfc4514_string() == "CN=system:node:w9,O=system:nodes"

@@ -8,8 +8,8 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -17,101 +17,19 @@ import pytest
 
 from homeostat.api import bootstrap, meta
 from homeostat.api.flags import Settings
-from homeostat.api.kinds import CONFIGMAP, CSR, NODE, POD, SECRET
-from homeostat.apiserver.edge import build_edge
-from homeostat.apiserver.server import ApiServer
-from homeostat.client.api_client import ApiClient
+from homeostat.api.kinds import CONFIGMAP, CSR, NODE, POD
 from homeostat.client.contract import Client, Unreachable
 from homeostat.client.http import HttpTransport
-from homeostat.client.in_process import InProcessTransport
 from homeostat.compose import engine
-from homeostat.compose.discovery import Invitation, bootstrap_client, discover
-from homeostat.compose.signing import signer
-from homeostat.controllers.registry import Authority, all_loops
-from homeostat.kit import clock
+from homeostat.compose.discovery import bootstrap_client, discover
 from homeostat.lab.state import LabError
-from homeostat.loop.manager import Manager
-from homeostat.store.memory import MemoryState, MemoryStore
 from homeostat.wire import pki, tls
-from homeostat.wire.message import Request, User
-from homeostat.wire.server import serve
-from tests.support.api_edge import config
+from homeostat.wire.message import Request
+from tests.support.joinable import TOKEN, cluster
 
 pytestmark = pytest.mark.real
-TOKEN = "abcdef.0123456789abcdef"
 HOMEOSTAT = str(Path(sys.executable).with_name("homeostat"))
 _SECONDS = 60.0
-
-
-class Cluster:
-    """An API server over TLS and the loops beside it, in this process."""
-
-    def __init__(self, folder: Path, url: str, admin: Client) -> None:
-        self.folder = folder
-        self.url = url
-        self.admin = admin
-        self.fingerprint = pki.fingerprint((folder / "ca.crt").read_bytes())
-
-    def invitation(self, **changes: Any) -> Invitation:
-        given = {"url": self.url, "token": TOKEN, "fingerprints": (self.fingerprint,), **changes}
-        return Invitation(**given)
-
-    async def until(self, look: Callable[[], Awaitable[Any]]) -> Any:
-        deadline = clock.monotonic() + _SECONDS
-        while clock.monotonic() < deadline:
-            if found := await look():
-                return found
-            await clock.sleep(0.05)
-        raise AssertionError("not within a minute")
-
-
-@asynccontextmanager
-async def cluster(folder: Path, host: str = "127.0.0.1") -> AsyncIterator[Cluster]:
-    """A cluster that has the token."""
-    authority = pki.make_authority("the cluster")
-    own = pki.issue(authority, "kube-apiserver", names=[host], server=True)
-    for name, pair in (("ca", authority), ("server", own)):
-        (folder / f"{name}.crt").write_bytes(pair.certificate)
-        (folder / f"{name}.key").write_bytes(pair.key)
-    store = MemoryStore(MemoryState())
-    await store.start()
-    context = tls.server_context(folder / "server.crt", folder / "server.key", client_ca=folder / "ca.crt")
-    handler: list[Any] = []
-
-    async def handle(request: Request) -> Any:
-        return await handler[0](request)
-
-    edge = await serve(handle, host=host, tls=context)
-    url = f"https://{host}:{edge.port}"
-    settings = config(advertise_host=host, advertise_port=edge.port, node_role=lambda name: "worker")
-    server = ApiServer(store, parts=build_edge(settings))
-    handler.append(server.handle)
-    await server.start()
-    loops = all_loops(Settings(), Authority(authority.certificate.decode(), url, signer(folder, 8760 * 3600.0)))
-    manager = Manager(_client(server, "system:kube-controller-manager"), loops, "controller-manager")
-    await manager.start()
-    admin = _client(server, "admin", "system:masters")
-    made = Cluster(folder, url, admin)
-    await admin.create(SECRET, bootstrap.secret_of(TOKEN, expires=None))
-
-    async def signed() -> bool:
-        info = [
-            each for each in (await admin.list(CONFIGMAP, "kube-public")).items if meta.name(each) == "cluster-info"
-        ]
-        return bool(info) and f"{bootstrap.JWS_PREFIX}abcdef" in info[0]["data"]
-
-    await made.until(signed)
-    try:
-        yield made
-    finally:
-        await manager.stop()
-        await edge.close(grace_seconds=1)
-        await server.stop()
-        await store.close()
-
-
-def _client(server: ApiServer, name: str, *groups: str) -> Client:
-    return ApiClient(InProcessTransport([server.handle], User(name, (*groups, "system:authenticated"))))
 
 
 def test_the_authority_is_found_by_token_and_fingerprint(tmp_path: Path) -> None:
@@ -132,7 +50,7 @@ def test_whom_a_machine_does_not_trust(tmp_path: Path) -> None:
 
             async def told(**changes: Any) -> str:
                 with pytest.raises(LabError) as refused:
-                    await bootstrap_client(made.invitation(**changes), tmp_path / "node", "w9")
+                    await bootstrap_client(made.invitation(**changes), tmp_path / "node", "w9", "192.0.2.9")
                 return str(refused.value)
 
             assert "has another authority" in await told(fingerprints=("sha256:" + "0" * 64,))
@@ -167,12 +85,12 @@ def test_a_machine_that_comes_again_keeps_its_certificate(tmp_path: Path) -> Non
         async with cluster(tmp_path) as made:
             node = tmp_path / "node"
             for _ in range(2):
-                await bootstrap_client(made.invitation(), node, "w9")
+                await bootstrap_client(made.invitation(), node, "w9", "192.0.2.9")
             assert len((await made.admin.list(CSR)).items) == 1
             # Nor does it need the token any more.
-            await bootstrap_client(made.invitation(token="zzzzzz.0123456789abcdef"), node, "w9")
+            await bootstrap_client(made.invitation(token="zzzzzz.0123456789abcdef"), node, "w9", "192.0.2.9")
             (node / "kubelet-w9.key").write_bytes(b"damaged")
-            await bootstrap_client(made.invitation(), node, "w9")
+            await bootstrap_client(made.invitation(), node, "w9", "192.0.2.9")
             assert len((await made.admin.list(CSR)).items) == 2
 
     asyncio.run(tell())

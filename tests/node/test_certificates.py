@@ -151,15 +151,15 @@ def _authority(folder: Path) -> pki.KeyPair:
     return pki.KeyPair((folder / "ca.crt").read_bytes(), (folder / "ca.key").read_bytes())
 
 
-def test_a_serving_certificate_comes_once_the_node_has_its_address(tmp_path: Path) -> None:
+def test_a_serving_certificate_comes_once_the_node_has_joined_and_registered(tmp_path: Path) -> None:
     async def tell(w: World) -> None:
         names = ("w9", "10.9.9.9")
+        await obtain(_client(w, JOINER), client_wish("w9", addresses=("10.9.9.9",)))
         kept = Kept(tmp_path, "kubelet-server-w9", _client(w, NODE), lambda: serving_wish("w9", names))
         keeping = tasks.spawn(kept.run(), name="kept")
         await clock.sleep(30)
         assert not kept.ready.is_set()
-        status = {"addresses": [{"type": "InternalIP", "address": "10.9.9.9"}]}
-        await w.make("/api/v1/nodes", {"metadata": {"name": "w9"}, "status": status})
+        await w.make("/api/v1/nodes", {"metadata": {"name": "w9"}})
         await kept.ready.wait()
         await tasks.stop(keeping)
 

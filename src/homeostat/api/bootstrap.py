@@ -26,6 +26,8 @@ GROUP = "system:bootstrappers"
 JOIN_GROUP = "system:bootstrappers:homeostat:default-node-token"
 # The extension of its kubeconfig that carries the cluster's flags.
 SETTINGS = "homeostat-settings"
+# What a machine that joins notes at its certificate request: its addresses, separated by commas.
+ADDRESSES = "homeostat.dev/node-addresses"
 JWS_PREFIX = "jws-kubeconfig-"
 _ID_LENGTH, _SECRET_LENGTH = 6, 16
 _ALPHABET = "abcdefghijklmnopqrstuvwxyz0123456789"

@@ -79,7 +79,8 @@ class HttpTransport:
     """Implements `client.transport.Transport` over `endpoints` (URLs), in their order of preference.
 
     `tls` holds the trusted authority and the client certificate; `token` is sent as a bearer token, or what it returns
-    then. At most `connections_max` requests are under way at once, streams not counted.
+    then. The server's certificate is for `server_name`, or (empty) for the host of the URL. At most `connections_max`
+    requests are under way at once, streams not counted.
     """
 
     def __init__(
@@ -88,6 +89,7 @@ class HttpTransport:
         *,
         tls: ssl.SSLContext | None = None,
         token: str | Callable[[], str] = "",
+        server_name: str = "",
         timing: Timing | None = None,
         connections_max: int = 32,
     ) -> None:
@@ -96,6 +98,7 @@ class HttpTransport:
         self._endpoints = [_Endpoint(url, tls) for url in endpoints]
         self._current = 0
         self._token = token
+        self._server_name = server_name
         self._timing = timing or Timing()
         self._slots = asyncio.Semaphore(connections_max)
         self._open: set[ClientConnection] = set()
@@ -215,7 +218,7 @@ class HttpTransport:
                     endpoint.host,
                     endpoint.port,
                     ssl=endpoint.tls,
-                    server_hostname=endpoint.host if endpoint.tls is not None else None,
+                    server_hostname=(self._server_name or endpoint.host) if endpoint.tls is not None else None,
                 )
         except TimeoutError as error:
             raise _NotSent(f"no connection within {self._timing.connect:g} s") from error

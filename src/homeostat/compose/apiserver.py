@@ -6,12 +6,11 @@ import asyncio
 from pathlib import Path
 
 from homeostat.api.flags import Settings
-from homeostat.api.types import Obj
 from homeostat.apiserver.edge import EdgeConfig, build_edge
 from homeostat.apiserver.server import ApiServer
 from homeostat.apiserver.settings import Settings as ServerSettings
 from homeostat.client.direct import ask_through
-from homeostat.client.http import HttpTransport
+from homeostat.compose.kubelets import Kubelets
 from homeostat.compose.place import Place
 from homeostat.kit import clock
 from homeostat.kit.log import logger
@@ -20,8 +19,6 @@ from homeostat.lab.nodes import layout
 from homeostat.store.contract import Store, Unavailable
 from homeostat.store.memory import MemoryStore
 from homeostat.store.sqlite import SqliteStore
-from homeostat.wire.fields import is_upgrade
-from homeostat.wire.message import Handler, Request, Response
 from homeostat.wire.server import serve
 
 _STORE_RETRY_SECONDS = 0.5
@@ -88,24 +85,7 @@ def _server_settings(flags: Settings) -> ServerSettings:
 
 def _edge_config(place: Place) -> EdgeConfig:
     flags = place.settings
-    transports: dict[str, HttpTransport] = {}
-    tls = certificates.client_context(place.folder.pki, certificates.KUBELET_CLIENT)
-
-    def dial_kubelet(node: Obj) -> Handler:
-        host = next(a["address"] for a in node["status"]["addresses"] if a["type"] == "InternalIP")
-        port = node["status"]["daemonEndpoints"]["kubeletEndpoint"]["Port"]
-        url = f"https://{host}:{port}"
-        if url not in transports:
-            transports[url] = HttpTransport([url], tls=tls)
-        transport = transports[url]
-
-        async def send(request: Request) -> Response:
-            # What may have begun is not begun again, unless it only reads.
-            reads = request.method in ("GET", "HEAD") and not is_upgrade(request)
-            return await transport.send(request, repeatable=reads)
-
-        return send
-
+    kubelets = Kubelets(certificates.client_context(place.folder.pki, certificates.KUBELET_CLIENT))
     masters = frozenset(node.name for node in place.cluster.masters())
 
     def node_role(name: str) -> str:
@@ -119,7 +99,7 @@ def _edge_config(place: Place) -> EdgeConfig:
         service_node_port_range=flags.text("apiserver", "service-node-port-range"),
         default_not_ready_toleration_seconds=flags.integer("apiserver", "default-not-ready-toleration-seconds"),
         default_unreachable_toleration_seconds=flags.integer("apiserver", "default-unreachable-toleration-seconds"),
-        dial_kubelet=dial_kubelet,
+        dial_kubelet=kubelets.dial,
         authorization_mode=flags.text("apiserver", "authorization-mode"),
         node_role=node_role,
         dial_endpoint=ask_through,

@@ -7,8 +7,10 @@ import asyncio
 from homeostat.compose.leading import candidate, lead
 from homeostat.compose.place import Place
 from homeostat.compose.signing import signer
+from homeostat.controllers.nodeplan import NodePlan
 from homeostat.controllers.registry import Authority, all_loops
-from homeostat.lab import certificates
+from homeostat.lab import certificates, leaves
+from homeostat.lab.topology import Cluster
 from homeostat.loop.manager import Manager
 
 
@@ -21,6 +23,7 @@ async def run(place: Place, stop: asyncio.Event) -> None:
         place.cluster.public_url,
         signer(place.folder.pki, seconds_max),
         place.settings.to_dict(),
+        node_plan(place.cluster),
     )
     loops = all_loops(place.settings, authority)
     election = candidate(place, client, "kube-controller-manager")
@@ -28,3 +31,9 @@ async def run(place: Place, stop: asyncio.Event) -> None:
     await lead(election, manager.start, manager.stop_loops, stop)
     await manager.stop()
     await client.close()
+
+
+def node_plan(cluster: Cluster) -> NodePlan:
+    """What machines that join cannot have: the cluster's own nodes, those to come included, its API, its Services."""
+    services = cluster.flags.text("apiserver", "service-cluster-ip-range")
+    return NodePlan(cluster.address_of, frozenset(leaves.api_names(cluster)), (services,))

@@ -124,9 +124,12 @@ def _keep_authority(folder: Path, pem: bytes) -> Path:
     return folder / "ca.crt"
 
 
-async def bootstrap_client(invitation: Invitation, folder: Path, node: str, *, seconds: int | None = None) -> Settings:
+async def bootstrap_client(
+    invitation: Invitation, folder: Path, node: str, address: str, *, seconds: int | None = None
+) -> Settings:
     """Have `ca.crt` and the client certificate of node `node` in `folder`; the cluster's flags. Raises LabError.
 
+    The cluster binds the node to `address`: it gets serving certificates for that one.
     A certificate that is there and good is kept: a machine that comes again is the same node, and needs no token.
     """
     kept = await asyncio.to_thread(_kept_authority, folder, node, invitation)
@@ -138,7 +141,7 @@ async def bootstrap_client(invitation: Invitation, folder: Path, node: str, *, s
     transport = HttpTransport([invitation.url], tls=tls.client_context(ca), token=invitation.token)
     client = ApiClient(transport, user_agent="homeostat-join")
     try:
-        pair = await obtain(client, client_wish(node, seconds=seconds))
+        pair = await obtain(client, client_wish(node, addresses=(address,), seconds=seconds))
     except Refused as error:
         raise LabError(str(error)) from error
     except ApiError as error:

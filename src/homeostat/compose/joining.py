@@ -88,7 +88,7 @@ async def become(joining: Joining) -> Member:
     """Get a name in the cluster, and register. Raises LabError."""
     invitation, node = joining.invitation, joining.node
     seconds = joining.certificate_seconds
-    settings = await bootstrap_client(invitation, joining.pki, node, seconds=seconds)
+    settings = await bootstrap_client(invitation, joining.pki, node, joining.address, seconds=seconds)
     context = joining.tls(f"kubelet-{node}")
     first = ApiClient(HttpTransport([invitation.url], tls=context), user_agent="kubelet")
     try:

@@ -1,23 +1,29 @@
 """The loop `csrapproving`: approves the certificate requests of node agents without a person.
 
 Client certificates: of a machine that joins with a token, and of a node that renews its own or its service proxy's,
-where a review of their permission says so (as kube-controller-manager, which knows no service proxies). Serving
-certificates (`approve_serving`): of a node for the names and addresses that its Node has; Kubernetes leaves these to
-others, here TLS is everywhere. Rules: pkg/controller/certificates/approver/sarapprove.go.
+where a review of their permission says so (as kube-controller-manager, which knows no service proxies). A join also
+binds the node's addresses (`nodeplan`), and is denied where it asks for what is not a joining machine's. Serving
+certificates (`approve_serving`): of a node for the names and addresses that the plan or its join gave it, whatever its
+Node says; Kubernetes leaves these to others, here TLS is everywhere.
+Rules: pkg/controller/certificates/approver/sarapprove.go.
 """
 
 from __future__ import annotations
 
-from homeostat.api import meta, signers, x509
-from homeostat.api.kinds import CSR, NODE
+from homeostat.api import bootstrap, meta, signers, x509
+from homeostat.api.kinds import CONFIGMAP, CSR, NODE
 from homeostat.api.types import Obj
 from homeostat.api.x509 import Asked
+from homeostat.controllers import nodeplan
 from homeostat.controllers.csr import conditions, with_condition
-from homeostat.loop.contract import Action, IfAllowed, Key, Later, Loop, Update, Watch, World
+from homeostat.controllers.nodeplan import NodePlan
+from homeostat.loop.contract import Action, Create, IfAllowed, Key, Later, Loop, Update, Watch, World
 
 _RETRY_SECONDS = 30.0
-# A node asks for its serving certificate before it has registered, or with a new address.
+# A node asks for its serving certificate before it has registered.
 _NODE_SECONDS = 2.0
+# The key under which the record of joined nodes is looked after; no request has such a name.
+_RECORD = f"{nodeplan.NAMESPACE}/{nodeplan.NAME}"
 # What a request must be allowed to create, and what it then is, in the order of trying.
 _SELF = ("selfnodeclient", "Auto approving self kubelet client certificate after SubjectAccessReview.")
 _OTHER = ("nodeclient", "Auto approving kubelet client certificate after SubjectAccessReview.")
@@ -28,10 +34,13 @@ _PROXY_USER = "system:kube-proxy"
 _PROXY = ("proxyclient", "Auto approving the service proxy's client certificate after SubjectAccessReview.")
 
 
-def loop(*, approve_serving: bool) -> Loop:
-    """The loop."""
+def loop(*, approve_serving: bool, plan: NodePlan | None = None) -> Loop:
+    """The loop. Without a `plan` no node is planned, and nothing is made of machines that joined before."""
+    known = plan if plan is not None else NodePlan()
 
     def decide(key: Key, world: World) -> list[Action]:
+        if key == _RECORD:
+            return _keep_record(known, world)
         request = world.get(CSR, "", key)
         if request is None or conditions(request) or (request.get("status") or {}).get("certificate"):
             return []
@@ -44,23 +53,60 @@ def loop(*, approve_serving: bool) -> Loop:
         if signers.problem(signer, asked, spec.get("usages") or ()):
             return []
         if signer == signers.KUBELET_CLIENT:
-            return _client(request, asked)
+            own = spec.get("username") == asked.common_name
+            return _renewal(request) if own else _join(request, asked, known, world)
         if signer == signers.CLIENT and (asked.common_name, asked.organizations) == (_PROXY_USER, ()):
             return [IfAllowed(_review(request, _PROXY), (_approved(request, _PROXY[1]),), (Later(_RETRY_SECONDS),))]
         if signer == signers.KUBELET_SERVING and approve_serving:
-            return _serving(request, asked, world)
+            return _serving(request, asked, known, world)
         return []
 
-    # Nodes are only read.
-    return Loop("csrapproving", (Watch(CSR), Watch(NODE, lambda old, new, world: ())), decide)
+    def nothing(old: Obj | None, new: Obj | None, world: World) -> tuple[Key, ...]:
+        return ()
+
+    watches = (Watch(CSR), Watch(NODE, nothing), Watch(CONFIGMAP, nothing))
+    return Loop("csrapproving", watches, decide, start_keys=() if plan is None else (_RECORD,))
 
 
-def _client(request: Obj, asked: Asked) -> list[Action]:
-    own = request["spec"].get("username") == asked.common_name
+def _keep_record(plan: NodePlan, world: World) -> list[Action]:
+    """Machines that joined before there was a record are in it from the start."""
+    if world.get(CONFIGMAP, nodeplan.NAMESPACE, nodeplan.NAME) is not None:
+        return []
+    note = "which addresses joined nodes have is written down"
+    return [Create(CONFIGMAP, nodeplan.first_record(plan, world), ignore_exists=True, note=note)]
+
+
+def _renewal(request: Obj) -> list[Action]:
+    """A node asks for its own next client certificate."""
     decision: tuple[Action, ...] = (Later(_RETRY_SECONDS),)
-    for permission in (_OTHER, _SELF) if own else (_OTHER,):
+    for permission in (_OTHER, _SELF):
         decision = (IfAllowed(_review(request, permission), (_approved(request, permission[1]),), decision),)
     return list(decision)
+
+
+def _join(request: Obj, asked: Asked, plan: NodePlan, world: World) -> list[Action]:
+    """Somebody asks for the identity of a node: who may, gets it with the addresses that it names, or a reason."""
+    name = asked.common_name.removeprefix(signers.NODE_PREFIX)
+    text = meta.annotations(request).get(bootstrap.ADDRESSES, "")
+    addresses = [each.strip() for each in text.split(",") if each.strip()]
+    problem = nodeplan.join_problem(plan, name, addresses, world)
+    if problem:
+        denied = with_condition(request, "Denied", "NotForJoining", problem)
+        then: tuple[Action, ...] = (Update(CSR, denied, subresource="approval", note=problem),)
+    else:
+        then = (*_bind(name, addresses, plan, world), _approved(request, _OTHER[1]))
+    return [IfAllowed(_review(request, _OTHER), then, (Later(_RETRY_SECONDS),))]
+
+
+def _bind(name: str, addresses: list[str], plan: NodePlan, world: World) -> list[Action]:
+    """Write down where the node is, before it gets its identity."""
+    record = world.get(CONFIGMAP, nodeplan.NAMESPACE, nodeplan.NAME)
+    note = f"node {name} joins"
+    if record is None:
+        made = nodeplan.with_binding(nodeplan.first_record(plan, world), name, addresses)
+        return [Create(CONFIGMAP, made, note=note)]
+    bound = nodeplan.with_binding(record, name, addresses)
+    return [] if bound == record else [Update(CONFIGMAP, bound, note=note)]
 
 
 def _review(request: Obj, permission: tuple[str, str]) -> Obj:
@@ -75,15 +121,19 @@ def _approved(request: Obj, message: str) -> Update:
     return Update(CSR, changed, subresource="approval", note=message.rstrip("."))
 
 
-def _serving(request: Obj, asked: Asked, world: World) -> list[Action]:
-    """Approved when the node asks for itself, and only for what it is known by."""
+def _serving(request: Obj, asked: Asked, plan: NodePlan, world: World) -> list[Action]:
+    """Approved when the node asks for itself, and only for names and addresses that others gave it."""
     if request["spec"].get("username") != asked.common_name:
         return []
     name = asked.common_name.removeprefix(signers.NODE_PREFIX)
     node = world.get(NODE, "", name)
-    addresses = ((node or {}).get("status") or {}).get("addresses") or ()
-    known = {each["address"] for each in addresses} | {name}
-    if node is None or meta.deleting(node) or not known.issuperset((*asked.dns_names, *asked.addresses)):
+    if node is None or meta.deleting(node):
         return [Later(_NODE_SECONDS)]
-    message = "Auto approving kubelet serving certificate: its names and addresses are those of the node."
+    known = plan.names_of(name, world.get(CONFIGMAP, nodeplan.NAMESPACE, nodeplan.NAME))
+    foreign = [each for each in (*asked.dns_names, *asked.addresses) if each not in known]
+    if foreign:
+        why = f"node {name} is not known by {', '.join(foreign)}: neither the cluster's plan nor its join says so"
+        denied = with_condition(request, "Denied", "ForeignName", why)
+        return [Update(CSR, denied, subresource="approval", note=why)]
+    message = "Auto approving kubelet serving certificate: its names and addresses are those planned or bound for it."
     return [_approved(request, message)]

@@ -31,6 +31,7 @@ from homeostat.controllers import (
     tainteviction,
 )
 from homeostat.controllers.node_health import Options
+from homeostat.controllers.nodeplan import NodePlan
 from homeostat.loop.contract import Loop
 
 _COMPONENT = "controller-manager"
@@ -40,12 +41,13 @@ _COMPONENT = "controller-manager"
 class Authority:
     """The cluster's authority: its certificate (PEM), by which Pods and joining machines know the API server; the URL
     under which machines outside reach it; `sign`, which puts a certificate into a request (without it, none is
-    signed); and the flags that nodes have to know (`Settings.to_dict`)."""
+    signed); the flags that nodes have to know (`Settings.to_dict`); and what was planned for which node."""
 
     ca_pem: str
     server: str
     sign: Callable[[Obj], Obj] | None = None
     settings: Obj = field(default_factory=dict)
+    nodes: NodePlan = field(default_factory=NodePlan)
 
 
 def all_loops(settings: Settings, authority: Authority | None = None) -> list[Loop]:
@@ -68,7 +70,10 @@ def all_loops(settings: Settings, authority: Authority | None = None) -> list[Lo
         namespace.loop(),
         namespace_defaults.service_account_loop(),
         disruption.loop(),
-        csrapproving.loop(approve_serving=settings.boolean(_COMPONENT, "approve-kubelet-serving")),
+        csrapproving.loop(
+            approve_serving=settings.boolean(_COMPONENT, "approve-kubelet-serving"),
+            plan=authority.nodes if authority is not None else None,
+        ),
         csrcleaner.loop(),
         bootstraptokens.cleaner_loop(),
         nodeipam.loop(

@@ -92,16 +92,16 @@ def leaves(cluster: Cluster) -> list[Leaf]:
     for node in cluster.nodes():
         found.append(Leaf(kubelet(node), client=True))
         found.append(_server(kubelet_server(node), (node.name, node.address)))
-    api_names = _api_names(cluster)
+    names = api_names(cluster)
     for node in cluster.masters():
-        found.append(_server(api_server(node), (node.name, *api_names)))
+        found.append(_server(api_server(node), (node.name, *names)))
     if cluster.store == "etcd":
         found.append(Leaf(ETCD_CLIENT, ETCD_AUTHORITY, client=True))
         for node in cluster.masters():
-            names = (node.name, node.address, *_HERE)
+            own = (node.name, node.address, *_HERE)
             # A member is the client of its peers, and of its own gateway.
             for file in (etcd_server(node), etcd_peer(node)):
-                found.append(Leaf(Identity(file, node.name), ETCD_AUTHORITY, names, server=True, client=True))
+                found.append(Leaf(Identity(file, node.name), ETCD_AUTHORITY, own, server=True, client=True))
     return found
 
 
@@ -109,9 +109,9 @@ def _server(file: str, names: tuple[str, ...]) -> Leaf:
     return Leaf(Identity(file, names[0]), names=names, server=True)
 
 
-def _api_names(cluster: Cluster) -> tuple[str, ...]:
+def api_names(cluster: Cluster) -> tuple[str, ...]:
     """Under what an API server is reached: also through the relay on this machine and through every node's uplink."""
-    first = str(IPv4Network(cluster.service_cidr)[1])
+    first = str(IPv4Network(cluster.flags.text("apiserver", "service-cluster-ip-range"))[1])
     return (*_HERE, first, *_SERVICE_NAMES, *(node.address for node in cluster.nodes()))
 
 

@@ -158,6 +158,15 @@ class Cluster:
                 return node
         raise KeyError(name)
 
+    def address_of(self, name: str) -> str:
+        """The address of the node called `name`, also of one that comes later or has gone; empty for other names."""
+        role, _, number = name.rpartition("-")
+        most = {"master": CONTROL_PLANES_MAX, "worker": WORKERS_MAX}.get(role, 0)
+        if not (number.isascii() and number.isdigit() and str(int(number)) == number and 1 <= int(number) <= most):
+            return ""
+        place = int(number) - 1
+        return self._node(name, place, (11 if role == "master" else 21) + place).address
+
     def _node(self, name: str, place: int, host: int) -> Node:
         is_master = name.startswith("master-")
         if not self.contained:

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from homeostat.api import meta, signers, x509
+from homeostat.api import bootstrap, meta, signers, x509
 from homeostat.api.errors import ApiError
 from homeostat.api.kinds import CSR
 from homeostat.api.types import Obj
@@ -39,7 +39,7 @@ class Refused(Exception):
 @dataclass(frozen=True, slots=True)
 class Wish:
     """A certificate to ask for: by which signer, in whose name, for which names and addresses, for how long (None: as
-    long as the cluster gives)."""
+    long as the cluster gives). A machine that joins is bound to its `addresses`."""
 
     signer: str
     common_name: str
@@ -47,11 +47,13 @@ class Wish:
     organizations: tuple[str, ...] = ()
     names: tuple[str, ...] = ()
     seconds: int | None = None
+    addresses: tuple[str, ...] = ()
 
 
-def client_wish(node: str, *, seconds: int | None = None) -> Wish:
-    """By which the agent of a node speaks to the API."""
-    return Wish(signers.KUBELET_CLIENT, f"{signers.NODE_PREFIX}{node}", "client auth", _NODES, seconds=seconds)
+def client_wish(node: str, *, addresses: tuple[str, ...] = (), seconds: int | None = None) -> Wish:
+    """By which the agent of a node speaks to the API; `addresses` are those of a machine that joins."""
+    user = f"{signers.NODE_PREFIX}{node}"
+    return Wish(signers.KUBELET_CLIENT, user, "client auth", _NODES, seconds=seconds, addresses=addresses)
 
 
 def serving_wish(node: str, names: tuple[str, ...], *, seconds: int | None = None) -> Wish:
@@ -75,7 +77,9 @@ async def obtain(client: Client, wish: Wish) -> pki.KeyPair:
     if wish.seconds is not None:
         spec["expirationSeconds"] = wish.seconds
     # A name of our own, so that a create whose answer was lost can be sent again.
-    metadata = {"name": f"csr-{chance.name_suffix(10)}"}
+    metadata: Obj = {"name": f"csr-{chance.name_suffix(10)}"}
+    if wish.addresses:
+        metadata["annotations"] = {bootstrap.ADDRESSES: ",".join(wish.addresses)}
     body = {"apiVersion": CSR.api_version, "kind": CSR.kind, "metadata": metadata, "spec": spec}
     cause = WriteCause("kubelet/certificates", wish.common_name, f"needs a certificate of {wish.signer}")
     try:
