@@ -10,9 +10,10 @@ import orjson
 import pytest
 
 from homeostat.api.errors import ApiError
-from homeostat.apiserver.subresources.proxy import Place, place_of, split_proxied
+from homeostat.apiserver.routing import split_proxied
+from homeostat.apiserver.subresources.proxy import Place, place_of
 from homeostat.client.direct import ask_through
-from homeostat.wire.fields import json_response
+from homeostat.wire.fields import json_response, split_target
 from homeostat.wire.message import Request, Response
 from homeostat.wire.server import Server, serve
 from tests.support.api_edge import rule
@@ -206,6 +207,27 @@ def test_names_and_targets_are_taken_apart():
     for wrong in ("", "a:b:c", "http:a:b:c", ":80"):
         with pytest.raises(ApiError):
             place_of(wrong)
-    assert split_proxied(b"/api/v1/nodes/n1/proxy", 5) == (b"/api/v1/nodes/n1/proxy", b"")
-    assert split_proxied(b"/api//v1/nodes/n1%3A1/proxy?q=/", 5) == (b"/api//v1/nodes/n1%3A1/proxy", b"?q=/")
-    assert split_proxied(b"/api/v1/nodes/n1/proxy//x/%2F?a", 5) == (b"/api/v1/nodes/n1/proxy", b"//x/%2F?a")
+
+
+@pytest.mark.parametrize(
+    ("target", "before", "rest"),
+    [
+        (b"/api/v1/nodes/n1/proxy", b"/api/v1/nodes/n1/proxy", b""),
+        (b"/api/v1/nodes/n1%3A1/proxy?q=/", b"/api/v1/nodes/n1%3A1/proxy", b"?q=/"),
+        (b"/api/v1/nodes/n1/proxy//x/%2F?a", b"/api/v1/nodes/n1/proxy", b"//x/%2F?a"),
+        (b"/api/v1%2fnodes/n1%2Fproxy/x%0ay;z", b"/api/v1%2fnodes/n1%2Fproxy", b"/x%0ay;z"),
+        (b"/api/v1/nodes/n1/proxy%2Fx", b"/api/v1/nodes/n1/proxy", b"/x"),
+        (b"/api/v1/nodes/n1/proxy/a/../b/%2e/c%2F%2E%2e", b"/api/v1/nodes/n1/proxy", b"/b/"),
+        (b"/api/v1/nodes/n1/proxy/../..%2f../x?y=/../z", b"/api/v1/nodes/n1/proxy", b"/x?y=/../z"),
+        (b"/api/v1/nodes/n1/proxy/..", b"/api/v1/nodes/n1/proxy", b"/"),
+        (b"//api/v1/namespaces/a/pods/b/proxy/.c/..d", b"//api/v1/namespaces/a/pods/b/proxy", b"/.c/..d"),
+    ],
+)
+def test_what_is_proxied_is_found_by_the_rule_that_decided_the_request(target: bytes, before: bytes, rest: bytes):
+    path, query = split_target(target)
+    assert split_proxied(Request("GET", path, query, target=target)) == (before, rest)
+
+
+def test_a_target_that_is_not_the_decided_one_is_not_passed_on():
+    with pytest.raises(ApiError):
+        split_proxied(Request("GET", "/api/v1/nodes/n1/proxy/x", target=b"/api/v1/nodes/n2/proxy/x"))

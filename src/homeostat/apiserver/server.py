@@ -22,7 +22,7 @@ from homeostat.apiserver.metrics import Metrics
 from homeostat.apiserver.reader import HubReader
 from homeostat.apiserver.reading import Reads
 from homeostat.apiserver.recall import recall
-from homeostat.apiserver.routing import resolve
+from homeostat.apiserver.routing import check_place, resolve
 from homeostat.apiserver.settings import Settings
 from homeostat.apiserver.special import Special
 from homeostat.apiserver.unattended import UNATTENDED
@@ -125,6 +125,7 @@ class ApiServer:
         kind = info.kind
         if kind is None:
             raise errors.path_not_found()
+        check_place(kind, info)
         handler = self._handler(kind, info.subresource)
         if handler is not None:
             if info.verb not in _verbs_of(kind, info.subresource):

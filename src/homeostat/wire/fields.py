@@ -25,16 +25,31 @@ _names: dict[bytes, str] = {}
 
 def split_target(target: bytes) -> tuple[str, dict[str, str]]:
     """The decoded path and the query of a request target. Raises ValueError when it is neither a path nor a URL."""
-    text = target.decode("ascii", "surrogateescape")
-    if not text.startswith("/"):
-        scheme, found, rest = text.partition("://")
-        if not found or scheme.lower() not in ("http", "https"):
-            raise ValueError("the request target is not a path")
-        text = "/" + rest.partition("/")[2]
+    text = origin_form(target).decode("ascii", "surrogateescape")
     path, _, query = text.partition("?")
+    plain = path.isascii() and "%" not in path
+    return (path if plain else _decoded_path(path)), (parse_query(query) if query else {})
+
+
+def origin_form(target: bytes) -> bytes:
+    """The path and query of a request target, which may be a whole URL. Raises ValueError when it is neither."""
+    if target[:1] == b"/":
+        return target
+    scheme, found, rest = target.partition(b"://")
+    if not found or scheme.lower() not in (b"http", b"https"):
+        raise ValueError("the request target is not a path")
+    return b"/" + rest.partition(b"/")[2]
+
+
+def decoded_path(raw: bytes) -> str:
+    """The path of a request target, decoded once: what `Request.path` has."""
+    return _decoded_path(raw.decode("ascii", "surrogateescape"))
+
+
+def _decoded_path(path: str) -> str:
     if not path.isascii():
         path = path.encode("ascii", "surrogateescape").decode("utf-8", "replace")
-    return (unquote(path) if "%" in path else path), (parse_query(query) if query else {})
+    return unquote(path) if "%" in path else path
 
 
 def parse_query(text: str) -> dict[str, str]:

@@ -25,7 +25,8 @@ class Request:
 
     `user` is set by an in-process caller or by the authentication stage; `peer` is the identity that a verified
     TLS client certificate gave (common name and organisations), None without one. `target` is the request target as
-    it came, for those who pass it on; empty in a request made here, unless it is to be sent just so.
+    it came, for those who pass it on; empty in a request made here, unless it is to be sent just so. `decided` is what
+    the server that got the request takes it to ask for, once it has decided that.
     """
 
     method: str
@@ -37,6 +38,7 @@ class Request:
     peer: User | None = None
     remote: str = ""
     target: bytes = b""
+    decided: object = None
 
 
 # Sends one chunk of a streamed body now. False: it was not taken, and must come through the iterator in its turn.

@@ -14,7 +14,7 @@ from enum import Enum
 import httptools
 
 from homeostat.api import errors
-from homeostat.wire.fields import error_response, field_name, split_target, text_response
+from homeostat.wire.fields import error_response, field_name, origin_form, split_target, text_response
 from homeostat.wire.limits import Limits
 from homeostat.wire.message import Request, Response, User
 
@@ -213,7 +213,8 @@ class RequestReader:
         self.wants_continue = False
         parser, body = self._parser, self._body
         try:
-            path, query = split_target(self._target)
+            target = origin_form(self._target)
+            path, query = split_target(target)
         except ValueError:
             raise _Refused(text_response(400, "400 Bad Request: the request target is not a path")) from None
         version = parser.get_http_version()
@@ -227,7 +228,7 @@ class RequestReader:
             (body[0] if len(body) == 1 else b"".join(body)) if body else b"",
             peer=self._peer,
             remote=self._remote,
-            target=self._target,
+            target=target,
         )
         keep_alive = parser.should_keep_alive()
         if not keep_alive:

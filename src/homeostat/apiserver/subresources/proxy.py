@@ -17,10 +17,11 @@ from urllib.parse import urlsplit
 from homeostat.api import errors, kinds
 from homeostat.api.types import Obj
 from homeostat.apiserver.contract import Call
+from homeostat.apiserver.routing import split_proxied
 from homeostat.apiserver.subresources.log import KubeletDialer
 from homeostat.client.contract import Unreachable
 from homeostat.kit import chance
-from homeostat.wire.fields import encode_target, is_upgrade
+from homeostat.wire.fields import is_upgrade
 from homeostat.wire.message import Request, Response
 
 # Performs a request at a URL, whose certificate need not be known; its answer comes in pieces.
@@ -44,8 +45,6 @@ _HOPS = frozenset(
     )
 )
 _OURS = frozenset(("authorization", "host"))
-# Path segments before what is proxied: api v1 nodes NAME proxy; api v1 namespaces NAMESPACE pods NAME proxy.
-_SEGMENTS = {"nodes": 5, "pods": 7, "services": 7}
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,30 +122,20 @@ class Proxies:
 
     async def _pass(self, call: Call, ask: Callable[[Request], Awaitable[Response]]) -> Response:
         request = call.request
-        target = request.target or encode_target(request.path, dict(request.query)).encode("ascii")
-        before, rest = split_proxied(target, _SEGMENTS[call.info.resource])
+        before, rest = split_proxied(request)
         if not rest.startswith(b"/") and request.method in ("GET", "HEAD"):
             # A page's relative links need the slash.
             return Response(301, b"", {"location": (before + b"/" + rest).decode("ascii")})
         path = rest.partition(b"?")[0].decode("ascii") or "/"
-        passed = Request(request.method, path, request.query, _passed_on(request), request.body, call.user)
-        passed.target = rest if rest.startswith(b"/") else b"/" + rest
+        rest = rest if rest.startswith(b"/") else b"/" + rest
+        headers = _passed_on(request, before.decode("ascii") + path)
+        passed = Request(request.method, path, request.query, headers, request.body, call.user)
+        passed.target = rest
         try:
             answer = await ask(passed)
         except Unreachable as error:
             raise errors.unavailable(f"error trying to reach service: {error.why}") from error
         return _answered(answer, request, before.decode("ascii"))
-
-
-def split_proxied(target: bytes, segments: int) -> tuple[bytes, bytes]:
-    """A request target up to the end of its `/proxy`, and what is meant for the other side, unchanged."""
-    at = 0
-    for _ in range(segments):
-        while target[at : at + 1] == b"/":
-            at += 1
-        while at < len(target) and target[at : at + 1] not in (b"/", b"?"):
-            at += 1
-    return target[:at], target[at:]
 
 
 def _container_ports(pod: Obj) -> list[int]:
@@ -176,14 +165,14 @@ def _allowed(host: str) -> bool:
     return not (address.is_link_local or address.is_multicast or address.is_unspecified)
 
 
-def _passed_on(request: Request) -> dict[str, str]:
+def _passed_on(request: Request, uri: str) -> dict[str, str]:
     """The client's headers for the other side: who it is stays here, which way it came is told."""
     kept = {name: text for name, text in request.headers.items() if name not in _HOPS and name not in _OURS}
     if is_upgrade(request):
         kept |= {"connection": "Upgrade", "upgrade": request.headers["upgrade"]}
     else:
         kept["connection"] = "close"
-    kept["x-forwarded-uri"] = request.path
+    kept["x-forwarded-uri"] = uri
     if request.headers.get("host"):
         kept["x-forwarded-host"] = request.headers["host"]
     if request.remote:
