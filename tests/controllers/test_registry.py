@@ -8,7 +8,7 @@ from homeostat.controllers.registry import Authority, all_loops, node_options
 def test_every_loop_has_a_name_of_its_own_and_says_what_it_watches():
     loops = all_loops(Settings(), Authority("PEM", "https://api", lambda request: request))
     names = [loop.name for loop in loops]
-    assert len(names) == len(set(names)) == 21
+    assert len(names) == len(set(names)) == 22
     assert all(loop.watches for loop in loops)
 
 

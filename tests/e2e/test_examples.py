@@ -134,6 +134,22 @@ def test_hello_answers_from_each_of_its_pods_though_all_share_one_network(lab: L
     eventually(lambda: {fetch(url)[1].split()[2] for _ in range(20)} == set(pods))
 
 
+def test_endpoints_written_by_hand_lead_a_service_without_selector_to_them(lab: Lab) -> None:
+    launch(lab, "hello")
+    pod = lab.json("get", "pods", "-l", "app=hello")["items"][0]
+    ports = [{"name": "http", "port": 8080, "protocol": "TCP"}]
+    service = {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "chosen"}, "spec": {"ports": ports}}
+    subset = {"addresses": [{"ip": pod["status"]["podIP"]}], "ports": ports}
+    endpoints = {"apiVersion": "v1", "kind": "Endpoints", "metadata": {"name": "chosen"}, "subsets": [subset]}
+    lab.kubectl(
+        "apply", "-f", "-", input=json.dumps({"apiVersion": "v1", "kind": "List", "items": [service, endpoints]})
+    )
+    url = base(lab, "chosen") + ":8080/"
+    eventually(lambda: {fetch(url)[1].split()[2] for _ in range(6)} == {pod["metadata"]["name"]})
+    lab.kubectl("delete", "endpoints", "chosen")
+    eventually(lambda: not lab.json("get", "endpointslices", "-l", "kubernetes.io/service-name=chosen")["items"])
+
+
 def test_every_example_has_a_test_of_its_own_here() -> None:
     assert [path.stem for path in EXAMPLES] == ["cache", "guestbook", "hello", "queue"]
 

@@ -194,6 +194,14 @@ _CONTROLLERS = (
     ),
     Flag(
         "controller-manager",
+        "mirroring-max-endpoints-per-subset",
+        "integer",
+        "1000",
+        "how many addresses of each subset of hand-written Endpoints become EndpointSlices at most",
+        least=1,
+    ),
+    Flag(
+        "controller-manager",
         "cluster-cidr",
         "cidr",
         "10.244.0.0/16",

@@ -12,6 +12,9 @@ from homeostat.api.kinds import Kind
 from homeostat.api.types import Obj
 from homeostat.kit.clock import parse_rfc3339
 
+# What `kubectl apply` keeps: the manifest that it sent last.
+LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
+
 _NOTHING: dict[str, str] = {}
 
 

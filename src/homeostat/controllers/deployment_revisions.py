@@ -32,7 +32,7 @@ HISTORY_CHARACTERS_MAX = 2000
 # What says something about the Deployment alone, or that each ReplicaSet has in a form of its own.
 _NOT_COPIED = frozenset(
     {
-        "kubectl.kubernetes.io/last-applied-configuration",
+        meta.LAST_APPLIED,
         "deprecated.deployment.rollback.to",
         REVISION,
         HISTORY,

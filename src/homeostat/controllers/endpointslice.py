@@ -24,8 +24,10 @@ from homeostat.controllers.service_pods import (
     hostname,
     is_headless,
     ports_of_pods,
+    ports_of_slice,
     selected_pods,
     service_keys,
+    slice_ports,
     target_reference,
 )
 from homeostat.loop.contract import Action, Create, Delete, Key, Loop, Update, Watch, World
@@ -134,7 +136,7 @@ def _share(groups: Iterable[_Wanted], world: World) -> None:
 def _plan_family(plan: _Plan, groups: list[_Wanted], slices: list[Obj]) -> None:
     by_ports: dict[Ports, list[Obj]] = {}
     for item in slices:
-        by_ports.setdefault(_ports_of(item), []).append(item)
+        by_ports.setdefault(ports_of_slice(item), []).append(item)
     for wanted in groups:
         _plan_ports(plan, wanted, by_ports.pop(wanted.ports, []))
     for leftover in by_ports.values():
@@ -227,11 +229,6 @@ def _hints(service: Obj, endpoint: Obj) -> Obj:
     return hints
 
 
-def _ports_of(item: Obj) -> Ports:
-    ports = item.get("ports") or ()
-    return tuple((p.get("name") or "", p["protocol"], int(p["port"]), p.get("appProtocol") or "") for p in ports)
-
-
 def _labels(service: Obj) -> dict[str, str]:
     labels = {name: value for name, value in meta.labels(service).items() if name not in _RESERVED}
     labels |= {SERVICE_NAME: meta.name(service), MANAGED_BY: MANAGER}
@@ -241,10 +238,6 @@ def _labels(service: Obj) -> dict[str, str]:
 
 
 def _create(service: Obj, wanted: _Wanted, endpoints: list[Obj]) -> Create:
-    ports: list[Obj] = []
-    for name, protocol, number, application in wanted.ports:
-        port: Obj = {"name": name, "protocol": protocol, "port": number}
-        ports.append(port | {"appProtocol": application} if application else port)
     item: Obj = {
         "apiVersion": ENDPOINTSLICE.api_version,
         "kind": ENDPOINTSLICE.kind,
@@ -256,7 +249,7 @@ def _create(service: Obj, wanted: _Wanted, endpoints: list[Obj]) -> Create:
         },
         "addressType": wanted.family,
         "endpoints": endpoints,
-        "ports": ports,
+        "ports": slice_ports(wanted.ports),
     }
     return Create(ENDPOINTSLICE, item, note=f"{len(endpoints)} endpoints")
 

@@ -20,6 +20,7 @@ from homeostat.controllers import (
     disruption,
     endpoints,
     endpointslice,
+    endpointslicemirroring,
     garbagecollector,
     namespace,
     namespace_defaults,
@@ -61,6 +62,9 @@ def all_loops(settings: Settings, authority: Authority | None = None) -> list[Lo
         daemonset.loop(),
         endpointslice.loop(endpoints_per_slice_max=slice_max, parallel=syncs),
         endpoints.loop(),
+        endpointslicemirroring.loop(
+            addresses_per_subset_max=settings.integer(_COMPONENT, "mirroring-max-endpoints-per-subset")
+        ),
         nodelifecycle.health_loop(node_options(settings)),
         nodelifecycle.taints_loop(),
         nodelifecycle.pods_loop(),

@@ -52,6 +52,21 @@ def hostname(pod: Obj, service: Obj) -> str:
 Ports: TypeAlias = tuple[tuple[str, str, int, str], ...]
 
 
+def ports_of_slice(item: Obj) -> Ports:
+    """The ports of an EndpointSlice."""
+    ports = item.get("ports") or ()
+    return tuple((p.get("name") or "", p["protocol"], int(p["port"]), p.get("appProtocol") or "") for p in ports)
+
+
+def slice_ports(ports: Ports) -> list[Obj]:
+    """Ports in the form that an EndpointSlice has them."""
+    found: list[Obj] = []
+    for name, protocol, number, application in ports:
+        port: Obj = {"name": name, "protocol": protocol, "port": number}
+        found.append(port | {"appProtocol": application} if application else port)
+    return found
+
+
 def ports_of_pods(service: Obj) -> Callable[[Obj], Ports]:
     """What gives the ports of a Pod behind the Service; found once for all Pods unless some port goes by its name."""
     if any(isinstance(port.get("targetPort"), str) for port in service["spec"].get("ports") or ()):
