@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 # duration: a Go duration; quantity: a resource.Quantity; modes: authorization modes; proxy-mode: how kube-proxy has
-# rules carried; the others as their names say.
+# rules carried; admission-configuration: a file that `up` reads, kept as its content in JSON; the others as their names
+# say.
 Type: TypeAlias = Literal[
     "duration",
     "integer",
@@ -19,6 +20,7 @@ Type: TypeAlias = Literal[
     "address-range",
     "modes",
     "proxy-mode",
+    "admission-configuration",
 ]
 
 AUTHORIZATION_MODES = frozenset(("Node", "RBAC", "AlwaysAllow", "AlwaysDeny"))

@@ -42,6 +42,14 @@ def _election(component: str) -> tuple[Flag, ...]:
 _APISERVER = (
     Flag(
         "apiserver",
+        "admission-control-config-file",
+        "admission-configuration",
+        "",
+        "a file with a PodSecurityConfiguration (alone, or in an AdmissionConfiguration): the Pod Security level of "
+        "namespaces without labels, and who is exempt; `up` reads it, and the cluster keeps its content",
+    ),
+    Flag(
+        "apiserver",
         "authorization-mode",
         "modes",
         "Node,RBAC",

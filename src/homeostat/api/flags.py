@@ -15,6 +15,7 @@ from collections.abc import Iterable, Mapping
 from homeostat.api import durations, quantity
 from homeostat.api.flag import PROXY_MODES
 from homeostat.api.flagcatalogue import AUTHORIZATION_MODES, CATALOGUE, COMPONENTS, Flag
+from homeostat.api.podsecurity import configuration as podsecurity
 
 __all__ = ["CATALOGUE", "COMPONENTS", "Flag", "Settings", "SettingsError", "parse_settings"]
 
@@ -178,6 +179,8 @@ def _value(flag: Flag, text: str) -> float:
             _addresses(text)
         case "modes":
             _modes(text)
+        case "admission-configuration":
+            podsecurity.from_json(text)
     return 0.0
 
 
@@ -206,6 +209,8 @@ def _addresses(text: str) -> tuple[str, str] | None:
 def _check(flag: Flag, text: str) -> None:
     try:
         value = _value(flag, text)
+    except podsecurity.ConfigurationError as problem:
+        raise SettingsError(f"{flag.path}: {problem}") from problem
     except ValueError as problem:
         raise SettingsError(f'{flag.path}: "{text}" is not {_EXPECTED[flag.type]}') from problem
     if flag.type == "boolean" and value < 0:

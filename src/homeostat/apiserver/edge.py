@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from homeostat.api.errors import ApiError
+from homeostat.api.podsecurity.configuration import Configuration as PodSecurityConfiguration
 from homeostat.api.types import Obj
 from homeostat.apiserver.addresses import address_range, port_range, text_of
 from homeostat.apiserver.admission.certificates import CertificateGuard, CertificateIdentity
@@ -18,6 +19,7 @@ from homeostat.apiserver.admission.namespace_lifecycle import NamespaceLifecycle
 from homeostat.apiserver.admission.node_restriction import NodeRestriction
 from homeostat.apiserver.admission.node_roles import NodeRoles
 from homeostat.apiserver.admission.pod_defaults import DefaultTolerationSeconds, TaintNodesByCondition
+from homeostat.apiserver.admission.pod_security import PodSecurity
 from homeostat.apiserver.admission.priority import Priority
 from homeostat.apiserver.admission.rbac_escalation import RbacEscalation
 from homeostat.apiserver.admission.service_account import ServiceAccount
@@ -92,6 +94,8 @@ class EdgeConfig:
     # The role of a node, by its name, when its agent registers it; empty for none.
     node_role: Callable[[str], str] = no_role
     dial_endpoint: EndpointDialer = no_endpoint
+    # What Pod Security asks of namespaces without labels, and who is exempt (--admission-control-config-file).
+    pod_security: PodSecurityConfiguration = field(default_factory=PodSecurityConfiguration)
 
 
 def build_edge(config: EdgeConfig) -> Build:
@@ -155,6 +159,7 @@ def _admission(config: EdgeConfig, reader: Reader, rbac: Rbac) -> Sequence[Admis
         NodeRestriction(reader),
         NodeRoles(config.node_role),
         TaintNodesByCondition(),
+        PodSecurity(reader, config.pod_security),
         Priority(reader),
         tolerations,
         RbacEscalation(rbac),

@@ -20,6 +20,10 @@ from homeostat.apiserver.writing import Write, Writes
 from homeostat.wire import cause
 from homeostat.wire.message import Request, Response, User
 
+# Characters of all warnings of an answer; of each one when all are more than that.
+_WARNINGS_MAX = 4096
+_CUT_WARNING_MAX = 256
+
 
 def cause_of(request: Request, user: User, note: str) -> bytes:
     """The cause that a write is stored with: what the client says, or else who it is and what it does."""
@@ -167,5 +171,20 @@ def _headers(warnings: list[str]) -> dict[str, str]:
     """The answer's headers; warnings as RFC 7234 has them, several in one value."""
     if not warnings:
         return dict(JSON)
-    quoted = (text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", " ") for text in warnings)
+    quoted = (text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", " ") for text in _bounded(warnings))
     return {**JSON, "warning": ", ".join(f'299 - "{text}"' for text in quoted)}
+
+
+def _bounded(warnings: list[str]) -> list[str]:
+    """Each warning once, and no more than a header can carry: cut when there are many, as kube-apiserver does."""
+    texts = list(dict.fromkeys(warnings))
+    if sum(map(len, texts)) <= _WARNINGS_MAX:
+        return texts
+    kept: list[str] = []
+    written = 0
+    for text in texts:
+        if written >= _WARNINGS_MAX:
+            break
+        kept.append(text[:_CUT_WARNING_MAX])
+        written += len(kept[-1])
+    return kept

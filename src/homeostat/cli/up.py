@@ -50,10 +50,11 @@ def command(
     """Boot a cluster, or bring one back with all its objects. Returns when every node is Ready."""
     from homeostat.api.flags import SettingsError, parse_settings
     from homeostat.cli.booting import boot
+    from homeostat.cli.settingfiles import with_contents
     from homeostat.lab.boot import Wish
 
     try:
-        settings = parse_settings(assignments).to_dict() if assignments else None
+        settings = parse_settings(with_contents(assignments)).to_dict() if assignments else None
     except SettingsError as error:
         raise click.BadParameter(str(error), param_hint="--set") from error
     boot(Wish(name, control_planes, workers, runtime, store, api_port, settings, node_cidr))

@@ -6,6 +6,7 @@ import asyncio
 from pathlib import Path
 
 from homeostat.api.flags import Settings
+from homeostat.api.podsecurity import configuration as podsecurity
 from homeostat.apiserver.edge import EdgeConfig, build_edge
 from homeostat.apiserver.server import ApiServer
 from homeostat.apiserver.settings import Settings as ServerSettings
@@ -103,4 +104,5 @@ def _edge_config(place: Place) -> EdgeConfig:
         authorization_mode=flags.text("apiserver", "authorization-mode"),
         node_role=node_role,
         dial_endpoint=ask_through,
+        pod_security=podsecurity.from_json(flags.text("apiserver", "admission-control-config-file")),
     )

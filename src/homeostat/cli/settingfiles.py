@@ -1,0 +1,39 @@
+"""Settings that name a file: `up` reads it, so that the cluster keeps the content and every master has it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import orjson
+import yaml
+
+from homeostat.api.flagcatalogue import CATALOGUE
+from homeostat.api.flags import SettingsError
+
+
+def with_contents(assignments: Iterable[str]) -> list[str]:
+    """`COMPONENT.FLAG=VALUE` texts with the content, in JSON, in the place of a file's name.
+
+    Raises SettingsError when a file cannot be read or is no YAML. An empty name stays: it takes the setting back.
+    """
+    return [_with_content(assignment) for assignment in assignments]
+
+
+def _with_content(assignment: str) -> str:
+    path, _, name = assignment.partition("=")
+    component, _, flag_name = path.strip().partition(".")
+    flag = CATALOGUE.get((component, flag_name.removeprefix("--")))
+    if flag is None or flag.type != "admission-configuration" or not name.strip():
+        return assignment
+    file = Path(name.strip()).expanduser()
+    try:
+        document = yaml.load(file.read_bytes(), Loader=yaml.CSafeLoader)
+    except OSError as error:
+        raise SettingsError(f"{flag.path}: cannot read {file}: {error.strerror}") from error
+    except yaml.YAMLError as error:
+        raise SettingsError(f"{flag.path}: {file} is no YAML: {error}") from error
+    try:
+        return f"{path}={orjson.dumps(document).decode()}"
+    except TypeError as error:
+        raise SettingsError(f"{flag.path}: {file} has a value that JSON has not: {error}") from error
