@@ -80,6 +80,19 @@ def test_settings_are_stored_as_text_and_come_back_equal():
             'unknown component "controler-manager"; the components are apiserver, controller-manager, scheduler, '
             "kubelet, kube-proxy; did you mean controller-manager.node-monitor-period?",
         ),
+        (
+            "foo.bar=1",
+            'unknown component "foo"; the components are apiserver, controller-manager, scheduler, kubelet, kube-proxy',
+        ),
+        (
+            "kubelet.node-stat=1s",
+            'unknown flag "node-stat" of kubelet; did you mean kubelet.node-status-update-frequency?',
+        ),
+        (
+            "kubelet.node-monitor-period=1s",
+            'unknown flag "node-monitor-period" of kubelet; did you mean controller-manager.node-monitor-period?',
+        ),
+        ("kubelet.xyzzy=1", 'unknown flag "xyzzy" of kubelet; docs/reference/flags.md lists the flags'),
         ("kubelet.max-pods=many", 'kubelet.max-pods: "many" is not a whole number'),
         ("kubelet.max-pods=0", 'kubelet.max-pods: "0" is too small: the least is 1'),
         ("apiserver.event-ttl=5", 'apiserver.event-ttl: "5" is not a duration such as 50s, 1m30s or 200ms'),

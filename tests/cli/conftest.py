@@ -35,12 +35,12 @@ class Said:
 
     @property
     def complaint(self) -> str:
-        """The error in one line, without the usage that comes before it."""
+        """The error, without the line about --help that may follow. All errors begin with the program's name."""
         assert "Traceback" not in self.words
         assert self.code != 0, self.out
-        lines = [line for line in self.err.splitlines() if line and not line.startswith(("Usage:", "Try '"))]
-        assert 1 <= len(lines) <= 2, self.err
-        return " ".join(lines)
+        lines = [line for line in self.err.splitlines() if not line.endswith("--help` says more")]
+        assert len(lines) == 1 and lines[0].startswith("homeostat: "), self.err
+        return lines[0]
 
 
 Command = Callable[..., Said]

@@ -96,7 +96,7 @@ def test_a_cut_lasts_for_a_number_of_seconds(command: Command, saved: Callable[.
         (("upp",), "no such command 'upp'; did you mean 'up'?"),
         (("stats",), "no such command 'stats'; did you mean 'status'?"),
         (("qqq",), "no such command 'qqq'"),
-        (("--frob",), "No such option"),
+        (("--frob",), "no such option"),
         (("up", "--workers", "many"), "'many' is not a valid integer"),
         (("up", "--workers", "-1"), "--workers is 0 to"),
         (("up", "--workers", "999"), "--workers is 0 to"),
@@ -108,16 +108,20 @@ def test_a_cut_lasts_for_a_number_of_seconds(command: Command, saved: Callable[.
         (("up", "--api-port", "0"), "0 is not in the range"),
         (("up", "--api-port", "70000"), "70000 is not in the range"),
         (("up", "surplus"), "unexpected extra argument"),
-        (("why",), "Missing argument 'KIND/NAME'"),
+        (("why",), "missing argument 'KIND/NAME'"),
         (("why", "pod"), "name the object as KIND/NAME"),
+        (("why", "pod", "x", "y"), "name the object as KIND/NAME"),
+        (("why", "pod/x", "y"), "name the object as KIND/NAME"),
+        (("why", "pdo/x"), "there is no kind 'pdo'; did you mean 'pod'?"),
+        (("node", "powr-off", "x"), "no such command 'powr-off'; did you mean 'power-off'?"),
         (("why", "/x"), "name the object as KIND/NAME"),
         (("why", "pod/"), "name the object as KIND/NAME"),
         (("events", "--tail", "0"), "0 is not in the range"),
         (("events", "--tail", "x"), "'x' is not a valid integer"),
         (("status", "-o", "yaml"), "'yaml' is not one of"),
-        (("node", "stop"), "Missing argument 'NODE'"),
-        (("node", "explode", "x"), "No such command 'explode'"),
-        (("drill", "run"), "Missing argument 'DRILL'"),
+        (("node", "stop"), "missing argument 'NODE'"),
+        (("node", "explode", "x"), "no such command 'explode'"),
+        (("drill", "run"), "missing argument 'DRILL'"),
         (("completion", "csh"), "'csh' is not one of"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
@@ -174,3 +178,14 @@ def test_a_cluster_that_cannot_be_read_can_be_forgotten(command: Command, state:
     said = command("down", "--purge")
     assert (said.code, said.out) == (0, "cluster 'homeostat' was not running and is forgotten\n")
     assert not (state / "homeostat").exists()
+
+
+def test_a_cluster_that_there_is_not_is_not_said_to_be_forgotten(command: Command) -> None:
+    said = command("down", "--name", "nope", "--purge")
+    assert (said.code, said.out) == (0, "cluster 'nope' does not exist: nothing to forget\n")
+
+
+@pytest.mark.parametrize("words", [("status",), ("events",), ("why", "pod/x")], ids=" ".join)
+def test_how_to_make_the_cluster_that_was_named_is_said(command: Command, words: tuple[str, ...]) -> None:
+    said = command(*words, "--name", "two")
+    assert said.complaint == "homeostat: there is no cluster 'two'; `homeostat up --name two` makes one"

@@ -60,16 +60,33 @@ def test_why_as_json_gives_the_entries_as_they_were_recorded(command: Command, a
     assert orjson.loads(command("why", "pod/web-1", "-o", "json").out) == [STORY[0], STORY[1], STORY[3]]
 
 
-def test_why_falls_back_to_objects_without_a_namespace(command: Command, api: Api) -> None:
+def test_why_of_a_kind_without_namespaces_asks_for_none(command: Command, api: Api) -> None:
     api.journal = [entry(3, "Node", "worker-1", loop="kubelet/worker-1", namespace="")]
     assert "Node worker-1 modified" in command("why", "node/worker-1").out
-    assert [query.get("namespace") for query in api.asked[:2]] == ["default", None]
+    assert api.asked[0].get("namespace") is None
+
+
+@pytest.mark.parametrize(
+    "words", [("deploy/web",), ("deploy", "web"), ("Deployment", "web"), ("deployments.apps/web",)], ids=" ".join
+)
+def test_why_takes_an_object_in_kubectls_words(command: Command, api: Api, words: tuple[str, ...]) -> None:
+    api.journal = STORY
+    assert "=>    +4.000 s  Deployment default/web modified" in command("why", *words).out
 
 
 def test_why_of_something_that_nobody_wrote(command: Command, api: Api) -> None:
     said = command("why", "pod/typo", "-n", "team")
     assert said.complaint == "homeostat: nothing is recorded about pod/typo in namespace 'team'; is the name right?"
     assert api.closed == 1
+
+
+def test_why_does_not_show_the_object_of_another_namespace(command: Command, api: Api) -> None:
+    api.journal = STORY
+    said = command("why", "deploy/web", "-n", "nope")
+    assert said.out == "" and said.code == 1
+    assert said.complaint == (
+        "homeostat: nothing is recorded about deployment/web in namespace 'nope'; it is in 'default': -n default"
+    )
 
 
 def test_why_of_an_entry_that_the_journal_has_dropped_since(command: Command, api: Api) -> None:
@@ -91,7 +108,7 @@ def test_why_of_an_entry_that_the_journal_has_dropped_since(command: Command, ap
     ("error", "expected"),
     [
         (forbidden("pods", "", "x", "no"), "homeostat: the API server says: "),
-        (Unreachable("connect to 127.0.0.1:6443: refused"), "homeostat: the API server says: connect to"),
+        (Unreachable("connect to 127.0.0.1:6443: refused"), "homeostat: the API cannot be reached (connect to"),
         (ApiError(500, "InternalError", "the disk is full"), "homeostat: the API server says: the disk is full"),
     ],
     ids=["refused", "unreachable", "broken"],
@@ -142,7 +159,15 @@ def test_tail_keeps_the_newest(command: Command, api: Api) -> None:
 def test_a_namespace_narrows_the_events(command: Command, api: Api) -> None:
     api.objects["Event"] = [event("Here", 1), event("There", 2, namespace="team")]
     assert reasons(command("events", "-n", "team").out) == ["There"]
-    assert command("events", "-n", "nowhere").out == ""
+
+
+def test_events_of_a_namespace_that_does_not_exist_are_an_error(command: Command, api: Api) -> None:
+    api.objects["Namespace"] = [{"metadata": {"name": name}} for name in ("default", "team")]
+    assert command("events", "-n", "nope").complaint == "homeostat: there is no namespace 'nope'"
+    assert command("events", "-n", "taem").complaint.endswith("; did you mean 'team'?")
+    empty = command("events", "-n", "team")
+    assert (empty.out, empty.err, empty.code) == ("", "no events in namespace 'team'\n", 0)
+    assert command("events").err == "no events\n"
 
 
 @pytest.mark.parametrize(

@@ -182,3 +182,45 @@ def test_clusters_of_other_state_folders_begin_with_other_addresses(
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.delenv("XDG_STATE_HOME")
     assert boot._in_turn(free_indexes())[0] == 0
+
+
+def saved(name: str, index: int) -> Folder:
+    folder = Folder.of(name)
+    folder.save(Cluster(name, index))
+    folder.kubeconfig.write_bytes(kubeconfig.dump(own(folder.load().context)))
+    return folder
+
+
+@pytest.mark.parametrize("before", ["", "prod"])
+def test_purging_a_cluster_puts_back_the_context_that_was_current_before(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, before: str
+) -> None:
+    file = tmp_path / "config"
+    monkeypatch.setenv("KUBECONFIG", str(file))
+
+    def current() -> str:
+        return str(yaml.safe_load(file.read_text())["current-context"])
+
+    if before:
+        kubeconfig.merge(own(before), file)
+    first, second = saved("homeostat", 0), saved("two", 1)
+    boot.join_kubectl(first)
+    boot.join_kubectl(second)
+    boot.join_kubectl(second)
+    assert current() == "homeostat-two"
+    boot.stop(second, purge=True)
+    assert current() == "homeostat"
+    boot.stop(first, purge=True)
+    assert current() == before
+
+
+def test_a_context_that_is_gone_is_not_put_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = tmp_path / "config"
+    monkeypatch.setenv("KUBECONFIG", str(file))
+    first, second = saved("homeostat", 0), saved("two", 1)
+    boot.join_kubectl(first)
+    boot.join_kubectl(second)
+    boot.stop(first, purge=True)
+    assert yaml.safe_load(file.read_text())["current-context"] == "homeostat-two", "not the purged one's: left alone"
+    boot.stop(second, purge=True)
+    assert yaml.safe_load(file.read_text())["current-context"] == ""

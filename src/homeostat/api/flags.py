@@ -134,6 +134,7 @@ def parse_settings(assignments: Iterable[str]) -> Settings:
     return Settings(given)
 
 
+_TELLING_LETTERS = 4
 _EXAMPLE = "controller-manager.node-monitor-grace-period=8s"
 
 
@@ -142,12 +143,28 @@ def _known(component: str, name: str) -> Flag:
     if flag is not None:
         return flag
     if component not in COMPONENTS:
-        told = f'unknown component "{component}"; the components are {", ".join(COMPONENTS)}'
-    else:
-        told = f'unknown flag "{name}" of {component}'
-    paths = [known.path for known in CATALOGUE.values()]
-    nearest = difflib.get_close_matches(f"{component}.{name}", paths, n=1, cutoff=0.0)
-    raise SettingsError(f"{told}; did you mean {nearest[0]}?")
+        near = _like(component, COMPONENTS)
+        text = f'unknown component "{component}"; the components are {", ".join(COMPONENTS)}'
+        raise SettingsError(text + (f"; did you mean {near}.{name}?" if near else ""))
+    near = _nearest(component, name)
+    hint = f"did you mean {near}?" if near else "docs/reference/flags.md lists the flags"
+    raise SettingsError(f'unknown flag "{name}" of {component}; {hint}')
+
+
+def _nearest(component: str, name: str) -> str:
+    """The path of the flag that a wrong name is most like; empty when it is like none."""
+    own = [flag.name for flag in CATALOGUE.values() if flag.component == component]
+    if near := _like(name, own) or (_containing(name, own) if len(name) >= _TELLING_LETTERS else ""):
+        return f"{component}.{near}"
+    return next((flag.path for flag in CATALOGUE.values() if flag.name == name), "")
+
+
+def _like(word: str, words: Iterable[str]) -> str:
+    return next(iter(difflib.get_close_matches(word, list(words), n=1)), "")
+
+
+def _containing(part: str, words: Iterable[str]) -> str:
+    return min((word for word in words if part in word), key=len, default="")
 
 
 def _value(flag: Flag, text: str) -> float:

@@ -122,6 +122,17 @@ def by_kind(kind: str, api_version: str = "") -> Kind | None:
     return next(iter(preferred or found), None)
 
 
+def by_name(name: str) -> Kind | None:
+    """The kind that a person calls so, as with kubectl: by its plural, singular or short name in any case, alone or
+    with its group (`deployments.apps`); None for no kind's name."""
+    plain = name.lower()
+    for kind in _BY_RESOURCE.values():
+        names = {kind.singular, kind.plural, *kind.short_names}
+        if plain in names or (kind.group and plain in {f"{each}.{kind.group}" for each in names}):
+            return kind
+    return None
+
+
 def by_resource(group: str, version: str, plural: str) -> Kind | None:
     """The kind behind a URL path's group, version and resource."""
     return _BY_RESOURCE.get((group, version, plural))

@@ -223,10 +223,9 @@ def _kind(text: str) -> Kind | None:
     """A kind by its name, plural, singular or short name. Raises 400."""
     if not text:
         return None
-    for kind in kinds.all_kinds():
-        if text in (kind.kind, kind.plural, kind.singular) or text in kind.short_names:
-            return kind
-    raise errors.bad_request(f"unknown kind {text!r}")
+    if (kind := kinds.by_name(text)) is None:
+        raise errors.bad_request(f"unknown kind {text!r}")
+    return kind
 
 
 def _number(text: str) -> float:

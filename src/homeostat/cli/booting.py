@@ -18,7 +18,7 @@ from homeostat.cli.connect import administering
 from homeostat.cli.progress import Progress, progress
 from homeostat.client.contract import Client
 from homeostat.kit import clock, tasks
-from homeostat.lab import addons, kubeconfig
+from homeostat.lab import addons
 from homeostat.lab import boot as lab
 from homeostat.lab.control import ask_async
 from homeostat.lab.forking import Rooms
@@ -56,7 +56,7 @@ def boot(wish: lab.Wish) -> None:
         _give_up(folder, supervisor)
         raise
     shown.close()
-    kubeconfig.merge(kubeconfig.load(folder.kubeconfig), kubeconfig.user_file())
+    lab.join_kubectl(folder)
     took = clock.monotonic() - began
     click.echo(f"cluster {cluster.name!r} is up after {took:.1f} s; kubectl uses the context {cluster.context!r}")
 

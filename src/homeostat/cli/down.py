@@ -15,9 +15,14 @@ from homeostat.lab.state import Folder
 def command(name: str, *, purge: bool) -> None:
     """Stop a cluster and everything that it runs; `up` brings it back with all its objects."""
     folder = Folder.of(name)
-    if not folder.exists() and not purge:
+    existed = folder.exists()
+    if not existed and not purge:
         click.echo(f"cluster {name!r} does not exist: nothing to stop")
         return
+    # What an interrupted `up` has left is removed even where no cluster was made of it.
     was_running = stop(folder, purge=purge)
+    if not existed:
+        click.echo(f"cluster {name!r} does not exist: nothing to forget")
+        return
     text = "stopped" if was_running else "was not running"
     click.echo(f"cluster {name!r} {text}" + (" and is forgotten" if purge else ""))

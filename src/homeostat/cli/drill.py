@@ -8,13 +8,14 @@ import sys
 import click
 import orjson
 
+from homeostat.cli.group import Group
 from homeostat.cli.options import known, name_option, output_option, terminal_width
 
 # What `make up` shows: one API server, then one node.
 FIRST = ("api-server", "node")
 
 
-@click.group("drill")
+@click.group("drill", cls=Group)
 def command() -> None:
     """List and run failure drills."""
 
@@ -40,7 +41,6 @@ def list_drills(name: str) -> None:
 @output_option
 def run(drill: str, name: str, output: str) -> None:
     """Run one drill, and print what was predicted and what happened. Exit code 1 when a prediction breaks."""
-    from homeostat.drill.contract import DrillError
     from homeostat.drill.report import as_json, text
 
     folder = known(name)
@@ -53,10 +53,7 @@ def run(drill: str, name: str, output: str) -> None:
     from homeostat.cli.drilling import run_drills
 
     names = list(FIRST) if drill == "first" else [drill]
-    try:
-        reports = asyncio.run(run_drills(folder, names, say=say))
-    except DrillError as error:
-        raise click.ClickException(str(error)) from error
+    reports = asyncio.run(run_drills(folder, names, say=say))
     if quiet:
         click.echo(orjson.dumps([as_json(report) for report in reports], option=orjson.OPT_INDENT_2).decode())
     else:

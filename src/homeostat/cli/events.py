@@ -9,8 +9,10 @@ import orjson
 
 from homeostat.api import meta
 from homeostat.api.types import Obj
-from homeostat.cli.options import known, name_option, output_option
+from homeostat.cli.options import did_you_mean, known, name_option, output_option
+from homeostat.client.contract import Client
 from homeostat.kit import clock
+from homeostat.lab.state import LabError
 
 
 @click.command("events")
@@ -32,6 +34,8 @@ def command(name: str, output: str, namespace: str, tail: int, *, follow: bool) 
 
         async with administering(folder) as client:
             listing = await client.list(EVENT, namespace)
+            if not listing.items:
+                await _explain_none(client, namespace)
             for event in sorted(listing.items, key=_last_seen)[-tail:]:
                 show(event)
             version = listing.resource_version
@@ -42,6 +46,16 @@ def command(name: str, output: str, namespace: str, tail: int, *, follow: bool) 
                         show(change.obj)
 
     asyncio.run(run())
+
+
+async def _explain_none(client: Client, namespace: str) -> None:
+    """Say that there are no events. Raises LabError when there is no such namespace."""
+    from homeostat.api.kinds import NAMESPACE
+
+    names = [meta.name(each) for each in (await client.list(NAMESPACE)).items]
+    if namespace and namespace not in names:
+        raise LabError(f"there is no namespace {namespace!r}{did_you_mean(namespace, names)}")
+    click.echo(f"no events{f' in namespace {namespace!r}' if namespace else ''}", err=True)
 
 
 def _last_seen(event: Obj) -> float:

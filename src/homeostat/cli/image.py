@@ -9,6 +9,7 @@ from typing import IO, TYPE_CHECKING
 import click
 import orjson
 
+from homeostat.cli.group import Group
 from homeostat.cli.options import known, name_option, output_option
 from homeostat.lab.control import ask
 from homeostat.lab.state import Folder, LabError
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     import subprocess
 
 
-@click.group("image")
+@click.group("image", cls=Group)
 def command() -> None:
     """Load images onto nodes, and list what they have."""
 

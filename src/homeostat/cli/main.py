@@ -6,6 +6,9 @@ import importlib
 import sys
 
 import click
+from click.exceptions import NoArgsIsHelpError
+
+from homeostat.cli.group import Group
 
 _COMMANDS = {
     "up": "boot a cluster, or bring it back",
@@ -27,7 +30,7 @@ _COMMANDS = {
 }
 
 
-class _Commands(click.Group):
+class _Commands(Group):
     """Finds a command by its module's name."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
@@ -44,17 +47,6 @@ class _Commands(click.Group):
         with formatter.section("Commands"):
             formatter.write_dl(list(_COMMANDS.items()))
 
-    def resolve_command(
-        self, ctx: click.Context, args: list[str]
-    ) -> tuple[str | None, click.Command | None, list[str]]:
-        if args and args[0] not in _COMMANDS and not args[0].startswith("-"):
-            from difflib import get_close_matches
-
-            near = get_close_matches(args[0], _COMMANDS, n=1)
-            hint = f"; did you mean {near[0]!r}?" if near else ""
-            ctx.fail(f"no such command {args[0]!r}{hint}")
-        return super().resolve_command(ctx, args)
-
 
 @click.command(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
 def homeostat() -> None:
@@ -62,17 +54,27 @@ def homeostat() -> None:
 
 
 def main() -> None:
-    """The entry point: errors that a person can mend end as one line and exit code 1."""
+    """The entry point: errors that a person can mend end as a line or two and an exit code that is not zero."""
     from homeostat.api.errors import ApiError
+    from homeostat.client.contract import Unreachable
+    from homeostat.drill.contract import DrillError
     from homeostat.lab.state import LabError
 
     try:
-        code = homeostat.main(standalone_mode=False)
-    except click.ClickException as error:
+        code = homeostat.main(prog_name="homeostat", standalone_mode=False)
+    except NoArgsIsHelpError as error:
         error.show()
         sys.exit(error.exit_code)
-    except LabError as error:
+    except click.ClickException as error:
+        click.echo(_complaint(error), err=True)
+        sys.exit(error.exit_code)
+    except (LabError, DrillError) as error:
         click.echo(f"homeostat: {error}", err=True)
+        sys.exit(1)
+    except Unreachable as error:
+        click.echo(
+            f"homeostat: the API cannot be reached ({error.message}); `homeostat status` says what runs", err=True
+        )
         sys.exit(1)
     except ApiError as error:
         click.echo(f"homeostat: the API server says: {error.message}", err=True)
@@ -80,3 +82,11 @@ def main() -> None:
     except (click.Abort, KeyboardInterrupt):
         sys.exit(130)
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def _complaint(error: click.ClickException) -> str:
+    """What is wrong with the words of a command, in one line, and where the right ones are said, in another."""
+    message = " ".join(error.format_message().split())
+    context = error.ctx if isinstance(error, click.UsageError) else None
+    line = f"homeostat: {message[:1].lower()}{message[1:].removesuffix('.')}"
+    return f"{line}\n`{context.command_path} --help` says more" if context else line

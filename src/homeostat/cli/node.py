@@ -7,6 +7,7 @@ import math
 
 import click
 
+from homeostat.cli.group import Group
 from homeostat.cli.options import known, name_option
 from homeostat.lab.control import Answer, ask
 from homeostat.lab.state import Folder, LabError
@@ -15,7 +16,7 @@ from homeostat.lab.state import Folder, LabError
 _ORDER_SECONDS = 60.0
 
 
-@click.group("node")
+@click.group("node", cls=Group)
 def command() -> None:
     """List, add, remove, replace, stop, start, cut and heal nodes, and set their clocks wrong."""
 
@@ -23,7 +24,7 @@ def command() -> None:
 @command.command("list")
 @name_option
 def list_nodes(name: str) -> None:
-    """The nodes, with their address and what the cluster thinks of them."""
+    """The nodes: address, and whether they are ready."""
     from homeostat.cli.status import gather, node_lines
 
     for line in node_lines(asyncio.run(gather(known(name)))):
@@ -92,7 +93,10 @@ def power_on(node: str, name: str) -> None:
 @command.command("add")
 @name_option
 def add_node(name: str) -> None:
-    """Add a worker to a running cluster of real nodes, and wait until it is Ready."""
+    """Add a worker to a running cluster of real nodes.
+
+    Returns when it is Ready.
+    """
     from homeostat.cli.growing import add_worker
 
     node = add_worker(known(name))
@@ -103,7 +107,10 @@ def add_node(name: str) -> None:
 @click.argument("node")
 @name_option
 def remove_node(node: str, name: str) -> None:
-    """Remove a worker for good: its pods are moved elsewhere, then it is turned off and forgotten."""
+    """Remove a worker for good.
+
+    Its pods are moved elsewhere, then it is turned off and forgotten.
+    """
     from homeostat.cli.growing import remove_worker
 
     remove_worker(known(name), node)
@@ -114,7 +121,10 @@ def remove_node(node: str, name: str) -> None:
 @click.argument("node")
 @name_option
 def replace_node(node: str, name: str) -> None:
-    """Build a master anew whose disk is lost: its etcd member joins the others and takes their data."""
+    """Build a master anew whose disk is lost.
+
+    Its etcd member joins the others and takes their data.
+    """
     from homeostat.cli.replacing import replace_master
 
     replace_master(known(name), node)
@@ -126,10 +136,10 @@ def replace_node(node: str, name: str) -> None:
 @click.argument("shift", type=click.UNPROCESSED)
 @name_option
 def set_clock(node: str, shift: str, name: str) -> None:
-    """Set a node's clock wrong by SHIFT, such as +10m or -90s; 0 sets it right, and so does turning the node off.
+    """Set a node's clock wrong by SHIFT, such as +10m or -90s.
 
-    Nodes share this machine's kernel and so its clock: it is the cluster's own programs on the node (kubelet,
-    kube-proxy, control plane) that see another time.
+    0 sets it right, and so does turning the node off. Nodes share this machine's kernel and so its clock: it is the
+    cluster's own programs on the node (kubelet, kube-proxy, control plane) that see another time.
     """
     from homeostat.cli.timing import shift_clock
 

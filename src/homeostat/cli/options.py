@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import shutil
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from difflib import get_close_matches
 from typing import Any, TypeVar
 
 import click
@@ -32,8 +33,19 @@ def known(name: str) -> Folder:
     """The folder of a cluster that exists. Raises LabError."""
     folder = Folder.of(name)
     if not folder.exists():
-        raise LabError(f"there is no cluster {name!r}; `homeostat up` makes one")
+        raise LabError(f"there is no cluster {name!r}; `homeostat up{naming(name)}` makes one")
     return folder
+
+
+def naming(name: str) -> str:
+    """What a command needs behind it to be about this cluster: nothing for the one of the default name."""
+    return "" if name == "homeostat" else f" --name {name}"
+
+
+def did_you_mean(word: str, known_words: Iterable[str]) -> str:
+    """The end of an error about a word that is not known: the one that it is most like, or nothing."""
+    near = get_close_matches(word, list(known_words), n=1)
+    return f"; did you mean {near[0]!r}?" if near else ""
 
 
 def terminal_width() -> int | None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from homeostat.cli.options import name_option
+from homeostat.cli.options import name_option, naming
 
 
 @click.command("restore")
@@ -20,4 +20,4 @@ def command(name: str, file: Path, *, force: bool) -> None:
     header, cluster = restore(file, name, force=force)
     came = f"{header.entries} objects of cluster {header.cluster!r} from {header.taken_at}"
     click.echo(f"cluster {name!r}: {came}, with {cluster.control_planes} masters and {cluster.workers} workers")
-    click.echo(f"`homeostat up{'' if name == 'homeostat' else f' --name {name}'}` boots it")
+    click.echo(f"`homeostat up{naming(name)}` boots it")

@@ -7,12 +7,11 @@ import shlex
 import shutil
 import sys
 from collections.abc import Sequence
-from difflib import get_close_matches
 from pathlib import Path
 
 import click
 
-from homeostat.cli.options import known, name_option
+from homeostat.cli.options import did_you_mean, known, name_option
 from homeostat.lab.nodes import enter, sshd
 from homeostat.lab.state import Folder, LabError
 from homeostat.lab.topology import Cluster
@@ -43,8 +42,7 @@ def check(cluster: Cluster, node: str) -> None:
     """Raises LabError for a node that is not there or is no host."""
     names = [each.name for each in cluster.nodes()]
     if node not in names:
-        near = get_close_matches(node, names, n=1)
-        raise LabError(f"there is no node {node!r}" + (f"; did you mean {near[0]!r}?" if near else ""))
+        raise LabError(f"there is no node {node!r}{did_you_mean(node, names)}")
     if not cluster.contained:
         raise LabError("these nodes are processes of this machine: only with `--runtime container` are they hosts")
 

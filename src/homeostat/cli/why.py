@@ -8,24 +8,26 @@ from typing import Any
 import click
 import orjson
 
-from homeostat.cli.options import known, name_option, output_option, terminal_width
+from homeostat.api.kinds import Kind
+from homeostat.cli.options import did_you_mean, known, name_option, output_option, terminal_width
 from homeostat.lab.state import Folder, LabError
 
 _ENTRIES = "5000"
 
 
 @click.command("why")
-@click.argument("object_", metavar="KIND/NAME")
+@click.argument("words", nargs=-1, required=True, metavar="KIND/NAME")
 @click.option("-n", "--namespace", default="default", show_default=True, help="The object's namespace.")
 @name_option
 @output_option
-def command(object_: str, namespace: str, name: str, output: str) -> None:
-    """What led to an object's last change, write by write: which loop, because of what; and what it led to."""
+def command(words: tuple[str, ...], namespace: str, name: str, output: str) -> None:
+    """What led to an object's last change, write by write: which loop, because of what; and what it led to.
+
+    KIND NAME in two words will do as well.
+    """
     from homeostat.drill.chain import chain, lines
 
-    kind, slash, object_name = object_.partition("/")
-    if not slash or not kind or not object_name:
-        raise click.UsageError("name the object as KIND/NAME, such as pod/hello-5d8f7")
+    kind, object_name = _object(words)
     folder = known(name)
     last, entries = asyncio.run(_ask(folder, kind, namespace, object_name))
     links = chain(entries, int(last["revision"])) or chain([last], int(last["revision"]))
@@ -35,16 +37,35 @@ def command(object_: str, namespace: str, name: str, output: str) -> None:
         click.echo("\n".join(lines(links, width=terminal_width())))
 
 
-async def _ask(folder: Folder, kind: str, namespace: str, name: str) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+def _object(words: tuple[str, ...]) -> tuple[Kind, str]:
+    """The kind and the name that the words say. Raises UsageError, or LabError for a kind that there is not."""
+    from homeostat.api import kinds
+
+    parts = words[0].split("/") if len(words) == 1 else list(words)
+    if len(parts) != 2 or not all(parts) or "/" in "".join(parts):
+        raise click.UsageError("name the object as KIND/NAME or KIND NAME, such as pod/hello-5d8f7")
+    kind = kinds.by_name(parts[0])
+    if kind is None:
+        names = [name for each in kinds.all_kinds() for name in (each.singular, each.plural)]
+        raise LabError(f"there is no kind {parts[0]!r}{did_you_mean(parts[0].lower(), names)}")
+    return kind, parts[1]
+
+
+async def _ask(folder: Folder, kind: Kind, namespace: str, name: str) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     """The newest entry about the object, and the journal. Raises LabError when nothing is recorded."""
     from homeostat.cli.connect import administering
 
+    place = {"namespace": namespace} if kind.namespaced else {}
+    what = {"kind": kind.kind, "name": name, "limit": "1"}
     async with administering(folder) as client:
-        own = await journal(client, {"kind": kind, "namespace": namespace, "name": name, "limit": "1"})
+        own = await journal(client, what | place)
         if not own:
-            own = await journal(client, {"kind": kind, "name": name, "limit": "1"})
-        if not own:
-            raise LabError(f"nothing is recorded about {kind}/{name} in namespace {namespace!r}; is the name right?")
+            where = f" in namespace {namespace!r}" if place else ""
+            other = await journal(client, what) if place else []
+            hint = (
+                f"it is in {other[-1]['namespace']!r}: -n {other[-1]['namespace']}" if other else "is the name right?"
+            )
+            raise LabError(f"nothing is recorded about {kind.singular}/{name}{where}; {hint}")
         return own[-1], await journal(client, {"limit": _ENTRIES})
 
 

@@ -286,7 +286,7 @@ def stop(folder: Folder, *, purge: bool = False) -> bool:
     if purge:
         if folder.exists():
             with contextlib.suppress(LabError):
-                kubeconfig.remove(folder.load().context, kubeconfig.user_file())
+                _leave_kubectl(folder)
         if os.geteuid() == 0:
             folder.purge()
         else:
@@ -294,6 +294,21 @@ def stop(folder: Folder, *, purge: bool = False) -> bool:
             userspace.inside(folder.purge)
             folder.purge()
     return running
+
+
+def join_kubectl(folder: Folder) -> None:
+    """Make the cluster's context the current one in the user's kubeconfig. Raises LabError."""
+    context = folder.load().context
+    before = kubeconfig.merge(kubeconfig.load(folder.kubeconfig), kubeconfig.user_file())
+    # At a second `up` it is this cluster's own: what was before the first counts.
+    if before != context:
+        replace_file(folder.previous_context, before.encode())
+
+
+def _leave_kubectl(folder: Folder) -> None:
+    """Take the cluster out of the user's kubeconfig. Raises LabError."""
+    previous = folder.previous_context.read_text() if folder.previous_context.exists() else ""
+    kubeconfig.remove(folder.load().context, kubeconfig.user_file(), previous=previous)
 
 
 def is_running(folder: Folder) -> bool:

@@ -37,29 +37,34 @@ def user_file() -> Path:
     return Path(listed[0]) if listed else Path.home() / ".kube" / "config"
 
 
-def merge(own: Config, file: Path) -> None:
+def merge(own: Config, file: Path) -> str:
     """Put `own`'s entries into `file`, make its context current; other entries stay as they are.
 
-    Raises LabError when the file is there but is no kubeconfig: it is left alone.
+    Returns the context that was current before, empty when there was none. Raises LabError when the file is there but
+    is no kubeconfig: it is left alone.
     """
     config = _read(file)
+    before = str(config.get("current-context") or "")
     for part in ("clusters", "users", "contexts"):
         entry = own[part][0]
         others = [e for e in config.get(part) or [] if e.get("name") != entry["name"]]
         config[part] = [*others, entry]
     config["current-context"] = own["current-context"]
     _write(file, config)
+    return before
 
 
-def remove(context: str, file: Path) -> None:
-    """Take the entries called `context` out of `file`; other entries stay."""
+def remove(context: str, file: Path, *, previous: str = "") -> None:
+    """Take the entries called `context` out of `file`; other entries stay. Where it was current `previous` is then, if
+    the file has it."""
     if not file.exists():
         return
     config = _read(file)
     for part in ("clusters", "users", "contexts"):
         config[part] = [e for e in config.get(part) or [] if e.get("name") != context]
     if config.get("current-context") == context:
-        config["current-context"] = ""
+        there = any(e.get("name") == previous for e in config["contexts"])
+        config["current-context"] = previous if there else ""
     _write(file, config)
 
 

@@ -76,6 +76,11 @@ class Folder:
         return self.path / "kubeconfig"
 
     @property
+    def previous_context(self) -> Path:
+        """The name of the kubectl context that was current before this cluster's."""
+        return self.path / "previous-context"
+
+    @property
     def supervisor_socket(self) -> Path:
         """Where the supervisor takes orders."""
         return self.path / "supervisor.sock"
