@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from homeostat.api.kinds import NODE, POD
 from homeostat.kit import clock
+from homeostat.runtime.contract import FOUND_GONE
 from homeostat.runtime.simulated import Behaviour, behaviours
 
 from .conftest import Stage, condition, container, is_ready, state, status_of
@@ -90,6 +91,22 @@ def test_a_killed_container_is_back_within_a_moment(play: Play) -> None:
         assert status_of(pod)["containerID"] != before
         ended = status_of(pod)["lastState"]["terminated"]
         assert (ended["exitCode"], ended["containerID"]) == (137, before)
+
+    play(story)
+
+
+def test_a_container_that_its_engine_found_gone_has_not_crashed(play: Play) -> None:
+    """An engine that recovers after a power cut gives such containers the code 255, the reason Unknown and its own
+    time; a failure soon after that is the first, and is followed by a start at once."""
+
+    async def story(stage: Stage) -> None:
+        await _ready(stage)
+        stage.runtime.kill((await stage.running())[0].id, exit_code=255, reason=FOUND_GONE)
+        await stage.until(lambda pod: pod and status_of(pod).get("restartCount") == 1, seconds=1)
+        await stage.ready(seconds=0.1)
+        await clock.sleep(20)
+        stage.runtime.kill((await stage.running())[0].id)
+        await stage.until(lambda pod: pod and status_of(pod).get("restartCount") == 2, seconds=1)
 
     play(story)
 

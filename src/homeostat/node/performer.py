@@ -30,7 +30,15 @@ from homeostat.node.stillborn import lost_its_place
 from homeostat.node.stopper import Stopper
 from homeostat.node.view import CrashBackoff, Trouble, View
 from homeostat.node.volumes import PodFiles, VolumeError
-from homeostat.runtime.contract import Container, ContainerState, Resources, RuntimeFault, Sandbox, SandboxSpec
+from homeostat.runtime.contract import (
+    FOUND_GONE,
+    Container,
+    ContainerState,
+    Resources,
+    RuntimeFault,
+    Sandbox,
+    SandboxSpec,
+)
 
 # After a try that failed for a reason outside the container: volumes, references, images, sandboxes.
 _RETRY = Backoff(first_seconds=0.5, ceiling_seconds=10.0)
@@ -243,13 +251,14 @@ class Performer:
 
     def _count_restart(self, action: Start) -> None:
         # What ended while the node was off (or had no agent) did not crash: it says nothing about the next start.
-        if action.replaces is None or action.replaces.finished_at < self._began:
+        former = action.replaces
+        if former is None or former.finished_at < self._began or former.reason == FOUND_GONE:
             return
         name, flags = action.container["name"], self._context.config.seconds
         before = self._backoffs.get(name) or CrashBackoff(
             flags("crash-loop-back-off-initial"), flags("crash-loop-back-off-max")
         )
-        self._backoffs[name] = before.restarted(action.replaces.finished_at, clock.wall())
+        self._backoffs[name] = before.restarted(former.finished_at, clock.wall())
 
     async def _post_start(self, pod: Obj, container: Obj, started: Container, sandbox: Sandbox) -> None:
         handler = (container.get("lifecycle") or {}).get("postStart")
@@ -261,8 +270,7 @@ class Performer:
             return
         self._event("FailedPostStartHook", f"PostStartHook failed: {outcome.message}", "Warning")
         self._troubles[container["name"]] = Trouble("PostStartHookError", outcome.message)
-        kill = Kill(container, started.id, "FailedPostStartHook")
-        await self._kill(pod, kill)
+        await self._kill(pod, Kill(container, started.id, "FailedPostStartHook"))
 
     async def _kill(self, pod: Obj, action: Kill) -> None:
         found = [c for c in await self._runtime.containers(self._uid) if c.id == action.id]

@@ -119,10 +119,14 @@ class Sandbox:
     ready: bool = True
 
 
+# The reason of a container that the engine found gone when it recovered: nobody saw it end, and its end is dated then.
+FOUND_GONE = "Unknown"
+
+
 @dataclass(frozen=True, slots=True)
 class Container:
     """A container as it is. `reason` and `message` explain an exit that the runtime itself has to explain
-    (StartError); a plain exit has none. `exit_code` of a signal is 128 + its number."""
+    (StartError, `FOUND_GONE`); a plain exit has none. `exit_code` of a signal is 128 + its number."""
 
     id: str
     sandbox_id: str

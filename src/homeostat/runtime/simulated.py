@@ -103,9 +103,9 @@ class SimulatedRuntime(Plain):
 
     # -- faults ----------------------------------------------------------------------------------------------------
 
-    def kill(self, container_id: str, *, exit_code: int = _KILLED) -> None:
+    def kill(self, container_id: str, *, exit_code: int = _KILLED, reason: str = "") -> None:
         """A running container ends now."""
-        self._end(container_id, exit_code)
+        self._end(container_id, exit_code, reason)
 
     def freeze(self, container_id: str, *, frozen: bool = True) -> None:
         """A container hangs: its probes time out and it does not hear the stop signal. `frozen=False` undoes it."""
@@ -305,7 +305,7 @@ class SimulatedRuntime(Plain):
         except KeyError:
             raise RuntimeFault("NotFound", f"container {container_id} not found") from None
 
-    def _end(self, container_id: str, exit_code: int) -> None:
+    def _end(self, container_id: str, exit_code: int, reason: str = "") -> None:
         container = self._containers.get(container_id)
         if container is None:
             return
@@ -315,11 +315,13 @@ class SimulatedRuntime(Plain):
         if running.timer is not None:
             running.timer.cancel()
         if container.state is ContainerState.RUNNING:
-            self._move(container_id, ContainerEvent.EXITED, finished_at=clock.wall(), exit_code=exit_code)
+            self._move(
+                container_id, ContainerEvent.EXITED, finished_at=clock.wall(), exit_code=exit_code, reason=reason
+            )
             running.ended.set()
             self._events.emit(RuntimeEvent(container.pod_uid, container_id))
 
-    def _move(self, container_id: str, event: ContainerEvent, **changes: float) -> Container:
+    def _move(self, container_id: str, event: ContainerEvent, **changes: float | str) -> Container:
         container = self._get(container_id)
         container = replace(container, state=CONTAINER.move(container.state, event), **changes)  # type: ignore[arg-type]
         self._containers[container_id] = container
