@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from itertools import islice
 
 import pytest
 
@@ -317,3 +318,26 @@ def test_both_servers_tell_the_same_events(story):
             await watch.stop()
 
     story(scenario, servers=2)
+
+
+def test_a_watch_resumes_from_the_history_while_the_window_moves_on(story):
+    """What happens while the history is read is read from there as well, once the window has passed over it."""
+
+    async def scenario(api):
+        before = await api.newest()
+        for name in "abcd":
+            await api.pod(name)
+        read, later = api.store.list, iter("efghij")
+
+        async def slow(prefix, **options):
+            found = await read(prefix, **options)
+            for name in islice(later, 3):
+                await api.pod(name)
+            return found
+
+        api.store.list = slow
+        watch = await api.watch(resourceVersion=before)
+        assert watch.told() == [("ADDED", name) for name in "abcdefghij"]
+        await watch.stop()
+
+    story(scenario, settings=Settings(window_events=2))

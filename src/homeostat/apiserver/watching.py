@@ -35,6 +35,8 @@ from homeostat.wire.message import Request, Response
 _CHUNK_BYTES = 256 * 1024
 # What a client may ask for at most: what is longer no timer can hold.
 _TIMEOUT_SECONDS_MAX = 365 * 86_400
+# How often the history is read again because the window has moved on meanwhile.
+_HISTORY_READS_MAX = 10
 _INITIAL_END = {"k8s.io/initial-events-end": "true"}
 
 
@@ -49,10 +51,10 @@ class _Plan:
     bookmarks: bool
     timeout_seconds: float
     form: Form | None
+    # Where the hub's window takes over from `past`.
+    resume: int
     initial: list[Item] = field(default_factory=list)
     past: list[Change] = field(default_factory=list)
-    # Where the hub's window takes over from `past`.
-    resume: int = 0
 
 
 class Watches:
@@ -73,12 +75,8 @@ class Watches:
         if plan.from_state:
             await (self._feed.catch_up() if revision is None else self._feed.reach(revision))
             self._take_state(plan)
-        elif revision:
-            prefix = stored_as(kind).prefix
-            start = self._feed.hub(prefix).window.start
-            plan.resume = max(revision, start)
-            if revision < start:
-                plan.past = await history.changes(self._store, prefix, after=revision, until=start)
+        else:
+            await self._reach_window(plan)
         return Response(200, self._stream(plan), dict(JSON), plan.watcher.push_by)
 
     def _plan(self, request: Request, info: RequestInfo, kind: Kind) -> _Plan:
@@ -103,6 +101,7 @@ class Watches:
             bookmarks=bookmarks,
             timeout_seconds=self._timeout(request),
             form=form,
+            resume=watcher.after,
         )
 
     def _timeout(self, request: Request) -> float:
@@ -113,10 +112,14 @@ class Watches:
         return chance.uniform(shortest, 2 * shortest)
 
     async def _stream(self, plan: _Plan) -> AsyncIterator[bytes]:
-        # Up to the subscription nothing awaits, so no change is lost and none comes twice.
-        hub = self._feed.hub(stored_as(plan.kind).prefix)
         watcher = plan.watcher
         started_at = watcher.after
+        try:
+            await self._reach_window(plan)
+        except errors.ApiError as error:
+            watcher.fail(error)
+        # From here to the subscription nothing awaits, so no change is lost and none comes twice.
+        hub = self._hub(plan)
         self._catch_up(plan, hub)
         hub.watchers.add(watcher)
         loop = asyncio.get_running_loop()
@@ -157,14 +160,31 @@ class Watches:
     def _take_state(self, plan: _Plan) -> None:
         """The state as it is now is what the watch begins with; the changes after it follow from the window."""
         watcher = plan.watcher
-        view = self._feed.hub(stored_as(plan.kind).prefix).now()
+        view = self._hub(plan).now()
         plan.initial = watcher.selection.select(view.items(view.keys(watcher.selection.namespace, "")))
         plan.resume = watcher.after = self._feed.applied
+
+    def _hub(self, plan: _Plan) -> Hub:
+        return self._feed.hub(stored_as(plan.kind).prefix)
+
+    async def _reach_window(self, plan: _Plan) -> None:
+        """Read the store's history up to where the hub's window begins. Raises 410 when the store has forgotten it.
+
+        The window moves on while the history is read. Where it does so faster than that, the watch is not caught up
+        with, and ends with 410.
+        """
+        for _ in range(_HISTORY_READS_MAX):
+            start = self._hub(plan).window.start
+            if plan.resume >= start:
+                return
+            prefix = stored_as(plan.kind).prefix
+            plan.past += await history.changes(self._store, prefix, after=plan.resume, until=start)
+            plan.resume = start
 
     def _catch_up(self, plan: _Plan, hub: Hub) -> None:
         """Offer the watcher what happened before it subscribes."""
         watcher = plan.watcher
-        recent = hub.window.after(plan.resume or watcher.after)
+        recent = hub.window.after(plan.resume)
         if recent is None:
             watcher.fail(history.too_old(watcher.after, hub.window.start))
             return
