@@ -1,18 +1,21 @@
 """RBAC: who may do what, from the Roles, ClusterRoles and their bindings that exist now.
 
-The index of who holds which rules is compiled when an RBAC object changes and decisions are kept per user, verb and
-resource, so that a request costs a lookup. Aggregated ClusterRoles are united when the index is compiled.
+The index of who holds which role is compiled when an RBAC object changes and decisions are kept per user, verb and
+resource, so that a request costs a lookup. What a role allows is read, and united with what it aggregates
+(`rbac_aggregation`), when somebody who holds it asks.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 
-from homeostat.api import errors, kinds, selectors
+from homeostat.api import errors, kinds, meta
 from homeostat.api.types import Obj
 from homeostat.apiserver.contract import Reader, RequestInfo
+from homeostat.apiserver.rbac_aggregation import ClusterRoles
 from homeostat.apiserver.rbac_rules import Rule, parse_all
 from homeostat.wire.message import User
 
@@ -22,11 +25,16 @@ _DECISIONS_MAX = 50_000
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """The rules that one binding gives; `namespace` empty for everywhere; `reason` for SubjectAccessReview."""
+    """What one binding gives; `namespace` empty for everywhere; `reason` for SubjectAccessReview."""
 
     namespace: str
     reason: str
-    rules: tuple[Rule, ...]
+    role: Callable[[], tuple[Rule, ...]]
+
+    @property
+    def rules(self) -> tuple[Rule, ...]:
+        """The rules of the role that is bound."""
+        return self.role()
 
 
 @dataclass(slots=True)
@@ -46,7 +54,9 @@ class Rbac:
         self._stamp: tuple[int, ...] | None = None
         self._by_user: dict[str, list[Grant]] = {}
         self._by_group: dict[str, list[Grant]] = {}
-        self._roles: dict[tuple[str, str], tuple[Rule, ...]] = {}
+        self._roles: dict[tuple[str, str], Obj] = {}
+        self._role_rules: dict[tuple[str, str], tuple[Rule, ...]] = {}
+        self._cluster_roles = ClusterRoles(())
         self._decisions: dict[tuple[object, ...], _Decision] = {}
 
     def allowed(self, user: User, info: RequestInfo) -> tuple[bool, str]:
@@ -92,7 +102,20 @@ class Rbac:
     def role_rules(self, kind: str, namespace: str, name: str) -> tuple[Rule, ...] | None:
         """The rules of a Role or ClusterRole, aggregation included; None when there is no such role."""
         self._refresh()
-        return self._roles.get((namespace if kind == "Role" else "", name))
+        role = self._role(kind, namespace, name)
+        return None if role is None else role()
+
+    def _role(self, kind: str, namespace: str, name: str) -> Callable[[], tuple[Rule, ...]] | None:
+        """What gives the rules of a role; None when there is no such role."""
+        if kind != "Role":
+            return partial(self._cluster_roles.rules, name) if name in self._cluster_roles else None
+        return partial(self._rules_of_role, (namespace, name)) if (namespace, name) in self._roles else None
+
+    def _rules_of_role(self, place: tuple[str, str]) -> tuple[Rule, ...]:
+        found = self._role_rules.get(place)
+        if found is None:
+            found = self._role_rules[place] = parse_all(self._roles[place].get("rules"))
+        return found
 
     def _decide(self, user: User, info: RequestInfo) -> _Decision:
         decision = _Decision()
@@ -115,9 +138,9 @@ class Rbac:
         if stamp == self._stamp:
             return
         role, cluster_role, role_binding, cluster_role_binding = self._kinds
-        self._roles = _cluster_roles(self._reader.list(cluster_role))
-        for obj in self._reader.list(role):
-            self._roles[(obj["metadata"]["namespace"], obj["metadata"]["name"])] = parse_all(obj.get("rules"))
+        self._cluster_roles = ClusterRoles(self._reader.list(cluster_role))
+        self._roles = {(meta.namespace(obj), meta.name(obj)): obj for obj in self._reader.list(role)}
+        self._role_rules = {}
         by_user: dict[str, list[Grant]] = defaultdict(list)
         by_group: dict[str, list[Grant]] = defaultdict(list)
         for binding in (*self._reader.list(cluster_role_binding), *self._reader.list(role_binding)):
@@ -129,12 +152,11 @@ class Rbac:
     def _bind(self, binding: Obj, by_user: dict[str, list[Grant]], by_group: dict[str, list[Grant]]) -> None:
         namespace = binding["metadata"].get("namespace", "")
         reference = binding.get("roleRef") or {}
-        role = (namespace if reference.get("kind") == "Role" else "", reference.get("name", ""))
-        rules = self._roles.get(role)
-        if rules is None:
+        role = self._role(reference.get("kind", ""), namespace, reference.get("name", ""))
+        if role is None:
             return
         for subject in binding.get("subjects") or ():
-            grant = Grant(namespace, _reason(binding, reference, subject, namespace), rules)
+            grant = Grant(namespace, _reason(binding, reference, subject, namespace), role)
             if subject.get("kind") == "ServiceAccount":
                 owner = f"system:serviceaccount:{subject.get('namespace') or namespace}:{subject.get('name')}"
                 by_user[owner].append(grant)
@@ -151,28 +173,6 @@ def _reason(binding: Obj, reference: Obj, subject: Obj, namespace: str) -> str:
     if subject.get("kind") == "ServiceAccount":
         who = f"{who}/{subject.get('namespace') or namespace}"
     return f'RBAC: allowed by {which} of {reference.get("kind")} "{reference.get("name")}" to {subject["kind"]} "{who}"'
-
-
-def _cluster_roles(roles: Iterable[Obj]) -> dict[tuple[str, str], tuple[Rule, ...]]:
-    """Every ClusterRole's rules with those it aggregates. An aggregate may be part of another one."""
-    by_name = {role["metadata"]["name"]: role for role in roles}
-    found: dict[str, tuple[Rule, ...]] = {}
-
-    def rules_of(name: str, above: frozenset[str]) -> tuple[Rule, ...]:
-        if name in found:
-            return found[name]
-        role = by_name[name]
-        rules = dict.fromkeys(parse_all(role.get("rules")))
-        for selector in (role.get("aggregationRule") or {}).get("clusterRoleSelectors") or ():
-            for other, candidate in by_name.items():
-                labels = candidate["metadata"].get("labels") or {}
-                if other != name and other not in above and selectors.of_label_selector(selector).matches(labels):
-                    rules |= dict.fromkeys(rules_of(other, above | {name}))
-        if not above:
-            found[name] = tuple(rules)
-        return tuple(rules)
-
-    return {("", name): rules_of(name, frozenset()) for name in by_name}
 
 
 def denial(user: User, info: RequestInfo, why: str = "") -> errors.ApiError:

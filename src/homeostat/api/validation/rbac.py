@@ -5,6 +5,7 @@ from __future__ import annotations
 from homeostat.api import names
 from homeostat.api.fields import Causes, invalid, not_supported, required
 from homeostat.api.types import Obj
+from homeostat.api.validation.common import check_selector
 
 GROUP = "rbac.authorization.k8s.io"
 
@@ -15,8 +16,16 @@ def check_role(obj: Obj, out: Causes) -> None:
 
 
 def check_cluster_role(obj: Obj, out: Causes) -> None:
-    """A ClusterRole: its rules may be about URLs."""
+    """A ClusterRole: its rules may be about URLs, and it may aggregate others."""
     _check_rules(obj, out, namespaced=False)
+    if obj.get("aggregationRule") is None:
+        return
+    path = "aggregationRule.clusterRoleSelectors"
+    chosen = obj["aggregationRule"].get("clusterRoleSelectors") or ()
+    if not chosen:
+        out.append(required(path, "at least one clusterRoleSelector required if aggregationRule is non-nil"))
+    for position, selector in enumerate(chosen):
+        check_selector(selector, f"{path}[{position}]", out)
 
 
 def _check_rules(obj: Obj, out: Causes, *, namespaced: bool) -> None:
