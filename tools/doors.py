@@ -18,7 +18,7 @@ FORBIDDEN_METHODS = {"create_task", "utcnow", "now", "today"}
 DECISIONS = ("api/", "controllers/", "scheduler/filters", "scheduler/scores", "network/plan", "node/lifecycle")
 NOT_DECISIONS = ("api/facts.py",)
 IMPURE_IMPORTS = {"logging", "homeostat.kit.clock", "homeostat.kit.chance", "homeostat.kit.log", "homeostat.kit.tasks"}
-PURE_FROM_CLOCK = {"rfc3339", "rfc3339_micro", "rfc3339_nano", "parse_rfc3339"}
+PURE_FROM_CLOCK = {"rfc3339", "rfc3339_micro", "rfc3339_nano", "parse_rfc3339", "written", "written_micro"}
 
 
 def imported(node: ast.AST) -> list[str]:

@@ -61,6 +61,21 @@ def definitions() -> dict[str, Obj]:
 
 
 @cache
+def _definitions_by_kind() -> dict[tuple[str, str], str]:
+    found: dict[tuple[str, str], str] = {}
+    for name, node in definitions().items():
+        for gvk in node.get("x-kubernetes-group-version-kind", ()):
+            api_version = f"{gvk['group']}/{gvk['version']}" if gvk["group"] else gvk["version"]
+            found[api_version, gvk["kind"]] = name
+    return found
+
+
+def definition_named(api_version: str, kind: str) -> str:
+    """The OpenAPI name of a kind's schema, of kinds that are never stored too (`DeleteOptions`); "" for no kind."""
+    return _definitions_by_kind().get((api_version, kind), "")
+
+
+@cache
 def descriptions() -> dict[str, dict[str, str]]:
     """The prose of every definition: its own under "", that of each property under the property's name."""
     found: dict[str, dict[str, str]] = _document(2)["descriptions"]

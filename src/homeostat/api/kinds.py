@@ -63,7 +63,12 @@ class Subresource:
     group: str
     version: str
     kind: str
-    verbs: frozenset[str]
+    verbs: frozenset[str] = frozenset()
+
+    @property
+    def api_version(self) -> str:
+        """As `Kind.api_version`, of the body."""
+        return f"{self.group}/{self.version}" if self.group else self.version
 
 
 def _kind_from(entry: Obj) -> Kind:
@@ -138,8 +143,10 @@ def by_resource(group: str, version: str, plural: str) -> Kind | None:
     return _BY_RESOURCE.get((group, version, plural))
 
 
-def definition_of(kind: Kind) -> str:
-    """The OpenAPI name of the kind's schema."""
+def definition_of(kind: Kind | Subresource) -> str:
+    """The OpenAPI name of the kind's schema, or of what a subresource takes and gives."""
+    if isinstance(kind, Subresource):
+        return facts.definition_named(kind.api_version, kind.kind)
     name: str = _ENTRIES[kind.group, kind.version, kind.plural]["definition"]
     return name
 

@@ -174,7 +174,7 @@ def _of_subresource(kind: Kind, sub: Subresource) -> Iterator[Operation]:
     if sub.name == "log":
         yield Operation(path, "get", "get", f"read{group}{noun}Log", gvk, _LOG, answer="")
         return
-    body = _body_of(kind, sub)
+    body = definition_of(sub)
     for verb in (verb for verb in _OBJECT if verb in sub.verbs):
         method, action, word = _OBJECT[verb]
         name = f"{word}{group}{noun}{tail}"
@@ -183,14 +183,6 @@ def _of_subresource(kind: Kind, sub: Subresource) -> Iterator[Operation]:
         else:
             sent = PATCH if verb == "patch" else body
             yield Operation(path, method, action, name, gvk, _WRITE, body=sent, answer=body, created=True)
-
-
-def _body_of(kind: Kind, sub: Subresource) -> str:
-    """The definition of what a subresource takes and gives."""
-    if sub.kind == kind.kind:
-        return definition_of(kind)
-    groups = {"": "core", "policy": "policy", "autoscaling": "autoscaling", "authentication.k8s.io": "authentication"}
-    return f"io.k8s.api.{groups[sub.group]}.{sub.version}.{sub.kind}"
 
 
 def operations(group: str, version: str) -> list[Operation]:

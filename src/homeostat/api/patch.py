@@ -13,7 +13,7 @@ import jsonpatch
 import orjson
 from jsonpointer import JsonPointerException
 
-from homeostat.api import strategic
+from homeostat.api import documents, strategic
 from homeostat.api.errors import ApiError, bad_request, too_large, unsupported_media_type
 from homeostat.api.fields import show
 from homeostat.api.types import Obj
@@ -26,6 +26,8 @@ CONTENT_TYPES = (JSON_PATCH, MERGE_PATCH, STRATEGIC_PATCH)
 _OPERATIONS_MAX = 10_000
 # What all copy operations of one JSON Patch may add, as kube-apiserver bounds it (its body limit).
 _COPIED_BYTES_MAX = 3 * 1024 * 1024
+# How much a refusal quotes of what the library says, which may name a whole path.
+_SHOWN_MAX = 400
 _REJECTED = "the server rejected our request due to an error in our request"
 
 
@@ -37,7 +39,7 @@ def apply(content_type: str, obj: Obj, patch: Any, schema: strategic.Place | Non
     form = content_type.partition(";")[0].strip()
     try:
         if isinstance(patch, bytes):
-            patch = _decoded(patch)
+            patch = decode(patch)
         if form == JSON_PATCH:
             return json_patch(obj, patch)
         if form not in CONTENT_TYPES:
@@ -52,10 +54,13 @@ def apply(content_type: str, obj: Obj, patch: Any, schema: strategic.Place | Non
         raise bad_request("error decoding patch: nested too deeply") from None
 
 
-def _decoded(body: bytes) -> Any:
+def decode(body: bytes) -> Any:
+    """The patch that a body writes. Raises ApiError (400, or 413 for one that holds too much)."""
     try:
-        return orjson.loads(body)
-    except orjson.JSONDecodeError as problem:
+        return documents.from_json(body)
+    except documents.TooLarge as problem:
+        raise too_large(f"Request entity too large: {problem}") from problem
+    except documents.DocumentError as problem:
         raise bad_request(f"error decoding patch: {problem}") from problem
 
 
@@ -101,20 +106,30 @@ def json_patch(obj: Obj, operations: Any) -> Obj:
         raise too_large(most)
     for operation in operations:
         _check_operation(operation)
-    result: Any = orjson.loads(orjson.dumps(obj))
+    result = _copy(obj)
     copied_bytes = 0
     try:
         for operation in operations:
+            step = operation
             if operation["op"] == "copy":
-                copied_bytes += _size(result, operation["from"])
+                copied = orjson.dumps(jsonpatch.JsonPointer(operation["from"]).resolve(result))
+                copied_bytes += len(copied)
                 if copied_bytes > _COPIED_BYTES_MAX:
                     raise _not_applicable(f"copying more than {_COPIED_BYTES_MAX} bytes in one patch")
-            result = jsonpatch.JsonPatch([operation]).apply(result, in_place=True)
+                step = {"op": "add", "path": operation["path"], "value": orjson.loads(copied)}
+            elif isinstance(operation.get("value"), dict | list):
+                # Later operations change it in place, and the patch may have to be applied again.
+                step = {**operation, "value": _copy(operation["value"])}
+            result = jsonpatch.JsonPatch([step]).apply(result, in_place=True)
+        # Each operation adds little; many can nest what they add without end.
+        documents.check_depth(result)
+    except documents.DocumentError as problem:
+        raise _not_applicable(str(problem)) from problem
     except jsonpatch.JsonPatchTestFailed as problem:
-        raise _not_applicable(f"testing value {operation['path']} failed: test failed") from problem
-    except (jsonpatch.JsonPatchException, JsonPointerException, TypeError, KeyError, IndexError) as problem:
+        raise _not_applicable(f"testing value {operation['path'][:_SHOWN_MAX]} failed: test failed") from problem
+    except (jsonpatch.JsonPatchException, JsonPointerException, TypeError, LookupError, ValueError) as problem:
         # The library's messages may end with the whole document.
-        raise _not_applicable(str(problem).partition(" in {")[0]) from problem
+        raise _not_applicable(str(problem).partition(" in {")[0][:_SHOWN_MAX]) from problem
     if not isinstance(result, dict):
         raise _not_applicable("the patched document is not an object")
     return result
@@ -131,8 +146,8 @@ def _check_operation(operation: Any) -> None:
             raise bad_request(f'error decoding patch: operation "{name}" needs "{field}"')
 
 
-def _size(document: Any, pointer: str) -> int:
-    return len(orjson.dumps(jsonpatch.JsonPointer(pointer).resolve(document)))
+def _copy(value: Any) -> Any:
+    return orjson.loads(orjson.dumps(value))
 
 
 def _not_applicable(why: str) -> ApiError:

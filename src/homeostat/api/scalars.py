@@ -12,11 +12,16 @@ from functools import lru_cache
 from typing import Any
 
 from homeostat.api import quantity
+from homeostat.kit.clock import written, written_micro
 
 BAD_QUANTITY = (
     "quantities must match the regular expression '^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'"  # the API's own words
 )
-_LONG_FRACTION = re.compile(r"(\.\d{6})\d+")
+# Longer than any time, whatever its fraction.
+_TIME_MAX = 64
+_SHOWN_MAX = 100
+_RFC3339 = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:[.,]\d+)?(?:Z|[+-]\d\d:\d\d)", re.ASCII)
+_LONG_FRACTION = re.compile(r"([.,]\d{6})\d+")
 
 
 class Malformed(ValueError):
@@ -40,26 +45,25 @@ def check_quantity(value: Any, box: Any, key: Any, notes: object) -> None:
 
 
 def _parsed(value: str) -> datetime:
-    if "T" in value:
+    if len(value) <= _TIME_MAX and _RFC3339.fullmatch(value):
         try:
-            when = datetime.fromisoformat(_LONG_FRACTION.sub(r"\1", value))
-        except ValueError:
-            when = datetime.min
-        if when.tzinfo is not None:
-            return when.astimezone(UTC)
-    raise Malformed(f'parsing time "{value}" as "2006-01-02T15:04:05Z07:00": cannot parse "{value}" as "2006"')
+            return datetime.fromisoformat(_LONG_FRACTION.sub(r"\1", value)).astimezone(UTC)
+        except (ValueError, OverflowError):
+            pass  # No day of the calendar, or one before or after all years.
+    shown = value if len(value) <= _SHOWN_MAX else f"{value[:_SHOWN_MAX]}..."
+    raise Malformed(f'parsing time "{shown}" as "2006-01-02T15:04:05Z07:00": cannot parse "{shown}" as "2006"')
 
 
 @lru_cache(maxsize=4096)
 def canonical_time(text: str) -> str:
     """A Time in UTC and whole seconds. Raises Malformed."""
-    return _parsed(text).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return written(_parsed(text))
 
 
 @lru_cache(maxsize=4096)
 def canonical_micro_time(text: str) -> str:
     """A MicroTime in UTC and microseconds. Raises Malformed."""
-    return _parsed(text).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return written_micro(_parsed(text))
 
 
 def check_time(value: Any, box: Any, key: Any, notes: object) -> None:

@@ -12,9 +12,9 @@ from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 from homeostat.api import scalars
-from homeostat.api.duplicates import duplicate_fields
+from homeostat.api.duplicates import PROBLEMS_MAX, duplicate_fields
 from homeostat.api.errors import ApiError, Cause, bad_request
-from homeostat.api.kinds import Kind
+from homeostat.api.kinds import Kind, Subresource
 from homeostat.api.remembered import Remembered, text_of
 from homeostat.api.required import may_be_empty, needed_fields
 from homeostat.api.schema import BYTE, DATE_TIME, Schema, schema_of
@@ -59,9 +59,9 @@ class _Mismatch(Exception):
 
 
 def conform(
-    kind: Kind, obj: Obj, *, field_validation: str = "Ignore", body: bytes = b"", is_json: bool = False
+    kind: Kind | Subresource, obj: Obj, *, field_validation: str = "Ignore", body: bytes = b"", is_json: bool = False
 ) -> Findings:
-    """Bring `obj` into its kind's shape, in place.
+    """Bring `obj` into the shape of its kind, or of what a subresource takes, in place.
 
     `field_validation` is Ignore, Warn or Strict. `body` is the JSON that `obj` was decoded from, for duplicate fields;
     `is_json` says that it came from JSON where there is no one body.
@@ -79,15 +79,15 @@ def conform(
         raise _cannot_handle(kind, str(wrong)) from None
     problems: list[str] = []
     if strict:
-        problems = [f'unknown field "{_path(obj, box, key)}"' for box, key in notes.unknown]
+        problems = [f'unknown field "{path}"' for path in _paths(obj, notes.unknown[:PROBLEMS_MAX])]
         problems += [f'duplicate field "{path}"' for path in doubled]
     if problems and field_validation == "Strict":
         raise _cannot_handle(kind, "strict decoding error: " + ", ".join(problems))
-    required = [Cause("FieldValueRequired", _path(obj, box, key), "Required value") for box, key in notes.missing]
-    return Findings(problems, required)
+    required = [Cause("FieldValueRequired", path, "Required value") for path in _paths(obj, notes.missing)]
+    return Findings(problems[:PROBLEMS_MAX], required)
 
 
-def _cannot_handle(kind: Kind, why: str) -> ApiError:
+def _cannot_handle(kind: Kind | Subresource, why: str) -> ApiError:
     return bad_request(f'{kind.kind} in version "{kind.version}" cannot be handled as a {kind.kind}: {why}')
 
 
@@ -257,22 +257,33 @@ def _zero(place: Schema) -> Any:
 # ---- telling where it was
 
 
-def _path_to(root: Any, box: Any) -> list[str | int]:
-    """The keys and indices that lead from `root` to the container `box`, found by identity."""
-    todo: list[tuple[Any, list[str | int]]] = [(root, [])]
-    while todo:
-        here, path = todo.pop()
-        if here is box:
-            return path
+_Steps: TypeAlias = tuple[str | int, ...]
+
+
+def _ways(root: Any, boxes: set[int]) -> dict[int, _Steps]:
+    """The keys and indices that lead from `root` to the containers with these identities, found in one walk."""
+    found: dict[int, _Steps] = {}
+    todo: list[tuple[Any, _Steps]] = [(root, ())]
+    while todo and len(found) < len(boxes):
+        here, way = todo.pop()
+        if id(here) in boxes:
+            found[id(here)] = way
         children = here.items() if isinstance(here, dict) else enumerate(here)
-        todo += [(child, [*path, key]) for key, child in children if isinstance(child, dict | list)]
-    return []
+        todo += [(child, (*way, key)) for key, child in children if isinstance(child, dict | list)]
+    return found
 
 
-def _path(root: Any, box: Any, key: str | int) -> str:
-    """`spec.containers[0].image`: the place of `key` in `box`, in the words of field paths."""
+def _paths(root: Any, notes: list[tuple[Any, str]]) -> list[str]:
+    """`spec.containers[0].image`: the place of each key in its container, in the words of field paths."""
+    if not notes:
+        return []
+    ways = _ways(root, {id(box) for box, _ in notes})
+    return [_path((*ways.get(id(box), ()), key)) for box, key in notes]
+
+
+def _path(steps: _Steps) -> str:
     text = ""
-    for step in [*_path_to(root, box), key]:
+    for step in steps:
         text += f"[{step}]" if isinstance(step, int) else f".{step}" if text else step
     return text
 
@@ -308,7 +319,7 @@ def _go_type(place: Schema) -> str:
 def _unmarshal_text(schema: Schema, kind: str, root: Obj, wrong: _Mismatch) -> str:
     """Go's words for a value of the wrong type: the innermost struct, the field path without indices, the Go type."""
     struct, names, place = kind, [], schema
-    for step in [*_path_to(root, wrong.box), wrong.key]:
+    for step in (*_ways(root, {id(wrong.box)}).get(id(wrong.box), ()), wrong.key):
         if place.items is not None:
             place = place.items
         elif place.values is not None:

@@ -14,6 +14,8 @@ from homeostat.api.errors import ApiError
 
 JSON = "application/json"
 _ANY_OF_US = frozenset((JSON, "application/*", "*/*"))
+# Longer headers are not kept: no client sends one again and again.
+_KEPT_MAX = 1024
 _PLAIN = frozenset(("", JSON, "*/*"))
 
 
@@ -32,7 +34,9 @@ PLAIN = Form()
 def chosen(headers: Mapping[str, str], known: frozenset[Form]) -> Form:
     """The first form in the client's order that is plain JSON or one of `known`. Raises ApiError 406."""
     text = headers.get("accept", "")
-    return PLAIN if text in _PLAIN else _chosen(text, known)
+    if text in _PLAIN:
+        return PLAIN
+    return _chosen(text, known) if len(text) <= _KEPT_MAX else _chosen.__wrapped__(text, known)
 
 
 @lru_cache(maxsize=512)

@@ -5,18 +5,27 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import orjson
-
-from homeostat.api import errors, fields, kinds
-from homeostat.api.kinds import Kind
+from homeostat.api import documents, errors, facts, fields, yamldocuments
+from homeostat.api.kinds import Kind, Subresource, definition_of
+from homeostat.api.schema import schema_of
+from homeostat.api.structural import conform
 from homeostat.api.types import Obj
-from homeostat.apiserver import protobuf, yamljson
+from homeostat.apiserver import protobuf
 from homeostat.apiserver.numbers import integer
 from homeostat.wire.message import Request
 
 JSON_TYPES = ("application/json", "")
 YAML_TYPES = ("application/yaml", "application/x-yaml", "text/yaml")
 _ACCEPTED = ("application/json", "application/yaml", protobuf.MEDIA_TYPE)
+_NO_KIND = "couldn't get version/kind"
+# How Kubernetes' own messages name where the built-in kinds are registered.
+_SCHEME = "pkg/api/legacyscheme/scheme.go:30"
+# How much of a body that is no object its refusal quotes.
+_SHOWN_BYTES = 30
+_SHOWN_NAME = 253
+# Versions that are not served any more, whose bodies are still taken.
+_OTHER_VERSIONS = frozenset({("policy/v1beta1", "Eviction"), ("meta.k8s.io/v1", "DeleteOptions")})
+_DELETE_OPTIONS = Subresource("", "", "v1", "DeleteOptions")
 _VALIDATIONS = ("Ignore", "Warn", "Strict")
 
 
@@ -44,50 +53,82 @@ def check_size(request: Request, bytes_max: int) -> None:
         raise errors.too_large(f"Request entity too large: limit is {bytes_max}")
 
 
-def parse_json(body: bytes) -> Any:
-    """The JSON value. Raises 400."""
-    try:
-        return orjson.loads(body)
-    except (orjson.JSONDecodeError, RecursionError) as error:
-        raise errors.bad_request(f"couldn't get version/kind; json parse error: {error}") from error
-
-
-def parse(request: Request) -> Any:
-    """What the body says, by its content type. Raises 400 and 415."""
-    content_type = media_type(request)
-    if content_type in JSON_TYPES:
-        return parse_json(request.body)
-    if content_type in YAML_TYPES:
-        return yamljson.load(request.body)
+def parse(request: Request, kind: str) -> Any:
+    """What the body says, by its content type; `kind` is what it must be of. Raises 400, 413 and 415."""
+    content_type, body = media_type(request), request.body
     if content_type == protobuf.MEDIA_TYPE:
-        return protobuf.decode(request.body)
+        return protobuf.decode(body)
+    try:
+        if content_type in JSON_TYPES:
+            return documents.from_json(body)
+        if content_type in YAML_TYPES:
+            return yamldocuments.load(body)
+    except documents.TooLarge as error:
+        raise errors.too_large(f"Request entity too large: {error}") from error
+    except documents.DocumentError as error:
+        what = "error converting YAML to JSON" if content_type in YAML_TYPES else f"{_NO_KIND}; json parse error"
+        raise unrecognized(kind, f"{what}: {error}", body) from error
     raise unknown_format(_ACCEPTED)
 
 
-def parse_object(request: Request, kind: Kind) -> Obj:
-    """The object of `kind` in the body; apiVersion and kind may be left out as in kube-apiserver. Raises 400."""
-    value = parse(request)
+def parse_object(request: Request, kind: Kind | Subresource) -> Obj:
+    """The object in the body; apiVersion and kind may be left out as in kube-apiserver. Raises 400, 413 and 415."""
+    return identify(parse_struct(request, kind.kind), kind)
+
+
+def parse_struct(request: Request, kind: str) -> Obj:
+    """The object in the body, whose kind and apiVersion, where it has them, are text. Raises 400, 413 and 415."""
+    value = parse(request, kind)
     if not isinstance(value, dict):
-        raise errors.bad_request(
-            f"the object provided is unrecognized (must be of type {kind.kind}): couldn't get version/kind; json parse "
-            f"error: json: cannot unmarshal {_go_type(value)} into Go value of type struct"
-        )
-    return identify(value, kind)
+        why = f"json: cannot unmarshal {_go_type(value)} into Go value of type struct"
+        raise unrecognized(kind, f"{_NO_KIND}; json parse error: {why}", request.body)
+    for field in ("apiVersion", "kind"):
+        found = value.get(field)
+        if found is not None and not isinstance(found, str):
+            why = f"json: cannot unmarshal {_go_type(found)} into Go struct field .{field} of type string"
+            raise unrecognized(kind, f"{_NO_KIND}; json parse error: {why}", request.body)
+    return value
 
 
-def identify(obj: Obj, kind: Kind) -> Obj:
+def unrecognized(kind: str, why: str, body: bytes) -> errors.ApiError:
+    """400 for a body of which not even the kind is known (transformDecodeError)."""
+    shown = body[:_SHOWN_BYTES]
+    text = shown.decode("utf-8", "replace") if body.startswith(b"{") else shown.hex()
+    summary = f"{text} ..." if len(body) > _SHOWN_BYTES else text or "<empty>"
+    return errors.bad_request(f"the object provided is unrecognized (must be of type {kind}): {why} ({summary})")
+
+
+def identify(obj: Obj, kind: Kind | Subresource) -> Obj:
     """Check the object's apiVersion and kind against those of the URL; absent ones are filled in. Raises 400."""
-    api_version, name = obj.get("apiVersion") or kind.api_version, obj.get("kind") or kind.kind
+    api_version: str = obj.get("apiVersion") or kind.api_version
+    name: str = obj.get("kind") or kind.kind
     if name != kind.kind:
-        where = "the object provided is unrecognized" if kinds.by_kind(str(name), str(api_version)) is None else ""
-        text = f"{api_version}, Kind={name}"
-        raise errors.bad_request(f"{where or 'the object in the data'} (must be of type {kind.kind}): {text}")
-    if api_version != kind.api_version:
+        raise _cannot_handle(name, api_version, kind.kind, kind.group)
+    if api_version != kind.api_version and not _is_same(name, api_version, kind):
+        if not facts.definition_named(api_version, name):
+            raise _cannot_handle(name, api_version, kind.kind, kind.group)
         raise errors.bad_request(
             f"the API version in the data ({api_version}) does not match the expected API version ({kind.api_version})"
         )
     obj["apiVersion"], obj["kind"] = api_version, name
     return obj
+
+
+def _is_same(name: str, api_version: str, kind: Kind | Subresource) -> bool:
+    """Whether that version's kind is the same type: DeleteOptions are part of every group."""
+    return (api_version, name) in _OTHER_VERSIONS or facts.definition_named(api_version, name) == definition_of(kind)
+
+
+def _cannot_handle(name: str, api_version: str, wanted: str, group: str) -> errors.ApiError:
+    """400 for an object of another kind, or of one that does not exist."""
+    known = facts.definition_named(api_version, name)
+    name, api_version = name[:_SHOWN_NAME], api_version[:_SHOWN_NAME]
+    version = api_version.rpartition("/")[2]
+    if not known:
+        why = f'no kind "{name}" is registered for version "{api_version}" in scheme "{_SCHEME}"'
+    else:
+        why = f"converting ({version}.{name}) to ({(group or 'core').partition('.')[0]}.{wanted}): unknown conversion"
+    return errors.bad_request(f'{name} in version "{version}" cannot be handled as a {wanted}: {why}')
 
 
 def place(obj: Obj, kind: Kind, namespace: str, name: str) -> None:
@@ -135,13 +176,20 @@ def write_options(query: Mapping[str, str]) -> tuple[bool, str]:
     return dry_run == "All", validation
 
 
+def typed(
+    obj: Obj, kind: Kind | Subresource, *, field_validation: str = "Ignore", body: bytes = b""
+) -> tuple[Obj, list[str]]:
+    """A body that is not stored, in the shape of its kind, with metadata; and what to warn of. Raises 400."""
+    found = conform(kind, obj, field_validation=field_validation, body=body)
+    if "metadata" in schema_of(kind).properties:
+        obj.setdefault("metadata", {})
+    return obj, found.problems
+
+
 def delete_options(request: Request) -> Obj:
-    """The DeleteOptions of a delete: its body, or else its query. Raises 400."""
+    """The DeleteOptions of a delete: its body, or else its query. Raises 400, 413, 415 and 422."""
     if request.body:
-        value = parse(request)
-        if not isinstance(value, dict):
-            raise errors.bad_request("the object provided is unrecognized (must be of type DeleteOptions)")
-        options = value
+        options, _ = typed(parse_object(request, _DELETE_OPTIONS), _DELETE_OPTIONS)
     else:
         query = request.query
         options = {key: query[key] for key in ("propagationPolicy",) if query.get(key)}
@@ -151,11 +199,8 @@ def delete_options(request: Request) -> Obj:
             options["gracePeriodSeconds"] = seconds
         if query.get("orphanDependents"):
             options["orphanDependents"] = query["orphanDependents"] in ("true", "1", "True")
-    grace = options.get("gracePeriodSeconds")
-    if grace is not None and (not isinstance(grace, int) or isinstance(grace, bool)):
-        raise errors.bad_request("gracePeriodSeconds must be a number of seconds")
     dry_run = options.get("dryRun") or []
-    if not isinstance(dry_run, list) or any(value != "All" for value in dry_run):
+    if any(value != "All" for value in dry_run):
         raise errors.invalid("DeleteOptions", "meta.k8s.io", "", [_unsupported("dryRun", str(dry_run), ("All",))])
     return options
 

@@ -143,6 +143,8 @@ class Call:
     user: User
     reader: Reader
     writer: Writer
+    # What the answer is to warn of (the Warning header).
+    warnings: list[str] = field(default_factory=list)
 
 
 SubresourceHandler: TypeAlias = Callable[[Call], Awaitable[Response]]

@@ -11,6 +11,8 @@ from typing import TypeAlias
 # What tells one list of a state from another: the resource, the selection, the page.
 Key: TypeAlias = tuple[str | int, ...]
 
+_ENTRY_BYTES = 200
+
 
 class LastLists:
     """Bodies of one revision, at most `bytes_max` of them; those of an older one go when a newer one comes."""
@@ -32,6 +34,8 @@ class LastLists:
         if revision > self._revision:
             self._bodies.clear()
             self._bytes, self._revision = 0, revision
-        if self._bytes + len(body) <= self._bytes_max:
-            self._bytes += len(body)
+        # A long selector that finds nothing takes more than its list.
+        size = len(body) + sum(len(part) for part in key if isinstance(part, str)) + _ENTRY_BYTES
+        if self._bytes + size <= self._bytes_max:
+            self._bytes += size
             self._bodies[key] = body

@@ -14,9 +14,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-import orjson
-
-from homeostat.api import errors, facts
+from homeostat.api import documents, errors, facts
 from homeostat.api.types import Obj
 from homeostat.apiserver.protobuf_fields import FIELDS
 from homeostat.kit import clock
@@ -32,10 +30,25 @@ _INLINED = {
     "ingressRuleValue": "networking.v1.IngressRuleValue",
 }
 _DEPTH_MAX = 40
+_NANOSECONDS = 1_000_000_000
 
 
 class _Malformed(ValueError):
     """The bytes are not a message; becomes a 400."""
+
+
+@dataclass(slots=True)
+class _Walk:
+    """How deep the message is that is being read, and how many values have been made."""
+
+    depth: int = 0
+    nodes: int = 0
+
+    def count(self, nodes: int = 1) -> None:
+        """Raises TooLarge for more than one document may hold."""
+        self.nodes += nodes
+        if self.nodes > documents.NODES_MAX:
+            raise documents.TooLarge(documents.LARGE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +63,8 @@ def decode(body: bytes) -> Obj:
         raise errors.bad_request("the body is not protobuf as Kubernetes writes it: it does not begin with k8s\\x00")
     try:
         return _unwrap(body[len(_MAGIC) :])
+    except documents.TooLarge as error:
+        raise errors.too_large(f"Request entity too large: {error}") from error
     except (_Malformed, struct.error, UnicodeDecodeError) as error:
         raise errors.bad_request(f"the protobuf body cannot be decoded: {error}") from error
 
@@ -63,21 +78,10 @@ def _unwrap(data: bytes) -> Obj:
             api_version, kind = names.get(1, ""), names.get(2, "")
         elif number == 2:
             raw = _bytes(value)
-    definition = _definitions().get((api_version, kind))
-    if definition is None:
+    definition = facts.definition_named(api_version, kind)
+    if not definition:
         raise _Malformed(f"{api_version} {kind} is no kind that is served")
-    return {"apiVersion": api_version, "kind": kind, **_message(definition, raw, 0)}
-
-
-@cache
-def _definitions() -> dict[tuple[str, str], str]:
-    """OpenAPI names by apiVersion and kind."""
-    found: dict[tuple[str, str], str] = {}
-    for name, node in facts.definitions().items():
-        for gvk in node.get("x-kubernetes-group-version-kind", ()):
-            api_version = f"{gvk['group']}/{gvk['version']}" if gvk["group"] else gvk["version"]
-            found[api_version, gvk["kind"]] = name
-    return found
+    return {"apiVersion": api_version, "kind": kind, **_message(definition, raw, _Walk())}
 
 
 @cache
@@ -98,18 +102,23 @@ def _full(message: str) -> str:
     return f"{_MACHINERY}apis.{message}" if message.startswith("meta.") else f"{_API}{message}"
 
 
-def _message(definition: str, data: bytes, depth: int) -> Obj:
+def _message(definition: str, data: bytes, walk: _Walk) -> Obj:
     """The JSON of a message of that definition."""
     node = facts.definitions().get(definition) or {}
     out: Obj = {}
-    _fill(out, definition, node, data, depth)
+    walk.count()
+    walk.depth += 1
+    if walk.depth > _DEPTH_MAX:
+        raise _Malformed(documents.DEEP)
+    _fill(out, definition, node, data, walk)
+    walk.depth -= 1
     return out
 
 
-def _fill(out: Obj, table_name: str, node: Obj, data: bytes, depth: int) -> None:
+def _fill(out: Obj, table_name: str, node: Obj, data: bytes, walk: _Walk) -> None:
     """Add the fields of a message to `out`; an inlined one has its parent's `node`."""
     table = _tables().get(table_name)
-    if table is None or depth > _DEPTH_MAX:
+    if table is None:
         raise _Malformed(f"{table_name.removeprefix(_API)} is not known here; send JSON")
     properties, required = node.get("properties") or {}, node.get("required") or ()
     for number, value in _fields(data):
@@ -117,24 +126,27 @@ def _fill(out: Obj, table_name: str, node: Obj, data: bytes, depth: int) -> None
         if field is None:
             raise _Malformed(f"field {number} of {table_name.removeprefix(_API)} is not known here; send JSON")
         if field.name in _INLINED:
-            _fill(out, _full(_INLINED[field.name]), node, _bytes(value), depth + 1)
+            _fill(out, _full(_INLINED[field.name]), node, _bytes(value), walk)
             continue
         place = properties.get(field.name)
         if place is None:
             continue  # selfLink and the like: on the wire, no longer in the API
         if place.get("type") == "array":
-            out.setdefault(field.name, []).extend(_items(place["items"], value, depth))
+            found = _items(place["items"], value, walk)
+            walk.count(len(found))
+            out.setdefault(field.name, []).extend(found)
         elif isinstance(place.get("additionalProperties"), dict):
-            key, entry = _entry(place["additionalProperties"], _bytes(value), depth)
+            key, entry = _entry(place["additionalProperties"], _bytes(value), walk)
+            walk.count()
             out.setdefault(field.name, {})[key] = entry
         else:
-            found = _value(place, value, depth)
+            found = _value(place, value, walk)
             # A zero that need not be written means that nothing was said.
             if field.optional or field.name in required or found not in (None, "", 0) or isinstance(found, dict):
                 out[field.name] = found
 
 
-def _items(node: Obj, value: int | bytes, depth: int) -> list[Any]:
+def _items(node: Obj, value: int | bytes, walk: _Walk) -> list[Any]:
     """What one occurrence of a repeated field adds; integers may come packed."""
     if node.get("type") == "integer" and isinstance(value, bytes):
         numbers: list[Any] = []
@@ -143,27 +155,27 @@ def _items(node: Obj, value: int | bytes, depth: int) -> list[Any]:
             number, at = _varint(value, at)
             numbers.append(_signed(number))
         return numbers
-    return [_value(node, value, depth)]
+    return [_value(node, value, walk)]
 
 
-def _entry(node: Obj, data: bytes, depth: int) -> tuple[str, Any]:
+def _entry(node: Obj, data: bytes, walk: _Walk) -> tuple[str, Any]:
     """One entry of a map: its key, and the value or what an absent one means."""
     parts = dict(_fields(data))
     key = _text(parts.get(1, b""))
     value = parts.get(2, b"")
     if node.get("type") == "array":
-        return key, [item for _, found in _fields(_bytes(value)) for item in _items(node["items"], found, depth)]
-    return key, _value(node, value, depth)
+        return key, [item for _, found in _fields(_bytes(value)) for item in _items(node["items"], found, walk)]
+    return key, _value(node, value, walk)
 
 
-def _value(node: Obj, value: int | bytes, depth: int) -> Any:
+def _value(node: Obj, value: int | bytes, walk: _Walk) -> Any:
     """The JSON of a single value in the place `node`."""
     reference = node.get("$ref", "")
     if reference:
         special = _SPECIAL.get(reference.rpartition(".")[2]) if reference.startswith(_MACHINERY) else None
         if special is not None:
             return special(_bytes(value))
-        return _message(reference, _bytes(value), depth + 1)
+        return _message(reference, _bytes(value), walk)
     match node.get("type"):
         case "boolean":
             return bool(value)
@@ -186,10 +198,10 @@ def _time(data: bytes) -> str | None:
     if 1 not in parts:
         return None
     seconds, nanos = parts[1], parts.get(2, 0)
-    if not isinstance(seconds, int) or not isinstance(nanos, int):
+    if not isinstance(seconds, int) or not isinstance(nanos, int) or nanos >= _NANOSECONDS:
         raise _Malformed("a time is expected")
     try:
-        return clock.rfc3339(float(_signed(seconds)))
+        return clock.rfc3339(_signed(seconds))
     except (ValueError, OverflowError) as error:
         raise _Malformed(f"a time is out of range: {error}") from error
 
@@ -214,8 +226,10 @@ def _int_or_string(data: bytes) -> int | str:
 def _raw_json(data: bytes) -> Any:
     raw = _bytes(dict(_fields(data)).get(1, b"")) or b"{}"
     try:
-        return orjson.loads(raw)
-    except orjson.JSONDecodeError as error:
+        return documents.from_json(raw)
+    except documents.TooLarge:
+        raise
+    except documents.DocumentError as error:
         raise _Malformed(f"JSON inside is malformed: {error}") from error
 
 

@@ -12,7 +12,7 @@ from functools import lru_cache
 from homeostat.api import errors, kinds
 from homeostat.api.errors import qualified
 from homeostat.api.kinds import Kind
-from homeostat.apiserver import pipeline
+from homeostat.apiserver import pipeline, warnings
 from homeostat.apiserver.contract import Build, Call, Parts, Reader, RequestInfo, Stage, SubresourceHandler, Writer
 from homeostat.apiserver.feed import Feed
 from homeostat.apiserver.forms import Forms
@@ -133,7 +133,11 @@ class ApiServer:
                 raise errors.method_not_allowed(kind.plural, kind.group, info.verb)
             # Handlers read through the hubs: what was true when the request came must be there.
             await self._feed.catch_up()
-            return await handler(self._call(request, info))
+            call = self._call(request, info)
+            response = await handler(call)
+            if call.warnings:
+                response.headers.update(warnings.headers(call.warnings))
+            return response
         if info.subresource not in _WHOLE:
             raise errors.path_not_found()
         if not info.subresource and info.verb not in kind.verbs:

@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 import orjson
 
+from homeostat.api.documents import DocumentError, from_json
 from homeostat.api.errors import ApiError
 from homeostat.api.kinds import POD
 from homeostat.api.remembered import text_of
@@ -80,7 +81,7 @@ class Templates:
         if known is None:
             return None
         try:
-            metadata = orjson.loads(parts[0])
+            metadata = from_json(parts[0])
             if orjson.dumps(metadata) != parts[0]:
                 return None  # A field given twice, or another spelling.
             pod: Obj = {"apiVersion": "v1", "kind": "Pod", "metadata": metadata}
@@ -88,7 +89,7 @@ class Templates:
                 found = conform(POD, pod, field_validation="Warn", is_json=True)
                 if found.problems or found.missing or pod.get("metadata") is None:
                     return None
-        except (orjson.JSONDecodeError, ApiError):
+        except (DocumentError, ApiError):
             return None
         pod["spec"] = orjson.loads(known)
         return pod

@@ -9,7 +9,7 @@ from homeostat.api.convert import convert
 from homeostat.api.kinds import POD, Kind, stored_as
 from homeostat.api.schema import schema_of
 from homeostat.api.types import Obj
-from homeostat.apiserver import bodies, lifecycle, rules
+from homeostat.apiserver import bodies, lifecycle, rules, warnings
 from homeostat.apiserver.contract import RequestInfo
 from homeostat.apiserver.deletion import Deletes
 from homeostat.apiserver.forms import Form, Forms, list_body
@@ -19,10 +19,6 @@ from homeostat.apiserver.templates import Templates
 from homeostat.apiserver.writing import Write, Writes
 from homeostat.wire import cause
 from homeostat.wire.message import Request, Response, User
-
-# Characters of all warnings of an answer; of each one when all are more than that.
-_WARNINGS_MAX = 4096
-_CUT_WARNING_MAX = 256
 
 
 def cause_of(request: Request, user: User, note: str) -> bytes:
@@ -94,7 +90,7 @@ class Verbs:
         media_type = bodies.media_type(request)
         if media_type not in patch.CONTENT_TYPES:
             raise bodies.unknown_format(patch.CONTENT_TYPES)
-        value = bodies.parse_json(request.body)
+        value = patch.decode(request.body)
         schema = schema_of(kind)
 
         def change(old: Obj) -> Obj:
@@ -122,7 +118,7 @@ class Verbs:
         options = bodies.delete_options(request)
         found = await self._reads.selected(request, info, kind)
         form = self._forms.of(request, kind)
-        warnings: list[str] = []
+        warned: list[str] = []
         for item in found:
             write = self._write(request, info, kind)
             write.namespace, write.name = item.namespace, item.name
@@ -133,10 +129,10 @@ class Verbs:
             except errors.ApiError as error:
                 if error.code != 404:
                     raise
-            warnings += [text for text in write.warnings if text not in warnings]
+            warned += [text for text in write.warnings if text not in warned]
         meta: Obj = {"resourceVersion": str(self._reads.applied)}
         body = list_body(kind, meta, [item.data for item in found]) if form is None else form.many(found, meta)
-        return Response(200, body, _headers(warnings))
+        return Response(200, body, _headers(warned))
 
     def _new(self, write: Write, request: Request) -> Obj:
         """The object of a create, in the shape and version that is stored."""
@@ -164,27 +160,9 @@ class Verbs:
     def _answer(self, status: int, request: Request, write: Write, data: bytes) -> Response:
         form: Form | None = self._forms.of(request, write.kind)
         body = data if form is None else form.one(data)
-        return Response(status, body, _headers(write.warnings) if write.warnings else dict(JSON))
+        return Response(status, body, _headers(write.warnings))
 
 
-def _headers(warnings: list[str]) -> dict[str, str]:
-    """The answer's headers; warnings as RFC 7234 has them, several in one value."""
-    if not warnings:
-        return dict(JSON)
-    quoted = (text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", " ") for text in _bounded(warnings))
-    return {**JSON, "warning": ", ".join(f'299 - "{text}"' for text in quoted)}
-
-
-def _bounded(warnings: list[str]) -> list[str]:
-    """Each warning once, and no more than a header can carry: cut when there are many, as kube-apiserver does."""
-    texts = list(dict.fromkeys(warnings))
-    if sum(map(len, texts)) <= _WARNINGS_MAX:
-        return texts
-    kept: list[str] = []
-    written = 0
-    for text in texts:
-        if written >= _WARNINGS_MAX:
-            break
-        kept.append(text[:_CUT_WARNING_MAX])
-        written += len(kept[-1])
-    return kept
+def _headers(texts: list[str]) -> dict[str, str]:
+    """The answer's headers, with what is warned of."""
+    return {**JSON, **warnings.headers(texts)} if texts else dict(JSON)

@@ -15,9 +15,8 @@ from pathlib import Path
 from typing import Any
 
 import orjson
-import yaml
 
-from homeostat.api import bootstrap, x509
+from homeostat.api import bootstrap, x509, yamldocuments
 from homeostat.api.errors import ApiError
 from homeostat.api.flags import Settings
 from homeostat.client.api_client import ApiClient
@@ -97,13 +96,13 @@ async def _cluster_info(url: str, context: ssl.SSLContext) -> dict[str, str]:
 def _read(kubeconfig: str) -> Found:
     """What the kubeconfig in cluster-info holds. Raises LabError."""
     try:
-        config: Any = yaml.load(kubeconfig, Loader=yaml.CSafeLoader)
+        config: Any = yamldocuments.load(kubeconfig)
         (entry,) = config["clusters"]
         pem = base64.b64decode(entry["cluster"]["certificate-authority-data"], validate=True)
         pki.fingerprint(pem)
         extensions = {each["name"]: each["extension"] for each in entry["cluster"].get("extensions") or ()}
         return Found(pem, Settings.from_dict(extensions.get(bootstrap.SETTINGS) or {}))
-    except (yaml.YAMLError, KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError) as error:
         raise LabError(f"what the cluster says of itself cannot be read: {error}") from error
 
 

@@ -24,6 +24,16 @@ async def sleep(seconds: float) -> None:
     await asyncio.sleep(seconds)
 
 
+def written(moment: datetime) -> str:
+    """A moment in UTC as metav1.Time: whole seconds, four digits for the year."""
+    return f"{moment.replace(tzinfo=None).isoformat(timespec='seconds')}Z"
+
+
+def written_micro(moment: datetime) -> str:
+    """A moment in UTC as metav1.MicroTime."""
+    return f"{moment.replace(tzinfo=None).isoformat(timespec='microseconds')}Z"
+
+
 def rfc3339(epoch_seconds: float) -> str:
     """metav1.Time: whole seconds, UTC, `2026-01-02T03:04:05Z`."""
     return _whole_seconds(int(epoch_seconds))
@@ -32,19 +42,19 @@ def rfc3339(epoch_seconds: float) -> str:
 # Most times that are written are those of the same second.
 @lru_cache(maxsize=64)
 def _whole_seconds(epoch_seconds: int) -> str:
-    return datetime.fromtimestamp(epoch_seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return written(datetime.fromtimestamp(epoch_seconds, UTC))
 
 
 def rfc3339_micro(epoch_seconds: float) -> str:
     """metav1.MicroTime: six fractional digits, UTC, `2026-01-02T03:04:05.000000Z`."""
-    return datetime.fromtimestamp(epoch_seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return written_micro(datetime.fromtimestamp(epoch_seconds, UTC))
 
 
 def rfc3339_nano(epoch_seconds: float) -> str:
     """The CRI log's time: nine fractional digits, UTC."""
     whole = int(epoch_seconds)
     nanoseconds = int((epoch_seconds - whole) * 1e9)
-    return datetime.fromtimestamp(whole, UTC).strftime("%Y-%m-%dT%H:%M:%S") + f".{nanoseconds:09d}Z"
+    return f"{written(datetime.fromtimestamp(whole, UTC))[:-1]}.{nanoseconds:09d}Z"
 
 
 def parse_rfc3339(text: str) -> float:

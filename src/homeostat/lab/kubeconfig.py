@@ -9,6 +9,8 @@ from typing import Any
 
 import yaml
 
+from homeostat.api import yamldocuments
+from homeostat.api.documents import DocumentError
 from homeostat.lab.state import LabError, replace_file
 
 Config = dict[str, Any]
@@ -81,10 +83,10 @@ def dump(config: Config) -> bytes:
 def _read(file: Path) -> Config:
     empty: Config = {"apiVersion": "v1", "kind": "Config", "preferences": {}}
     try:
-        config = yaml.load(file.read_bytes(), Loader=yaml.CSafeLoader)
+        config = yamldocuments.load(file.read_bytes())
     except FileNotFoundError:
         return empty
-    except (OSError, yaml.YAMLError) as error:
+    except (OSError, DocumentError) as error:
         raise LabError(f"{file} is no kubeconfig that can be read ({_first_line(error)}); it was left alone") from error
     if config is None:
         return empty

@@ -10,10 +10,10 @@ import hashlib
 from pathlib import Path
 
 import orjson
-import yaml
 
-from homeostat.api import meta
+from homeostat.api import meta, yamldocuments
 from homeostat.api.defaults import apply_defaults
+from homeostat.api.documents import DocumentError
 from homeostat.api.errors import ApiError
 from homeostat.api.kinds import POD
 from homeostat.api.structural import conform
@@ -49,8 +49,8 @@ def read_folder(folder: Path, node_name: str, now: float) -> dict[str, Obj]:
 def parse(text: bytes, source: str, node_name: str, now: float) -> Obj:
     """The pod of one file as this node runs it. Raises StaticPodError."""
     try:
-        pod = yaml.load(text, Loader=yaml.CSafeLoader)
-    except yaml.YAMLError as error:
+        pod = yamldocuments.load(text)
+    except DocumentError as error:
         raise StaticPodError(f"not YAML: {error}") from error
     _check(pod)
     metadata = dict(pod["metadata"])

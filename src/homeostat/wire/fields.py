@@ -20,6 +20,7 @@ _BODILESS = frozenset({101, 204, 304})
 _PLAIN_PATH = re.compile(r"[A-Za-z0-9/._-]*")
 _TRUE = ("1", "true", "True")
 _NAMES_MAX = 1024
+_NAME_BYTES_MAX = 64
 _names: dict[bytes, str] = {}
 
 
@@ -79,7 +80,7 @@ def field_name(raw: bytes) -> str:
     name = _names.get(raw)
     if name is None:
         name = raw.lower().decode("latin-1")
-        if len(_names) < _NAMES_MAX:
+        if len(_names) < _NAMES_MAX and len(raw) <= _NAME_BYTES_MAX:
             _names[raw] = name
     return name
 

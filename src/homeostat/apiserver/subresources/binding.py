@@ -16,7 +16,7 @@ from homeostat.wire.message import Response
 
 async def bind(call: Call) -> Response:
     """POST pods/NAME/binding, and POST bindings, where the Pod is named in the body. Raises 404, 409, 422."""
-    binding = body_of(call, "Binding")
+    binding = body_of(call)
     metadata = binding.get("metadata") or {}
     name = call.info.name or metadata.get("name") or ""
     if metadata.get("name", name) != name:

@@ -20,7 +20,7 @@ _VIOLATES = "Cannot evict pod as it would violate the pod's disruption budget."
 
 async def evict(call: Call) -> Response:
     """POST pods/NAME/eviction. Raises 400, 404, 409, 429."""
-    eviction = body_of(call, "Eviction")
+    eviction = body_of(call)
     namespace, name = call.info.namespace, call.info.name
     if (eviction.get("metadata") or {}).get("name", name) != name:
         raise errors.bad_request("name in URL does not match name in Eviction object")

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from homeostat.api import errors
+from homeostat.api import kinds
+from homeostat.api.kinds import Kind, Subresource
 from homeostat.api.types import Obj
-from homeostat.apiserver import bodies, protobuf
+from homeostat.apiserver import bodies
 from homeostat.apiserver.contract import Call
 from homeostat.apiserver.documents import json_response
 from homeostat.wire import cause
@@ -15,28 +16,30 @@ from homeostat.wire.message import Response
 CREATED = 201
 
 
-def body_of(call: Call, kind: str) -> Obj:
-    """The object that the client sent, which must be of `kind` where it says one. Raises 400 and 415."""
-    if bodies.media_type(call.request) == protobuf.MEDIA_TYPE:
-        body: Any = protobuf.decode(call.request.body)
-    else:
-        body = bodies.parse(call.request)
-    if not isinstance(body, dict):
-        raise errors.bad_request("the request body is not an object")
-    if body.get("kind", kind) != kind:
-        raise errors.bad_request(f"the request body is a {body.get('kind')}, not a {kind}")
-    for part in ("metadata", "spec"):
-        if not isinstance(body.get(part) or {}, dict):
-            raise errors.bad_request(f"{part} is not an object")
-    return body
+def body_of(call: Call) -> Obj:
+    """The object that the client sent, in the shape that is taken here. Raises 400, 413, 415 and 422."""
+    return typed(call, bodies.parse_object(call.request, _taken(call)), bodies.json_text(call.request))
+
+
+def typed(call: Call, obj: Obj, body: bytes = b"") -> Obj:
+    """The object in its shape; `body` is the JSON that it was decoded from, where it was. Raises 400 and 422."""
+    _, how = bodies.write_options(call.request.query)
+    shaped, problems = bodies.typed(obj, _taken(call), field_validation=how, body=body)
+    call.warnings.extend(problems)
+    return shaped
+
+
+def _taken(call: Call) -> Kind | Subresource:
+    """What a body of this request is of."""
+    kind, name = call.info.kind, call.info.subresource
+    found = kinds.subresource(kind, name) if kind is not None and name else kind
+    assert found is not None  # handlers are those of resources and subresources that exist
+    return found
 
 
 def dry_run(call: Call) -> bool:
-    """Whether nothing is to be kept. Raises 400 on an unknown value."""
-    value = call.request.query.get("dryRun", "")
-    if value not in ("", "All"):
-        raise errors.bad_request(f'dryRun: Unsupported value: "{value}": supported values: "All"')
-    return value == "All"
+    """Whether nothing is to be kept. Raises 422 on an unknown value."""
+    return bodies.write_options(call.request.query)[0]
 
 
 def success(status: int = CREATED) -> Response:

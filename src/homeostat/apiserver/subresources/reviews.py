@@ -43,12 +43,12 @@ class Reviews:
 
     async def self_subject(self, call: Call) -> Response:
         """Who the server thinks the client is."""
-        review = body_of(call, "SelfSubjectReview")
+        review = body_of(call)
         return _answer(call, review, {"userInfo": user_info(call.user)})
 
     async def token(self, call: Call) -> Response:
         """Whose token this is."""
-        review = body_of(call, "TokenReview")
+        review = body_of(call)
         spec = review.get("spec") or {}
         token = spec.get("token") or ""
         if not token:
@@ -65,17 +65,17 @@ class Reviews:
 
     async def self_access(self, call: Call) -> Response:
         """May I."""
-        review = body_of(call, "SelfSubjectAccessReview")
+        review = body_of(call)
         return self._access(call, review, call.user)
 
     async def access(self, call: Call) -> Response:
         """May they."""
-        review = body_of(call, "SubjectAccessReview")
+        review = body_of(call)
         return self._access(call, review, _subject(review))
 
     async def local_access(self, call: Call) -> Response:
         """May they, in this namespace."""
-        review = body_of(call, "LocalSubjectAccessReview")
+        review = body_of(call)
         asked = (review.get("spec") or {}).get("resourceAttributes") or {}
         namespace = asked.get("namespace") or ""
         if namespace != call.info.namespace:
@@ -85,7 +85,7 @@ class Reviews:
 
     async def self_rules(self, call: Call) -> Response:
         """What I may do in a namespace (`kubectl auth can-i --list`)."""
-        review = body_of(call, "SelfSubjectRulesReview")
+        review = body_of(call)
         namespace = (review.get("spec") or {}).get("namespace") or ""
         if not namespace:
             raise errors.bad_request("no namespace on request")

@@ -5,15 +5,15 @@ Rule: pkg/registry/apps/*/storage ScaleREST.
 
 from __future__ import annotations
 
-import orjson
-
 from homeostat.api import errors, patch, selectors
 from homeostat.api.errors import Cause
+from homeostat.api.kinds import Subresource
+from homeostat.api.schema import schema_of
 from homeostat.api.types import Obj
-from homeostat.apiserver import codec
+from homeostat.apiserver import bodies, codec
 from homeostat.apiserver.contract import Call
 from homeostat.apiserver.documents import json_response
-from homeostat.apiserver.subresources.exchange import body_of, write_options
+from homeostat.apiserver.subresources.exchange import body_of, typed, write_options
 from homeostat.wire.message import Response
 
 RESOURCES = ("deployments.apps", "replicasets.apps", "statefulsets.apps", "replicationcontrollers")
@@ -30,7 +30,7 @@ async def scale(call: Call) -> Response:
             raise errors.not_found(kind.plural, kind.group, info.name)
         return json_response(scale_of(obj))
     if info.verb == "update":
-        wanted = body_of(call, "Scale")
+        wanted = body_of(call)
         if (wanted.get("metadata") or {}).get("name", info.name) != info.name:
             raise errors.bad_request("the name of the object does not match the name on the URL")
     elif info.verb != "patch":
@@ -66,18 +66,14 @@ def scale_of(obj: Obj) -> Obj:
 
 
 def _patched(call: Call, current: Obj) -> Obj:
-    try:
-        asked = orjson.loads(call.request.body)
-    except orjson.JSONDecodeError as error:
-        raise errors.bad_request(f"error decoding patch: {error}") from error
-    return patch.apply(call.request.headers.get("content-type", ""), current, asked, None)
+    schema = schema_of(Subresource("scale", "autoscaling", "v1", "Scale"))
+    asked = patch.apply(bodies.media_type(call.request), current, call.request.body, schema)
+    return typed(call, asked)
 
 
 def _resized(obj: Obj, asked: Obj, version: str) -> Obj:
     name = obj["metadata"]["name"]
-    replicas = (asked.get("spec") or {}).get("replicas", 0)
-    if isinstance(replicas, bool) or not isinstance(replicas, int):
-        raise errors.bad_request("spec.replicas is not an integer")
+    replicas: int = (asked.get("spec") or {}).get("replicas", 0)
     if replicas < 0:
         why = f"Invalid value: {replicas}: must be greater than or equal to 0"
         raise errors.invalid("Scale", "autoscaling", name, [Cause("FieldValueInvalid", "spec.replicas", why)])
