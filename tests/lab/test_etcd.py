@@ -58,8 +58,9 @@ def test_the_static_pod_keeps_its_data_on_the_node_and_is_probed_on_its_own_port
     paths = {volume["name"]: volume["hostPath"]["path"] for volume in spec["volumes"]}
     mounts = {mount["name"]: mount["mountPath"] for mount in container["volumeMounts"]}
     assert paths == mounts == {"data": "/var/lib/etcd", "certificates": "/etc/kubernetes/pki"}
-    for probe in ("livenessProbe", "startupProbe"):
-        assert container[probe]["httpGet"] == {"host": "127.0.0.1", "port": 2381, "scheme": "HTTP", "path": "/health"}
+    # Without a leader /health fails: that keeps a member from counting as started, but gets none killed.
+    for probe, path in (("livenessProbe", "/metrics"), ("startupProbe", "/health")):
+        assert container[probe]["httpGet"] == {"host": "127.0.0.1", "port": 2381, "scheme": "HTTP", "path": path}
 
 
 def test_a_log_without_a_known_trouble_says_nothing() -> None:

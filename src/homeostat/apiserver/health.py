@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
+from urllib.parse import parse_qs
 
 from homeostat.api import errors
 from homeostat.store.contract import StoreError
@@ -36,18 +37,30 @@ class Health:
             if name not in checks:
                 raise errors.path_not_found()
             checks = {name: checks[name]}
-        excluded = request.query.get("exclude", "")
+        excluded = _excluded(request)
         failed: list[str] = []
         lines: list[str] = []
         for label, check in checks.items():
-            well = label == excluded or await _passes(check)
+            if label in excluded:
+                lines.append(f"[+]{label} excluded: ok")
+                continue
+            well = await _passes(check)
             failed += [] if well else [label]
             lines.append(f"[+]{label} ok" if well else f"[-]{label} failed: reason withheld")
+        if unknown := sorted(excluded - checks.keys()):
+            quoted = ", ".join(f'"{label}"' for label in unknown)
+            lines.append(f"warn: some health checks cannot be excluded: no matches for {quoted}")
         if failed:
             return Response(500, ("\n".join(lines) + f"\n{root} check failed\n").encode(), dict(_PLAIN))
         if "verbose" in request.query and not name:
             return Response(200, ("\n".join(lines) + f"\n{root} check passed\n").encode(), dict(_PLAIN))
         return Response(200, b"ok", dict(_PLAIN))
+
+
+def _excluded(request: Request) -> set[str]:
+    """The checks to leave out: each `exclude` of the query."""
+    found = parse_qs(request.target.partition(b"?")[2].decode("latin-1")).get("exclude", [])
+    return {*found, request.query.get("exclude", "")} - {""}
 
 
 async def _passes(check: Check) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
+from homeostat.compose import healthz
 from homeostat.compose.leading import candidate, lead
 from homeostat.compose.place import Place
 from homeostat.compose.signing import signer
@@ -28,7 +29,8 @@ async def run(place: Place, stop: asyncio.Event) -> None:
     loops = all_loops(place.settings, authority)
     election = candidate(place, client, "kube-controller-manager")
     manager = Manager(election.writer(), loops, "controller-manager", host=place.here().name)
-    await lead(election, manager.start, manager.stop_loops, stop)
+    async with healthz.serving(place, "kube-controller-manager", certificates.CONTROLLER_MANAGER):
+        await lead(election, manager.start, manager.stop_loops, stop)
     await manager.stop()
     await client.close()
 

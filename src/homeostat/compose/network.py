@@ -80,10 +80,10 @@ def _checker(place: Place, uplinks: Uplinks) -> Check:
     tls = _proxy_tls(place)
     transports: dict[Backend, HttpTransport] = {}
 
-    async def passes(transport: HttpTransport, path: str) -> bool:
+    async def passes(transport: HttpTransport, path: str, **query: str) -> bool:
         try:
             async with asyncio.timeout(_CHECK_SECONDS):
-                return (await transport.send(Request("GET", path), repeatable=False)).status == 200
+                return (await transport.send(Request("GET", path, query), repeatable=False)).status == 200
         except (ApiError, TimeoutError):
             return False
 
@@ -93,7 +93,7 @@ def _checker(place: Place, uplinks: Uplinks) -> Check:
         transport = transports.get(server)
         if transport is None:
             transport = transports[server] = HttpTransport([f"https://{server.host}:{server.port}"], tls=tls)
-        ready, alive = await asyncio.gather(passes(transport, "/readyz"), passes(transport, "/livez"))
+        ready, alive = await asyncio.gather(passes(transport, "/readyz"), passes(transport, "/livez", exclude="etcd"))
         return Health.READY if ready else Health.UNREADY if alive else Health.SILENT
 
     return check

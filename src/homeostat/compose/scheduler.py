@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
+from homeostat.compose import healthz
 from homeostat.compose.leading import candidate, lead
 from homeostat.compose.place import Place
 from homeostat.lab import certificates
@@ -15,6 +16,7 @@ async def run(place: Place, stop: asyncio.Event) -> None:
     client = place.client(certificates.SCHEDULER)
     election = candidate(place, client, "kube-scheduler")
     scheduler = Scheduler(election.writer(), place.settings, host=place.here().name)
-    await lead(election, scheduler.start, scheduler.stop_deciding, stop)
+    async with healthz.serving(place, "kube-scheduler", certificates.SCHEDULER):
+        await lead(election, scheduler.start, scheduler.stop_deciding, stop)
     await scheduler.stop()
     await client.close()

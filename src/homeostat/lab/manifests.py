@@ -12,6 +12,8 @@ from homeostat.lab.state import replace_file
 from homeostat.lab.topology import Cluster, Node
 
 COMPONENTS = ("kube-apiserver", "kube-controller-manager", "kube-scheduler")
+_HEALTH_PORTS = {"kube-controller-manager": 10257, "kube-scheduler": 10259}
+_ALIVE = "/livez?exclude=etcd"
 _BUILTIN = "homeostat:builtin"
 _CPU = {"kube-apiserver": "250m", "kube-controller-manager": "200m", "kube-scheduler": "100m"}
 
@@ -28,6 +30,7 @@ def static_pod(state: str, cluster: Cluster, node: Node, component: str, image: 
         "imagePullPolicy": "Never",
         "command": [component, f"--state={state}", f"--node={node.name}"],
     }
+    container |= _probes(cluster, node, component)
     if component == "kube-apiserver":
         port = cluster.api_server_port
         container["ports"] = [{"name": "https", "containerPort": port, "hostPort": port}]
@@ -48,11 +51,9 @@ def static_pod(state: str, cluster: Cluster, node: Node, component: str, image: 
             {"name": "kubernetes", "hostPath": {"path": state, "type": "Directory"}},
             {"name": "clock", "hostPath": {"path": layout.CLOCK, "type": "DirectoryOrCreate"}},
         ]
-        if component == "kube-apiserver":
-            container |= _probes(cluster, node)
-            if cluster.store == "sqlite":
-                container["volumeMounts"].append({"name": "store", "mountPath": layout.STORE})
-                spec["volumes"].append({"name": "store", "hostPath": {"path": layout.STORE, "type": "Directory"}})
+        if component == "kube-apiserver" and cluster.store == "sqlite":
+            container["volumeMounts"].append({"name": "store", "mountPath": layout.STORE})
+            spec["volumes"].append({"name": "store", "hostPath": {"path": layout.STORE, "type": "Directory"}})
     return {
         "apiVersion": "v1",
         "kind": "Pod",
@@ -65,16 +66,30 @@ def static_pod(state: str, cluster: Cluster, node: Node, component: str, image: 
     }
 
 
-def _probes(cluster: Cluster, node: Node) -> dict[str, Any]:
-    """kubeadm's probes, quicker to see that the server has started."""
+def health_address(cluster: Cluster, node: Node, component: str) -> tuple[str, int]:
+    """The address and port where a component of a master answers health checks."""
+    if component == "kube-apiserver":
+        return node.address, cluster.api_server_port
+    # As with kubeadm; where nodes are no hosts of their own, each has an address of its own on the loopback interface.
+    return ("127.0.0.1" if cluster.contained else node.address), _HEALTH_PORTS[component]
+
+
+def _probes(cluster: Cluster, node: Node, component: str) -> dict[str, Any]:
+    """kubeadm's probes, quicker to see that a server has started, and that it hangs: within 50 s.
+
+    An API server must not be killed for what its store lacks, so liveness leaves the store out; readiness asks for it.
+    """
+    host, port = health_address(cluster, node, component)
 
     def ask(path: str, **timing: int) -> dict[str, Any]:
-        where = {"host": node.address, "port": cluster.api_server_port, "scheme": "HTTPS", "path": path}
-        return {"httpGet": where, "timeoutSeconds": 15, **timing}
+        where = {"host": host, "port": port, "scheme": "HTTPS", "path": path}
+        return {"httpGet": where, "timeoutSeconds": 10, **timing}
 
+    if component != "kube-apiserver":
+        return {"livenessProbe": ask("/healthz", initialDelaySeconds=10, periodSeconds=10, failureThreshold=4)}
     return {
-        "startupProbe": ask("/livez", periodSeconds=1, failureThreshold=240),
-        "livenessProbe": ask("/livez", periodSeconds=10, failureThreshold=8),
+        "startupProbe": ask(_ALIVE, periodSeconds=1, failureThreshold=240),
+        "livenessProbe": ask(_ALIVE, periodSeconds=10, failureThreshold=4),
         "readinessProbe": ask("/readyz", periodSeconds=1, failureThreshold=3),
     }
 
