@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import ssl
 import struct
 
@@ -101,3 +102,19 @@ def test_a_websocket_needs_the_right_to_create(contained: Site) -> None:
         assert 'cannot create resource "pods/exec"' in told
 
     contained.within(tell)
+
+
+@pytest.mark.parametrize("protocol", ["binary.k8s.io", "base64.binary.k8s.io"])
+def test_a_log_is_followed_over_a_websocket(site: Site, protocol: str) -> None:
+    def tell() -> None:
+        path = "/api/v1/namespaces/default/pods/web/log?container=ticker&follow=true"
+        with open_at(site, path, protocol) as socket:
+            assert not socket.recv(timeout=10), "an empty message comes first"
+            heard = b""
+            while heard.count(b"tick\n") < 5:
+                message = socket.recv(timeout=10)
+                assert isinstance(message, str) is protocol.startswith("base64")
+                heard += base64.b64decode(message) if isinstance(message, str) else message
+            assert set(heard.split()) == {b"tick"}
+
+    site.within(tell)

@@ -117,7 +117,7 @@ class WebSocketClient:
             for frame in self.protocol.events_received():
                 if frame.opcode is Opcode.PONG:  # type: ignore[union-attr]
                     self.pongs += 1
-                elif frame.opcode is Opcode.BINARY:  # type: ignore[union-attr]
+                elif frame.opcode in (Opcode.BINARY, Opcode.TEXT):  # type: ignore[union-attr]
                     self._messages.append(bytes(frame.data))  # type: ignore[union-attr]
             self.flush()
         return self._messages.popleft()

@@ -98,6 +98,13 @@ class WebSocket:
         self._protocol.send_binary(data)
         self._send()
 
+    def write_text(self, data: bytes) -> None:
+        """Send a text message, which is UTF-8. Raises as `write`."""
+        if self._protocol.state is not State.OPEN:
+            raise ConnectionResetError("the WebSocket is closed")
+        self._protocol.send_text(data)
+        self._send()
+
     async def drain(self) -> None:
         """See `Duplex`."""
         await self._stream.drain()

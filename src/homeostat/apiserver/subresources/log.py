@@ -5,7 +5,7 @@ Rule: pkg/registry/core/pod/strategy.go, LogLocation, and the kubelet's `contain
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from typing import TypeAlias
 from urllib.parse import quote
 
@@ -13,6 +13,7 @@ from homeostat.api import errors, kinds
 from homeostat.api.types import Obj
 from homeostat.apiserver.contract import Call
 from homeostat.apiserver.numbers import integer
+from homeostat.wire.fields import is_upgrade
 from homeostat.wire.message import Handler, Request, Response
 
 # Takes a Node object, gives the handler that performs requests on that node's kubelet.
@@ -49,7 +50,7 @@ class Logs:
         node_name = (pod.get("spec") or {}).get("nodeName") or ""
         if not node_name:
             # A Pod without a node has no log yet: kube-apiserver answers with an empty one.
-            return Response(200, b"", {"content-type": "text/plain"})
+            return _answer(call.request, b"")
         node = call.reader.get(kinds.NODE, "", node_name)
         if node is None:
             raise errors.not_found("nodes", "", node_name)
@@ -58,7 +59,16 @@ class Logs:
         answer = await self._dial(node)(Request("GET", path, query=passed, user=call.user))
         if answer.status >= 400:
             raise await _refused(answer, info.name)
-        return Response(200, answer.body, {"content-type": "text/plain"})
+        return _answer(call.request, answer.body)
+
+
+def _answer(request: Request, log: bytes | AsyncIterator[bytes]) -> Response:
+    if is_upgrade(request) and request.headers["upgrade"].lower() == "websocket":
+        # It takes 15 ms to import: only for those who use it.
+        from homeostat.apiserver.subresources.logsocket import over_websocket
+
+        return over_websocket(request, log)
+    return Response(200, log, {"content-type": "text/plain"})
 
 
 def chosen_container(pod: Obj, wanted: str) -> str:
