@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from homeostat.api.kinds import CONFIGMAP, POD, SECRET
+from homeostat.api.kinds import CONFIGMAP, EVENT, POD, SECRET
 from homeostat.client.contract import STRATEGIC_PATCH
 from homeostat.kit import clock
 from homeostat.node.isolation import mounting
@@ -205,6 +205,25 @@ def test_an_image_that_cannot_be_had_backs_off_as_kubernetes_does(play: Play, gr
         assert 'Failed to pull image "gone:1": not found' in await stage.events("Failed")
         assert "Error: ImagePullBackOff" in await stage.events("Failed")
         assert any("Image size: 4096 bytes." in text for text in await stage.events("Pulled"))
+
+    play(story, isolated=ground)
+
+
+def test_an_image_that_appears_on_the_node_starts_the_pods_that_wait_for_it(play: Play, ground: Path) -> None:
+    """Its presence is asked for before the pull's back-off (image_manager.go: EnsureImageExists)."""
+
+    async def story(stage: Stage) -> None:
+        stage.runtime.broken["later:1"] = "no registry"
+        await stage.pod(containers=[container("main", image="later:1")])
+        await clock.sleep(80)  # the fourth pull has failed: the next one is 80 s away
+        assert len(stage.runtime.pulls) == 4
+        stage.runtime.present["later:1"] = Image("sha256:later", ("later:1",))
+        await stage.ready(seconds=5)
+        assert len(stage.runtime.pulls) == 4
+        assert 'Container image "later:1" already present on machine' in await stage.events("Pulled")
+        # Looking for it often is not said often: once for each wait.
+        events = (await stage.api.list(EVENT, "default")).items
+        assert sum(event["count"] for event in events if event["reason"] == "BackOff") <= 4
 
     play(story, isolated=ground)
 

@@ -233,7 +233,8 @@ class Performer:
             await self._post_start(pod, action.container, started, sandbox)
 
     def _fail(self, name: str, failure: StartFailure) -> None:
-        self._event("Failed", f"Error: {failure.event}", "Warning")
+        if not failure.known:
+            self._event("Failed", f"Error: {failure.event}", "Warning")
         self._troubles[name] = failure.trouble
         self.note = f"container {name}: {failure.trouble.reason}"
         self._hold(name, failure.retry_at)
@@ -380,9 +381,11 @@ class Performer:
                 self.note = f"container {name}: {trouble.reason}"
 
     def _hold(self, name: str, retry_at: float | None = None) -> None:
-        failures = self._failures.get(name, 0)
-        self._failures[name] = failures + 1
-        self._holds[name] = clock.wall() + _RETRY.delay(failures) if retry_at is None else retry_at
+        if retry_at is None:
+            failures = self._failures.get(name, 0)
+            self._failures[name] = failures + 1
+            retry_at = clock.wall() + _RETRY.delay(failures)
+        self._holds[name] = retry_at
 
     def _succeeded(self, name: str) -> None:
         for memory in (self._troubles, self._holds, self._failures):

@@ -1,7 +1,8 @@
 """Bringing a container's image: pull policies, secrets, one at a time or side by side, and the pause after failures.
 
 Rules: pkg/kubelet/images/image_manager.go. A failed pull of an image for a pod is tried again after 10 s, then twice as
-long each time, up to 300 s; meanwhile the container waits with ImagePullBackOff.
+long each time, up to 300 s; meanwhile the container waits with ImagePullBackOff. An image that somebody puts on the node
+ends the wait.
 """
 
 from __future__ import annotations
@@ -24,6 +25,8 @@ from homeostat.runtime.contract import ImageAuth, Runtime, RuntimeFault
 _FIRST_SECONDS, _CEILING_SECONDS = 10.0, 300.0
 # Between a failure, which shows as ErrImagePull, and the wait that follows it.
 _SHOWN_SECONDS = 1.0
+# How often a container that waits for a pull's back-off looks whether its image is there meanwhile.
+_LOOK_SECONDS = 2.0
 # No node pulls more than this at once, whatever its flags say.
 _PULLS_MAX = 64
 Record = Callable[[Obj, str, str, str], None]
@@ -40,6 +43,8 @@ class ImagePuller:
         most = 1 if serial else config.number("max-parallel-image-pulls") or _PULLS_MAX
         self._turn = asyncio.Semaphore(most)
         self._backoffs: dict[tuple[str, str], tuple[CrashBackoff, str]] = {}
+        # The ends of the waits that an event has told of.
+        self._waits: dict[tuple[str, str], float] = {}
 
     async def bring(self, pod: Obj, container: Obj) -> str:
         """The ID of the container's image, which is then on the node. Raises StartFailure, RuntimeFault, ApiError."""
@@ -53,6 +58,7 @@ class ImagePuller:
             raise StartFailure(Trouble("InvalidImageName", text), event="InvalidImageName")
         present = await self._runtime.image_status(image)
         if present is not None and policy != "Always":
+            self._forget(meta.uid(pod), image)
             text = f'Container image "{image}" already present on machine'
             self._record(pod, "Pulled", text, "Normal")
             return present
@@ -60,7 +66,7 @@ class ImagePuller:
             text = f'Container image "{image}" is not present with pull policy of Never'
             self._record(pod, "ErrImageNeverPull", text, "Warning")
             raise StartFailure(Trouble("ErrImageNeverPull", text), event="ErrImageNeverPull")
-        self._wait_for_backoff(pod, image)
+        self._wait_for_backoff(pod, image, look=policy != "Always")
         return await self._pull(pod, image)
 
     async def _without_images(self, image: str, policy: str) -> str:
@@ -73,17 +79,23 @@ class ImagePuller:
             raise RuntimeFault("ErrImageNeverPull", why)
         return await self._runtime.pull_image(image)
 
-    def _wait_for_backoff(self, pod: Obj, image: str) -> None:
-        held = self._backoffs.get((meta.uid(pod), image))
+    def _wait_for_backoff(self, pod: Obj, image: str, *, look: bool) -> None:
+        """Raises StartFailure while the pause after a failed pull lasts; with `look` it is for a part of it only."""
+        key = meta.uid(pod), image
+        held = self._backoffs.get(key)
         if held is None:
             return
         backoff, error = held
-        ends_at = backoff.ends_at(backoff.updated_at)
-        if clock.wall() < ends_at:
+        ends_at, now = backoff.ends_at(backoff.updated_at), clock.wall()
+        if now < ends_at:
             text = f'Back-off pulling image "{image}"'
-            self._record(pod, "BackOff", text, "Normal")
+            known = self._waits.get(key) == ends_at
+            if not known:
+                self._waits[key] = ends_at
+                self._record(pod, "BackOff", text, "Normal")
             trouble = Trouble("ImagePullBackOff", f"{text}: ErrImagePull: {error}")
-            raise StartFailure(trouble, retry_at=ends_at, event="ImagePullBackOff")
+            retry_at = min(ends_at, now + _LOOK_SECONDS) if look else ends_at
+            raise StartFailure(trouble, retry_at=retry_at, event="ImagePullBackOff", known=known)
 
     async def _pull(self, pod: Obj, image: str) -> str:
         asked = clock.monotonic()
@@ -95,7 +107,7 @@ class ImagePuller:
                 found = await self._try_each(image, auths)
         except RuntimeFault as fault:
             raise self._failed(pod, image, fault) from fault
-        self._backoffs.pop((meta.uid(pod), image), None)
+        self._forget(meta.uid(pod), image)
         done = clock.monotonic()
         took, waited = (durations.format(round(seconds, 3)) for seconds in (done - begun, done - asked))
         size = next((known.size_bytes for known in await self._runtime.images() if known.id == found), 0)
@@ -139,5 +151,9 @@ class ImagePuller:
 
     def forget(self, pod_uid: str) -> None:
         """A pod is gone."""
-        for key in [key for key in self._backoffs if key[0] == pod_uid]:
-            del self._backoffs[key]
+        for uid, image in [key for key in self._backoffs if key[0] == pod_uid]:
+            self._forget(uid, image)
+
+    def _forget(self, pod_uid: str, image: str) -> None:
+        self._backoffs.pop((pod_uid, image), None)
+        self._waits.pop((pod_uid, image), None)
