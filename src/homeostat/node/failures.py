@@ -7,8 +7,8 @@ from homeostat.node.view import Trouble
 
 class StartFailure(Exception):
     """A container could not be created or started; `trouble` is what its status shows. `retry_at` is when to try
-    again, None: after the usual pause. `event` is what the Failed event says, empty: the trouble's message. There is none
-    for what is `known`: it has been said when it began."""
+    again, None: after the usual pause. `event` is what the Failed event says, empty: the trouble's message. There is
+    no event for what is `known`: there was one when it began."""
 
     def __init__(
         self, trouble: Trouble, *, retry_at: float | None = None, event: str = "", known: bool = False

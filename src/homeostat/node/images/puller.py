@@ -1,8 +1,8 @@
 """Bringing a container's image: pull policies, secrets, one at a time or side by side, and the pause after failures.
 
 Rules: pkg/kubelet/images/image_manager.go. A failed pull of an image for a pod is tried again after 10 s, then twice as
-long each time, up to 300 s; meanwhile the container waits with ImagePullBackOff. An image that somebody puts on the node
-ends the wait.
+long each time, up to 300 s; meanwhile the container waits with ImagePullBackOff. An image that somebody puts on the
+node ends the wait.
 """
 
 from __future__ import annotations
