@@ -277,18 +277,13 @@ class Performer:
         found = [c for c in await self._runtime.containers(self._uid) if c.id == action.id]
         if not found or found[0].state is not ContainerState.RUNNING:
             return
-        grace = self._prober.grace(action.id)
+        condemned = self._prober.grace(action.id)
+        grace = spec.grace_seconds(pod) if condemned is None else condemned
         self.note = action.message
         place = await self._place(pod)
+        ip = place.ip if place else ""
         await self._unless_ending(
-            self._stopper.stop(
-                pod,
-                action.container,
-                found[0],
-                place.ip if place else "",
-                grace_seconds=spec.grace_seconds(pod) if grace is None else grace,
-                message=action.message,
-            )
+            self._stopper.stop(pod, action.container, found[0], ip, grace_seconds=grace, message=action.message)
         )
 
     async def _resize(self, pod: Obj, action: Resize) -> None:
