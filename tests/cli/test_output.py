@@ -279,6 +279,24 @@ def test_nodes_that_are_off_or_cut_are_told_apart(
     assert lines[2].endswith("turned off")
 
 
+@pytest.mark.parametrize(
+    ("wanted", "cut", "reason"), [(False, {}, "TurnedOff"), (True, {"master-1": 50.0}, "CutOff")], ids=["off", "cut"]
+)
+def test_what_the_supervisor_knows_counts_before_the_api_has_noticed(
+    command: Command, running: Api, monkeypatch: pytest.MonkeyPatch, wanted: bool, cut: Obj, reason: str
+) -> None:
+    children = [{"node": "master-1", "wanted": wanted}, {"node": "worker-1", "wanted": True}]
+    answers = {"supervisor.sock": {"children": children}, "network.sock": {"cut": cut}}
+    monkeypatch.setattr(control, "ask_async", asked(answers))
+    said = command("status")
+    lines = [line.split() for line in said.out.splitlines()]
+    assert said.code == 1
+    assert [line[:2] for line in lines[2:4]] == [["master-1", "NotReady"], ["worker-1", "Ready"]]
+    assert lines[-1] == ["kube-apiserver-master-1", "no", "0"]
+    (master, _) = orjson.loads(command("status", "-o", "json").out)["nodes"]
+    assert (master["ready"], master["reason"]) == ("Unknown", reason)
+
+
 def test_an_api_that_does_not_answer_is_told_with_what_is_known(command: Command, running: Api) -> None:
     running.error = Unreachable("nobody answers")
     said = command("status")

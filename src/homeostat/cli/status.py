@@ -62,10 +62,24 @@ async def gather(folder: Folder) -> dict[str, Any]:
             state["nodes"].append(row)
         row |= {"address": node.address, "on": powered.get(node.name, False)}
         row["cutForSeconds"] = cut.get(node.name, 0)
+    _count_what_is_known(state)
     if cluster.store == "etcd":
         state["etcd"] = _member_troubles(folder, [node.name for node in cluster.masters()], state["controlPlane"])
     state["healthy"] = not state["trouble"] and all(row["ready"] == "True" for row in state["nodes"])
     return state
+
+
+def _count_what_is_known(state: dict[str, Any]) -> None:
+    """A node that is turned off or cut off is not Ready, nor is what runs there: the API learns that by silence only,
+    up to a minute later."""
+    for row in state["nodes"]:
+        if row["on"] and not row["cutForSeconds"]:
+            continue
+        if row["ready"] == "True":
+            row |= {"ready": "Unknown", "reason": "CutOff" if row["on"] else "TurnedOff"}
+        for pod in state["controlPlane"]:
+            if pod["node"] == row["name"]:
+                pod["ready"] = False
 
 
 def _member_troubles(folder: Folder, masters: list[str], pods: list[dict[str, Any]]) -> list[str]:
