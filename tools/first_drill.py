@@ -20,28 +20,29 @@ import yaml
 from tools import kubectl
 
 from homeostat.api.errors import ApiError
-from homeostat.api.kinds import by_kind
-from homeostat.api.types import Obj
+from homeostat.api.kinds import SERVICE, by_kind
 from homeostat.cli.connect import administering
 from homeostat.cli.drill import FIRST
 from homeostat.cli.drilling import run_drills
 from homeostat.drill.contract import DrillError
 from homeostat.drill.report import text
 from homeostat.kit import clock
+from homeostat.lab import published
 from homeostat.lab.boot import is_running
-from homeostat.lab.nodes import reach
 from homeostat.lab.state import Folder, LabError
 
 HELLO = Path(__file__).parents[1] / "examples" / "hello.yaml"
 COMMAND = Path(sys.executable).parent / "homeostat"
 NAMESPACE = "default"
 _PATIENCE_SECONDS = 30.0
+_READY_SECONDS = 90.0
 
 
 async def launch(folder: Folder) -> str:
-    """Create the sample app's objects; those that exist stay. Returns the app's address."""
+    """Create the sample app's objects; those that exist stay. Returns its URL on this host once it has a ready pod.
+    Raises ApiError, and LabError when no pod becomes ready in time."""
     async with administering(folder) as client:
-        address = ""
+        service = ""
         for obj in yaml.safe_load_all(HELLO.read_text()):
             obj["metadata"].setdefault("namespace", NAMESPACE)
             kind = by_kind(obj["kind"], obj["apiVersion"])
@@ -49,27 +50,30 @@ async def launch(folder: Folder) -> str:
             deadline = clock.monotonic() + _PATIENCE_SECONDS
             while True:
                 try:
-                    made = await client.create(kind, obj)
+                    await client.create(kind, obj)
                     break
                 except ApiError as error:
                     if error.reason == "AlreadyExists":
-                        made = await client.get(kind, obj["metadata"]["name"], NAMESPACE)
                         break
                     # A cluster of a second's age may still be making its first namespace.
                     if clock.monotonic() > deadline:
                         raise
                     await clock.sleep(0.1)
-            spec = made.get("spec") or {}
-            if "clusterIP" in spec:
-                address = outside(folder, spec)
-        return address
+            if kind == SERVICE:
+                service = f"{NAMESPACE}/{obj['metadata']['name']}"
+    return await published_url(folder, service)
 
 
-def outside(folder: Folder, spec: Obj) -> str:
-    """Where clients outside the cluster find a Service: at the load balancer where nodes are hosts of their own."""
-    cluster = folder.load()
-    port = spec["ports"][0]
-    return f"{cluster.gateway}:{port['nodePort']}" if cluster.contained else f"{spec['clusterIP']}:{port['port']}"
+async def published_url(folder: Folder, service: str) -> str:
+    """Where this host finds a Service, once it has a ready endpoint. Raises LabError."""
+    deadline = clock.monotonic() + _READY_SECONDS
+    while clock.monotonic() < deadline:
+        for entry in published.read(folder.published):
+            if entry.open and entry.service == service:
+                return entry.url
+        await clock.sleep(0.1)
+    text = f"no pod of the sample app became ready within {_READY_SECONDS:.0f} s; `kubectl get pods` and "
+    raise LabError(text + f"`homeostat events --name {folder.name}` say why")
 
 
 def cluster_name(arguments: Sequence[str]) -> str:
@@ -85,8 +89,8 @@ def main() -> int:
     elif (code := subprocess.run([COMMAND, "up", "--name", folder.name], check=False).returncode) != 0:
         return code
     try:
-        address = asyncio.run(launch(folder))
-        print(f"\nThe sample app is launched (examples/hello.yaml) at http://{address}/. Now it is broken on purpose,")
+        url = asyncio.run(launch(folder))
+        print(f"\nThe sample app is launched (examples/hello.yaml) at {url}. Now it is broken on purpose,")
         print("while one client asks the app 20 times a second and another reads from the API:\n")
         reports = asyncio.run(
             run_drills(folder, sys.argv[2:] or list(FIRST), say=lambda line: print(f"  {line}", flush=True))
@@ -96,22 +100,20 @@ def main() -> int:
         return 1
     for report in reports:
         print("\n" + "\n".join(text(report, timeline=False)))
-    print(after(folder, address))
+    print(after(folder, url))
     return 0 if all(report.passed for report in reports) else 1
 
 
-def after(folder: Folder, address: str) -> str:
+def after(folder: Folder, url: str) -> str:
     """What to type next: it works in the shell that `make up` was typed in."""
     context = folder.load().context
     home = str(COMMAND)
-    # Without root the lab's network is one of its own.
-    curl = " ".join([*(reach.lab_words(folder) if folder.load().contained else []), "curl"])
     which = "" if folder.name == "homeostat" else f" --name {folder.name}"
     make = "make down" if not which else f"make down HOMEOSTAT_NAME={folder.name}"
     return f"""
 The cluster runs on. kubectl's context is {context!r}. Try:
 
-  {curl} http://{address}/
+  curl {url}
   {kubectl_words()}
   {home} status{which}
   {home} drill list{which}

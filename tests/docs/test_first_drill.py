@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import orjson
 import pytest
 from tools import first_drill
 
-from homeostat.lab.state import Folder
+from homeostat.kit import clock, tasks, virtual
+from homeostat.lab import published
+from homeostat.lab.state import Folder, LabError
 from homeostat.lab.topology import Cluster
-
-SPEC = {"clusterIP": "10.96.0.7", "ports": [{"port": 8080, "nodePort": 30080}]}
 
 
 def saved(tmp_path: Path, runtime: str) -> Folder:
@@ -20,19 +21,30 @@ def saved(tmp_path: Path, runtime: str) -> Folder:
     return folder
 
 
-@pytest.mark.parametrize(("runtime", "address"), [("process", "10.96.0.7:8080"), ("container", "172.30.3.1:30080")])
-def test_the_app_is_named_by_an_address_that_the_host_reaches(tmp_path: Path, runtime: str, address: str) -> None:
-    assert first_drill.outside(saved(tmp_path, runtime), SPEC) == address
+def test_the_app_is_named_by_its_port_on_this_host_once_it_has_one(tmp_path: Path) -> None:
+    folder = saved(tmp_path, "container")
+
+    async def named() -> str:
+        waiting = tasks.spawn(first_drill.published_url(folder, "default/hello"), name="named")
+        await clock.sleep(1.0)
+        assert not waiting.done()
+        other = published.Entry("default/other", "", 30081, 30081, open=True)
+        hello = published.Entry("default/hello", "http", 30080, 40000, open=True)
+        folder.published.write_bytes(orjson.dumps([other, hello]))
+        return await waiting
+
+    assert virtual.run(named, seed=1) == "http://127.0.0.1:40000"
 
 
-def test_what_to_type_next_names_the_app(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(first_drill.reach, "lab_words", lambda folder: ["nsenter", "--"])
-    told = first_drill.after(saved(tmp_path, "container"), "172.30.3.1:30080")
-    assert "\n  nsenter -- curl http://172.30.3.1:30080/\n" in told, "without root the lab's network is entered first"
-    (tmp_path / "two").mkdir()
-    assert "\n  curl http://10.96.0.7:8080/\n" in first_drill.after(
-        saved(tmp_path / "two", "process"), "10.96.0.7:8080"
-    )
+def test_an_app_that_does_not_become_ready_is_an_error_that_says_what_to_ask(tmp_path: Path) -> None:
+    folder = saved(tmp_path, "container")
+    with pytest.raises(LabError, match=r"no pod of the sample app became ready .* `homeostat events --name one` say"):
+        virtual.run(lambda: first_drill.published_url(folder, "default/hello"), seed=1)
+
+
+def test_what_to_type_next_names_the_app(tmp_path: Path) -> None:
+    folder = saved(tmp_path, "container")
+    assert "\n  curl http://127.0.0.1:30080\n" in first_drill.after(folder, "http://127.0.0.1:30080")
 
 
 def test_make_up_is_of_the_cluster_that_the_environment_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -41,5 +53,4 @@ def test_make_up_is_of_the_cluster_that_the_environment_names(tmp_path: Path, mo
     monkeypatch.setenv("HOMEOSTAT_NAME", "one")
     assert first_drill.cluster_name([]) == "one", "as `make down`"
     assert first_drill.cluster_name(["long", "node-long"]) == "long"
-    monkeypatch.setattr(first_drill.reach, "lab_words", lambda folder: [])
-    assert "status --name one\n" in first_drill.after(saved(tmp_path, "container"), "172.30.3.1:30080")
+    assert "status --name one\n" in first_drill.after(saved(tmp_path, "container"), "http://127.0.0.1:30080")

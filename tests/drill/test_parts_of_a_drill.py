@@ -183,7 +183,7 @@ def test_a_chain_leads_back_to_the_root_and_on_to_what_followed() -> None:
 def test_a_line_of_a_chain_says_which_of_several_instances_wrote() -> None:
     led = entry(3, "slice", "controller-manager/endpointslice", note="a pod is ready")
     led["cause"]["instance"] = "master-2_2f1c"
-    assert line(led, NOW).endswith("<- controller-manager/endpointslice on master-2: a pod is ready")
+    assert line(led, NOW)[-1].endswith("<- controller-manager/endpointslice on master-2: a pod is ready")
 
 
 def test_a_chain_with_a_forgotten_root_still_tells_the_rest() -> None:

@@ -62,7 +62,7 @@ def _answer(listener: socket.socket, pid: int) -> None:
             connection.sendall(orjson.dumps({"pid": pid, "children": [], "cut": {}}) + b"\n")
 
 
-@pytest.mark.parametrize("story", ["work", "trouble", "sockets"])
+@pytest.mark.parametrize("story", ["work", "trouble"])
 def test_what_is_done_in_the_labs_network_is_told_in_a_process_of_one_thread(folder: Folder, story: str) -> None:
     """As a command is one; this process may have more (`reach_process` has the stories)."""
     argv = [sys.executable, "-m", "tests.lab.reach_process", story, str(folder.path)]
@@ -70,20 +70,10 @@ def test_what_is_done_in_the_labs_network_is_told_in_a_process_of_one_thread(fol
     assert done.returncode == 0, done.stderr
 
 
-def test_a_command_is_led_there_by_words(folder: Folder) -> None:
-    words = [*reach.lab_words(folder), "ip", "-br", "addr", "show", "lo"]
-    assert words[0] == "nsenter"
-    assert "172.30.77.1" in subprocess.run(words, capture_output=True, text=True, check=True).stdout
-
-
 def test_where_the_host_reaches_the_nodes_nothing_is_entered(folder: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(reach, "apart", lambda _: False)
     monkeypatch.setattr(kernel, "setns", lambda *_: pytest.fail("a namespace was entered"))
     assert reach.in_network(folder, os.getpid) == os.getpid()
-    assert reach.lab_words(folder) == []
-    sockets = reach.Sockets(folder)
-    sockets.make().close()
-    sockets.close()
 
 
 def test_without_a_cluster_that_runs_there_is_no_network(tmp_path: Path) -> None:

@@ -13,9 +13,10 @@ import click
 
 from homeostat.api import meta
 from homeostat.api.errors import ApiError
-from homeostat.api.kinds import NODE
+from homeostat.api.kinds import NODE, SERVICE
 from homeostat.cli.connect import administering
 from homeostat.cli.progress import Progress, progress
+from homeostat.cli.status import published_rows, service_lines
 from homeostat.client.contract import Client
 from homeostat.kit import clock, tasks
 from homeostat.lab import addons
@@ -50,7 +51,7 @@ def boot(wish: lab.Wish) -> None:
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.default_int_handler)
     try:
-        asyncio.run(_come_up(folder, cluster, supervisor, shown, began))
+        services = asyncio.run(_come_up(folder, cluster, supervisor, shown, began))
     except (LabError, KeyboardInterrupt):
         shown.close()
         _give_up(folder, supervisor)
@@ -59,6 +60,8 @@ def boot(wish: lab.Wish) -> None:
     lab.join_kubectl(folder)
     took = clock.monotonic() - began
     click.echo(f"cluster {cluster.name!r} is up after {took:.1f} s; kubectl uses the context {cluster.context!r}")
+    for line in service_lines(published_rows(folder, awaited=services)):
+        click.echo(line)
 
 
 def _give_up(folder: Folder, supervisor: int) -> None:
@@ -78,8 +81,9 @@ def _load(sockets: dict[str, socket.socket]) -> Rooms:
     return Rooms(compose.COMPONENTS, compose.preload, lambda argv: compose.run_component(argv, sockets))
 
 
-async def _come_up(folder: Folder, cluster: Cluster, supervisor: int, shown: Progress, began: float) -> None:
-    """Return when every node is Ready. Raises LabError when something keeps ending or the time is over."""
+async def _come_up(folder: Folder, cluster: Cluster, supervisor: int, shown: Progress, began: float) -> list[str]:
+    """Return when every node is Ready: the Services that there are, as namespace/name. Raises LabError when something
+    keeps ending or the time is over."""
     guard = tasks.spawn(_guard(supervisor, folder), name="up/guard")
     watch = tasks.spawn(_watch(folder, cluster, shown, began), name="up/watch")
     try:
@@ -92,10 +96,10 @@ async def _come_up(folder: Folder, cluster: Cluster, supervisor: int, shown: Pro
         await tasks.stop(*(task for task in (guard, watch) if not task.done()))
     if guard.done() and not guard.cancelled():
         raise LabError(guard.result())
-    watch.result()
+    return watch.result()
 
 
-async def _watch(folder: Folder, cluster: Cluster, shown: Progress, began: float) -> None:
+async def _watch(folder: Folder, cluster: Cluster, shown: Progress, began: float) -> list[str]:
     async with administering(folder) as client:
         await _api_answers(client)
         shown.reached("API", f"answers on https://{lab.API_HOST}:{cluster.api_port}", clock.monotonic() - began)
@@ -111,6 +115,9 @@ async def _watch(folder: Folder, cluster: Cluster, shown: Progress, began: float
             await giving
         finally:
             await tasks.stop(giving)
+        with suppress(ApiError):
+            return [meta.key(service) for service in (await client.list(SERVICE)).items]
+        return []
 
 
 async def _give_addons(client: Client, cluster: Cluster) -> None:

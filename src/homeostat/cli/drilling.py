@@ -40,6 +40,5 @@ async def run_drills(folder: Folder, names: list[str], *, say: Callable[[str], N
             say(f"{drills[name].title}: steady first, then broken")
             reports.append(await conduct(drills[name], stage, say=say))
     finally:
-        stage.close()
         await client.close()
     return reports

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from collections.abc import Collection
 from typing import Any
 
 import click
@@ -30,7 +31,7 @@ def command(name: str, output: str) -> None:
 
 
 async def gather(folder: Folder) -> dict[str, Any]:
-    """The state as data: `healthy`, `running`, `api`, `nodes`, `controlPlane`, `etcd`, `trouble`."""
+    """The state as data: `healthy`, `running`, `api`, `nodes`, `controlPlane`, `etcd`, `services`, `trouble`."""
     from homeostat.lab.control import ask_async
 
     cluster = folder.load()
@@ -43,6 +44,7 @@ async def gather(folder: Folder) -> dict[str, Any]:
         "nodes": [],
         "controlPlane": [],
         "etcd": [],
+        "services": [],
         "trouble": "",
     }
     try:
@@ -52,6 +54,7 @@ async def gather(folder: Folder) -> dict[str, Any]:
         state["trouble"] = f"the cluster is not running ({error})"
         return state
     state["running"] = True
+    state["services"] = published_rows(folder)
     await _ask_api(folder, state)
     cut = supervisor["cut"] if cluster.contained else network["cut"]
     powered = {child["node"]: child["wanted"] for child in supervisor["children"]}
@@ -115,6 +118,28 @@ async def _ask_api(folder: Folder, state: dict[str, Any]) -> None:
         state["controlPlane"].append({**row, "restarts": statuses[0].get("restartCount", 0)})
 
 
+def published_rows(folder: Folder, *, awaited: Collection[str] = ()) -> list[dict[str, str]]:
+    """The ports of this host that lead to Services: `service` (namespace/name), `port` (its name) and `url`. Of the
+    Services in `awaited` those ports as well that open when there is a ready endpoint."""
+    from homeostat.lab.published import read
+
+    found = [entry for entry in read(folder.published) if entry.open or entry.service in awaited]
+    entries = sorted(found, key=lambda entry: (entry.service, entry.port_name))
+    return [{"service": entry.service, "port": entry.port_name, "url": entry.url} for entry in entries]
+
+
+def service_lines(rows: list[dict[str, str]]) -> list[str]:
+    """The Services that this host reaches as a table; nothing without one."""
+    if not rows:
+        return []
+    names = [f"{row['service']}:{row['port']}" if row["port"] else row["service"] for row in rows]
+    width = max(38, max(map(len, names)) + 2)
+    return [
+        f"{'SERVICE':<{width}}ON THIS HOST",
+        *(f"{n:<{width}}{row['url']}" for n, row in zip(names, rows, strict=True)),
+    ]
+
+
 def node_lines(state: dict[str, Any]) -> list[str]:
     """The nodes as a table."""
     lines = [f"{'NODE':<12}{'STATUS':<10}{'ADDRESS':<16}NOTE"]
@@ -137,4 +162,5 @@ def _lines(state: dict[str, Any]) -> list[str]:
         lines.append(f"{'CONTROL PLANE':<38}{'READY':<8}RESTARTS")
         for row in state["controlPlane"]:
             lines.append(f"{row['pod']:<38}{'yes' if row['ready'] else 'no':<8}{row['restarts']}")
-    return lines
+    services = service_lines(state["services"])
+    return [*lines, "", *services] if services else lines

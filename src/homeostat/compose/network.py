@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
+from functools import partial
 
 from homeostat.api.errors import ApiError
 from homeostat.client.api_client import ApiClient
@@ -11,7 +12,8 @@ from homeostat.client.http import HttpTransport
 from homeostat.compose import rotation
 from homeostat.compose.place import Place
 from homeostat.kit import tasks
-from homeostat.lab import certificates
+from homeostat.lab import certificates, hostports
+from homeostat.lab.published import HostListeners, HostPublisher
 from homeostat.lab.relay import Backend, Check, Health, Relay, bound, watch_health
 from homeostat.lab.topology import KUBELET_BEHIND_PORT, KUBELET_PORT, UPLINK_PORT, Node
 from homeostat.lab.uplink import Uplinks, serve_orders
@@ -51,14 +53,19 @@ def _service_proxy(place: Place, uplinks: Uplinks) -> ServiceProxy:
     """The way from outside to the services. Nodes that are hosts have a service proxy each; this one then stands for
     the load balancer in front of a cluster: it asks pods directly, and passes over those that do not answer."""
     cluster = place.cluster
+    open_port = hostports.listening
     if cluster.contained:
         endpoints = cluster.masters()[0].endpoints
         addresses = {"": cluster.gateway}
+        # This process is in the lab's network: ports of the host are opened for it by one that is not.
+        open_port = partial(hostports.asked, place.sockets["host-ports"])
     else:
         endpoints = (f"https://127.0.0.1:{cluster.api_port}",)
-        addresses = {"": "127.0.0.1", **{node.name: node.address for node in cluster.nodes()}}
+        addresses = {"": hostports.HOST, **{node.name: node.address for node in cluster.nodes()}}
+    applier = Applier(uplinks, listeners=HostListeners(place.folder.published, open_port))
+    rules = HostPublisher(applier, addresses[""])
     api = HttpTransport(endpoints, tls=_proxy_tls(place))
-    return ServiceProxy(ApiClient(api, user_agent="kube-proxy"), Applier(uplinks), addresses)
+    return ServiceProxy(ApiClient(api, user_agent="kube-proxy"), rules, addresses)
 
 
 async def _node_relays(uplinks: Uplinks, servers: list[Backend], node: Node) -> list[Relay]:

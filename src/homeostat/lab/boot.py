@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from homeostat.kit import clock, collector, log
-from homeostat.lab import certificates, control, kubeconfig, manifests
+from homeostat.lab import certificates, control, hostports, kubeconfig, manifests
 from homeostat.lab.containers import Containers
 from homeostat.lab.forking import Rooms
 from homeostat.lab.nodes import files, needs, provision, ranges, userspace
@@ -245,8 +245,12 @@ def _supervise(folder: Folder, planned: Plan, load: Load, *, lock: int, api: soc
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     control_socket = control.bind(folder.supervisor_socket)
-    rooms = load({"api": api})
     inherited = [api.fileno(), planned.claim.fileno(), lock]
+    sockets = {"api": api}
+    if planned.cluster.contained:
+        sockets["host-ports"] = hostports.fork([*inherited, control_socket.fileno()])
+        inherited.append(sockets["host-ports"].fileno())
+    rooms = load(sockets)
     lab = None
     if planned.cluster.contained:
         lab = hosts.enter(folder, planned.cluster, rooms, inherited)

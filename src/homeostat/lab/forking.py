@@ -10,7 +10,7 @@ import traceback
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field
 
-from homeostat.kit import collector
+from homeostat.kit import collector, kernel
 from homeostat.lab.title import set_title
 
 _PR_SET_PDEATHSIG = 1
@@ -63,6 +63,31 @@ def fork_component(argv: list[str], run: Component, *, death_signal: int, close:
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(code)
+
+
+def fork_apart(name: str, work: Callable[[], object], *, close: Iterable[int]) -> None:
+    """Fork a process that is no child of this one, which ends all of its own, and that runs `work` and ends.
+
+    It stays in the namespaces that this process has now. `name` is what the kernel calls it; `close` are descriptors
+    that it must not keep.
+    """
+    descriptors = list(close)
+    between = os.fork()
+    if between:
+        os.waitpid(between, 0)
+        return
+    if os.fork():
+        os._exit(0)
+    try:
+        _forget(descriptors)
+        os.setsid()
+        kernel.set_name(name)
+        work()
+    except BaseException:  # noqa: BLE001 - the child of a fork must never return into its parent's work
+        traceback.print_exc()
+    finally:
+        sys.stderr.flush()
+        os._exit(0)
 
 
 def _forget(descriptors: list[int]) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-import socket
 from collections.abc import Awaitable, Callable
 
 import orjson
@@ -85,35 +84,25 @@ class LabStage:
         await ask_async(self._folder.supervisor_socket, {"do": "start-node", "node": node})
         return f"homeostat node start {node}"
 
-    def close(self) -> None:
-        """The stage is needed no more."""
-
     async def ask_app(self) -> None:
         """GET / of the app's Service from outside, on a connection of its own."""
         if self._app is None:
             self._app = self._address((await self._client.get(SERVICE, _APP, _APP_NAMESPACE))["spec"])
-        status = await http_get(*self._app, sock=self._socket())
+        status = await http_get(*self._app)
         if status != 200:
             raise ConnectionError(f"the app answered {status}")
 
     def _address(self, spec: Obj) -> tuple[str, int]:
         return spec["clusterIP"], int(spec["ports"][0]["port"])
 
-    def _socket(self) -> socket.socket | None:
-        """What to reach the app with; None: any socket will do."""
-        return None
-
     async def ask_api(self) -> None:
         """One read through the relay, on a connection of its own."""
         await self._probe()
 
 
-async def http_get(host: str, port: int, path: str = "/", *, sock: socket.socket | None = None) -> int:
+async def http_get(host: str, port: int, path: str = "/") -> int:
     """The status of a plain GET on a fresh connection, its body read to the end. Raises OSError."""
-    if sock is None:
-        reader, writer = await asyncio.open_connection(host, port)
-    else:
-        reader, writer = await _opened(sock, host, port)
+    reader, writer = await asyncio.open_connection(host, port)
     try:
         writer.write(f"GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n".encode())
         answer = await reader.read()
@@ -125,13 +114,3 @@ async def http_get(host: str, port: int, path: str = "/", *, sock: socket.socket
     if len(parts) < 2 or not parts[1].isdigit():
         raise ConnectionResetError("the connection closed before an answer")
     return int(parts[1])
-
-
-async def _opened(sock: socket.socket, host: str, port: int) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-    sock.setblocking(False)
-    try:
-        await asyncio.get_running_loop().sock_connect(sock, (host, port))
-        return await asyncio.open_connection(sock=sock)
-    except BaseException:
-        sock.close()
-        raise

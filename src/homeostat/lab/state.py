@@ -95,6 +95,11 @@ class Folder:
         """Where the network process takes orders."""
         return self.path / "network.sock"
 
+    @property
+    def published(self) -> Path:
+        """Which ports of the host lead to which Services."""
+        return self.path / "published.json"
+
     def node(self, name: str) -> Path:
         """A node's own folder."""
         return self.path / "nodes" / name

@@ -38,13 +38,31 @@ class Links(Protocol):
         ...
 
 
+class Listeners(Protocol):
+    """Where a front's connections come in; plain sockets, or ones of another network."""
+
+    def open(self, front: Front, rule: Rule) -> socket.socket:
+        """A bound socket. Raises OSError."""
+        ...
+
+    def closed(self, front: Front, rule: Rule) -> None:
+        """The front listens no more."""
+        ...
+
+
 class Applier:
-    """Holds one listening socket a front. `apply` is idempotent; `trouble` tells fronts that cannot be opened."""
+    """Holds one listening socket a front, which `listeners` opens (without: one bound to the front's own address).
+    `apply` is idempotent; `trouble` has the fronts that cannot be opened, and why."""
 
     def __init__(
-        self, links: Links, *, on_trouble: Callable[[Front, Rule, str], Awaitable[None]] | None = None
+        self,
+        links: Links,
+        *,
+        listeners: Listeners | None = None,
+        on_trouble: Callable[[Front, Rule, str], Awaitable[None]] | None = None,
     ) -> None:
         self._links = links
+        self._listeners = listeners
         self._plan: dict[Front, Rule] = {}
         self._servers: dict[Front, asyncio.Server] = {}
         self._balancers: dict[Front, Balancer] = {}
@@ -69,18 +87,20 @@ class Applier:
             self._close(front)
 
     def _close(self, front: Front) -> None:
-        self._plan.pop(front, None)
+        rule = self._plan.pop(front, None)
         self._balancers.pop(front, None)
         self.trouble.pop(front, None)
         if server := self._servers.pop(front, None):
             server.close()
+            if self._listeners and rule:
+                self._listeners.closed(front, rule)
 
     async def _open(self, front: Front, rule: Rule) -> None:
         if front.protocol != "TCP":
             await self._report(front, rule, f"{front.protocol} ports are not served by the userspace proxy")
             return
         try:
-            sock = _listening(front)
+            sock = self._listeners.open(front, rule) if self._listeners else bound(front)
         except OSError as error:
             await self._report(front, rule, f"cannot listen on {front.address}:{front.port}: {error.strerror or error}")
             return
@@ -136,8 +156,8 @@ class Applier:
         return None
 
 
-def _listening(front: Front) -> socket.socket:
-    """A bound socket. Raises OSError."""
+def bound(front: Front) -> socket.socket:
+    """A socket bound to the front's own address and port. Raises OSError."""
     sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
     try:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

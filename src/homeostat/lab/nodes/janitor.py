@@ -5,10 +5,8 @@ from __future__ import annotations
 
 import os
 import signal
-import sys
-import traceback
 
-from homeostat.kit import kernel
+from homeostat.lab.forking import fork_apart
 from homeostat.lab.nodes.cgroups import Groups
 
 
@@ -19,24 +17,13 @@ def watch(groups: Groups, inherited: list[int]) -> int:
     own; so call this before that adopts orphans.
     """
     reading, writing = os.pipe2(os.O_CLOEXEC)
-    if between := os.fork():
-        os.close(reading)
-        os.waitpid(between, 0)
-        return writing
-    if os.fork():
-        os._exit(0)
-    try:
-        os.close(writing)
-        for descriptor in inherited:
-            os.close(descriptor)
-        os.setsid()
-        kernel.set_name("homeostat-janit")
+
+    def wait_and_remove() -> None:
         for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
             signal.signal(number, signal.SIG_IGN)
         os.read(reading, 1)
         groups.remove_soon()
-    except BaseException:  # noqa: BLE001 - the child of a fork must never return into its parent's work
-        traceback.print_exc()
-    finally:
-        sys.stderr.flush()
-        os._exit(0)
+
+    fork_apart("homeostat-janit", wait_and_remove, close=[writing, *inherited])
+    os.close(reading)
+    return writing

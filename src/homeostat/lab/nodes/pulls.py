@@ -6,15 +6,10 @@ enters the lab's namespaces, and the socket is made after that and handed over.
 
 from __future__ import annotations
 
-import os
-import signal
 import socket
-import sys
-import traceback
-from typing import NoReturn
 
-from homeostat.kit import kernel
 from homeostat.lab import pullproxy
+from homeostat.lab.forking import fork_apart
 
 PORT = 3128
 
@@ -25,14 +20,8 @@ def fork(inherited: list[int]) -> socket.socket:
     `inherited` are descriptors that it has no use for. It is no child of this process, which ends all of its own.
     """
     ours, theirs = socket.socketpair()
-    between = os.fork()
-    if not between:
-        if os.fork():
-            os._exit(0)
-        ours.close()
-        _run(theirs, inherited)
+    fork_apart("homeostat-pulls", lambda: pullproxy.serve(theirs), close=[*inherited, ours.fileno()])
     theirs.close()
-    os.waitpid(between, 0)
     return ours
 
 
@@ -41,20 +30,3 @@ def listen(channel: socket.socket, address: str) -> str:
     with socket.create_server((address, PORT), backlog=128) as listener:
         pullproxy.hand_over(channel, listener)
     return f"http://{address}:{PORT}"
-
-
-def _run(channel: socket.socket, inherited: list[int]) -> NoReturn:
-    try:
-        for descriptor in inherited:
-            os.close(descriptor)
-        os.setsid()
-        signal.set_wakeup_fd(-1)
-        for number in (signal.SIGCHLD, signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, signal.SIG_DFL)
-        kernel.set_name("homeostat-pulls")
-        pullproxy.serve(channel)
-    except BaseException:  # noqa: BLE001 - the child of a fork must never return into its parent's work
-        traceback.print_exc()
-    finally:
-        sys.stderr.flush()
-        os._exit(0)

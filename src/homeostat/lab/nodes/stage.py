@@ -4,34 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import signal
-import socket
-from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 from homeostat.api.types import Obj
-from homeostat.client.contract import Client
+from homeostat.lab import hostports, published
 from homeostat.lab.control import ask_async
 from homeostat.lab.nodes import enter, layout
-from homeostat.lab.nodes.reach import Sockets
 from homeostat.lab.stage import LabStage
-from homeostat.lab.state import Folder, LabError
+from homeostat.lab.state import LabError
 
 _KILL_SECONDS = 10.0
 
 
 class HostStage(LabStage):
     """Implements `drill.contract.Stage` for such a lab."""
-
-    def __init__(self, folder: Folder, client: Client, probe: Callable[[], Awaitable[None]]) -> None:
-        super().__init__(folder, client, probe)
-        self._sockets = Sockets(folder)
-
-    def close(self) -> None:
-        """Let go of the lab's network."""
-        self._sockets.close()
-
-    def _socket(self) -> socket.socket:
-        return self._sockets.make()
 
     async def _kill(self, node: str, container_id: str) -> str:
         argv = ["docker", "kill", container_id]
@@ -58,8 +44,8 @@ class HostStage(LabStage):
         return f"homeostat node heal {node}"
 
     def _address(self, spec: Obj) -> tuple[str, int]:
-        """The load balancer's: the lab's own address, and the node port."""
-        port = spec["ports"][0].get("nodePort")
-        if not port:
-            raise LabError("the app's Service has no node port: clients from outside have no way to it")
-        return self._folder.load().gateway, int(port)
+        """The Service's port on this host."""
+        for entry in published.read(self._folder.published):
+            if entry.open and any(port.get("nodePort") == entry.node_port for port in spec["ports"]):
+                return hostports.HOST, entry.host_port
+        raise LabError("the app's Service has no port on this host: it has no ready endpoint, or no node port")
