@@ -12,7 +12,7 @@ import uvloop
 from homeostat.apiserver.edge import build_edge
 from homeostat.apiserver.server import ApiServer
 from homeostat.apiserver.settings import Settings
-from homeostat.client.http import HttpTransport
+from homeostat.client.http import HttpTransport, Timing
 from homeostat.store.contract import Store
 from homeostat.store.etcd.store import EtcdStore
 from homeostat.store.sqlite import SqliteStore
@@ -34,11 +34,12 @@ async def begin(store: Store, settings: Settings, ends: AsyncExitStack) -> Handl
     ends.push_async_callback(server.stop)
     edge = await serve(server.handle)
     ends.push_async_callback(edge.close, grace_seconds=0)
-    transport = HttpTransport([f"http://127.0.0.1:{edge.port}"], token="admin")
+    timing = Timing(answer=SECONDS_MAX, watch=SECONDS_MAX)
+    transport = HttpTransport([f"http://127.0.0.1:{edge.port}"], token="admin", timing=timing)
     ends.push_async_callback(transport.close)
 
     async def send(request: Request) -> Response:
-        return await transport.send(request, repeatable=False)
+        return await transport.send(request, repeatable=request.method == "GET")
 
     return send
 
@@ -57,7 +58,7 @@ def test_watchers_that_resume_anywhere_over_sockets(kind: str, tmp_path: Path) -
                 site.servers.append(await begin(store(), settings, ends))
             while not await watch_check.ready(site):
                 await asyncio.sleep(0.02)
-            await watch_check.check(site, seed=7, writes=120, grow=lambda: begin(store(), Settings(), ends))
+            await watch_check.check(site, seed=7, writes=120, pause=0.03, grow=lambda: begin(store(), Settings(), ends))
 
     cluster = EtcdCluster() if kind == "etcd" else None
     try:

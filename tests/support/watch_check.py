@@ -348,17 +348,20 @@ class Check:
 
     async def _end(self, stream: Stream, segment: Segment) -> None:
         """Read until what is to come has come, and a little longer in case that more comes."""
-        while self._pending(segment):
+        complete = self._completeness(segment)
+        while not complete():
             await clock.sleep(0.02)
         await clock.sleep(0.05)
         await stream.stop()
 
-    def _pending(self, segment: Segment) -> bool:
-        wanted, events = segment.wanted, changes_of(segment.events)
+    def _completeness(self, segment: Segment) -> Callable[[], bool]:
+        """A function that says whether the last watch of a watcher has all that is to come."""
+        wanted, events = segment.wanted, segment.events
         if segment.after is not None:
-            return len(events) < len(self.past.expected(wanted, segment.after))
+            count = len(self.past.expected(wanted, segment.after))
+            return lambda: len(changes_of(events)) >= count
         expected = {key_of(obj): revision_of(obj) for obj in self.past.state(wanted, self.load.newest)}
-        return outcome(events) != expected
+        return lambda: outcome(changes_of(events)) == expected
 
 
 async def ready(site: Site) -> bool:
