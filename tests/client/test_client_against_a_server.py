@@ -29,7 +29,7 @@ def talk():
             await store.start()
             server = ApiServer(store, settings=Settings())
             await server.start()
-            client = ApiClient(InProcessTransport([server.handle], User("me", ("system:masters",))))
+            client = ApiClient(InProcessTransport([server.handle], User("system:kube-scheduler", ("system:masters",))))
             await client.create(kinds.NAMESPACE, {"metadata": {"name": "default"}})
             await use(client)
             await client.close()
@@ -144,12 +144,12 @@ def test_a_cause_reaches_the_journal(talk):
     """Why a write was made is asked of the server afterwards (`homeostat why`)."""
 
     async def use(client):
-        why = WriteCause("test/loop", "default/m", "because", (Seen("Pod", "default", "p", 4),))
+        why = WriteCause("scheduler", "default/m", "because", (Seen("Pod", "default", "p", 4),))
         await client.create(kinds.CONFIGMAP, config_map("m"), cause=why)
         await clock.sleep(0.1)
         reply = await client.raw(Request("GET", "/homeostat/journal", {}))
         assert reply.status == 200
-        assert b"test/loop" in reply.body and b"because" in reply.body
+        assert b'"scheduler"' in reply.body and b"because" in reply.body
 
     talk(use)
 

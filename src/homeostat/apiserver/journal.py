@@ -18,15 +18,19 @@ from homeostat.api import errors, kinds
 from homeostat.api.kinds import Kind
 from homeostat.api.types import Obj
 from homeostat.apiserver import codec
+from homeostat.apiserver.contract import Authorizer
 from homeostat.apiserver.feed import Feed
 from homeostat.apiserver.hub import Hub
 from homeostat.apiserver.items import Item
+from homeostat.apiserver.sight import Sight
 from homeostat.apiserver.summary import summarize
 from homeostat.apiserver.window import Change
 from homeostat.kit import clock
 from homeostat.wire.message import Request, Response
 
 _LIMIT, _LIMIT_MAX = 200, 5_000
+# What clients write (phases, reasons) has no bound of its own.
+_SUMMARY_MAX = 1024
 _SETTLE_PERIOD_SECONDS = 1.0
 _SETTLED_A_PERIOD = 100
 _HOLDER = b'"holderIdentity":"'
@@ -66,7 +70,7 @@ class Entry:
         change, self.change = self.change, None
         if change is not None:
             old = None if change.old is None else codec.decode(change.old.data)
-            self.summary = summarize(old, codec.decode(change.item.data), deleted=change.deleted)
+            self.summary = summarize(old, codec.decode(change.item.data), deleted=change.deleted)[:_SUMMARY_MAX]
         return self.summary
 
     def let_go(self) -> None:
@@ -160,14 +164,17 @@ def _holder(item: Item) -> bytes:
 
 
 class JournalPath:
-    """Answers the journal's path."""
+    """Answers the journal's path; `authorizer` says whose entries the user may see."""
 
-    def __init__(self, journal: Journal, feed: Feed) -> None:
+    def __init__(self, journal: Journal, feed: Feed, authorizer: Authorizer | None = None) -> None:
         self._journal = journal
         self._feed = feed
+        self._authorizer = authorizer
 
     async def handle(self, request: Request) -> Response:
-        """The entries that the query asks for. Raises 400."""
+        """The entries that the query asks for, of objects that the user may get. Raises 400."""
+        assert request.user is not None
+        sight = Sight(self._authorizer, request.user)
         query = request.query
         kind = _kind(query.get("kind", ""))
         prefix = kinds.stored_as(kind).prefix if kind else ""
@@ -178,27 +185,32 @@ class JournalPath:
         for entry in self._journal.newest(prefix=prefix, namespace=namespace, name=name):
             if entry.revision <= since or entry.time <= after or len(found) == limit:
                 break
-            found.append(_render(entry))
+            if sight.stored(entry.prefix, entry.namespace, entry.name):
+                found.append(_render(entry, sight))
         if not found and kind and name and not since and not after:
-            found = self._last(kind, namespace, name)
+            found = self._last(kind, namespace, name, sight)
         found.reverse()
         body = orjson.dumps({"oldest": self._journal.oldest, "revision": self._feed.applied, "items": found})
         return Response(200, body, {"content-type": "application/json"})
 
-    def _last(self, kind: Kind, namespace: str, name: str) -> list[Obj]:
+    def _last(self, kind: Kind, namespace: str, name: str, sight: Sight) -> list[Obj]:
         """The last write of an object from before the journal began: its cause is stored with it."""
         home = kinds.stored_as(kind)
         item = self._feed.hub(home.prefix).items.get(f"{namespace}/{name}" if home.namespaced else name)
-        if item is None:
+        if item is None or not sight.stored(home.prefix, namespace if home.namespaced else "", name):
             return []
         entry = Entry(home.prefix, Change(item, item, deleted=False))
-        return [{**_render(entry), "summary": ""}]
+        return [{**_render(entry, sight), "summary": ""}]
 
 
-def _render(entry: Entry) -> Obj:
-    """One entry as JSON; `time` is seconds since the epoch."""
+def _render(entry: Entry, sight: Sight) -> Obj:
+    """One entry as JSON; `time` is seconds since the epoch. What it reacted to is named as far as it may be seen."""
     cause = orjson.loads(entry.cause)
     cause.pop("at", None)
+    # Writes of earlier versions do not say who made them.
+    user = cause.pop("user", None)
+    if seen := cause.get("seen"):
+        cause["seen"] = [each for each in seen if sight.of_kind(each["kind"], each["namespace"], each["name"])]
     return {
         "revision": entry.revision,
         "time": entry.time,
@@ -206,6 +218,7 @@ def _render(entry: Entry) -> Obj:
         "namespace": entry.namespace,
         "name": entry.name,
         "verb": entry.type,
+        "user": user,
         "cause": cause or None,
         "summary": entry.settle(),
     }

@@ -66,7 +66,8 @@ class ApiServer:
         self._watches = Watches(store, feed, settings, negotiator)
         self._verbs = Verbs(self._reads, self._writes, Forms(negotiator), settings, unattended=unattended)
         self._upkeep = Upkeep(store, feed, self._writes, settings)
-        self._special = Special(feed, self._metrics, JournalPath(journal, feed), self._parts.paths)
+        journal_path = JournalPath(journal, feed, self._parts.authorizer)
+        self._special = Special(feed, self._metrics, journal_path, self._parts.paths)
         self._handle = pipeline.chain(self._stages(), self._serve)
         self._running = False
         # Counts stops: a request that began in an earlier life is never answered.

@@ -22,7 +22,7 @@ from homeostat.wire.cause import WriteCause
 from homeostat.wire.message import User
 
 _SERVER = User("system:apiserver", ("system:masters",))
-_CAUSE = WriteCause("apiserver/events", note="older than event-ttl").encode()
+_CAUSE = WriteCause("apiserver/events", note="older than event-ttl", user=_SERVER.name).encode()
 _EVENTS_PERIOD_SECONDS = 60.0
 # What one pass deletes at most: an upkeep must not stand in the way of requests.
 _EVENTS_A_PASS = 500

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
-
 from homeostat.api import errors, patch
 from homeostat.api.convert import convert
 from homeostat.api.kinds import POD, Kind, stored_as
 from homeostat.api.schema import schema_of
 from homeostat.api.types import Obj
-from homeostat.apiserver import bodies, lifecycle, rules, warnings
+from homeostat.apiserver import bodies, causes, lifecycle, rules, warnings
 from homeostat.apiserver.contract import RequestInfo
 from homeostat.apiserver.deletion import Deletes
 from homeostat.apiserver.forms import Form, Forms, list_body
@@ -17,19 +15,7 @@ from homeostat.apiserver.reading import JSON, Reads
 from homeostat.apiserver.settings import Settings
 from homeostat.apiserver.templates import Templates
 from homeostat.apiserver.writing import Write, Writes
-from homeostat.wire import cause
-from homeostat.wire.message import Request, Response, User
-
-
-def cause_of(request: Request, user: User, note: str) -> bytes:
-    """The cause that a write is stored with: what the client says, or else who it is and what it does."""
-    said = cause.decode(request.headers.get(cause.HEADER, ""))
-    return said.encode() if said else _cause_of_user(user.name, note)
-
-
-@lru_cache(maxsize=1024)
-def _cause_of_user(name: str, note: str) -> bytes:
-    return cause.WriteCause(f"user/{name}", note=note).encode()
+from homeostat.wire.message import Request, Response
 
 
 class Verbs:
@@ -55,7 +41,7 @@ class Verbs:
             info.namespace if kind.namespaced else "",
             info.name,
             request.user,
-            cause_of(request, request.user, info.verb),
+            causes.of_request(request, request.user, info.verb),
             subresource=info.subresource,
             dry_run=dry_run,
             field_validation=validation,

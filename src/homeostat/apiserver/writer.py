@@ -7,16 +7,15 @@ from typing import Any
 
 from homeostat.api.kinds import Kind
 from homeostat.api.types import Obj
-from homeostat.apiserver import codec, rules
+from homeostat.apiserver import causes, codec, rules
 from homeostat.apiserver.deletion import Deletes
 from homeostat.apiserver.writing import Write, Writes
-from homeostat.wire.cause import WriteCause
 from homeostat.wire.message import User
 
 
 class ServerWriter:
-    """See the module. Options: `cause` (a WriteCause), `dry_run`, `subresource`, and of a change `preconditions` and
-    `is_read_only` (see `Writes.change`)."""
+    """See the module. Options: `cause` (as `causes` gives it), `dry_run`, `subresource`; of a change `preconditions`
+    and `is_read_only` (see `Writes.change`)."""
 
     def __init__(self, writes: Writes) -> None:
         self._writes = writes
@@ -50,13 +49,12 @@ class ServerWriter:
 
 
 def _write(kind: Kind, namespace: str, name: str, user: User, *, options: Obj, note: str) -> Write:
-    cause = options.get("cause") or WriteCause(f"user/{user.name}", note=note)
     return Write(
         kind,
         namespace,
         name,
         user,
-        cause.encode(),
+        options.get("cause") or causes.of_user(user.name, note),
         dry_run=bool(options.get("dry_run") or options.get("dryRun")),
         options={key: value for key, value in options.items() if key not in ("cause", "dry_run", "subresource")},
     )

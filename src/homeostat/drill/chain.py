@@ -81,8 +81,13 @@ def line(entry: Obj, zero: float, *, marker: str = "  ", width: int | None = Non
     if instance := cause.get("instance"):
         # The holder of a lease is its host and a UUID.
         who += f" on {instance.rpartition('_')[0] or instance}"
+    user = entry.get("user") or ""
+    # A component's name says who it is: only what is not its own user is worth the room.
+    if user.removeprefix("system:node:").removeprefix("system:kube-") not in who:
+        who += f" as {user}"
     note = f": {cause['note']}" if cause.get("note") else ""
-    head, because = f"{marker} {when}  ", f"<- {who}{note}"
+    head, because = f"{marker} {when}  ", _printable(f"<- {who}{note}")
+    what = _printable(what)
     if width is None or len(head) + len(what) + len(because) + 2 <= width:
         return [f"{head}{what}  {because}"]
     # The cause begins a line of its own, so that it is found at a glance.
@@ -90,3 +95,8 @@ def line(entry: Obj, zero: float, *, marker: str = "  ", width: int | None = Non
     wrapped = [textwrap.wrap(text, max(20, width - len(head)), subsequent_indent="  ") for text in (what, because)]
     first, *others = [each for part in wrapped for each in part]
     return [head + first, *(indent + other for other in others)]
+
+
+def _printable(text: str) -> str:
+    """The text with what is no character to print (of names and notes that clients chose) escaped."""
+    return text if text.isprintable() else "".join(c if c.isprintable() else f"\\x{ord(c):02x}" for c in text)

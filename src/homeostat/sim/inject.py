@@ -21,9 +21,7 @@ from homeostat.sim.faults import Fault
 from homeostat.sim.processes import Worker
 from homeostat.sim.user import User
 from homeostat.sim.workload import App, Daemon
-from homeostat.wire.cause import WriteCause
 
-_CAUSE = WriteCause("user/kubectl")
 _EVICTING_SECONDS_MAX = 60.0
 # What may leave a controller in doubt about its own writes, or with a stale view of those of another.
 _DISTURBING = (faults.KillApiServer, faults.Compact, faults.StoreAway, faults.LoseLeader, faults.Roughen)
@@ -211,7 +209,7 @@ class Injector:
                 await self._delete_pod(fault)
             case faults.DeleteNode(worker=number):
                 name = self._worker(number).name
-                await self._insist(lambda: self._cluster.user.delete(NODE, name, cause=_CAUSE))
+                await self._insist(lambda: self._cluster.user.delete(NODE, name))
             case faults.Scale(app=key, replicas=replicas) if key in wanted.apps:
                 await user.change_app(replace(wanted.apps[key], replicas=replicas))
             case faults.Rollout(app=key, back=back) if key in wanted.apps:
@@ -262,7 +260,7 @@ class Injector:
 
         async def attempt() -> None:
             try:
-                await self._cluster.user.delete(POD, name, namespace, options=options, cause=_CAUSE)
+                await self._cluster.user.delete(POD, name, namespace, options=options)
             except ApiError as error:
                 # Another pod has the name by now.
                 if error.reason != "Conflict":
@@ -273,7 +271,7 @@ class Injector:
     async def _cordon(self, node: str, *, unschedulable: bool) -> None:
         patch = {"spec": {"unschedulable": unschedulable or None}}
         self._cluster.transcript.say("user", f"{'cordons' if unschedulable else 'uncordons'} {node}")
-        await self._insist(lambda: self._cluster.user.patch(NODE, node, "", patch, cause=_CAUSE))
+        await self._insist(lambda: self._cluster.user.patch(NODE, node, "", patch))
 
     async def _evict_all(self, node: str) -> None:
         """What kubectl drain does, daemons' pods left alone; as with --timeout, it gives up on what a budget keeps."""
@@ -291,7 +289,7 @@ class Injector:
 
         async def attempt() -> None:
             try:
-                await self._cluster.user.create(POD, eviction, subresource="eviction", cause=_CAUSE)
+                await self._cluster.user.create(POD, eviction, subresource="eviction")
             except ApiError as error:
                 if error.reason != "Conflict":
                     raise

@@ -10,12 +10,10 @@ from homeostat.api.kinds import DAEMONSET, DEPLOYMENT, NAMESPACE, PDB, POD, SERV
 from homeostat.api.types import Obj
 from homeostat.sim import workload
 from homeostat.sim.workload import App, Daemon
-from homeostat.wire.cause import WriteCause
 
 if TYPE_CHECKING:
     from homeostat.sim.cluster import SimCluster
 
-_CAUSE = WriteCause("user/kubectl")
 _RESERVED = ("default", "kube-system", "kube-public", "kube-node-lease")
 
 
@@ -109,7 +107,7 @@ class User:
 
         async def attempt() -> None:
             try:
-                await self._cluster.user.create(kind, obj, cause=_CAUSE)
+                await self._cluster.user.create(kind, obj)
             except ApiError as error:
                 if error.reason == "Forbidden" and "terminated" in error.message:
                     raise ApiError(503, "ServiceUnavailable", "the namespace is still going") from error
@@ -123,8 +121,8 @@ class User:
 
     async def _patch(self, kind: Kind, name: str, namespace: str, patch: Obj) -> None:
         user = self._cluster.user
-        await self._cluster.insist(lambda: user.patch(kind, name, namespace, patch, cause=_CAUSE))
+        await self._cluster.insist(lambda: user.patch(kind, name, namespace, patch))
 
     async def _delete(self, kind: Kind, name: str, namespace: str, propagation: str = "Background") -> None:
         user, options = self._cluster.user, {"propagationPolicy": propagation}
-        await self._cluster.insist(lambda: user.delete(kind, name, namespace, options=options, cause=_CAUSE))
+        await self._cluster.insist(lambda: user.delete(kind, name, namespace, options=options))

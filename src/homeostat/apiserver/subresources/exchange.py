@@ -7,10 +7,9 @@ from typing import Any
 from homeostat.api import kinds
 from homeostat.api.kinds import Kind, Subresource
 from homeostat.api.types import Obj
-from homeostat.apiserver import bodies
+from homeostat.apiserver import bodies, causes
 from homeostat.apiserver.contract import Call
 from homeostat.apiserver.documents import json_response
-from homeostat.wire import cause
 from homeostat.wire.message import Response
 
 CREATED = 201
@@ -51,7 +50,6 @@ def success(status: int = CREATED) -> Response:
 
 def write_options(call: Call) -> dict[str, Any]:
     """How `Writer.change` is to write on behalf of this call: which subresource, whether for good, and why."""
-    said = cause.decode(call.request.headers.get(cause.HEADER, ""))
     note = f"{call.info.verb} {call.info.resource}/{call.info.subresource}"
-    why = said or cause.WriteCause(f"user/{call.user.name}", note=note)
+    why = causes.of_request(call.request, call.user, note)
     return {"subresource": call.info.subresource, "dry_run": dry_run(call), "cause": why}

@@ -1,0 +1,55 @@
+"""Whose objects a user may read, for answers that speak of many kinds at once: the journal.
+
+A right to the journal's path is no right to what it speaks of: each entry is shown to those who may get its object.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+
+from homeostat.api import kinds
+from homeostat.apiserver.contract import Authorizer, RequestInfo
+from homeostat.wire.message import User
+
+
+class Sight:
+    """What `user` may get, for the length of one request; without an authorizer, everything."""
+
+    def __init__(self, authorizer: Authorizer | None, user: User) -> None:
+        self._authorizer = authorizer
+        self._user = user
+        self._known: dict[tuple[str, str, str, str], bool] = {}
+
+    def stored(self, prefix: str, namespace: str, name: str) -> bool:
+        """Whether the user may get the object below a store's prefix."""
+        _, _, group, plural, _ = prefix.split("/")
+        return self.object("" if group == "core" else group, plural, namespace, name)
+
+    def of_kind(self, kind: str, namespace: str, name: str) -> bool:
+        """Whether the user may get an object of a kind that is known by its name alone."""
+        resources = _resources(kind)
+        return bool(resources) and all(self.object(*each, namespace, name) for each in resources)
+
+    def object(self, group: str, plural: str, namespace: str, name: str) -> bool:
+        """Whether the user may get an object: all of a cluster, all of the namespace, or the one of that name."""
+        if self._authorizer is None:
+            return True
+        places = (("", ""), (namespace, ""), (namespace, name))
+        return any(self._may(group, plural, *place) for place in places)
+
+    def _may(self, group: str, plural: str, namespace: str, name: str) -> bool:
+        assert self._authorizer is not None
+        key = (group, plural, namespace, name)
+        known = self._known.get(key)
+        if known is None:
+            asked = RequestInfo(
+                "get", "", is_resource=True, group=group, version="*", resource=plural, namespace=namespace, name=name
+            )
+            known = self._known[key] = self._authorizer.allowed(self._user, asked)[0]
+        return known
+
+
+@cache
+def _resources(kind: str) -> tuple[tuple[str, str], ...]:
+    """The groups and plurals of the kinds that have this name."""
+    return tuple((each.group, each.plural) for each in kinds.all_kinds() if each.kind == kind)
