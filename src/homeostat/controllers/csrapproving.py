@@ -35,12 +35,12 @@ _PROXY = ("proxyclient", "Auto approving the service proxy's client certificate 
 
 
 def loop(*, approve_serving: bool, plan: NodePlan | None = None) -> Loop:
-    """The loop. Without a `plan` no node is planned, and nothing is made of machines that joined before."""
-    known = plan if plan is not None else NodePlan()
+    """The loop. Without a `plan` no node is planned, no join is written down, and no serving certificate approved."""
 
     def decide(key: Key, world: World) -> list[Action]:
-        if key == _RECORD:
-            return _keep_record(known, world)
+        record = world.get(CONFIGMAP, nodeplan.NAMESPACE, nodeplan.NAME) if plan is not None else None
+        if plan is not None and key == _RECORD:
+            return [] if record is not None else [_written(nodeplan.first_record(plan, world), record)]
         request = world.get(CSR, "", key)
         if request is None or conditions(request) or (request.get("status") or {}).get("certificate"):
             return []
@@ -54,26 +54,25 @@ def loop(*, approve_serving: bool, plan: NodePlan | None = None) -> Loop:
             return []
         if signer == signers.KUBELET_CLIENT:
             own = spec.get("username") == asked.common_name
-            return _renewal(request) if own else _join(request, asked, known, world)
+            return _renewal(request) if own else _join(request, asked, plan, world, record)
         if signer == signers.CLIENT and (asked.common_name, asked.organizations) == (_PROXY_USER, ()):
             return [IfAllowed(_review(request, _PROXY), (_approved(request, _PROXY[1]),), (Later(_RETRY_SECONDS),))]
-        if signer == signers.KUBELET_SERVING and approve_serving:
-            return _serving(request, asked, known, world)
+        if signer == signers.KUBELET_SERVING and approve_serving and plan is not None:
+            return _serving(request, asked, plan.names_of(_node_of(asked), record), world)
         return []
 
     def nothing(old: Obj | None, new: Obj | None, world: World) -> tuple[Key, ...]:
         return ()
 
-    watches = (Watch(CSR), Watch(NODE, nothing), Watch(CONFIGMAP, nothing))
-    return Loop("csrapproving", watches, decide, start_keys=() if plan is None else (_RECORD,))
+    watches = (Watch(CSR), Watch(NODE, nothing))
+    if plan is None:
+        return Loop("csrapproving", watches, decide)
+    # Machines that joined before there was a record are in it from the start.
+    return Loop("csrapproving", (*watches, Watch(CONFIGMAP, nothing)), decide, start_keys=(_RECORD,))
 
 
-def _keep_record(plan: NodePlan, world: World) -> list[Action]:
-    """Machines that joined before there was a record are in it from the start."""
-    if world.get(CONFIGMAP, nodeplan.NAMESPACE, nodeplan.NAME) is not None:
-        return []
-    note = "which addresses joined nodes have is written down"
-    return [Create(CONFIGMAP, nodeplan.first_record(plan, world), ignore_exists=True, note=note)]
+def _node_of(asked: Asked) -> str:
+    return asked.common_name.removeprefix(signers.NODE_PREFIX)
 
 
 def _renewal(request: Obj) -> list[Action]:
@@ -84,29 +83,28 @@ def _renewal(request: Obj) -> list[Action]:
     return list(decision)
 
 
-def _join(request: Obj, asked: Asked, plan: NodePlan, world: World) -> list[Action]:
+def _join(request: Obj, asked: Asked, plan: NodePlan | None, world: World, record: Obj | None) -> list[Action]:
     """Somebody asks for the identity of a node: who may, gets it with the addresses that it names, or a reason."""
-    name = asked.common_name.removeprefix(signers.NODE_PREFIX)
+    name = _node_of(asked)
     text = meta.annotations(request).get(bootstrap.ADDRESSES, "")
     addresses = [each.strip() for each in text.split(",") if each.strip()]
-    problem = nodeplan.join_problem(plan, name, addresses, world)
+    problem = nodeplan.join_problem(plan or NodePlan(), name, addresses, world, record)
     if problem:
         denied = with_condition(request, "Denied", "NotForJoining", problem)
         then: tuple[Action, ...] = (Update(CSR, denied, subresource="approval", note=problem),)
     else:
-        then = (*_bind(name, addresses, plan, world), _approved(request, _OTHER[1]))
+        then = (_approved(request, _OTHER[1]),)
+        if plan is not None:
+            # Where it is stands written before it gets its identity.
+            bound = nodeplan.with_binding(record or nodeplan.first_record(plan, world), name, addresses)
+            then = then if bound == record else (_written(bound, record), *then)
     return [IfAllowed(_review(request, _OTHER), then, (Later(_RETRY_SECONDS),))]
 
 
-def _bind(name: str, addresses: list[str], plan: NodePlan, world: World) -> list[Action]:
-    """Write down where the node is, before it gets its identity."""
-    record = world.get(CONFIGMAP, nodeplan.NAMESPACE, nodeplan.NAME)
-    note = f"node {name} joins"
-    if record is None:
-        made = nodeplan.with_binding(nodeplan.first_record(plan, world), name, addresses)
-        return [Create(CONFIGMAP, made, note=note)]
-    bound = nodeplan.with_binding(record, name, addresses)
-    return [] if bound == record else [Update(CONFIGMAP, bound, note=note)]
+def _written(wanted: Obj, record: Obj | None) -> Action:
+    """Write down what joined nodes are bound to."""
+    note = "which addresses joined nodes have is written down"
+    return Create(CONFIGMAP, wanted, note=note) if record is None else Update(CONFIGMAP, wanted, note=note)
 
 
 def _review(request: Obj, permission: tuple[str, str]) -> Obj:
@@ -121,15 +119,14 @@ def _approved(request: Obj, message: str) -> Update:
     return Update(CSR, changed, subresource="approval", note=message.rstrip("."))
 
 
-def _serving(request: Obj, asked: Asked, plan: NodePlan, world: World) -> list[Action]:
-    """Approved when the node asks for itself, and only for names and addresses that others gave it."""
+def _serving(request: Obj, asked: Asked, known: set[str], world: World) -> list[Action]:
+    """Approved when the node asks for itself, and only for `known`: the names and addresses that others gave it."""
     if request["spec"].get("username") != asked.common_name:
         return []
-    name = asked.common_name.removeprefix(signers.NODE_PREFIX)
+    name = _node_of(asked)
     node = world.get(NODE, "", name)
     if node is None or meta.deleting(node):
         return [Later(_NODE_SECONDS)]
-    known = plan.names_of(name, world.get(CONFIGMAP, nodeplan.NAMESPACE, nodeplan.NAME))
     foreign = [each for each in (*asked.dns_names, *asked.addresses) if each not in known]
     if foreign:
         why = f"node {name} is not known by {', '.join(foreign)}: neither the cluster's plan nor its join says so"

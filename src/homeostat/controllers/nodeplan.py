@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 
 from homeostat.api import meta, names
-from homeostat.api.kinds import CONFIGMAP, NODE
+from homeostat.api.kinds import NODE
 from homeostat.api.types import Obj
 from homeostat.loop.contract import World
 
@@ -60,7 +60,7 @@ class NodePlan:
             return f"node name {name} is that of an API server, of a Service or an address; choose another"
         return ""
 
-    def address_problem(self, text: str, name: str, world: World) -> str:
+    def address_problem(self, text: str, name: str, world: World, record: Obj | None) -> str:
         """Why node `name` cannot be bound to an address; empty when it can."""
         address = _address(text)
         if address is None:
@@ -69,7 +69,6 @@ class NodePlan:
             return f"{text} is not the address of a machine"
         if str(address) in self.servers or any(address in ip_network(each) for each in self.ranges):
             return f"{text} is an address of the API servers or of Services; give the machine's own by --node-address"
-        record = world.get(CONFIGMAP, NAMESPACE, NAME)
         for other in map(meta.name, world.list(NODE)):
             if other != name and str(address) in {self.address_of(other), *(bound_addresses(record, other) or ())}:
                 return f"{text} is the address of node {other}; give the machine's own by --node-address"
@@ -91,7 +90,7 @@ def bound_addresses(record: Obj | None, name: str) -> list[str] | None:
     return None if text is None else [each.strip() for each in text.split(",") if each.strip()]
 
 
-def join_problem(plan: NodePlan, name: str, addresses: Sequence[str], world: World) -> str:
+def join_problem(plan: NodePlan, name: str, addresses: Sequence[str], world: World, record: Obj | None) -> str:
     """Why a machine cannot have the identity of node `name`, at these addresses; empty when it can."""
     node = world.get(NODE, "", name)
     if plan.name_problem(name):
@@ -101,7 +100,7 @@ def join_problem(plan: NodePlan, name: str, addresses: Sequence[str], world: Wor
         return f"a node {name} exists and is Ready; `kubectl delete node {name}` first, or choose another --node-name"
     if len(addresses) > _ADDRESSES_MAX:
         return f"a node has at most {_ADDRESSES_MAX} addresses, not {len(addresses)}"
-    problems = (plan.address_problem(each, name, world) for each in addresses)
+    problems = (plan.address_problem(each, name, world, record) for each in addresses)
     return next((problem for problem in problems if problem), "")
 
 
@@ -119,7 +118,7 @@ def first_record(plan: NodePlan, world: World) -> Obj:
         name = meta.name(node)
         if not plan.name_problem(name):
             said = [each["address"] for each in (node.get("status") or {}).get("addresses") or ()]
-            own = [each for each in said if not plan.address_problem(each, name, world)]
+            own = [each for each in said if not plan.address_problem(each, name, world, None)]
             data[name] = ",".join(own[:_ADDRESSES_MAX])
     metadata = {"name": NAME, "namespace": NAMESPACE, "annotations": {"kubernetes.io/description": _NOTE}}
     return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": data}
