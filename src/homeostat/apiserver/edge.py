@@ -22,6 +22,7 @@ from homeostat.apiserver.admission.pod_defaults import DefaultTolerationSeconds,
 from homeostat.apiserver.admission.pod_security import PodSecurity
 from homeostat.apiserver.admission.priority import Priority
 from homeostat.apiserver.admission.rbac_escalation import RbacEscalation
+from homeostat.apiserver.admission.runtime_class import RuntimeClass
 from homeostat.apiserver.admission.service_account import ServiceAccount
 from homeostat.apiserver.admission.service_addresses import ServiceAddresses
 from homeostat.apiserver.allocation import Addresses, NodePorts
@@ -162,6 +163,7 @@ def _admission(config: EdgeConfig, reader: Reader, rbac: Rbac) -> Sequence[Admis
         PodSecurity(reader, config.pod_security),
         Priority(reader),
         tolerations,
+        RuntimeClass(reader),
         RbacEscalation(rbac),
         CertificateIdentity(),
     )

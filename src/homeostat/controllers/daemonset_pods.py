@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 
 from homeostat.api import meta
 from homeostat.api.kinds import DAEMONSET
+from homeostat.api.tolerations import tolerates
 from homeostat.api.types import Obj
 from homeostat.controllers import node_affinity, taints
-from homeostat.controllers.tainteviction import tolerates
 
 HASH_LABEL = "controller-revision-hash"
 GENERATION_LABEL = "pod-template-generation"

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 
 from homeostat.api import meta
 from homeostat.api.kinds import NODE, POD
+from homeostat.api.tolerations import tolerates
 from homeostat.api.types import Obj
 from homeostat.controllers import taints
 from homeostat.controllers.writing import STRATEGIC
@@ -69,18 +70,6 @@ def _node_keys(old: Obj | None, new: Obj | None, world: World, memory: Memory) -
 
 def _tolerations(pod: Obj) -> list[Obj]:
     return pod["spec"].get("tolerations") or []
-
-
-def tolerates(toleration: Obj, taint: Obj) -> bool:
-    """Whether one toleration covers one taint (v1.Toleration.ToleratesTaint)."""
-    if toleration.get("effect") and toleration["effect"] != taint.get("effect"):
-        return False
-    if toleration.get("key") and toleration["key"] != taint.get("key"):
-        return False
-    if toleration.get("operator") == "Exists":
-        return True
-    same_value = (toleration.get("value") or "") == (taint.get("value") or "")
-    return bool(toleration.get("key")) and toleration.get("operator", "Equal") == "Equal" and same_value
 
 
 def evict(key: Key, world: World, memory: Memory) -> list[Action]:

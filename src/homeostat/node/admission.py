@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from homeostat.api import meta, quantity
+from homeostat.api import meta, podresources, quantity
 from homeostat.api.hostports import clash, host_ports
 from homeostat.api.selectors import Requirement
 from homeostat.api.types import Obj
@@ -25,15 +25,14 @@ def refusal(
     places = int(quantity.of(allocatable.get("pods", "110")).value)
     if len(others) + 1 > places:
         return _short("pods", 1, len(others), places)
+    wanted, used = _requests(pod), [_requests(other) for other in others]
     for resource in ("cpu", "memory", "ephemeral-storage"):
-        wanted = _request(pod, resource)
-        if not wanted or resource not in allocatable:
+        if resource not in wanted or resource not in allocatable:
             continue
-        capacity = quantity.of(allocatable[resource]).milli
-        used = sum(_request(other, resource) for other in others)
-        if used + wanted > capacity:
-            unit = 1 if resource == "cpu" else 1000
-            return _short(resource, wanted // unit, used // unit, capacity // unit)
+        capacity = podresources.amount_of(resource, allocatable[resource])
+        held = sum(requests.get(resource, 0) for requests in used)
+        if held + wanted[resource] > capacity:
+            return _short(resource, wanted[resource], held, capacity)
     ports = host_ports(spec.spec(pod))
     if ports and any(clash(ports, host_ports(spec.spec(other))) for other in others):
         why = "Pod was rejected: Predicate NodePorts failed: node(s) didn't have free ports for the requested pod ports"
@@ -67,27 +66,18 @@ def _term_matches(term: Obj, labels: Mapping[str, str]) -> bool:
     )
 
 
-def _request(pod: Obj, resource: str) -> int:
-    """What the pod asks for, in thousandths: app containers and sidecars together, or the largest init container."""
-    running = sum(_of(c, resource) for c in spec.mains(pod))
-    peak = sidecars = 0
-    for init in spec.inits(pod):
-        amount = _of(init, resource)
-        if spec.is_sidecar(init):
-            sidecars += amount
-            amount = 0
-        peak = max(peak, sidecars + amount)
-    overhead = (spec.spec(pod).get("overhead") or {}).get(resource)
-    extra = quantity.of(overhead).milli if overhead is not None else 0
-    return max(running + sidecars, peak) + extra
+def _requests(pod: Obj) -> dict[str, int]:
+    """What the pod needs; a limit counts where nothing is requested (a Pod from a file has no such default)."""
+    return podresources.total(
+        map(_of, spec.mains(pod)),
+        [(spec.is_sidecar(init), _of(init)) for init in spec.inits(pod)],
+        podresources.amounts_of(spec.spec(pod).get("overhead")),
+    )
 
 
-def _of(container: Obj, resource: str) -> int:
+def _of(container: Obj) -> dict[str, int]:
     resources = container.get("resources") or {}
-    given = (resources.get("requests") or {}).get(resource)
-    if given is None:
-        given = (resources.get("limits") or {}).get(resource)
-    return quantity.of(given).milli if given is not None else 0
+    return podresources.amounts_of({**(resources.get("limits") or {}), **(resources.get("requests") or {})})
 
 
 def _short(resource: str, requested: int, used: int, capacity: int) -> Trouble:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from homeostat.api.tolerations import tolerates
 from homeostat.api.types import Obj
 
 _Match = Callable[[str | None], bool]
@@ -58,18 +59,6 @@ def _number(value: str | None) -> int | None:
 def _compare(value: str | None, values: frozenset[str]) -> int:
     left, right = _number(value), _number(next(iter(values), None))
     return 0 if left is None or right is None else (left > right) - (left < right)
-
-
-def tolerates(toleration: Obj, taint: Obj) -> bool:
-    """Whether one toleration covers one taint (core/v1 Toleration.ToleratesTaint)."""
-    if toleration.get("effect") and toleration["effect"] != taint.get("effect"):
-        return False
-    key, operator = toleration.get("key") or "", toleration.get("operator") or "Equal"
-    if key and key != taint.get("key"):
-        return False
-    if operator == "Exists":
-        return True
-    return bool(key) and (toleration.get("value") or "") == (taint.get("value") or "")
 
 
 def untolerated(taints: Iterable[Obj], tolerations: Sequence[Obj], effects: frozenset[str]) -> list[Obj]:

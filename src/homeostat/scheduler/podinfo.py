@@ -12,8 +12,9 @@ from functools import lru_cache
 
 import orjson
 
-from homeostat.api import meta, quantity
+from homeostat.api import meta, podresources
 from homeostat.api.hostports import HostPort, host_ports
+from homeostat.api.podresources import Amounts
 from homeostat.api.types import Obj
 from homeostat.scheduler.nodeterms import NodeTerm, compile_terms
 from homeostat.scheduler.podterms import Labels, PodTerm, Spread, preferred_terms, required_terms, spreads
@@ -24,8 +25,6 @@ _NONZERO = {"cpu": "100m", "memory": "200Mi"}
 # What a pod that requires others nearby weighs for them (InterPodAffinity, hardPodAffinityWeight).
 _HARD_AFFINITY_WEIGHT = 1
 _NEEDS_MAX = 2048
-
-Amounts = Mapping[str, int]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -175,42 +174,18 @@ def _unsupported(said: Obj) -> str:
 
 
 def pod_requests(spec: Obj, missing: Mapping[str, str] | None = None) -> dict[str, int]:
-    """What the pod needs at once: the larger of its init phase and its running phase, plus overhead (KEP-753).
+    """What the pod needs at once (`podresources.total`); `spec` is in the short form of `_words`.
     A container counts with what is `missing` where it requests nothing of that."""
     default = dict(missing or {})
-    running: dict[str, int] = {}
-    for container in spec["containers"]:
-        _add(running, _amounts(default | (container.get("requests") or {})))
-    sidecars: dict[str, int] = {}
-    starting: dict[str, int] = {}
-    for container in spec.get("initContainers") or ():
-        amounts = _amounts(default | (container.get("requests") or {}))
-        if container.get("restartPolicy") == "Always":
-            _add(sidecars, amounts)
-            amounts = dict(sidecars)
-        else:
-            _add(amounts, sidecars)
-        for name, amount in amounts.items():
-            starting[name] = max(starting.get(name, 0), amount)
-    _add(running, sidecars)
-    for name, amount in starting.items():
-        running[name] = max(running.get(name, 0), amount)
-    _add(running, _amounts(spec.get("overhead") or {}))
-    return {name: amount for name, amount in running.items() if amount}
 
+    def amounts(container: Obj) -> dict[str, int]:
+        return podresources.amounts_of(default | (container.get("requests") or {}))
 
-def _amounts(resources: Mapping[str, str]) -> dict[str, int]:
-    return {name: amount_of(name, value) for name, value in resources.items()}
-
-
-def amount_of(name: str, value: str) -> int:
-    """Milli-units of cpu, whole units of anything else."""
-    return quantity.cpu_milli(value) if name == "cpu" else quantity.bytes_value(value)
-
-
-def _add(total: dict[str, int], more: Amounts) -> None:
-    for name, amount in more.items():
-        total[name] = total.get(name, 0) + amount
+    return podresources.total(
+        map(amounts, spec["containers"]),
+        [(each.get("restartPolicy") == "Always", amounts(each)) for each in spec.get("initContainers") or ()],
+        podresources.amounts_of(spec.get("overhead")),
+    )
 
 
 def _preferred_nodes(node_affinity: Obj) -> tuple[tuple[int, NodeTerm], ...]:

@@ -15,9 +15,10 @@ import numpy as np
 import numpy.typing as npt
 
 from homeostat.api import meta
+from homeostat.api.podresources import amount_of
 from homeostat.api.types import Obj
 from homeostat.scheduler.budgets import Budget
-from homeostat.scheduler.podinfo import Needs, PodInfo, amount_of
+from homeostat.scheduler.podinfo import Needs, PodInfo
 from homeostat.scheduler.podterms import Labels, PodTerm
 
 Ints = npt.NDArray[np.int64]

@@ -7,9 +7,9 @@ shares are those of cgroup v1; `weight` turns them into those of v2.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
-from homeostat.api import quantity
+from homeostat.api import podresources, quantity
 from homeostat.api.qos import qos_class
 from homeostat.api.types import Obj
 from homeostat.node import spec
@@ -114,34 +114,24 @@ def pod_amount(pod: Obj) -> Amount:
     """The pod as a whole: app containers and sidecars together or the largest init container, and its overhead.
 
     A limit counts only where every container has one."""
-    parts = [
-        _whole(pod, [getattr(amount(container), name) for container in found], inits)
-        for name in ("cpu_request", "cpu_limit", "memory_request", "memory_limit")
-        for found, inits in [(spec.mains(pod), [(c, getattr(amount(c), name)) for c in spec.inits(pod)])]
-    ]
     overhead = spec.spec(pod).get("overhead") or {}
-    cpu, memory = _milli(overhead.get("cpu")) or 0, _bytes(overhead.get("memory")) or 0
+    extra = amount({"resources": {"requests": overhead, "limits": overhead}})
+    whole = podresources.total(
+        [_told(amount(container)) for container in spec.mains(pod)],
+        [(spec.is_sidecar(container), _told(amount(container))) for container in spec.inits(pod)],
+        _told(extra),
+    )
     everyone = [amount(container) for container in spec.all_containers(pod)]
-    cpu_limited = all(told.cpu_limit for told in everyone)
-    memory_limited = all(told.memory_limit for told in everyone)
     return Amount(
-        parts[0] + cpu,
-        parts[1] + cpu if cpu_limited else None,
-        parts[2] + memory,
-        parts[3] + memory if memory_limited else None,
+        whole.get("cpu_request", 0),
+        whole.get("cpu_limit", 0) if all(told.cpu_limit for told in everyone) else None,
+        whole.get("memory_request", 0),
+        whole.get("memory_limit", 0) if all(told.memory_limit for told in everyone) else None,
     )
 
 
-def _whole(pod: Obj, mains: Iterable[int | None], inits: Iterable[tuple[Obj, int | None]]) -> int:
-    running = sum(value or 0 for value in mains)
-    peak = sidecars = 0
-    for container, value in inits:
-        if spec.is_sidecar(container):
-            sidecars += value or 0
-            peak = max(peak, sidecars)
-        else:
-            peak = max(peak, sidecars + (value or 0))
-    return max(running + sidecars, peak)
+def _told(said: Amount) -> dict[str, int]:
+    return {name: value for name, value in asdict(said).items() if value is not None}
 
 
 def pod_resources(pod: Obj) -> Resources:

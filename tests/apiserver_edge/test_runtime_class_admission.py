@@ -1,0 +1,135 @@
+"""RuntimeClass admission, and that its overhead counts wherever a Pod's size does.
+
+Rules: plugin/pkg/admission/runtimeclass; component-helpers/resource (PodRequests); pkg/util/tolerations.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from homeostat.api.podresources import total
+from homeostat.api.tolerations import merged
+from homeostat.node.admission import refusal
+from homeostat.scheduler.podinfo import pod_info
+from tests.support.api_edge import World, pod, story
+
+Obj = dict[str, Any]
+PODS = "/api/v1/namespaces/default/pods"
+CLASSES = "/apis/node.k8s.io/v1/runtimeclasses"
+FIXED = {"cpu": "250m", "memory": "120Mi"}
+MISMATCH = "pod rejected: Pod's Overhead doesn't match RuntimeClass's defined Overhead"
+
+
+async def runtime(w: World, name: str = "heavy", **more: Any) -> None:
+    await w.account()
+    await w.make(CLASSES, {"metadata": {"name": name}, "handler": "runc", **more})
+
+
+def test_a_pod_gets_the_overhead_of_its_class():
+    async def tell(w: World) -> None:
+        await runtime(w, overhead={"podFixed": FIXED})
+        assert (await w.pod("a", runtimeClassName="heavy"))["spec"]["overhead"] == FIXED
+        same = {"cpu": "0.25", "memory": "120Mi"}
+        assert (await w.pod("b", runtimeClassName="heavy", overhead=same))["spec"]["overhead"] == FIXED
+        assert "overhead" not in (await w.pod("c"))["spec"]
+
+    story(tell)
+
+
+@pytest.mark.parametrize(
+    ("spec", "why"),
+    [
+        ({"runtimeClassName": "nope"}, 'pod rejected: RuntimeClass "nope" not found'),
+        ({"runtimeClassName": "heavy", "overhead": {"cpu": "1"}}, MISMATCH),
+        ({"runtimeClassName": "heavy", "overhead": FIXED | {"cpu": "1"}}, MISMATCH),
+        (
+            {"overhead": FIXED},
+            "pod rejected: Pod Overhead set without corresponding RuntimeClass defined Overhead",
+        ),
+        (
+            {"runtimeClassName": "light", "overhead": FIXED},
+            "pod rejected: Pod Overhead set without corresponding RuntimeClass defined Overhead",
+        ),
+        (
+            {"runtimeClassName": "heavy", "nodeSelector": {"engine": "other"}},
+            "conflict: runtimeClass.scheduling.nodeSelector[engine] = vm; pod.spec.nodeSelector[engine] = other",
+        ),
+    ],
+)
+def test_a_pod_that_contradicts_its_class_is_forbidden(spec, why):
+    async def tell(w: World) -> None:
+        await runtime(w, overhead={"podFixed": FIXED}, scheduling={"nodeSelector": {"engine": "vm"}})
+        await w.make(CLASSES, {"metadata": {"name": "light"}, "handler": "runc"})
+        reply = await w.post(PODS, pod("x", **spec))
+        assert (reply.status, reply.obj["reason"]) == (403, "Forbidden")
+        assert reply.message == f'pods "x" is forbidden: {why}'
+
+    story(tell)
+
+
+def test_a_pod_runs_where_its_class_can_be_had():
+    taint = {"key": "vm", "operator": "Exists", "effect": "NoSchedule"}
+
+    async def tell(w: World) -> None:
+        await runtime(w, scheduling={"nodeSelector": {"engine": "vm"}, "tolerations": [taint]})
+        spec = (await w.pod("a", runtimeClassName="heavy", nodeSelector={"disk": "ssd"}))["spec"]
+        assert spec["nodeSelector"] == {"disk": "ssd", "engine": "vm"}
+        assert taint in spec["tolerations"]
+        spec = (await w.pod("b", runtimeClassName="heavy", nodeSelector={"engine": "vm"}, tolerations=[taint]))["spec"]
+        assert spec["nodeSelector"] == {"engine": "vm"}
+        assert spec["tolerations"].count(taint) == 1
+        # Only a creation asks the class: what runs keeps running when it goes.
+        await w.call("DELETE", f"{CLASSES}/heavy")
+        patch = {"content-type": "application/merge-patch+json"}
+        changed = await w.call("PATCH", f"{PODS}/a", {"metadata": {"labels": {"x": "y"}}}, headers=patch)
+        assert changed.status == 200
+
+    story(tell)
+
+
+ANY, VM = {"operator": "Exists"}, {"key": "vm", "operator": "Exists"}
+VM_NOW = {"key": "vm", "operator": "Equal", "value": "x", "effect": "NoSchedule"}
+SHORT = {"key": "vm", "operator": "Exists", "effect": "NoExecute", "tolerationSeconds": 5}
+LONG = SHORT | {"tolerationSeconds": 50}
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "expected"),
+    [
+        ([], [VM], [VM]),
+        ([VM], [VM], [VM]),
+        ([VM_NOW], [VM], [VM]),
+        ([VM], [VM_NOW], [VM]),
+        ([ANY], [VM, VM_NOW, SHORT], [ANY]),
+        ([SHORT], [LONG], [LONG]),
+        ([VM_NOW], [VM_NOW | {"value": "y"}], [VM_NOW, VM_NOW | {"value": "y"}]),
+        ([VM_NOW], [{"key": "other", "operator": "Exists"}], [VM_NOW, {"key": "other", "operator": "Exists"}]),
+    ],
+)
+def test_tolerations_that_another_covers_are_left_out(first, second, expected):
+    assert merged(first, second) == expected
+
+
+def test_the_larger_phase_counts_and_the_overhead_comes_on_top():
+    mains, inits = [{"cpu": 100}, {"cpu": 200}], [(False, {"cpu": 250}), (True, {"cpu": 50}), (False, {"cpu": 400})]
+    assert total(mains, inits, {"cpu": 10, "memory": 7}) == {"cpu": 460, "memory": 7}
+    assert total(mains, [(True, {"cpu": 50})], {}) == {"cpu": 350}
+
+
+def test_scheduler_and_kubelet_count_the_overhead_alike():
+    container = {"name": "app", "image": "none", "resources": {"requests": {"cpu": "500m", "memory": "100Mi"}}}
+    heavy = {
+        "metadata": {"name": "p", "namespace": "d", "uid": "u"},
+        "spec": {"containers": [container], "overhead": FIXED},
+    }
+    assert pod_info(heavy).needs.requests == {"cpu": 750, "memory": 220 * 1024 * 1024}
+    fits, short = {"cpu": "750m", "memory": "220Mi", "pods": "9"}, {"cpu": "749m", "memory": "220Mi", "pods": "9"}
+    assert refusal(heavy, [], {}, fits) is None
+    trouble = refusal(heavy, [], {}, short)
+    assert trouble is not None and trouble.reason == "OutOfcpu"
+    assert "requested: 750, used: 0, capacity: 749" in trouble.message
+    assert refusal(heavy, [heavy], {}, {"cpu": "1500m", "memory": "440Mi", "pods": "9"}) is None
+    crowded = refusal(heavy, [heavy], {}, {"cpu": "9", "memory": "439Mi", "pods": "9"})
+    assert crowded is not None and crowded.reason == "OutOfmemory"
