@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import inspect
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -32,11 +33,12 @@ _FAULTS = {
 def commands() -> str:
     """The page of commands: usage, help and options of each."""
     page = [_MADE, "# The command `homeostat`\n"]
-    page.append("Every command takes `-h`. `HOMEOSTAT_NAME` in the environment stands for `--name`.\n")
+    page.append("Every command takes `-h`. `HOMEOSTAT_NAME` in the environment is the default of `--name`.\n")
     for context in _leaves(click.Context(homeostat, info_name="homeostat")):
         words = context.command_path
         usage = context.command.get_usage(context).removeprefix("Usage: ").replace("\n" + " " * 7, "\n")
-        page.append(f"## {words}\n\n{context.command.help}\n\n```text\n{usage}\n```\n")
+        prose = inspect.cleandoc(context.command.help or "")
+        page.append(f"## {words}\n\n{prose}\n\n```text\n{usage}\n```\n")
         options = [each for each in context.command.params if isinstance(each, click.Option)]
         rows = [record for each in options if (record := each.get_help_record(context))]
         if rows:

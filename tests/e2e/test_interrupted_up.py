@@ -34,7 +34,8 @@ def test_an_up_that_is_told_to_end_leaves_no_process(
     try:
         eventually(lambda: (folder / when).exists(), seconds=20)
         up.send_signal(how)
-        assert up.wait(timeout=30) != 0
+        eventually(lambda: up.poll() is not None)
+        assert up.returncode != 0
     finally:
         up.kill()
     eventually(lambda: not _processes_of(folder), seconds=20)

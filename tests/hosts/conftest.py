@@ -58,7 +58,7 @@ class Hosts:
         return done.stderr if done.returncode else ""
 
     def on(self, node: str, *argv: str) -> str:
-        done = enter.run(self.folder, node, argv, timeout_seconds=30)
+        done = enter.run(self.folder, node, argv, timeout_seconds=120)
         return (done.stdout + done.stderr).decode()
 
     def ready(self) -> dict[str, str]:

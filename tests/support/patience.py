@@ -8,11 +8,16 @@ from typing import TypeVar
 
 T = TypeVar("T")
 _LOOK_SECONDS = 0.05
+# What takes so long on a machine with other things to do as well, at the most; nobody waits for it where it is quick.
+_BUSY = 4.0
 
 
 def eventually(look: Callable[[], T], *, seconds: float = 30.0) -> T:
-    """What `look` gives once it is true (an AssertionError counts as not yet). Raises AssertionError."""
-    deadline = time.monotonic() + seconds
+    """What `look` gives once it is true (an AssertionError counts as not yet).
+
+    `seconds` is what it may take on a machine with nothing else to do. Raises AssertionError.
+    """
+    deadline = time.monotonic() + seconds * _BUSY
     while True:
         try:
             seen, why = look(), None
@@ -21,5 +26,5 @@ def eventually(look: Callable[[], T], *, seconds: float = 30.0) -> T:
         if seen:
             return seen
         if time.monotonic() > deadline:
-            raise AssertionError(f"not within {seconds} s; last seen: {why or seen!r}") from why
+            raise AssertionError(f"not within {seconds * _BUSY:g} s; last seen: {why or seen!r}") from why
         time.sleep(_LOOK_SECONDS)

@@ -30,6 +30,7 @@ from homeostat.wire.message import Request
 _UP_SECONDS = 120.0
 _LOOK_SECONDS = 0.02
 _GUARD_SECONDS = 0.5
+_ENDING = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
 # A child that was launched so often during a start will not stay up.
 _LAUNCHES_MAX = 5
 
@@ -38,6 +39,9 @@ def boot(wish: lab.Wish) -> None:
     """Bring the cluster up and wait until every node is Ready. Raises LabError."""
     began = clock.monotonic()
     folder = Folder.of(wish.name)
+    # An `up` that is asked to end leaves nothing behind, by whatever signal it is.
+    for number in _ENDING:
+        signal.signal(number, signal.default_int_handler)
     with folder.only_one() as lock:
         planned = lab.plan(folder, wish)
         cluster = planned.cluster
@@ -45,16 +49,16 @@ def boot(wish: lab.Wish) -> None:
             click.echo(planned.note, err=True)
         with planned.claim, lab.listen(cluster.api_port) as api:
             lab.prepare(folder, cluster)
+            # Between the fork and `try` nobody would end the supervisor: a signal waits until then.
+            signal.pthread_sigmask(signal.SIG_BLOCK, _ENDING)
             supervisor = lab.daemonize(folder, planned, _load, lock=lock, api=api)
     shown = progress(["API", *(f"node {node.name}" for node in cluster.nodes())])
-    # An `up` that is told to end leaves nothing behind, by whatever signal.
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, signal.default_int_handler)
     try:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _ENDING)
         services = asyncio.run(_come_up(folder, cluster, supervisor, shown, began))
     except (LabError, KeyboardInterrupt):
         shown.close()
-        _give_up(folder, supervisor)
+        lab.abandon(supervisor)
         raise
     shown.close()
     lab.join_kubectl(folder)
@@ -62,15 +66,6 @@ def boot(wish: lab.Wish) -> None:
     click.echo(f"cluster {cluster.name!r} is up after {took:.1f} s; kubectl uses the context {cluster.context!r}")
     for line in service_lines(published_rows(folder, awaited=services)):
         click.echo(line)
-
-
-def _give_up(folder: Folder, supervisor: int) -> None:
-    try:
-        lab.stop(folder)
-    except LabError:
-        # It does not take orders yet (or any more).
-        with suppress(ProcessLookupError):
-            os.kill(supervisor, signal.SIGTERM)
 
 
 def _load(sockets: dict[str, socket.socket]) -> Rooms:

@@ -218,6 +218,7 @@ def daemonize(folder: Folder, planned: Plan, load: Load, *, lock: int, api: sock
     code = 1
     try:
         os.setsid()
+        _default_signals()
         _redirect(folder.log / "supervisor.log")
         _supervise(folder, planned, load, lock=lock, api=api)
         code = 0
@@ -226,6 +227,14 @@ def daemonize(folder: Folder, planned: Plan, load: Load, *, lock: int, api: sock
     finally:
         sys.stderr.flush()
         os._exit(code)
+
+
+def _default_signals() -> None:
+    """Undo what a parent that is itself coming up does about signals: until it serves, one ends the supervisor."""
+    ending = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
+    for number in ending:
+        signal.signal(number, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, ending)
 
 
 def _redirect(file: Path) -> None:
@@ -300,6 +309,13 @@ def stop(folder: Folder, *, purge: bool = False) -> bool:
     return running
 
 
+def abandon(supervisor: int) -> None:
+    """End a supervisor that is this process's child and may not have come up, with all that it started."""
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(supervisor, signal.SIGTERM)
+    _wait_for_end(supervisor, seconds=_STOP_SECONDS)
+
+
 def join_kubectl(folder: Folder) -> None:
     """Make the cluster's context the current one in the user's kubeconfig. Raises LabError."""
     context = folder.load().context
@@ -326,7 +342,7 @@ def is_running(folder: Folder) -> bool:
         return True
 
 
-def _wait_for_end(pid: int) -> None:
+def _wait_for_end(pid: int, *, seconds: float = 5.0) -> None:
     """Wait until the process is gone, by its pidfd; kill it when it does not go. Raises nothing."""
     with contextlib.suppress(ProcessLookupError):
         descriptor = os.pidfd_open(pid)
@@ -336,7 +352,7 @@ def _wait_for_end(pid: int) -> None:
             waiting = select.poll()
             waiting.register(descriptor, select.POLLIN)
             began = clock.monotonic()
-            if not waiting.poll(5000) and clock.monotonic() - began >= 5:
+            if not waiting.poll(seconds * 1000) and clock.monotonic() - began >= seconds:
                 os.kill(pid, signal.SIGKILL)
         finally:
             os.close(descriptor)
