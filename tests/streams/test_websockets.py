@@ -71,11 +71,11 @@ def test_the_close_signal_ends_standard_input_alone(site: Site) -> None:
     site.within(tell)
 
 
-def test_channels_of_a_port_forward(contained: Site) -> None:
+def test_channels_of_a_port_forward(site: Site) -> None:
     """Each port named in the URL has two channels, data and errors; both begin with the port, in two bytes."""
 
     def tell() -> None:
-        with open_at(contained, FORWARD, "v4.channel.k8s.io") as socket:
+        with open_at(site, FORWARD, "v4.channel.k8s.io") as socket:
             begun = {socket.recv(timeout=10), socket.recv(timeout=10)}
             assert begun == {b"\0" + struct.pack("<H", 8080), b"\1" + struct.pack("<H", 8080)}
             socket.send(b"\0GET /index.html HTTP/1.0\r\n\r\n")
@@ -85,7 +85,28 @@ def test_channels_of_a_port_forward(contained: Site) -> None:
                 assert isinstance(message, bytes) and message[0] == 0
                 heard += message[1:]
 
-    contained.within(tell)
+    site.within(tell)
+
+
+def test_a_port_that_nobody_listens_on_is_said_on_the_channel_of_errors(plain: Site) -> None:
+    def tell() -> None:
+        with open_at(plain, FORWARD.replace("8080", "8081"), "v4.channel.k8s.io") as socket:
+            heard = [message for message in socket if isinstance(message, bytes)]
+        assert [message[0] for message in heard] == [0, 1, 1], "and then the server says goodbye"
+        assert heard[2][1:].startswith(b"error forwarding port 8081 to pod")
+
+    plain.within(tell)
+
+
+def test_a_websocket_that_no_runtime_speaks_is_refused_in_words(site: Site) -> None:
+    """The runtime's refusal passes the kubelet and the API server as an answer of one length."""
+
+    def tell() -> None:
+        with pytest.raises(InvalidStatus) as refused:
+            open_at(site, FORWARD, "v9.channel.k8s.io")
+        assert refused.value.response.status_code in (400, 403)
+
+    site.within(tell)
 
 
 def test_a_websocket_needs_the_right_to_create(contained: Site) -> None:

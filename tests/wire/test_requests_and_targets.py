@@ -302,6 +302,9 @@ def head(response, *, length=0, keep_alive=True, version_1_0=False):
         (Response(200, b""), {"version_1_0": True}, ["HTTP/1.1 200 OK", "connection: keep-alive", "content-length: 0"]),
         (Response(429, b"", {"retry-after": "1"}), {},
          ["HTTP/1.1 429 Too Many Requests", "retry-after: 1", "content-length: 0"]),
+        # An answer passed on says how another connection carried it.
+        (Response(403, b"no", {"content-length": "2", "transfer-encoding": "chunked"}), {"length": 2},
+         ["HTTP/1.1 403 Forbidden", "content-length: 2"]),
     ],
 )  # fmt: skip
 def test_heads_of_answers(response, options, expected):

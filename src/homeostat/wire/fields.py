@@ -98,11 +98,15 @@ def response_head(response: Response, *, date: bytes, length: int | None, keep_a
     return b"%bcontent-length: %d\r\n%b\r\n" % (head, length, date)
 
 
+_FRAMING = frozenset(("content-length", "transfer-encoding"))
+
+
 # Most answers have one of a few heads, but for their length and date. (lru_cache takes positions faster.)
 @lru_cache(maxsize=256)
 def _fixed_head(status: int, headers: tuple[tuple[str, str], ...], keep_alive: bool, version_1_0: bool) -> bytes:  # noqa: FBT001
     lines = [_STATUS_LINES.get(status) or f"HTTP/1.1 {status} Status\r\n"]
-    lines += [f"{name}: {value}\r\n" for name, value in headers]
+    # How long the body is, and how it comes, is this connection's: an answer passed on brings those of another.
+    lines += [f"{name}: {value}\r\n" for name, value in headers if name not in _FRAMING]
     if not keep_alive:
         lines.append("connection: close\r\n")
     elif version_1_0:

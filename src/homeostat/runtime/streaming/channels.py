@@ -1,25 +1,25 @@
-"""exec and attach over a WebSocket of v4.channel.k8s.io, as older clients and Kubernetes' Python client speak it.
+"""exec, attach and port-forward over a WebSocket of v4.channel.k8s.io, as older clients and Kubernetes' Python client
+speak it.
 
 Each message begins with the number of its channel; all channels are there from the start. Input cannot end before the
-connection does: that is what v5 added, which the API server translates.
+connection does: that is what v5 added for exec and attach, which the API server translates.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from homeostat.runtime.streaming.session import Streaming
+from homeostat.wire import spdy
 from homeostat.wire.duplex import Duplex, Gate, Inbox
 from homeostat.wire.websocket import WebSocket
-
-_CHANNELS = ("stdin", "stdout", "stderr", "error", "resize")
 
 
 class Channel:
     """One channel, in the manner of `session.Stream`."""
 
-    def __init__(self, socket: WebSocket, number: int) -> None:
-        self.headers = {"streamtype": _CHANNELS[number]}
+    def __init__(self, socket: WebSocket, number: int, headers: spdy.Headers) -> None:
+        self.headers = headers
         self.gate = Gate()
         self.inbox = Inbox(full=self.gate.shut, drained=self.gate.open)
         self._socket = socket
@@ -43,14 +43,21 @@ class Channel:
 
 
 class ChannelSession:
-    """The server's side of one such connection."""
+    """The server's side of one such connection; `layout` says what its channels are."""
 
-    def __init__(self, connection: Duplex) -> None:
+    fixed = True
+
+    def __init__(self, connection: Duplex, layout: Sequence[spdy.Headers]) -> None:
         self._socket = WebSocket(connection)
+        self._layout = layout
 
     async def run(self, opened: Callable[[Streaming], None]) -> None:
         """Read until the client leaves; `opened` is called for every channel."""
-        channels = [Channel(self._socket, number) for number in range(len(_CHANNELS))]
+        channels = [Channel(self._socket, number, headers) for number, headers in enumerate(self._layout)]
+        for channel in channels:
+            if "port" in channel.headers:
+                # So a client that asked for several knows which is which.
+                channel.write(int(channel.headers["port"]).to_bytes(2, "little"))
         for channel in channels:
             opened(channel)
         try:

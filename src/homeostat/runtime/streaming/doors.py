@@ -7,7 +7,7 @@ from functools import partial
 from homeostat.runtime import crireader
 from homeostat.runtime.contract import Container, ContainerState, LogSpan, RuntimeFault, Sandbox, StreamOptions
 from homeostat.runtime.folders import Folders
-from homeostat.runtime.streaming import commands, forwarding, inside
+from homeostat.runtime.streaming import commands, forwarding, inside, layout
 from homeostat.runtime.streaming.server import StreamServer
 from homeostat.runtime.streaming.session import Connection
 
@@ -30,7 +30,7 @@ class StreamDoors:
         self._running(container_id)
         begin = partial(inside.begin, self._folders.container(container_id), argv, options)
         work = partial(commands.serve_exec, options=options, begin=begin)
-        return await self._streams.url("exec", commands.PROTOCOL, work)
+        return await self._streams.url("exec", commands.PROTOCOL, work, channels=layout.COMMAND)
 
     async def attach_url(self, container_id: str, options: StreamOptions) -> str:
         """See Runtime."""
@@ -46,16 +46,15 @@ class StreamDoors:
         async def work(connection: Connection) -> None:
             await commands.serve_attach(connection, options, crireader.read(path, span, runs))
 
-        return await self._streams.url("attach", commands.PROTOCOL, work)
+        return await self._streams.url("attach", commands.PROTOCOL, work, channels=layout.COMMAND)
 
     async def port_forward_url(self, sandbox_id: str, ports: tuple[int, ...] = ()) -> str:
         """See Runtime."""
         sandbox = self._sandboxes.get(sandbox_id)
         if sandbox is None or not sandbox.ready:
             raise RuntimeFault("NotFound", f"sandbox {sandbox_id} is not ready")
-        return await self._streams.url(
-            "portforward", forwarding.PROTOCOL, partial(forwarding.serve_ports, address=sandbox.ip)
-        )
+        work = partial(forwarding.serve_ports, address=sandbox.ip)
+        return await self._streams.url("portforward", forwarding.PROTOCOL, work, channels=layout.of_ports(ports))
 
     def _running(self, container_id: str) -> Container:
         container = self._get(container_id)

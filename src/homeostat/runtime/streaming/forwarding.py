@@ -1,4 +1,5 @@
-"""port-forward: connections to a pod's ports, any number over one SPDY connection (portforward.k8s.io).
+"""port-forward: connections to a pod's ports, any number over one SPDY connection (portforward.k8s.io), or one for each
+port over a WebSocket.
 
 Each forwarded connection is a pair of streams of one `requestid`: one for data, one for what went wrong.
 """
@@ -17,9 +18,14 @@ _CONNECT_SECONDS_MAX = 10.0
 
 
 async def serve_ports(connection: Connection, address: str) -> None:
-    """Forward to the ports of `address` until the client leaves."""
+    """Forward to the ports of `address` until the client leaves, or all is over that it could ask for."""
     halves: dict[str, dict[str, Streaming]] = {}
     running: set[asyncio.Task[None]] = set()
+
+    def over(task: asyncio.Task[None]) -> None:
+        running.discard(task)
+        if connection.fixed and not running:
+            connection.close()
 
     def opened(stream: Streaming) -> None:
         request, kind = stream.headers.get("requestid", ""), stream.headers.get("streamtype", "")
@@ -29,7 +35,7 @@ async def serve_ports(connection: Connection, address: str) -> None:
             del halves[request]
             task = tasks.spawn(_forward(pair["data"], pair["error"], address), name="port forward")
             running.add(task)
-            task.add_done_callback(running.discard)
+            task.add_done_callback(over)
 
     try:
         with contextlib.suppress(ConnectionError):  # no SPDY, or gone

@@ -42,7 +42,10 @@ class Streaming(Protocol):
 
 
 class Connection(Protocol):
-    """A client's connection, made of streams."""
+    """A client's connection, made of streams. One that is `fixed` has all its streams from the start."""
+
+    @property
+    def fixed(self) -> bool: ...
 
     async def run(self, opened: Callable[[Streaming], None]) -> None:
         """Read until the client leaves; `opened` is called for each new stream. Raises ConnectionError on nonsense."""
@@ -93,6 +96,8 @@ class Stream:
 
 class Session:
     """See the module."""
+
+    fixed = False
 
     def __init__(self, connection: Duplex) -> None:
         self._connection = connection
