@@ -256,6 +256,26 @@ def test_health(story, monkeypatch):
     story(scenario)
 
 
+def test_a_linearizable_read_whose_store_says_nothing_fails_within_two_seconds(story, monkeypatch):
+    """503 with a Status on a connection that ends, so that the client goes on with another server."""
+
+    async def scenario(api):
+        async def silent():
+            await asyncio.Event().wait()
+
+        monkeypatch.setattr(api.store, "revision", silent)
+        for path in ("/api/v1/namespaces", "/api/v1/namespaces/default"):
+            began = clock.monotonic()
+            response = await api.send("GET", path)
+            assert clock.monotonic() - began == pytest.approx(2, abs=0.01)
+            status = orjson.loads(response.body)
+            assert (response.status, status["reason"]) == (503, "ServiceUnavailable")
+            assert "did not catch up" in status["message"]
+            assert response.headers["connection"] == "close"
+
+    story(scenario)
+
+
 def test_version_names_the_api_and_us(story):
     async def scenario(api):
         version = await api.get("/version")

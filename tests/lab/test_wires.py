@@ -13,6 +13,7 @@ from typing import Any
 import orjson
 import pytest
 
+from homeostat.kit import clock, tasks, virtual
 from homeostat.lab.control import ask_async
 from homeostat.lab.relay import Backend, Health, Relay, bound, to_part, watch_health
 from homeostat.lab.state import LabError
@@ -218,6 +219,39 @@ def test_a_server_that_nobody_can_stand_in_for_keeps_its_connections() -> None:
     assert servers[0] not in to_part(servers), "a single failed check may be an accident"
     servers[0].checked(silent)
     assert servers[0] in to_part(servers)
+
+
+def test_a_server_that_says_itself_that_it_is_not_ready_loses_its_turn_at_once() -> None:
+    silent, unready = Health.SILENT, Health.UNREADY
+    starved, storeless, well = _checked([silent], [unready], [])
+    assert [server.rank for server in (starved, storeless, well)] == [Health.READY, unready, Health.READY]
+    assert to_part([starved, storeless, well]) == [], "its connections stay until it has said so twice"
+
+
+def test_a_server_that_does_not_answer_its_check_holds_up_no_other_and_is_asked_again_at_once() -> None:
+    async def main() -> None:
+        backends = [Backend("m1", "127.0.0.1", 1), Backend("m2", "127.0.0.1", 1)]
+        hangs, dropped, asked = False, [], {"m1": 0, "m2": 0}
+
+        async def check(backend: Backend) -> Health:
+            asked[backend.node] += 1
+            if hangs and backend.node == "m1":
+                await clock.sleep(0.5)
+                return Health.SILENT
+            return Health.READY
+
+        watching = tasks.spawn(watch_health(backends, check, dropped.append), name="watching")
+        await clock.sleep(3)
+        began, before = clock.monotonic(), dict(asked)
+        hangs = True
+        while not dropped:
+            await clock.sleep(0.01)
+        assert dropped == [backends[0]]
+        assert clock.monotonic() - began <= 1.4
+        assert asked["m1"] - before["m1"] <= 3 <= asked["m2"] - before["m2"]
+        await tasks.stop(watching)
+
+    virtual.run(main, seed=1)
 
 
 def test_a_server_that_was_never_ready_has_no_connections_to_lose() -> None:

@@ -89,6 +89,22 @@ def test_http_1_0_closes_unless_asked_to_keep_alive(run):
     run(story, echo)
 
 
+def test_a_503_may_be_the_last_answer_of_its_connection(run):
+    """So a server that cannot now sends its clients on: a load balancer finds another for their next connection."""
+
+    async def busy(request):
+        return Response(503, b"not now", {"connection": "close"})
+
+    async def story(site):
+        caller = await site.call()
+        caller.send("GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+        status, headers, _ = await caller.response()
+        assert (status, headers["connection"]) == (503, "close")
+        assert await caller.closed() == b""
+
+    run(story, busy)
+
+
 def test_connection_close_is_obeyed(run):
     async def story(server):
         caller = await server.call()

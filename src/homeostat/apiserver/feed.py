@@ -135,10 +135,16 @@ class Feed:
             raise too_large_revision(revision, self.applied) from None
 
     async def catch_up(self) -> None:
-        """Make the hubs as new as the store is now: what a linearizable read waits for."""
-        revision = await self._store.revision()
-        if revision > self.applied:
-            await self.reach(revision)
+        """Make the hubs as new as the store is now: what a linearizable read waits for. Raises Unavailable after
+        a time: another server may have what this one lacks."""
+        seconds = self._settings.linearizable_seconds
+        try:
+            async with asyncio.timeout(seconds):
+                revision = await self._store.revision()
+                if revision > self.applied:
+                    await self.reach(revision)
+        except TimeoutError:
+            raise Unavailable(f"this server did not catch up with it within {seconds:g} s") from None
 
 
 def too_large_revision(asked: int, current: int) -> errors.ApiError:

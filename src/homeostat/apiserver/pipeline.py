@@ -47,17 +47,23 @@ def refuse(error: ApiError) -> Response:
     return Response(error.code, orjson.dumps(error.status()), headers)
 
 
+def elsewhere(response: Response) -> Response:
+    """The answer as the connection's last: behind a load balancer the client's next one leads to another server."""
+    response.headers["connection"] = "close"
+    return response
+
+
 async def answer_errors(request: Request, following: Handler) -> Response:
     """Turn errors into Status answers; a ConnectionError passes: it means that the server is gone."""
     try:
         return await following(request)
     except ApiError as error:
-        return refuse(error)
+        return elsewhere(refuse(error)) if isinstance(error.__cause__, Unavailable) else refuse(error)
     except ConnectionError:
         raise
     except Unavailable as error:
         # No Retry-After, as from kube-apiserver without its etcd: client libraries would repeat it unseen for a minute.
-        return refuse(errors.unavailable(f"the store does not answer: {error}", retry_after_seconds=0))
+        return elsewhere(refuse(errors.unavailable(f"the store does not answer: {error}", retry_after_seconds=0)))
     except Exception as error:  # noqa: BLE001 (the edge of the server: our mistake becomes a 500, and is logged)
         _log.exception("%s %s failed", request.method, request.path)
         return refuse(errors.internal(f"{type(error).__name__}: {error}"))

@@ -20,6 +20,8 @@ class Settings:
     bookmark_period_seconds: float = 60.0
     # How long a read waits for this server to catch up with a resourceVersion that it has not reached.
     catch_up_seconds: float = 3.0
+    # How long a linearizable read waits in all, for the store to say how far it is and for this server to get there.
+    linearizable_seconds: float = 2.0
     # Per resource: recent events kept for watches that resume, and the bytes they may hold.
     window_events: int = 8192
     window_bytes: int = 16 * 1024 * 1024

@@ -42,8 +42,9 @@ class Timing:
     watch: float = 90.0
     # How long an unused connection is kept; less than servers do, so that they seldom close one as we write to it.
     idle: float = 60.0
-    # How long a connection is used at all: so that a certificate that was renewed comes into use.
-    life: float = 600.0
+    # How long a connection is used at all: so that a renewed certificate comes into use, and that a server which comes
+    # back behind a load balancer gets its share.
+    life: float = 120.0
 
 
 class _Endpoint:

@@ -30,6 +30,7 @@ _SHARED_BYTES_MAX = 1024 * 1024
 _EARLY_CHUNKS_MAX = 8
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 _IDLE, _HEAD = Phase.IDLE, Phase.HEAD
+_UNAVAILABLE = 503
 # The mark of a connection whose deadline must be set anew.
 _NO_MARK = (_IDLE, -1)
 _STREAM_END = b"0\r\n\r\n"
@@ -200,7 +201,8 @@ class Connection(asyncio.Protocol):
                 return
             # A streamed body that cannot be chunked ends with the connection.
             endless = incoming.version_1_0 and not isinstance(response.body, bytes)
-            keep_alive = incoming.keep_alive and not endless and not self._edge.closing
+            last = response.status == _UNAVAILABLE and response.headers.pop("connection", "") == "close"
+            keep_alive = incoming.keep_alive and not endless and not last and not self._edge.closing
             if type(response.body) is bytes and len(response.body) <= _SLICE_BYTES and not self._stuffed:
                 self._send_whole(response, incoming, keep_alive=keep_alive)
             elif not await self._send(response, incoming, keep_alive=keep_alive):
