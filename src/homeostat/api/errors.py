@@ -133,10 +133,9 @@ def forbidden(plural: str, group: str, name: str, why: str) -> ApiError:
     return ApiError(403, "Forbidden", f"{subject} is forbidden: {why}", details=_about(plural, group, name))
 
 
-def method_not_allowed(plural: str, group: str, verb: str) -> ApiError:
-    """405: the resource does not have this verb."""
-    text = f'{verb} is not supported on resources of kind "{qualified(plural, group)}"'
-    return ApiError(405, "MethodNotAllowed", text, details=_about(plural, group, ""))
+def method_not_allowed() -> ApiError:
+    """405: the path is known, but not for this method (a route that kube-apiserver does not have)."""
+    return ApiError(405, "MethodNotAllowed", "the server does not allow this method on the requested resource")
 
 
 def expired(message: str) -> ApiError:

@@ -29,6 +29,7 @@ class Form:
 
 
 PLAIN = Form()
+_NOTHING: frozenset[Form] = frozenset()
 
 
 def chosen(headers: Mapping[str, str], known: frozenset[Form]) -> Form:
@@ -37,6 +38,11 @@ def chosen(headers: Mapping[str, str], known: frozenset[Form]) -> Form:
     if text in _PLAIN:
         return PLAIN
     return _chosen(text, known) if len(text) <= _KEPT_MAX else _chosen.__wrapped__(text, known)
+
+
+def check_plain(headers: Mapping[str, str]) -> None:
+    """Raises ApiError 406 for a client that would not take plain JSON: what has no table is not shown as one."""
+    chosen(headers, _NOTHING)
 
 
 @lru_cache(maxsize=512)

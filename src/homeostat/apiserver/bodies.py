@@ -82,12 +82,25 @@ def parse_struct(request: Request, kind: str) -> Obj:
     if not isinstance(value, dict):
         why = f"json: cannot unmarshal {_go_type(value)} into Go value of type struct"
         raise unrecognized(kind, f"{_NO_KIND}; json parse error: {why}", request.body)
-    for field in ("apiVersion", "kind"):
-        found = value.get(field)
-        if found is not None and not isinstance(found, str):
-            why = f"json: cannot unmarshal {_go_type(found)} into Go struct field .{field} of type string"
-            raise unrecognized(kind, f"{_NO_KIND}; json parse error: {why}", request.body)
+    if why := _odd_head(value):
+        raise unrecognized(kind, f"{_NO_KIND}; json parse error: {why}", request.body)
     return value
+
+
+def _odd_head(obj: Obj) -> str:
+    """What is wrong with an object whose apiVersion or kind is no text; empty for nothing."""
+    for field in ("apiVersion", "kind"):
+        found = obj.get(field)
+        if found is not None and not isinstance(found, str):
+            return f"json: cannot unmarshal {_go_type(found)} into Go struct field .{field} of type string"
+    return ""
+
+
+def patched(obj: Obj, kind: Kind | Subresource) -> Obj:
+    """What a patch made, as an object of `kind`. Raises 400."""
+    if why := _odd_head(obj):
+        raise errors.bad_request(why)
+    return identify(obj, kind)
 
 
 def unrecognized(kind: str, why: str, body: bytes) -> errors.ApiError:
@@ -158,7 +171,10 @@ def place(obj: Obj, kind: Kind, namespace: str, name: str) -> None:
             )
 
 
-def write_options(query: Mapping[str, str]) -> tuple[bool, str]:
+_OPTIONS_KINDS = {"update": "UpdateOptions", "patch": "PatchOptions"}
+
+
+def write_options(query: Mapping[str, str], verb: str) -> tuple[bool, str]:
     """dryRun and fieldValidation of a write. Raises 422."""
     if not query:
         return False, "Warn"
@@ -172,7 +188,7 @@ def write_options(query: Mapping[str, str]) -> tuple[bool, str]:
     if len(query.get("fieldManager", "")) > 128:
         causes.append(fields.invalid("fieldManager", query["fieldManager"], "may not be more than 128 bytes"))
     if causes:
-        raise errors.invalid("CreateOptions", "meta.k8s.io", "", causes)
+        raise errors.invalid(_OPTIONS_KINDS.get(verb, "CreateOptions"), "meta.k8s.io", "", causes)
     return dry_run == "All", validation
 
 

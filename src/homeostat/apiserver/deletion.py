@@ -13,7 +13,6 @@ from homeostat.apiserver.writing import Write, Writes
 from homeostat.kit import clock
 from homeostat.store.contract import Stale
 
-_CONFLICT_ATTEMPTS = 20
 # Resources whose delete answers with the object rather than a Status (ReturnDeletedObject).
 _RETURN_OBJECT = frozenset(
     {"pods", "services", "serviceaccounts", "persistentvolumes", "persistentvolumeclaims", "podtemplates",
@@ -34,14 +33,13 @@ class Deletes:
         """
         deletion_rules.check_options(write.options)
         item = await self._writes.current(write)
-        for _ in range(_CONFLICT_ATTEMPTS):
+        while True:
             if item is None:
                 raise write.not_found()
             try:
                 return await self._delete(write, item)
             except Stale as stale:
                 item = self._writes.item(write.home, stale.current)
-        raise write.conflict()
 
     async def _delete(self, write: Write, item: Item) -> tuple[bytes, bool]:
         kind = write.home

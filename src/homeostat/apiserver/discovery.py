@@ -32,7 +32,7 @@ class Discovery:
         """Any path under /api and /apis that is no resource. Raises 404, 405, 406."""
         request = call.request
         if request.method not in ("GET", "HEAD"):
-            raise errors.ApiError(405, "MethodNotAllowed", "the server does not allow this method on the resource")
+            raise errors.method_not_allowed()
         path = request.path.rstrip("/")
         form = chosen(request.headers, _FORMS) if path in ("/api", "/apis") else PLAIN
         document = self._documents.get((path, form))

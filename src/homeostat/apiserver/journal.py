@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator
+from math import isfinite, nan
 
 import msgspec
 import orjson
@@ -180,7 +181,7 @@ class JournalPath:
         prefix = kinds.stored_as(kind).prefix if kind else ""
         namespace, name = query.get("namespace", ""), query.get("name", "")
         since, after = _number(query.get("since", "")), _number(query.get("after", ""))
-        limit = int(min(_number(query.get("limit", "")) or _LIMIT, _LIMIT_MAX))
+        limit = int(min(max(_number(query.get("limit", "")), 0) or _LIMIT, _LIMIT_MAX))
         found: list[Obj] = []
         for entry in self._journal.newest(prefix=prefix, namespace=namespace, name=name):
             if entry.revision <= since or entry.time <= after or len(found) == limit:
@@ -244,6 +245,9 @@ def _kind(text: str) -> Kind | None:
 def _number(text: str) -> float:
     """A query parameter; 0 when absent. Raises 400."""
     try:
-        return float(text or 0)
+        number = float(text or 0)
     except ValueError:
-        raise errors.bad_request(f"{text!r} is not a number") from None
+        number = nan
+    if not isfinite(number):
+        raise errors.bad_request(f"{text!r} is not a number")
+    return number

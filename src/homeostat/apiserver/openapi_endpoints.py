@@ -72,7 +72,7 @@ def _v2_protobuf() -> bytes:
 
 def _check_method(call: Call) -> None:
     if call.request.method not in ("GET", "HEAD"):
-        raise errors.ApiError(405, "MethodNotAllowed", "the server does not allow this method on the resource")
+        raise errors.method_not_allowed()
 
 
 def _check_json(call: Call) -> None:

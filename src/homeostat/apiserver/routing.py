@@ -75,7 +75,7 @@ def check_place(kind: Kind, info: RequestInfo) -> None:
     """Check what a path of a known kind asks for. Raises 405 for a verb that the collection over all namespaces does
     not have, and 400 for a name that no object can have (apimachinery's IsPathSegmentName)."""
     if kind.namespaced and not info.namespace and info.verb not in _EVERYWHERE:
-        raise errors.method_not_allowed(kind.plural, kind.group, info.verb)
+        raise errors.method_not_allowed()
     name = info.name
     if "%" in name or name in _DOT_NAMES:
         why = f"may not be '{name}'" if name in _DOT_NAMES else "may not contain '%'"

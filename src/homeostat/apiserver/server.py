@@ -131,7 +131,7 @@ class ApiServer:
         if handler is not None:
             if info.verb not in _verbs_of(kind, info.subresource):
                 # Whoever may only read must not get to write by a GET with a body.
-                raise errors.method_not_allowed(kind.plural, kind.group, info.verb)
+                raise errors.method_not_allowed()
             # Handlers read through the hubs: what was true when the request came must be there.
             await self._feed.catch_up()
             call = self._call(request, info)
@@ -142,7 +142,7 @@ class ApiServer:
         if info.subresource not in _WHOLE:
             raise errors.path_not_found()
         if not info.subresource and info.verb not in kind.verbs:
-            raise errors.method_not_allowed(kind.plural, kind.group, info.verb)
+            raise errors.method_not_allowed()
         return await self._verb(request, info, kind)
 
     def _verb(self, request: Request, info: RequestInfo, kind: Kind) -> Awaitable[Response]:
@@ -163,7 +163,7 @@ class ApiServer:
                 return self._verbs.delete(request, info, kind)
             case "deletecollection":
                 return self._verbs.delete_collection(request, info, kind)
-        raise errors.method_not_allowed(kind.plural, kind.group, info.verb)
+        raise errors.method_not_allowed()
 
     def _handler(self, kind: Kind, subresource: str) -> SubresourceHandler | None:
         handlers = self._parts.handlers

@@ -35,7 +35,7 @@ class Verbs:
     def _write(self, request: Request, info: RequestInfo, kind: Kind) -> Write:
         bodies.check_size(request, self._settings.max_request_body_bytes)
         assert request.user is not None
-        dry_run, validation = bodies.write_options(request.query)
+        dry_run, validation = bodies.write_options(request.query, info.verb)
         return Write(
             kind,
             info.namespace if kind.namespaced else "",
@@ -50,8 +50,9 @@ class Verbs:
     async def create(self, request: Request, info: RequestInfo, kind: Kind) -> Response:
         """POST to a collection."""
         if info.name or (kind.namespaced and not info.namespace):
-            raise errors.method_not_allowed(kind.plural, kind.group, "create")
+            raise errors.method_not_allowed()
         write = self._write(request, info, kind)
+        form = self._forms.of(request, kind)
         obj = self._new(write, request)
         bodies.place(obj, kind, write.namespace, "")
         if obj["metadata"].get("resourceVersion"):
@@ -59,20 +60,35 @@ class Verbs:
         if errors.qualified(kind.plural, kind.group) in self._unattended:
             write.warnings.append(f"{kind.kind} objects are stored and served, but no loop acts on them yet")
         data = await self._writes.create(write, obj)
-        return self._answer(201, request, write, data)
+        return self._answer(201, form, write, data)
 
     async def update(self, request: Request, info: RequestInfo, kind: Kind) -> Response:
         """PUT to an object or to its status."""
         write = self._write(request, info, kind)
-        new = self._accept(write, bodies.parse_object(request, kind), bodies.json_text(request))
-        bodies.place(new, kind, write.namespace, write.name)
-        lifecycle.check_conditional(kind, new)
-        data = await self._writes.change(write, lambda _: new, is_read_only=True)
-        return self._answer(200, request, write, data)
+        form = self._forms.of(request, kind)
+
+        def sent() -> Obj:
+            write.warnings.clear()
+            new = self._accept(write, bodies.parse_object(request, kind), bodies.json_text(request))
+            bodies.place(new, kind, write.namespace, write.name)
+            lifecycle.check_conditional(kind, new)
+            return new
+
+        first: Obj | None = sent()
+
+        def replace(_: Obj) -> Obj:
+            # What was tried before is no longer what the client sent: it has the version that it was tried on.
+            nonlocal first
+            new, first = first or sent(), None
+            return new
+
+        data = await self._writes.change(write, replace, is_read_only=True)
+        return self._answer(200, form, write, data)
 
     async def patch(self, request: Request, info: RequestInfo, kind: Kind) -> Response:
         """PATCH of an object or of its status."""
         write = self._write(request, info, kind)
+        form = self._forms.of(request, kind)
         media_type = bodies.media_type(request)
         if media_type not in patch.CONTENT_TYPES:
             raise bodies.unknown_format(patch.CONTENT_TYPES)
@@ -81,22 +97,23 @@ class Verbs:
 
         def change(old: Obj) -> Obj:
             write.warnings.clear()
-            new = bodies.identify(patch.apply(media_type, convert(old, kind), value, schema), kind)
+            new = bodies.patched(patch.apply(media_type, convert(old, kind), value, schema), kind)
             new = self._accept(write, new, b"", is_json=True)
             bodies.place(new, kind, write.namespace, write.name)
             return new
 
         data = await self._writes.change(write, change)
-        return self._answer(200, request, write, data)
+        return self._answer(200, form, write, data)
 
     async def delete(self, request: Request, info: RequestInfo, kind: Kind) -> Response:
         """DELETE of an object."""
         write = self._write(request, info, kind)
+        form = self._forms.of(request, kind)
         write.options = bodies.delete_options(request)
         write.dry_run = bool(write.options.get("dryRun"))
         data, is_object = await self._deletes.delete(write)
         if is_object:
-            return self._answer(200, request, write, data)
+            return self._answer(200, form, write, data)
         return Response(200, data, _headers(write.warnings))
 
     async def delete_collection(self, request: Request, info: RequestInfo, kind: Kind) -> Response:
@@ -143,8 +160,7 @@ class Verbs:
             obj["metadata"] = {}
         return convert(obj, stored_as(write.kind))
 
-    def _answer(self, status: int, request: Request, write: Write, data: bytes) -> Response:
-        form: Form | None = self._forms.of(request, write.kind)
+    def _answer(self, status: int, form: Form | None, write: Write, data: bytes) -> Response:
         body = data if form is None else form.one(data)
         return Response(status, body, _headers(write.warnings))
 

@@ -24,7 +24,6 @@ from homeostat.store.contract import Entry, Event, Stale, Store, Unavailable
 from homeostat.wire.message import User
 
 _NAME_ATTEMPTS = 8
-_CONFLICT_ATTEMPTS = 20
 
 
 @dataclass(slots=True)
@@ -131,10 +130,11 @@ class Writes:
         With `is_read_only` there is no copy: `make` leaves what it gets as it is, and what it gives may share all of it
         but the metadata.
         A resourceVersion in what `make` returns is a precondition; without one the change is made again on top of
-        whatever came in between. Raises ApiError 404, 409 and what the rules say.
+        whatever came in between, until it wins: each time it does not, another write has. `make` gives a new object
+        each time. Raises ApiError 404, 409 and what the rules say.
         """
         item = base or await self.current(write)
-        for _ in range(_CONFLICT_ATTEMPTS):
+        while True:
             if item is None:
                 raise write.not_found()
             old = codec.decode(item.data)
@@ -153,7 +153,6 @@ class Writes:
                 return await self._replace(write, item, old, new)
             except Stale as stale:
                 item = self.item(write.home, stale.current)
-        raise write.conflict()
 
     async def _replace(self, write: Write, item: Item, old: Obj, new: Obj) -> bytes:
         kind = write.home

@@ -7,7 +7,7 @@ from typing import Any
 from homeostat.api import kinds
 from homeostat.api.kinds import Kind, Subresource
 from homeostat.api.types import Obj
-from homeostat.apiserver import bodies, causes
+from homeostat.apiserver import accept, bodies, causes
 from homeostat.apiserver.contract import Call
 from homeostat.apiserver.documents import json_response
 from homeostat.wire.message import Response
@@ -16,13 +16,14 @@ CREATED = 201
 
 
 def body_of(call: Call) -> Obj:
-    """The object that the client sent, in the shape that is taken here. Raises 400, 413, 415 and 422."""
+    """The object that the client sent, in the shape that is taken here. Raises 400, 406, 413, 415 and 422."""
+    accept.check_plain(call.request.headers)
     return typed(call, bodies.parse_object(call.request, _taken(call)), bodies.json_text(call.request))
 
 
 def typed(call: Call, obj: Obj, body: bytes = b"") -> Obj:
     """The object in its shape; `body` is the JSON that it was decoded from, where it was. Raises 400 and 422."""
-    _, how = bodies.write_options(call.request.query)
+    _, how = bodies.write_options(call.request.query, call.info.verb)
     shaped, problems = bodies.typed(obj, _taken(call), field_validation=how, body=body)
     call.warnings.extend(problems)
     return shaped
@@ -38,7 +39,7 @@ def _taken(call: Call) -> Kind | Subresource:
 
 def dry_run(call: Call) -> bool:
     """Whether nothing is to be kept. Raises 422 on an unknown value."""
-    return bodies.write_options(call.request.query)[0]
+    return bodies.write_options(call.request.query, call.info.verb)[0]
 
 
 def success(status: int = CREATED) -> Response:

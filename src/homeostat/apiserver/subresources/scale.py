@@ -16,6 +16,7 @@ from homeostat.apiserver.documents import json_response
 from homeostat.apiserver.subresources.exchange import body_of, typed, write_options
 from homeostat.wire.message import Response
 
+_SCALE = Subresource("scale", "autoscaling", "v1", "Scale")
 RESOURCES = ("deployments.apps", "replicasets.apps", "statefulsets.apps", "replicationcontrollers")
 
 
@@ -34,7 +35,7 @@ async def scale(call: Call) -> Response:
         if (wanted.get("metadata") or {}).get("name", info.name) != info.name:
             raise errors.bad_request("the name of the object does not match the name on the URL")
     elif info.verb != "patch":
-        raise errors.method_not_allowed(f"{kind.plural}/scale", kind.group, info.verb)
+        raise errors.method_not_allowed()
 
     def resize(obj: Obj) -> Obj:
         asked = wanted if info.verb == "update" else _patched(call, scale_of(obj))
@@ -66,9 +67,8 @@ def scale_of(obj: Obj) -> Obj:
 
 
 def _patched(call: Call, current: Obj) -> Obj:
-    schema = schema_of(Subresource("scale", "autoscaling", "v1", "Scale"))
-    asked = patch.apply(bodies.media_type(call.request), current, call.request.body, schema)
-    return typed(call, asked)
+    asked = patch.apply(bodies.media_type(call.request), current, call.request.body, schema_of(_SCALE))
+    return typed(call, bodies.patched(asked, _SCALE))
 
 
 def _resized(obj: Obj, asked: Obj, version: str) -> Obj:
