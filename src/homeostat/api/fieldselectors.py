@@ -47,6 +47,8 @@ _FIELDS: dict[tuple[str, str], dict[str, str]] = {
     ("certificates.k8s.io", "CertificateSigningRequest"): {"metadata.name": "metadata.name"} | _same("spec.signerName"),
 }
 
+# Where to look for a value that is empty: an Event that names no source was reported by a controller.
+ELSE = {"source.component": "reportingComponent"}
 _ZERO = {
     "spec.unschedulable": "false",
     "spec.hostNetwork": "false",
@@ -185,15 +187,16 @@ def selectable(kind: Kind) -> dict[str, str]:
 def _reader(path: str) -> Callable[[Obj], str]:
     parts = tuple(path.split("."))
     zero = _ZERO.get(path, "")
+    instead = _reader(ELSE[path]) if path in ELSE else None
 
     def read(obj: Obj) -> str:
         value: Any = obj
         for part in parts:
             value = value.get(part)
             if value is None:
-                return zero
+                return instead(obj) if instead is not None else zero
         if isinstance(value, bool):
             return "true" if value else "false"
-        return str(value)
+        return str(value) or (instead(obj) if instead is not None else "")
 
     return read

@@ -24,7 +24,8 @@ _Change: TypeAlias = Callable[[Obj], Obj]
 
 SERVER = User("system:apiserver", ("system:masters",))
 PORTS_NAMESPACE, PORTS_NAME = "kube-system", "service-node-ports"
-_IP_LABELS = {"ipaddress.kubernetes.io/ip-family": "IPv4", "ipaddress.kubernetes.io/managed-by": "ipallocator.k8s.io"}
+_MANAGED_BY = "ipaddress.kubernetes.io/managed-by"
+_IP_LABELS = {"ipaddress.kubernetes.io/ip-family": "IPv4", _MANAGED_BY: "ipallocator.k8s.io"}
 
 # A reservation whose Service never came is given back after this long: longer than any request lives.
 ORPHAN_SECONDS = 90.0
@@ -167,6 +168,11 @@ def holder_of(reservation: Obj) -> Owner:
     """The Service that an IPAddress says it belongs to."""
     parent = (reservation.get("spec") or {}).get("parentRef") or {}
     return parent.get("namespace", ""), parent.get("name", "")
+
+
+def is_reservation(address: Obj) -> bool:
+    """Whether an IPAddress was made here for a Service; those that others made are theirs to remove."""
+    return meta.labels(address).get(_MANAGED_BY) == _IP_LABELS[_MANAGED_BY]
 
 
 def reserved_at(reservation: Obj) -> float:

@@ -23,6 +23,7 @@ from homeostat.apiserver.allocation import (
     Taken,
     addresses_of,
     holder_of,
+    is_reservation,
     parse_entry,
     ports_of,
     reserved_at,
@@ -78,6 +79,8 @@ class AllocationUpkeep:
             holder = missing.pop(address, None)
             if holder is not None and holder == holder_of(reservation):
                 self._seen_addresses[address] = version
+                continue
+            if not is_reservation(reservation):
                 continue
             known = self._seen_addresses.get(address) == version
             if known or clock.wall() - reserved_at(reservation) > ORPHAN_SECONDS:

@@ -23,20 +23,21 @@ from homeostat.kit.log import logger
 _log = logger("apiserver.bootstrap")
 _RETRY = Backoff(first_seconds=0.1, ceiling_seconds=5.0)
 
-# System namespaces that somebody deleted come back.
+# What somebody deleted of them comes back.
 _UPKEEP_SECONDS = 60.0
 
 
 class Bootstrap:
-    """`run` makes everything at once, then keeps the system namespaces."""
+    """`run` makes everything at once, then keeps what must not be missing."""
 
-    def __init__(self, reader: Reader, writer: Writer) -> None:
+    def __init__(self, reader: Reader, writer: Writer, *, service_range: str) -> None:
         self._reader = reader
         self._writer = writer
+        self._service_cidr = bootstrap_objects.service_cidr(service_range)
         self.done = asyncio.Event()
 
     async def run(self) -> None:
-        """Make everything, again until it works; then look after the namespaces for ever."""
+        """Make everything, again until it works; then look after what must not be missing for ever."""
         attempt = 0
         while not self.done.is_set():
             try:
@@ -50,8 +51,9 @@ class Bootstrap:
             await clock.sleep(_UPKEEP_SECONDS)
             try:
                 await self._create_all(bootstrap_objects.namespaces())
+                await self._keep_service_cidr()
             except ApiError as error:
-                _log.warning("system namespaces could not be checked: %s", error)
+                _log.warning("system namespaces and the range of Services could not be checked: %s", error)
 
     async def make(self) -> None:
         """Everything once. Raises ApiError when a write fails."""
@@ -59,8 +61,23 @@ class Bootstrap:
         bindings = [*rbac_policy.cluster_role_bindings(), *bootstrap_policy.cluster_role_bindings()]
         await self._create_all([*bootstrap_objects.namespaces(), *roles, *bindings])
         await self._create_all([*bootstrap_objects.priority_classes(), *bootstrap_policy.public_info()])
+        await self._keep_service_cidr()
         for wanted in (*roles, *bindings):
             await self._reconcile(wanted)
+
+    async def _keep_service_cidr(self) -> None:
+        """The range that Services have their addresses of, and that it is ready."""
+        name = meta.name(self._service_cidr)
+        await self._create(self._service_cidr)
+        stored = self._reader.get(kinds.SERVICECIDR, "", name)
+        if stored is not None and meta.condition_true(stored, "Ready"):
+            return
+
+        def ready(current: Obj) -> Obj:
+            changed = bootstrap_objects.service_cidr_ready(current, clock.now_rfc3339())
+            return {**changed, "metadata": {**changed["metadata"], "resourceVersion": ""}}
+
+        await self._writer.change(kinds.SERVICECIDR, "", name, ready, user=SERVER, subresource="status")
 
     async def _create_all(self, objects: Sequence[Obj]) -> None:
         """All at once, so that they share the store's group commits."""

@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable
 
+from homeostat.api import meta
 from homeostat.api.types import Obj
 
 NAMESPACES = ("default", "kube-system", "kube-public", "kube-node-lease")
@@ -35,6 +36,20 @@ def priority_classes() -> list[Obj]:
         }
         for name, value, text in wanted
     ]
+
+
+def service_cidr(cidr: str) -> Obj:
+    """ServiceCIDR `kubernetes`: the range that Services have their addresses of."""
+    head: Obj = {"apiVersion": "networking.k8s.io/v1", "kind": "ServiceCIDR", "metadata": {"name": SERVICE_NAME}}
+    return {**head, "spec": {"cidrs": [cidr]}}
+
+
+def service_cidr_ready(obj: Obj, now: str) -> Obj:
+    """The same with its condition, as kube-apiserver's controller of the default range sets it; `now` is a Time."""
+    conditions = list((obj.get("status") or {}).get("conditions") or ())
+    ready = {"type": "Ready", "status": "True", "reason": "", "message": "Kubernetes default Service CIDR is ready"}
+    meta.set_condition(conditions, ready, now)
+    return {**obj, "status": {"conditions": conditions}}
 
 
 def api_service(cluster_ip: str, port: int) -> Obj:

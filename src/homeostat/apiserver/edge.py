@@ -110,7 +110,7 @@ def build_edge(config: EdgeConfig) -> Build:
         authorizer = _authorizer(config, reader, rbac)
         tokens = BearerTokens(config.static_tokens, ServiceAccountTokens(issuer, reader), BootstrapTokens(reader))
         addresses, ports = Addresses(reader, writer, addresses_range), NodePorts(reader, writer, ports_range)
-        bootstrap = Bootstrap(reader, writer)
+        bootstrap = Bootstrap(reader, writer, service_range=config.service_cluster_ip_range)
         presence = Presence(
             reader,
             writer,

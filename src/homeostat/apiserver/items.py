@@ -45,7 +45,8 @@ class Item:
         if path == "metadata.namespace":
             return self.namespace
         # Events are stored as core/v1 ones; events.k8s.io names the same fields otherwise.
-        return self.fields.get(_EVENT_FIELDS.get(path, path), "")
+        path = _EVENT_FIELDS.get(path, path)
+        return self.fields.get(path) or self.fields.get(fieldselectors.ELSE.get(path, ""), "")
 
     def at(self, revision: int) -> Item:
         """The same object under another revision: the last form of one that left a watch's selection."""

@@ -69,7 +69,11 @@ _RULES: dict[tuple[str, str], Rules] = {
     ("discovery.k8s.io", "EndpointSlice"): Rules(services.check_endpointslice, services.check_endpointslice_update),
     ("events.k8s.io", "Event"): Rules(cluster.check_event),
     ("networking.k8s.io", "Ingress"): Rules(networking.check_ingress),
+    ("networking.k8s.io", "IPAddress"): Rules(
+        networking.check_ip_address, networking.check_ip_address_update, name=networking.ip_address_name
+    ),
     ("networking.k8s.io", "NetworkPolicy"): Rules(networking.check_network_policy),
+    ("networking.k8s.io", "ServiceCIDR"): Rules(networking.check_service_cidr, networking.check_service_cidr_update),
     ("node.k8s.io", "RuntimeClass"): Rules(cluster.check_runtime_class),
     ("policy", "PodDisruptionBudget"): Rules(cluster.check_disruption_budget),
     ("scheduling.k8s.io", "PriorityClass"): Rules(cluster.check_priority_class, cluster.check_priority_class_update),

@@ -1,4 +1,7 @@
-"""Ingress and NetworkPolicy: the shape that their controllers rely on. Rules: pkg/apis/networking/validation."""
+"""Ingress, NetworkPolicy, IPAddress, ServiceCIDR: the shape that their controllers rely on.
+
+Rules: pkg/apis/networking/validation.
+"""
 
 from __future__ import annotations
 
@@ -106,3 +109,57 @@ def _check_peer(peer: Obj, path: str, out: Causes) -> None:
         except ValueError:
             why = "must be a valid CIDR value, (e.g. 10.9.8.0/24 or 2001:db8::/64)"
             out.append(invalid(f"{path}.ipBlock.cidr", block.get("cidr") or "", why))
+
+
+def ip_address_name(name: str) -> list[str]:
+    """An IPAddress is named after its address, in the canonical form (ValidateIPAddressName)."""
+    try:
+        address = ipaddress.ip_address(name)
+    except ValueError:
+        return [f'ParseAddr("{name}"): unable to parse IP']
+    mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
+    return [] if name == (f"::ffff:{mapped}" if mapped else str(address)) else ["must be a canonical format IP address"]
+
+
+def check_ip_address(obj: Obj, out: Causes) -> None:
+    """What an IPAddress is for: one object of some resource."""
+    parent = (obj.get("spec") or {}).get("parentRef")
+    if not parent:
+        out.append(required("spec.parentRef"))
+        return
+    for field in ("resource", "name"):
+        if not parent.get(field):
+            out.append(required(f"spec.parentRef.{field}"))
+
+
+def check_ip_address_update(new: Obj, old: Obj, out: Causes) -> None:
+    """An address stays with whoever it is for."""
+    ours, theirs = (new.get("spec") or {}).get("parentRef"), (old.get("spec") or {}).get("parentRef")
+    if ours != theirs:
+        out.append(invalid("spec.parentRef", ours, "field is immutable"))
+
+
+def check_service_cidr(obj: Obj, out: Causes) -> None:
+    """One range, or one of each family."""
+    path, cidrs = "spec.cidrs", (obj.get("spec") or {}).get("cidrs") or []
+    if not cidrs:
+        out.append(required(path, "at least one CIDR required"))
+    if len(cidrs) > 2:
+        out.append(invalid(path, cidrs, "may only hold up to 2 values"))
+    versions: list[int] = []
+    for position, cidr in enumerate(cidrs):
+        try:
+            versions.append(ipaddress.ip_network(cidr).version)
+        except ValueError:
+            why = "must be a valid CIDR value, (e.g. 10.9.8.0/24 or 2001:db8::/64)"
+            out.append(invalid(f"{path}[{position}]", cidr, why))
+    if len(versions) == 2 and versions[0] == versions[1]:
+        why = "may specify no more than one IP for each IP family, i.e 192.168.0.0/24 and 2001:db8::/64"
+        out.append(invalid(path, cidrs, why))
+
+
+def check_service_cidr_update(new: Obj, old: Obj, out: Causes) -> None:
+    """Ranges stay; a second family may be added."""
+    ours, theirs = (new.get("spec") or {}).get("cidrs") or [], (old.get("spec") or {}).get("cidrs") or []
+    if ours[: len(theirs)] != theirs or len(ours) > max(len(theirs), 2):
+        out.append(invalid("spec.cidrs", ours, "field is immutable"))

@@ -5,6 +5,7 @@ Rules: pkg/apis/apps/validation. A selector must match its template and never ch
 
 from __future__ import annotations
 
+from homeostat.api import names
 from homeostat.api.fields import Causes, forbidden, invalid, not_supported, required
 from homeostat.api.selectors import SelectorError, of_label_selector
 from homeostat.api.types import Obj
@@ -155,8 +156,25 @@ def check_statefulset(obj: Obj, out: Causes) -> None:
         out.append(invalid("spec.updateStrategy", strategy, "must be 'RollingUpdate' or 'OnDelete'"))
     check_numbers(strategy.get("rollingUpdate") or {}, "spec.updateStrategy.rollingUpdate", ("partition",), out)
     check_numbers(spec, "spec", ("replicas", "minReadySeconds", "revisionHistoryLimit"), out)
-    _check_selector_and_template(spec, "statefulset", out)
+    _check_selector_and_template({**spec, "template": _with_claims(spec)}, "statefulset", out)
     _check_runs_always(spec, "StatefulSet", out)
+
+
+def _with_claims(spec: Obj) -> Obj | None:
+    """The template as its Pods will be: with a volume for each claim that is made for them."""
+    template: Obj | None = spec.get("template")
+    claims = [(claim.get("metadata") or {}).get("name") or "" for claim in spec.get("volumeClaimTemplates") or ()]
+    if not template or not claims:
+        return template
+    pod = template.get("spec") or {}
+    volumes = pod.get("volumes") or []
+    known = {volume.get("name") for volume in volumes}
+    made = [
+        {"name": name, "persistentVolumeClaim": {"claimName": name}}
+        for name in dict.fromkeys(claims)
+        if name not in known and not names.dns1123_label(name)
+    ]
+    return {**template, "spec": {**pod, "volumes": [*volumes, *made]}}
 
 
 def check_replication_controller(obj: Obj, out: Causes) -> None:
