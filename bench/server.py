@@ -23,6 +23,14 @@ from homeostat.wire.message import User
 from homeostat.wire.server import serve
 from homeostat.wire.tls import server_context
 
+# Who else may ask, by what follows the administrator's token in theirs.
+_AUTHENTICATED = "system:authenticated"
+OTHERS = {
+    "owner": User("owner", (_AUTHENTICATED,)),
+    "nobody": User("nobody", (_AUTHENTICATED,)),
+    "node": User("system:node:fuzz-a", ("system:nodes", _AUTHENTICATED)),
+}
+
 
 async def run(folder: Path, port: int, token: str) -> None:
     """Serve until SIGTERM."""
@@ -34,7 +42,10 @@ async def run(folder: Path, port: int, token: str) -> None:
     await store.start()
     config = EdgeConfig(
         service_account_key=pki.issue(authority, "sa", client=True).key.decode(),
-        static_tokens={token: User("bench", ("system:masters",))},
+        static_tokens={
+            token: User("bench", ("system:masters",)),
+            **{f"{token}-{name}": user for name, user in OTHERS.items()},
+        },
     )
     server = ApiServer(store, parts=build_edge(config))
     await server.start()
