@@ -13,6 +13,7 @@ from bench.fuzz.target import SECONDS_MAX, Answer
 ALLOWED = (
     (500, "resourceVersion should not be set on objects to be created", "a create that names a version"),
     (500, "This pod has more than one PodDisruptionBudget", "an eviction with two budgets"),
+    (500, "range is full", "a Service when no address or port is left"),
     (501, "", "a Transfer-Encoding that HTTP/1.1 servers need not know"),
     (504, "Too large resource version", "a read of a revision from the future"),
     (505, "", "a version of HTTP that is not spoken"),

@@ -86,7 +86,8 @@ def test_an_address_is_free_again_soon_after_its_service_went():
 def test_what_a_crash_left_behind_is_given_back_and_what_was_lost_is_taken_again():
     async def tell(w: World) -> None:
         parent = {"group": "", "resource": "services", "namespace": "default", "name": "never"}
-        await w.make(ADDRESSES, {"metadata": {"name": "127.11.0.77"}, "spec": {"parentRef": parent}})
+        labels = {"ipaddress.kubernetes.io/managed-by": "ipallocator.k8s.io"}
+        await w.make(ADDRESSES, {"metadata": {"name": "127.11.0.77", "labels": labels}, "spec": {"parentRef": parent}})
         held = (await w.make(SERVICES, service("a")))["spec"]["clusterIP"]
         await w.call("DELETE", f"{ADDRESSES}/{held}")
         await clock.sleep(60)
