@@ -1,4 +1,4 @@
-"""`homeostat image`: the images on a cluster's nodes."""
+"""`homeostat image`: the images on a cluster's nodes, and one of a person's own."""
 
 from __future__ import annotations
 
@@ -20,7 +20,39 @@ if TYPE_CHECKING:
 
 @click.group("image", cls=Group)
 def command() -> None:
-    """Load images onto nodes, and list what they have."""
+    """Build and load images, and list what nodes have."""
+
+
+@command.command("build", context_settings={"ignore_unknown_options": True})
+@click.argument("image", metavar="IMAGE")
+@click.argument("folder", type=click.Path(path_type=Path, exists=True, file_okay=False))
+@click.argument("words", nargs=-1, type=click.UNPROCESSED, metavar="[COMMAND]...")
+@click.option(
+    "--to", "file", type=click.Path(path_type=Path, dir_okay=False), required=True, help="The archive to write."
+)
+@click.option(
+    "--base",
+    default="homeostat.local/busybox:1",
+    show_default=True,
+    metavar="IMAGE",
+    help="What lies below the files: an image that clusters bring along (`image list --available`), or `scratch`.",
+)
+def build_image(image: str, folder: Path, words: tuple[str, ...], file: Path, base: str) -> None:
+    """Build an image of the files in FOLDER.
+
+    COMMAND is what its containers run. IMAGE has a registry and a tag, such as example.local/app:1. `image load` brings
+    the archive onto a cluster's nodes.
+    """
+    import shutil
+
+    from homeostat.lab.images import build, own
+
+    archive = build.build(own.of_folder(image, folder, base=base, command=words))
+    try:
+        shutil.copyfile(archive, file)
+    except OSError as error:
+        raise LabError(f"cannot write {file}: {error.strerror}") from error
+    click.echo(f"{file} holds {image}; `homeostat image load {file}` brings it onto the nodes")
 
 
 @command.command("load")
@@ -28,7 +60,10 @@ def command() -> None:
 @click.option("--as", "image", default="", metavar="NAME", help="Names the image of an archive that has no name in it.")
 @name_option
 def load_image(file: Path, image: str, name: str) -> None:
-    """Load an archive made by `docker save` or an OCI layout, gzipped or not, onto all nodes that run."""
+    """Load an image's archive onto all nodes that run.
+
+    FILE is what `image build` or `docker save` has written, or an OCI layout, gzipped or not.
+    """
     from homeostat.lab.images.load import load
     from homeostat.lab.images.reader import examine
 

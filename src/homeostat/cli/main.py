@@ -16,7 +16,7 @@ _COMMANDS = {
     "status": "what runs and how it is",
     "kubeconfig": "print the cluster's kubeconfig",
     "node": "list, add, remove, replace, stop, start, cut and heal nodes",
-    "image": "load images onto nodes, and list them",
+    "image": "build images, load them onto nodes, and list them",
     "join-command": "print what a further machine runs to join",
     "join": "make this machine a node of a cluster",
     "ssh": "log in on a node, or run one command there",
