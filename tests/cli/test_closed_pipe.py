@@ -25,7 +25,7 @@ def test_a_command_ends_without_a_word():
 
 def test_a_start_goes_on_when_nobody_reads_its_progress():
     done = run(
-        "import sys; from homeostat.cli.progress import PlainProgress; shown = PlainProgress(); "
-        "shown.reached('API', 'answers', 0.5); shown.reached('node a', 'Ready', 1.0); sys.stderr.write('went on')"
+        "import sys; from homeostat.cli.progress import PlainProgress; shown = PlainProgress(0.0); "
+        "shown.step('API', 'boots'); shown.reached('node a', 'Ready'); sys.stderr.write('went on')"
     )
     assert done.stderr.startswith("went on")

@@ -58,7 +58,7 @@ def test_a_master_leaves_before_its_disk_is_forgotten_and_joins_what_is_there(
     folder: Folder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     played = Played(monkeypatch, folder)
-    replacing.replace_master(folder, "master-2")
+    replacing.replace_master(folder, "master-2", say=lambda _: None)
     assert played.done == [
         "stop-node master-2",
         "replace master-2",
@@ -78,7 +78,7 @@ def test_a_master_that_cannot_be_replaced_comes_back_as_it_was(folder: Folder, m
     played = Played(monkeypatch, folder)
     played.refusal = LabError("1 of 3 etcd members are healthy")
     with pytest.raises(LabError, match="1 of 3"):
-        replacing.replace_master(folder, "master-2")
+        replacing.replace_master(folder, "master-2", say=lambda _: None)
     assert played.done == ["stop-node master-2", "replace master-2", "start-node master-2"]
     assert (NodeFolder(folder.node("master-2")).var / "lib/etcd/member").exists()
 
@@ -97,5 +97,5 @@ def test_what_has_no_etcd_member_is_not_replaced(
     played = Played(monkeypatch, folder)
     folder.save(cluster)
     with pytest.raises(LabError, match=words):
-        replacing.replace_master(folder, node)
+        replacing.replace_master(folder, node, say=lambda _: None)
     assert played.done == []

@@ -305,6 +305,7 @@ def test_each_expectation_is_timed_by_its_own_fact(monkeypatch: pytest.MonkeyPat
     written = next(e["time"] for e in report.journal if e["name"] == "worker-1" and e["time"] > report.fault_at + 0.9)
     assert quick.seconds == round(written - report.fault_at, 3) == pytest.approx(1.0, abs=0.01)
     assert report.passed and said[-1] == "after 1.00 s: the node is back"
+    assert said[1] == "waiting, for at most 18 s more: another leads", "a long wait is no silence"
 
 
 def test_an_expectation_is_timed_by_the_write_however_late_it_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:

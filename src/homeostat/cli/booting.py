@@ -8,6 +8,7 @@ import signal
 import socket
 from contextlib import suppress
 from pathlib import Path
+from textwrap import shorten
 
 import click
 
@@ -33,6 +34,7 @@ _GUARD_SECONDS = 0.5
 _ENDING = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
 # A child that was launched so often during a start will not stay up.
 _LAUNCHES_MAX = 5
+_WHY_LETTERS_MAX = 60
 
 
 def boot(wish: lab.Wish) -> None:
@@ -48,11 +50,12 @@ def boot(wish: lab.Wish) -> None:
         if planned.note:
             click.echo(planned.note, err=True)
         with planned.claim, lab.listen(cluster.api_port) as api:
+            click.echo("preparing certificates, images and the nodes' files")
             lab.prepare(folder, cluster)
             # Between the fork and `try` nobody would end the supervisor: a signal waits until then.
             signal.pthread_sigmask(signal.SIG_BLOCK, _ENDING)
             supervisor = lab.daemonize(folder, planned, _load, lock=lock, api=api)
-    shown = progress(["API", *(f"node {node.name}" for node in cluster.nodes())])
+    shown = progress(["API", *(f"node {node.name}" for node in cluster.nodes())], began)
     try:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, _ENDING)
         services = asyncio.run(_come_up(folder, cluster, supervisor, shown, began))
@@ -79,7 +82,7 @@ def _load(sockets: dict[str, socket.socket]) -> Rooms:
 async def _come_up(folder: Folder, cluster: Cluster, supervisor: int, shown: Progress, began: float) -> list[str]:
     """Return when every node is Ready: the Services that there are, as namespace/name. Raises LabError when something
     keeps ending or the time is over."""
-    guard = tasks.spawn(_guard(supervisor, folder), name="up/guard")
+    guard = tasks.spawn(_guard(supervisor, folder, shown), name="up/guard")
     watch = tasks.spawn(_watch(folder, cluster, shown, began), name="up/watch")
     try:
         async with asyncio.timeout(_UP_SECONDS):
@@ -96,16 +99,19 @@ async def _come_up(folder: Folder, cluster: Cluster, supervisor: int, shown: Pro
 
 async def _watch(folder: Folder, cluster: Cluster, shown: Progress, began: float) -> list[str]:
     async with administering(folder) as client:
-        await _api_answers(client)
-        shown.reached("API", f"answers on https://{lab.API_HOST}:{cluster.api_port}", clock.monotonic() - began)
+        await _api_answers(client, shown)
+        shown.reached("API", f"answers on https://{lab.API_HOST}:{cluster.api_port}")
         waiting = {node.name for node in cluster.nodes()}
         started = clock.wall() - (clock.monotonic() - began)
         giving = tasks.spawn(_give_addons(client, cluster), name="up/addons")
         try:
             while waiting:
-                for name in sorted(waiting & await _ready_nodes(client, started)):
-                    waiting.discard(name)
-                    shown.reached(f"node {name}", "Ready", clock.monotonic() - began)
+                for name, trouble in sorted((await _nodes(client, started)).items()):
+                    if trouble:
+                        shown.step(f"node {name}", trouble)
+                    elif name in waiting:
+                        waiting.discard(name)
+                        shown.reached(f"node {name}", "Ready")
                 await clock.sleep(_LOOK_SECONDS)
             await giving
         finally:
@@ -123,32 +129,39 @@ async def _give_addons(client: Client, cluster: Cluster) -> None:
         click.echo(f"an add-on could not be made, the next `homeostat up` tries again: {error}", err=True)
 
 
-async def _api_answers(client: Client) -> None:
+async def _api_answers(client: Client, shown: Progress) -> None:
     while True:
-        with suppress(ApiError):
-            if (await client.raw(Request("GET", "/readyz"))).status == 200:
+        try:
+            status = (await client.raw(Request("GET", "/readyz"))).status
+        except ApiError:
+            shown.step("API", "no API server listens yet")
+        else:
+            if status == 200:
                 return
+            shown.step("API", "an API server listens and is not ready yet")
         await clock.sleep(_LOOK_SECONDS)
 
 
-async def _ready_nodes(client: Client, started: float) -> set[str]:
-    """The nodes whose kubelet has said since `started` (wall clock) that they are Ready: what it said before the
-    cluster went down does not count."""
+async def _nodes(client: Client, started: float) -> dict[str, str]:
+    """Of each node that is registered why it is not Ready; empty when its kubelet has said since `started` (wall clock)
+    that it is: what it said before the cluster went down does not count."""
     try:
         nodes = (await client.list(NODE)).items
     except ApiError:
-        return set()
-    found = set()
+        return {}
+    found = {}
     for node in nodes:
         ready = meta.condition(node, "Ready") or {}
         # Times in the API are whole seconds.
-        if ready.get("status") == "True" and meta.time_of(ready.get("lastHeartbeatTime")) >= int(started):
-            found.add(meta.name(node))
+        fresh = meta.time_of(ready.get("lastHeartbeatTime")) >= int(started)
+        why = str(ready.get("message") or ready.get("reason") or "") if fresh else "its kubelet has not reported yet"
+        is_ready = fresh and ready.get("status") == "True"
+        found[meta.name(node)] = "" if is_ready else f"registered, not ready: {shorten(why, _WHY_LETTERS_MAX)}"
     return found
 
 
-async def _guard(supervisor: int, folder: Folder) -> str:
-    """Returns only when the cluster cannot come up: says what keeps ending."""
+async def _guard(supervisor: int, folder: Folder, shown: Progress) -> str:
+    """Returns only when the cluster cannot come up: says what keeps ending. Until then it shows which nodes boot."""
     log = folder.log / "supervisor.log"
     while True:
         await clock.sleep(_GUARD_SECONDS)
@@ -158,6 +171,9 @@ async def _guard(supervisor: int, folder: Folder) -> str:
             return f"the supervisor ended with status {code} ({_last_error(log)}); its log is {log}"
         with suppress(LabError):
             children = (await ask_async(folder.supervisor_socket, {"do": "status"}, timeout_seconds=5))["children"]
+            for child in children:
+                if child["node"] and child["pid"]:
+                    shown.step(f"node {child['node']}", "booting", only_first=True)
             if ending := [child["name"] for child in children if child["launches"] >= _LAUNCHES_MAX]:
                 return f"{' and '.join(ending)} kept ending ({_last_error(log)}); the log is {log}"
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from homeostat.cli.options import name_option
-from homeostat.lab.boot import stop
+from homeostat.lab.boot import is_running, stop
 from homeostat.lab.state import Folder
 
 
@@ -20,6 +20,8 @@ def command(name: str, *, purge: bool) -> None:
         click.echo(f"cluster {name!r} does not exist: nothing to stop")
         return
     # What an interrupted `up` has left is removed even where no cluster was made of it.
+    if existed and is_running(folder):
+        click.echo(f"stopping cluster {name!r}: what runs on its nodes ends in good order")
     was_running = stop(folder, purge=purge)
     if not existed:
         click.echo(f"cluster {name!r} does not exist: nothing to forget")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 
@@ -18,12 +19,12 @@ from homeostat.lab.nodes import userspace
 from homeostat.lab.state import Folder, LabError
 from homeostat.lab.topology import WORKERS_MAX
 
-_READY_SECONDS = 60.0
+READY_SECONDS = 60.0
 _DRAIN_SECONDS = 60.0
 _LOOK_SECONDS = 0.05
 
 
-def add_worker(folder: Folder) -> str:
+def add_worker(folder: Folder, *, say: Callable[[str], None]) -> str:
     """Add the next worker and wait until it is Ready; its name. Raises LabError."""
     cluster = folder.load()
     _check(folder)
@@ -32,21 +33,25 @@ def add_worker(folder: Folder) -> str:
     grown = replace(cluster, workers=cluster.workers + 1)
     name = grown.nodes()[-1].name
     ask(folder.supervisor_socket, {"do": "status"})
+    say(f"preparing {name}")
     prepare(folder, grown)
+    say(f"booting it and waiting until it is Ready, for at most {READY_SECONDS:.0f} s")
     ask(folder.supervisor_socket, {"do": "add-node", "node": name})
     asyncio.run(wait_ready(folder, name))
     return name
 
 
-def remove_worker(folder: Folder, name: str) -> None:
+def remove_worker(folder: Folder, name: str, *, say: Callable[[str], None]) -> None:
     """Move a worker's pods elsewhere, turn it off, and forget it. Raises LabError."""
     cluster = folder.load()
     _check(folder)
     workers = [node.name for node in cluster.nodes() if not node.control_plane]
     if name not in workers:
         raise LabError(f"there is no worker {name!r}; the workers are {', '.join(workers)}")
+    say(f"moving its Pods to other nodes, for at most {_DRAIN_SECONDS:.0f} s")
     asyncio.run(_drain(folder, name))
-    ask(folder.supervisor_socket, {"do": "remove-node", "node": name}, timeout_seconds=_READY_SECONDS)
+    say("turning it off")
+    ask(folder.supervisor_socket, {"do": "remove-node", "node": name}, timeout_seconds=READY_SECONDS)
     prepare(folder, replace(cluster, removed=[*cluster.removed, name]))
     asyncio.run(_forget(folder, name))
     userspace.forget(folder.node(name))
@@ -59,14 +64,14 @@ def _check(folder: Folder) -> None:
 
 async def wait_ready(folder: Folder, name: str) -> None:
     """Return once the node is Ready. Raises LabError when that takes too long."""
-    deadline = clock.monotonic() + _READY_SECONDS
+    deadline = clock.monotonic() + READY_SECONDS
     async with administering(folder) as client:
         while clock.monotonic() < deadline:
             with suppress(ApiError):
                 if meta.condition_true(await client.get(NODE, name), "Ready"):
                     return
             await clock.sleep(_LOOK_SECONDS)
-    raise LabError(f"{name} was not Ready within {_READY_SECONDS:.0f} s; see {folder.node(name)}/var/log/units")
+    raise LabError(f"{name} was not Ready within {READY_SECONDS:.0f} s; see {folder.node(name)}/var/log/units")
 
 
 async def _drain(folder: Folder, name: str) -> None:

@@ -9,6 +9,7 @@ import click
 
 from homeostat.cli.group import Group
 from homeostat.cli.options import known, name_option
+from homeostat.cli.progress import Steps
 from homeostat.lab.control import Answer, ask
 from homeostat.lab.state import Folder, LabError
 
@@ -38,6 +39,8 @@ def stop_node(node: str, name: str) -> None:
     """Turn a node off: its kubelet and every container on it end."""
     flags = known(name).load().flags
     patience = _ORDER_SECONDS + flags.duration("kubelet", "shutdown-grace-period")
+    _check_node(known(name), node)
+    click.echo(f"turning {node} off: what runs on it ends in good order, within {patience:.0f} s")
     _order(name, node, {"do": "stop-node", "node": node}, seconds=patience)
     click.echo(f"{node} is off")
 
@@ -99,7 +102,7 @@ def add_node(name: str) -> None:
     """
     from homeostat.cli.growing import add_worker
 
-    node = add_worker(known(name))
+    node = add_worker(known(name), say=Steps().say)
     click.echo(f"{node} is Ready")
 
 
@@ -113,7 +116,7 @@ def remove_node(node: str, name: str) -> None:
     """
     from homeostat.cli.growing import remove_worker
 
-    remove_worker(known(name), node)
+    remove_worker(known(name), node, say=Steps().say)
     click.echo(f"{node} is removed")
 
 
@@ -127,7 +130,7 @@ def replace_node(node: str, name: str) -> None:
     """
     from homeostat.cli.replacing import replace_master
 
-    replace_master(known(name), node)
+    replace_master(known(name), node, say=Steps().say)
     click.echo(f"{node} is Ready, and its etcd member has joined anew")
 
 
@@ -148,10 +151,14 @@ def set_clock(node: str, shift: str, name: str) -> None:
 
 def _order(name: str, node: str, order: Answer, *, network: bool = False, seconds: float = _ORDER_SECONDS) -> None:
     folder: Folder = known(name)
-    cluster = folder.load()
-    names = [each.name for each in cluster.nodes()]
+    _check_node(folder, node)
+    # Where nodes are hosts, the supervisor has their cables.
+    uplinks = network and not folder.load().contained
+    ask(folder.network_socket if uplinks else folder.supervisor_socket, order, timeout_seconds=seconds)
+
+
+def _check_node(folder: Folder, node: str) -> None:
+    """Raises LabError for a node that there is not."""
+    names = [each.name for each in folder.load().nodes()]
     if node not in names:
         raise LabError(f"there is no node {node!r}; the nodes are {', '.join(names)}")
-    # Where nodes are hosts, the supervisor has their cables.
-    uplinks = network and not cluster.contained
-    ask(folder.network_socket if uplinks else folder.supervisor_socket, order, timeout_seconds=seconds)

@@ -1,22 +1,32 @@
-"""How `up` shows a cluster coming to life: a live table for a person, plain lines for anything else."""
+"""How long commands show what they wait for: a live table for a person, plain lines for anything else."""
 
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterable
 from contextlib import suppress
 from typing import TYPE_CHECKING, Protocol
 
 import click
 
+from homeostat.kit import clock
+
 if TYPE_CHECKING:
     from rich.table import Table
 
+_FIRST = "starting"
+
 
 class Progress(Protocol):
-    """Hears of components as they reach their states; `seconds` count from the start of the command."""
+    """Shows components on their way, with the seconds since the command began."""
 
-    def reached(self, component: str, state: str, seconds: float) -> None:
-        """A component has come into a state."""
+    def step(self, component: str, text: str, *, only_first: bool = False) -> None:
+        """What the component does now; nothing changes when it is known, or when the component has arrived, or with
+        `only_first` when it has shown a step before."""
+        ...
+
+    def reached(self, component: str, state: str) -> None:
+        """The component has arrived."""
         ...
 
     def close(self) -> None:
@@ -27,29 +37,55 @@ class Progress(Protocol):
 class PlainProgress:
     """One line a change."""
 
-    def reached(self, component: str, state: str, seconds: float) -> None:
-        """Print it. A reader that has gone (`| head`) does not stop the start."""
-        with suppress(BrokenPipeError):
-            click.echo(f"{seconds:6.2f} s  {component} {state}")
+    def __init__(self, began: float) -> None:
+        """`began` is when the command did (monotonic seconds)."""
+        self._began = began
+        self._arrived: set[str] = set()
+        self._steps: dict[str, str] = {}
+
+    def step(self, component: str, text: str, *, only_first: bool = False) -> None:
+        """Print a new step."""
+        if only_first and component in self._steps:
+            return
+        if component not in self._arrived and self._steps.get(component) != text:
+            self._steps[component] = text
+            self._print(component, text)
+
+    def reached(self, component: str, state: str) -> None:
+        """Print the state."""
+        self._arrived.add(component)
+        self._print(component, state)
 
     def close(self) -> None:
         """Nothing to do."""
 
+    def _print(self, component: str, text: str) -> None:
+        # A reader that has gone (`| head`) does not stop the start.
+        with suppress(BrokenPipeError):
+            click.echo(f"{clock.monotonic() - self._began:6.2f} s  {component} {text}")
+
 
 class LiveProgress:
-    """A table that is drawn in place, a row a component."""
+    """A table that is drawn in place, a row a component; the seconds of those that have not arrived run on."""
 
-    def __init__(self, components: list[str]) -> None:
+    def __init__(self, components: Iterable[str], began: float) -> None:
         from rich.live import Live
 
-        self._rows = dict.fromkeys(components, ("starting", ""))
-        self._live = Live(self._table(), refresh_per_second=20, transient=False)
+        self._began = began
+        self._steps = dict.fromkeys(components, _FIRST)
+        self._arrived: dict[str, float] = {}
+        self._live = Live(get_renderable=self._table, refresh_per_second=10, transient=False)
         self._live.start()
 
-    def reached(self, component: str, state: str, seconds: float) -> None:
-        """Draw the component's row anew."""
-        self._rows[component] = (state, f"{seconds:.2f} s")
-        self._live.update(self._table())
+    def step(self, component: str, text: str, *, only_first: bool = False) -> None:
+        """The next drawing shows it."""
+        if component not in self._arrived and not (only_first and self._steps[component] != _FIRST):
+            self._steps[component] = text
+
+    def reached(self, component: str, state: str) -> None:
+        """The row's seconds stand still from now on."""
+        self._steps[component] = state
+        self._arrived[component] = clock.monotonic()
 
     def close(self) -> None:
         """Leave the table as it is."""
@@ -57,14 +93,30 @@ class LiveProgress:
 
     def _table(self) -> Table:
         from rich.table import Table
+        from rich.text import Text
 
         table = Table(box=None, show_header=False, padding=(0, 2))
-        for component, (state, seconds) in self._rows.items():
-            style = "yellow" if state == "starting" else "green"
-            table.add_row(component, f"[{style}]{state}[/]", f"[dim]{seconds}[/]")
+        # A copy: the drawing has a thread of its own.
+        for component, step in list(self._steps.items()):
+            arrived = self._arrived.get(component)
+            seconds = (clock.monotonic() if arrived is None else arrived) - self._began
+            style = "yellow" if arrived is None else "green"
+            table.add_row(component, Text(step, style=style), Text(f"{seconds:.1f} s", style="dim"))
         return table
 
 
-def progress(components: list[str]) -> Progress:
+def progress(components: Iterable[str], began: float) -> Progress:
     """The one that fits where standard output goes."""
-    return LiveProgress(components) if sys.stdout.isatty() else PlainProgress()
+    return LiveProgress(components, began) if sys.stdout.isatty() else PlainProgress(began)
+
+
+class Steps:
+    """The steps of a command that takes a while, a line each, with the seconds since it began."""
+
+    def __init__(self) -> None:
+        self._began = clock.monotonic()
+
+    def say(self, text: str) -> None:
+        """The command does this now."""
+        with suppress(BrokenPipeError):
+            click.echo(f"{clock.monotonic() - self._began:6.2f} s  {text}")

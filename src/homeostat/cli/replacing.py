@@ -7,9 +7,10 @@ old identity and an empty log it could promise what it does not know.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from contextlib import suppress
 
-from homeostat.cli.growing import wait_ready
+from homeostat.cli.growing import READY_SECONDS, wait_ready
 from homeostat.compose import quorum
 from homeostat.kit import clock
 from homeostat.lab import etcd, manifests
@@ -26,7 +27,7 @@ _MEMBER_SECONDS = 60.0
 _LOOK_SECONDS = 0.2
 
 
-def replace_master(folder: Folder, name: str) -> None:
+def replace_master(folder: Folder, name: str, *, say: Callable[[str], None]) -> None:
     """Turn a master off, forget its disk, let it join anew, and wait until it is well. Raises LabError."""
     cluster = folder.load()
     if not cluster.contained or cluster.store != "etcd":
@@ -34,7 +35,9 @@ def replace_master(folder: Folder, name: str) -> None:
     if name not in [node.name for node in cluster.masters()]:
         raise LabError(f"{name} is no master; a worker is replaced by `homeostat node remove` and `node add`")
     ask(folder.supervisor_socket, {"do": "status"})
+    say(f"turning {name} off")
     ask(folder.supervisor_socket, {"do": "stop-node", "node": name, "power": True}, timeout_seconds=_ORDER_SECONDS)
+    say("replacing its etcd member")
     try:
         reach.in_network(folder, lambda: quorum.replace_member(cluster, folder.pki, name))
     except LabError:
@@ -42,11 +45,14 @@ def replace_master(folder: Folder, name: str) -> None:
         with suppress(LabError):
             ask(folder.supervisor_socket, {"do": "start-node", "node": name}, timeout_seconds=_ORDER_SECONDS)
         raise
+    say("making it a new disk")
     userspace.forget(folder.node(name))
     prepare(folder, cluster)
     write_joining(folder, cluster, name)
     ask(folder.supervisor_socket, {"do": "start-node", "node": name}, timeout_seconds=_ORDER_SECONDS)
+    say(f"waiting until {name} is Ready, for at most {READY_SECONDS:.0f} s")
     asyncio.run(wait_ready(folder, name))
+    say(f"waiting until its etcd member has the others' data, for at most {_MEMBER_SECONDS:.0f} s")
     _wait_member(folder, cluster, name)
 
 

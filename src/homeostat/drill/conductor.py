@@ -29,6 +29,8 @@ from homeostat.wire.message import Request
 _STEADY_SECONDS = 60.0
 _BASELINE_SECONDS = 0.5
 _SETTLE_SECONDS = 0.5
+# Longer waits are announced.
+_QUIET_SECONDS = 2.0
 _JOURNAL_SECONDS = 5.0
 # A signal takes a moment to end a process: what is sent within it counts as in flight.
 _INSTANT_SECONDS = 0.02
@@ -167,8 +169,11 @@ async def _await(stage: Stage, observer: Observer, report: Report, awaited: _Awa
     """Judge the predictions in their order; each is timed by its own fact, which may be older than the one before."""
     for prediction, condition in awaited:
         within = prediction.within_seconds + (0.0 if prediction.of_undo else report.target.backoff_seconds)
-        left = began.monotonic + within - clock.monotonic()
-        since = await observer.until(condition, timeout_seconds=max(0.0, left))
+        left = max(0.0, began.monotonic + within - clock.monotonic())
+        since = await observer.until(condition, timeout_seconds=min(left, _QUIET_SECONDS))
+        if since is None and left > _QUIET_SECONDS:
+            say(f"waiting, for at most {left - _QUIET_SECONDS:.0f} s more: {prediction.text}")
+            since = await observer.until(condition, timeout_seconds=left - _QUIET_SECONDS)
         seconds = round(await _seconds(stage, since, began), 3) if since else None
         finding = Finding(prediction, seconds, within)
         say(_finding_line(finding))
