@@ -10,7 +10,7 @@ import signal
 import sys
 import termios
 from collections.abc import Callable, Collection
-from typing import Any, TypeAlias
+from typing import Any, NoReturn, TypeAlias
 
 from homeostat.runtime import rootview
 
@@ -65,7 +65,8 @@ def fork(work: Callable[[], int], *, keep: Collection[int]) -> int:
 
 def _forget(keep: Collection[int]) -> None:
     signal.set_wakeup_fd(-1)
-    for number in (signal.SIGCHLD, signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGPIPE):
+    # SIGPIPE stays ignored, as in every Python: a builtin may serve sockets, whose clients leave (`execute` resets it).
+    for number in (signal.SIGCHLD, signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_SETMASK, set())
     for descriptor in map(int, os.listdir("/proc/self/fd")):
@@ -108,7 +109,7 @@ def become(
         _take_view(spec, inside)
         os.chdir(spec["cwd"])
         if builtin is None:
-            os.execve(find_program(argv[0], environment), argv, environment)
+            execute(argv, environment)
     except OSError as error:
         os.write(said if said >= 0 else 2, start_failure(argv[0], spec["cwd"], error).encode())
         return START_ERROR_CODE
@@ -133,6 +134,13 @@ def _take_view(spec: dict[str, Any], inside: int) -> None:
         rootview.enter(view["stage"], view["mounts"], [spec["cwd"]])
     # A change of credentials may have taken it away.
     die_with_parent(signal.SIGKILL)
+
+
+def execute(argv: list[str], environment: dict[str, str]) -> NoReturn:
+    """Become a program, which gets the default action for SIGPIPE as from a shell. Raises OSError."""
+    path = find_program(argv[0], environment)
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+    os.execve(path, argv, environment)
 
 
 def find_program(word: str, environment: dict[str, str]) -> str:

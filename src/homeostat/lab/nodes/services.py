@@ -208,7 +208,7 @@ def _execute(unit: Unit) -> int:
     _redirect(unit.name)
     environment = {"PATH": layout.PATH, "HOME": "/root", "LANG": "C.UTF-8", **unit.environment}
     os.chdir("/")
-    os.execve(forked.find_program(unit.argv[0], environment), list(unit.argv), environment)
+    forked.execute(list(unit.argv), environment)
 
 
 def _redirect(name: str) -> None:
