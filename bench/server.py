@@ -53,7 +53,7 @@ async def run(folder: Path, port: int, token: str) -> None:
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
     collector.settle()
     tls = server_context(folder / "server.crt", folder / "server.key")
-    edge = await serve(server.handle, port=port, tls=tls)
+    edge = await serve(server.handle, port=port, tls=tls, bodies_on_demand=True)
     print("ready", flush=True)
     await stop.wait()
     await edge.close(grace_seconds=1.0)

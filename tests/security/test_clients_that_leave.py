@@ -1,4 +1,4 @@
-"""No client ends a server by the way it leaves: anonymous, over real sockets, against a process as the shim forks it."""
+"""No client ends a server by the way it leaves: anonymous, over real sockets, against a fork of the shim."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def server(argv: list[str]) -> int:
 
     async def run() -> None:
         running = await serve(answer)
-        Path(argv[1]).write_text(str(running.port))
+        Path(argv[1]).write_text(str(running.port))  # noqa: ASYNC240 - the loop has nothing else to do
         await asyncio.sleep(SECONDS_MAX * 2)
 
     uvloop.run(run())

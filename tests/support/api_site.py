@@ -75,7 +75,7 @@ class Caller:
 async def site(*, state: MemoryState | None = None, **changes: Any) -> AsyncIterator[Site]:
     """A running server whose first objects are there; `changes` are of its EdgeConfig, `state` is its store's."""
     server = await api_edge.start(state or MemoryState(), api_edge.config(**{"static_tokens": TOKENS, **changes}))
-    edge = await serve(server.handle)
+    edge = await serve(server.handle, bodies_on_demand=True)
     world = api_edge.World(server)
     try:
         while (await world.get("/api/v1/namespaces/default")).status != 200:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import orjson
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -34,26 +33,33 @@ def told(incoming):
     return request.method, request.path, request.query, request.body, incoming.keep_alive
 
 
-CHUNKED = "HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n"
+def refused(incoming):
+    """The status that a request is refused with, at once or when its body is asked for; None for a good one."""
+    if incoming.trouble is not None:
+        return incoming.trouble.code
+    return incoming.refusal.status if incoming.refusal else None
+
+
+CHUNKED = "HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
 
 
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("GET /a HTTP/1.1\r\n\r\n", ("GET", "/a", {}, b"", True)),
+        ("GET /a HTTP/1.1\r\nHost: a\r\n\r\n", ("GET", "/a", {}, b"", True)),
         ("GET /a HTTP/1.0\r\n\r\n", ("GET", "/a", {}, b"", False)),
         ("GET /a HTTP/1.0\r\nConnection: keep-alive\r\n\r\n", ("GET", "/a", {}, b"", True)),
-        ("GET /a HTTP/1.1\r\nConnection: close\r\n\r\n", ("GET", "/a", {}, b"", False)),
-        ("GET /a HTTP/1.1\r\nCONNECTION: Close\r\n\r\n", ("GET", "/a", {}, b"", False)),
-        ("DELETE /a HTTP/1.1\r\nContent-Length: 2\r\n\r\n{}", ("DELETE", "/a", {}, b"{}", True)),
-        ("GET /a HTTP/1.1\r\nContent-Length: 3\r\n\r\nabc", ("GET", "/a", {}, b"abc", True)),
-        ("POST /a HTTP/1.1\r\n\r\n", ("POST", "/a", {}, b"", True)),
-        ("POST /a HTTP/1.1\r\nContent-Length: 0\r\n\r\n", ("POST", "/a", {}, b"", True)),
+        ("GET /a HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n", ("GET", "/a", {}, b"", False)),
+        ("GET /a HTTP/1.1\r\nHost: a\r\nCONNECTION: Close\r\n\r\n", ("GET", "/a", {}, b"", False)),
+        ("DELETE /a HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\n{}", ("DELETE", "/a", {}, b"{}", True)),
+        ("GET /a HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nabc", ("GET", "/a", {}, b"abc", True)),
+        ("POST /a HTTP/1.1\r\nHost: a\r\n\r\n", ("POST", "/a", {}, b"", True)),
+        ("POST /a HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n", ("POST", "/a", {}, b"", True)),
         (f"PATCH /a {CHUNKED}0\r\n\r\n", ("PATCH", "/a", {}, b"", True)),
         (f"PUT /a {CHUNKED}3\r\nabc\r\n2;x=y\r\nde\r\n0\r\n\r\n", ("PUT", "/a", {}, b"abcde", True)),
         (f"PUT /a {CHUNKED}A\r\n0123456789\r\n0\r\nTrailer: x\r\n\r\n", ("PUT", "/a", {}, b"0123456789", True)),
-        ("\r\n\r\nGET /a HTTP/1.1\r\n\r\n", ("GET", "/a", {}, b"", True)),
-        ("GET http://host/a?b=c HTTP/1.1\r\n\r\n", ("GET", "/a", {"b": "c"}, b"", True)),
+        ("\r\n\r\nGET /a HTTP/1.1\r\nHost: a\r\n\r\n", ("GET", "/a", {}, b"", True)),
+        ("GET http://host/a?b=c HTTP/1.1\r\nHost: a\r\n\r\n", ("GET", "/a", {"b": "c"}, b"", True)),
     ],
 )
 def test_what_can_be_read(text, expected):
@@ -66,28 +72,46 @@ def test_what_can_be_read(text, expected):
         "GARBAGE\r\n\r\n",
         "GET\r\n\r\n",
         "GET /a\r\n\r\n",
-        "GET /a HTTP/1.1\r\nno colon here\r\n\r\n",
-        "GET /a HTTP/1.1\r\n: no name\r\n\r\n",
-        "GET /a HTTP/1.1\r\nBad Name: x\r\n\r\n",
-        "GET /a HTTP/1.1\r\nX: a\x00b\r\n\r\n",
-        "POST /a HTTP/1.1\r\nContent-Length: -1\r\n\r\n",
-        "POST /a HTTP/1.1\r\nContent-Length: ten\r\n\r\n",
-        "POST /a HTTP/1.1\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nab",
-        "POST /a HTTP/1.1\r\nContent-Length: 1, 2\r\n\r\nab",
-        "POST /a HTTP/1.1\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+        "GET /a HTTP/1.1\r\nHost: a\r\nno colon here\r\n\r\n",
+        "GET /a HTTP/1.1\r\nHost: a\r\n: no name\r\n\r\n",
+        "GET /a HTTP/1.1\r\nHost: a\r\nBad Name: x\r\n\r\n",
+        "GET /a HTTP/1.1\r\nHost: a\r\nX: a\x00b\r\n\r\n",
+        "POST /a HTTP/1.1\r\nHost: a\r\nContent-Length: -1\r\n\r\n",
+        "POST /a HTTP/1.1\r\nHost: a\r\nContent-Length: ten\r\n\r\n",
+        "POST /a HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nab",
+        "POST /a HTTP/1.1\r\nHost: a\r\nContent-Length: 1, 2\r\n\r\nab",
+        "POST /a HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
         f"POST /a {CHUNKED}xyz\r\n",
         f"POST /a {CHUNKED}2\r\nabc\r\n0\r\n\r\n",
-        "GET nowhere HTTP/1.1\r\n\r\n",
+        "GET nowhere HTTP/1.1\r\nHost: a\r\n\r\n",
         "\x16\x03\x01\x02\x00\x01\x00",
     ],
 )
 def test_what_could_be_taken_in_two_ways_or_none_is_refused(text):
     """Requests whose end two readers could see in different places are how requests are smuggled."""
     reader = read(text)
-    assert [incoming.refusal.status for incoming in reader.ready if incoming.refusal] == [400]
+    assert [code for incoming in reader.ready if (code := refused(incoming))] == [400]
     assert reader.refused
-    reader.feed(b"GET /after HTTP/1.1\r\n\r\n")
+    reader.feed(b"GET /after HTTP/1.1\r\nHost: a\r\n\r\n")
     assert not any(incoming.request.path == "/after" for incoming in reader.ready)
+
+
+@pytest.mark.parametrize(
+    ("hosts", "expected"),
+    [
+        ("", 400),
+        ("Host: a\r\nHost: a\r\n", 400),
+        ("Host: a\r\nX: y\r\nhost: b\r\n", 400),
+        ("Host: a/b\r\n", 400),
+        ("Host: a b\r\n", 400),
+        ("Host: \r\n", None),
+        ("Host: [::1]:6443\r\n", None),
+    ],
+)
+def test_a_request_says_once_which_host_it_is_for(hosts, expected):
+    """RFC 9112, 3.2; HTTP/1.0 may leave it out."""
+    assert refused(one(f"GET / HTTP/1.1\r\n{hosts}\r\n")) == expected
+    assert refused(one("GET / HTTP/1.0\r\n\r\n")) is None
 
 
 def test_another_version_of_http_is_not_spoken():
@@ -99,9 +123,9 @@ def test_another_version_of_http_is_not_spoken():
     [("Expect: 100-continue", None), ("Expect: 100-Continue", None), ("Expect: 200-ok", 417), ("Expect: x", 417)],
 )
 def test_expectations(header, status):
-    reader = read(f"POST /a HTTP/1.1\r\n{header}\r\nContent-Length: 3\r\n\r\n")
+    reader = read(f"POST /a HTTP/1.1\r\nHost: a\r\n{header}\r\nContent-Length: 3\r\n\r\n")
     assert reader.wants_continue is (status is None)
-    assert [incoming.refusal.status for incoming in reader.ready] == ([status] if status else [])
+    assert [refused(incoming) for incoming in reader.ready] == [status]
     if status is None:
         reader.feed(b"abc")
         assert not reader.wants_continue
@@ -114,19 +138,19 @@ def test_an_older_client_is_not_told_to_continue():
 
 
 def test_headers_have_lower_names_and_repeated_ones_are_joined():
-    request = one("GET / HTTP/1.1\r\nX-One: 1\r\nx-one: 2\r\nY:   padded  \r\nEmpty:\r\n\r\n").request
-    assert request.headers == {"x-one": "1, 2", "y": "padded", "empty": ""}
+    request = one("GET / HTTP/1.1\r\nHost: a\r\nX-One: 1\r\nx-one: 2\r\nY:   padded  \r\nEmpty:\r\n\r\n").request
+    assert request.headers == {"host": "a", "x-one": "1, 2", "y": "padded", "empty": ""}
 
 
 def test_bytes_of_headers_that_are_no_ascii_come_through():
-    request = one(b"GET / HTTP/1.1\r\nX: caf\xc3\xa9\r\n\r\n").request
+    request = one(b"GET / HTTP/1.1\r\nHost: a\r\nX: caf\xc3\xa9\r\n\r\n").request
     assert request.headers["x"].encode("latin-1").decode() == "café"
 
 
 def test_requests_sent_ahead_come_out_in_order_up_to_a_refusal():
-    text = "".join(f"GET /{number} HTTP/1.1\r\n\r\n" for number in range(5))
+    text = "".join(f"GET /{number} HTTP/1.1\r\nHost: a\r\n\r\n" for number in range(5))
     assert [incoming.request.path for incoming in read(text).ready] == ["/0", "/1", "/2", "/3", "/4"]
-    good, bad = read("GET /good HTTP/1.1\r\n\r\nBAD\r\n\r\nGET /evil HTTP/1.1\r\n\r\n").ready
+    good, bad = read("GET /good HTTP/1.1\r\nHost: a\r\n\r\nBAD\r\n\r\nGET /evil HTTP/1.1\r\nHost: a\r\n\r\n").ready
     assert (good.request.path, told(bad)) == ("/good", 400)
 
 
@@ -134,7 +158,7 @@ def test_where_a_reader_stands():
     reader = RequestReader(Limits())
     steps = [
         (b"POST /a HT", Phase.HEAD),
-        (b"TP/1.1\r\nContent-Length: 2\r\n\r\n", Phase.BODY),
+        (b"TP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\n", Phase.BODY),
         (b"a", Phase.BODY),
         (b"b", Phase.IDLE),
     ]
@@ -155,31 +179,32 @@ def small(**limits):
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("POST /a HTTP/1.1\r\nContent-Length: 20\r\n\r\n" + "x" * 20, "read"),
-        ("POST /a HTTP/1.1\r\nContent-Length: 21\r\n\r\n", 413),
+        ("POST /a HTTP/1.1\r\nHost: a\r\nContent-Length: 20\r\n\r\n" + "x" * 20, "read"),
+        ("POST /a HTTP/1.1\r\nHost: a\r\nContent-Length: 21\r\n\r\n", 413),
         (f"POST /a {CHUNKED}14\r\n" + "x" * 20 + "\r\n0\r\n\r\n", "read"),
         (f"POST /a {CHUNKED}15\r\n" + "x" * 21 + "\r\n0\r\n\r\n", 413),
-        ("GET /" + "a" * 500 + " HTTP/1.1\r\n\r\n", 431),
-        ("GET / HTTP/1.1\r\nX: " + "a" * 500 + "\r\n\r\n", 431),
-        ("GET / HTTP/1.1\r\n" + "A: b\r\n" * 20 + "\r\n", 431),
-        ("GET / HTTP/1.1\r\n" + "A: b\r\n" * 5 + "\r\n", "read"),
+        ("GET /" + "a" * 500 + " HTTP/1.1\r\nHost: a\r\n\r\n", 431),
+        ("GET / HTTP/1.1\r\nHost: a\r\nX: " + "a" * 500 + "\r\n\r\n", 431),
+        ("GET / HTTP/1.1\r\nHost: a\r\n" + "A: b\r\n" * 20 + "\r\n", 431),
+        ("GET / HTTP/1.1\r\nHost: a\r\n" + "A: b\r\n" * 5 + "\r\n", "read"),
     ],
 )
 def test_limits_of_heads_and_bodies(text, expected):
     incoming = one(text, limits=small())
-    assert (incoming.refusal.status if incoming.refusal else "read") == expected
+    assert (refused(incoming) or "read") == expected
 
 
 def test_a_body_that_is_too_large_is_refused_by_a_status_before_it_comes():
-    refusal = one("POST /a HTTP/1.1\r\nContent-Length: 21\r\n\r\n", limits=small()).refusal
-    status = orjson.loads(refusal.body)
+    incoming = one("POST /a HTTP/1.1\r\nHost: a\r\nContent-Length: 21\r\n\r\n", limits=small())
+    assert not incoming.whole and not incoming.keep_alive
+    status = incoming.trouble.status()
     assert (status["kind"], status["code"], status["reason"]) == ("Status", 413, "RequestEntityTooLarge")
 
 
 @pytest.mark.parametrize("size", [1, 7, 399])
 def test_a_head_that_never_ends_is_refused_whatever_its_pieces(size):
     reader = RequestReader(small())
-    reader.feed(b"GET / HTTP/1.1\r\nX: ")
+    reader.feed(b"GET / HTTP/1.1\r\nHost: a\r\nX: ")
     fed = 0
     while not reader.refused and fed < 5000:
         reader.feed(b"y" * size)
@@ -192,9 +217,9 @@ def test_a_head_that_never_ends_is_refused_whatever_its_pieces(size):
 
 TEXTS = [
     "GET /api/v1/pods?limit=5&watch=true HTTP/1.1\r\nHost: x\r\nAccept: application/json\r\n\r\n",
-    'POST /api/v1/namespaces/a/pods HTTP/1.1\r\nContent-Length: 12\r\nX: 1\r\n\r\n{"a": "b"}  ',
+    'POST /api/v1/namespaces/a/pods HTTP/1.1\r\nHost: a\r\nContent-Length: 12\r\nX: 1\r\n\r\n{"a": "b"}  ',
     f"PATCH /x {CHUNKED}4\r\nabcd\r\n10\r\n0123456789abcdef\r\n0\r\n\r\n",
-    "DELETE /y%20z HTTP/1.1\r\nExpect: 100-continue\r\nContent-Length: 1\r\n\r\n.",
+    "DELETE /y%20z HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 1\r\n\r\n.",
 ]
 
 

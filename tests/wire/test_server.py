@@ -38,13 +38,12 @@ def test_a_request_arrives_whole(run):
 def test_a_connection_serves_many_requests_and_chunked_bodies_one_byte_at_a_time(run):
     async def story(server):
         caller = await server.call()
-        for (
-            byte
-        ) in b"PUT /x HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n4\r\ndefg\r\n0\r\nTrailer: t\r\n\r\n":
+        head = b"PUT /x HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
+        for byte in head + b"3\r\nabc\r\n4\r\ndefg\r\n0\r\nTrailer: t\r\n\r\n":
             caller.send(bytes([byte]))
             await asyncio.sleep(0)
         assert orjson.loads((await caller.response())[2])["body"] == "abcdefg"
-        caller.send("GET /y HTTP/1.1\r\n\r\n")
+        caller.send("GET /y HTTP/1.1\r\nHost: a\r\n\r\n")
         assert orjson.loads((await caller.response())[2])["path"] == "/y"
         assert server.connections == 1
 
@@ -59,7 +58,7 @@ def test_pipelined_requests_are_answered_in_order_even_when_the_first_takes_long
 
     async def story(server):
         caller = await server.call()
-        caller.send("".join(f"GET /{n} HTTP/1.1\r\n\r\n" for n in range(50)))
+        caller.send("".join(f"GET /{n} HTTP/1.1\r\nHost: a\r\n\r\n" for n in range(50)))
         assert [(await caller.response())[2] for n in range(50)] == [f"/{n}".encode() for n in range(50)]
 
     run(story, slow_first, limits=Limits(pipelined_max=4))
@@ -68,7 +67,7 @@ def test_pipelined_requests_are_answered_in_order_even_when_the_first_takes_long
 def test_head_has_the_length_and_no_body(run):
     async def story(server):
         caller = await server.call()
-        caller.send("HEAD /x HTTP/1.1\r\n\r\nGET /x HTTP/1.1\r\n\r\n")
+        caller.send("HEAD /x HTTP/1.1\r\nHost: a\r\n\r\nGET /x HTTP/1.1\r\nHost: a\r\n\r\n")
         status, headers = await caller.head()
         assert status == 200
         assert int(headers["content-length"]) > 10
@@ -108,7 +107,7 @@ def test_a_503_may_be_the_last_answer_of_its_connection(run):
 def test_connection_close_is_obeyed(run):
     async def story(server):
         caller = await server.call()
-        caller.send("GET /x HTTP/1.1\r\nConnection: close\r\n\r\n")
+        caller.send("GET /x HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
         assert (await caller.response())[1]["connection"] == "close"
         assert await caller.closed() == b""
 
@@ -118,11 +117,11 @@ def test_connection_close_is_obeyed(run):
 def test_an_expected_continue_is_given_before_the_body_comes(run):
     async def story(server):
         caller = await server.call()
-        caller.send("POST /x HTTP/1.1\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\n")
+        caller.send("POST /x HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\n")
         assert (await caller.head())[0] == 100
         caller.send("ok")
         assert orjson.loads((await caller.response())[2])["body"] == "ok"
-        caller.send("POST /x HTTP/1.1\r\nExpect: miracles\r\nContent-Length: 2\r\n\r\n")
+        caller.send("POST /x HTTP/1.1\r\nHost: a\r\nExpect: miracles\r\nContent-Length: 2\r\n\r\n")
         assert (await caller.head())[0] == 417
 
     run(story, echo)
@@ -132,15 +131,15 @@ def test_an_expected_continue_is_given_before_the_body_comes(run):
     ("text", "status"),
     [
         ("NONSENSE\r\n\r\n", 400),
-        ("GET / HTTP/1.1\r\nno colon\r\n\r\n", 400),
-        ("GET / HTTP/1.1\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n", 400),
-        ("POST / HTTP/1.1\r\nContent-Length: x\r\n\r\n", 400),
-        ("OPTIONS * HTTP/1.1\r\n\r\n", 400),
+        ("GET / HTTP/1.1\r\nHost: a\r\nno colon\r\n\r\n", 400),
+        ("GET / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n", 400),
+        ("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: x\r\n\r\n", 400),
+        ("OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n", 400),
         ("\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", 400),
-        ("GET /" + "x" * 70_000 + " HTTP/1.1\r\n\r\n", 431),
-        ("GET / HTTP/1.1\r\nX: " + "y" * 70_000 + "\r\n\r\n", 431),
-        ("GET / HTTP/1.1\r\n" + "a: b\r\n" * 3000 + "\r\n", 431),
-        ("POST / HTTP/1.1\r\nContent-Length: 99999999999\r\n\r\n", 413),
+        ("GET /" + "x" * 70_000 + " HTTP/1.1\r\nHost: a\r\n\r\n", 431),
+        ("GET / HTTP/1.1\r\nHost: a\r\nX: " + "y" * 70_000 + "\r\n\r\n", 431),
+        ("GET / HTTP/1.1\r\nHost: a\r\n" + "a: b\r\n" * 3000 + "\r\n", 431),
+        ("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 99999999999\r\n\r\n", 413),
     ],
 )
 def test_what_is_malformed_or_too_large_is_refused_and_the_connection_closed(run, text, status):
@@ -157,7 +156,7 @@ def test_what_is_malformed_or_too_large_is_refused_and_the_connection_closed(run
 def test_a_header_that_never_ends_is_refused(run):
     async def story(server):
         caller = await server.call()
-        caller.send("GET / HTTP/1.1\r\nX: ")
+        caller.send("GET / HTTP/1.1\r\nHost: a\r\nX: ")
         for _ in range(40):
             caller.send("y" * 4096)
             await asyncio.sleep(0.001)
@@ -172,7 +171,7 @@ def test_an_oversize_body_is_refused_as_a_status_that_the_client_gets_to_see(run
     async def story(server):
         for head in ("Content-Length: 8000000", "Transfer-Encoding: chunked"):
             caller = await server.call()
-            caller.send(f"POST /x HTTP/1.1\r\n{head}\r\n\r\n")
+            caller.send(f"POST /x HTTP/1.1\r\nHost: a\r\n{head}\r\n\r\n")
             if "chunked" in head:
                 caller.send("7a1200\r\n")
             try:
@@ -191,7 +190,7 @@ def test_an_oversize_body_is_refused_as_a_status_that_the_client_gets_to_see(run
 def test_a_body_of_just_the_limit_is_taken(run):
     async def story(server):
         size = Limits().body_bytes_max
-        status, _, _ = await server.ask(f"POST /x HTTP/1.1\r\nContent-Length: {size}\r\n\r\n" + "x" * size)
+        status, _, _ = await server.ask(f"POST /x HTTP/1.1\r\nHost: a\r\nContent-Length: {size}\r\n\r\n" + "x" * size)
         assert status == 200
 
     async def count(request):
@@ -204,8 +203,8 @@ def test_half_open_slow_and_idle_clients_are_dropped(run):
     async def story(server):
         silent, slow_head, slow_body, idle = [await server.call() for _ in range(4)]
         slow_head.send("GET / HT")
-        slow_body.send("POST / HTTP/1.1\r\nContent-Length: 10\r\n\r\nabc")
-        idle.send("GET / HTTP/1.1\r\n\r\n")
+        slow_body.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\nabc")
+        idle.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n")
         await idle.response()
         for caller in (silent, slow_head, slow_body, idle):
             assert await caller.closed() == b""
@@ -219,7 +218,7 @@ def test_a_server_that_slept_without_clients_gives_each_its_full_time_and_still_
         for _ in range(2):
             await asyncio.sleep(0.6)  # longer than a client may take: it counts against nobody
             caller = await server.call()
-            caller.send("GET / HTTP/1.1\r\n")
+            caller.send("GET / HTTP/1.1\r\nHost: a\r\n")
             await asyncio.sleep(0.05)
             caller.send("\r\n")
             status, headers, _ = await caller.response()
@@ -234,7 +233,7 @@ def test_a_server_that_slept_without_clients_gives_each_its_full_time_and_still_
 def test_bytes_that_trickle_in_do_not_extend_the_deadline(run):
     async def story(server):
         caller = await server.call()
-        text = b"GET / HTTP/1.1\r\nX: " + b"y" * 1000
+        text = b"GET / HTTP/1.1\r\nHost: a\r\nX: " + b"y" * 1000
         sent = 0
         while not caller.reader.at_eof():
             caller.send(text[sent : sent + 1])
@@ -252,7 +251,7 @@ def test_a_request_under_way_is_not_cut_by_deadlines(run):
         return Response(200, b"done")
 
     async def story(server):
-        assert (await server.ask("GET / HTTP/1.1\r\n\r\n"))[2] == b"done"
+        assert (await server.ask("GET / HTTP/1.1\r\nHost: a\r\n\r\n"))[2] == b"done"
 
     run(story, slow, limits=Limits(header_seconds=0.1, body_seconds=0.1, idle_seconds=0.1))
 
@@ -261,7 +260,7 @@ def test_too_many_connections_are_turned_away(run):
     async def story(server):
         kept = [await server.call() for _ in range(2)]
         for caller in kept:
-            caller.send("GET / HTTP/1.1\r\n\r\n")
+            caller.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n")
             assert (await caller.response())[0] == 200
         extra = await server.call()
         assert (await extra.response())[0] == 503
@@ -269,7 +268,7 @@ def test_too_many_connections_are_turned_away(run):
         while server.connections > 1:
             extra.writer.close()
             await asyncio.sleep(0.01)
-        assert (await server.ask("GET / HTTP/1.1\r\n\r\n"))[0] == 200
+        assert (await server.ask("GET / HTTP/1.1\r\nHost: a\r\n\r\n"))[0] == 200
 
     run(story, echo, limits=Limits(connections_max=2))
 
@@ -284,7 +283,7 @@ def test_errors_of_handlers_become_statuses_and_spare_the_connection(run):
 
     async def story(server):
         caller = await server.call()
-        caller.send("GET /api HTTP/1.1\r\n\r\nGET /bug HTTP/1.1\r\n\r\nGET /split HTTP/1.1\r\n\r\n")
+        caller.send("".join(f"GET /{path} HTTP/1.1\r\nHost: a\r\n\r\n" for path in ("api", "bug", "split")))
         status, headers, body = await caller.response()
         assert (status, headers["retry-after"], orjson.loads(body)["message"]) == (429, "3", "slow down")
         status, _, body = await caller.response()
@@ -299,7 +298,7 @@ def test_errors_of_handlers_become_statuses_and_spare_the_connection(run):
 def test_an_upgrade_is_answered_in_http_and_the_connection_closed(run):
     async def story(server):
         caller = await server.call()
-        caller.send("GET /x HTTP/1.1\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\nPRI * HTTP/2.0")
+        caller.send("GET /x HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\nPRI * HTTP/2.0")
         assert (await caller.response())[0] == 200
         assert await caller.closed() == b""
 

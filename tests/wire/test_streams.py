@@ -28,7 +28,7 @@ class Feed:
         return Response(200, stream(), {"content-type": "application/json"})
 
 
-WATCH = "GET /x?watch=true HTTP/1.1\r\n\r\n"
+WATCH = "GET /x?watch=true HTTP/1.1\r\nHost: a\r\n\r\n"
 
 
 def test_events_arrive_as_they_happen_and_the_connection_can_be_used_again(run):
@@ -175,7 +175,7 @@ def test_when_the_client_leaves_a_request_under_way_is_cancelled(run):
 
     async def story(site):
         caller = await site.call()
-        caller.send("GET / HTTP/1.1\r\n\r\n")
+        caller.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n")
         await asyncio.sleep(0.02)
         caller.writer.close()
         while not ends:
@@ -228,7 +228,7 @@ def test_a_large_body_reaches_a_slow_but_steady_reader(run, method):
 
     async def story(site):
         reader, writer = await asyncio.open_connection("127.0.0.1", site.port, limit=2**16)
-        writer.write(f"{method} / HTTP/1.1\r\nConnection: close\r\n\r\n".encode())
+        writer.write(f"{method} / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n".encode())
         got = b""
         while chunk := await reader.read(500_000):
             got += chunk
@@ -250,7 +250,7 @@ def test_a_stream_that_fails_is_cut_so_that_the_client_notices(run):
 
     async def story(site):
         caller = await site.call()
-        caller.send("GET / HTTP/1.1\r\n\r\n")
+        caller.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n")
         rest = await caller.closed()
         assert not rest.endswith(b"0\r\n\r\n")
 
@@ -276,7 +276,7 @@ def test_closing_ends_watches_cleanly_and_idle_connections_at_once(run):
 
     async def story(site):
         watcher, idle = await site.call(), await site.call()
-        idle.send("HEAD / HTTP/1.1\r\n\r\n")
+        idle.send("HEAD / HTTP/1.1\r\nHost: a\r\n\r\n")
         watcher.send(WATCH)
         await watcher.head()
         await idle.head()
@@ -297,8 +297,8 @@ def test_closing_lets_a_request_finish_within_the_grace(run):
 
     async def story(site):
         quick, slow = await site.call(), await site.call()
-        quick.send("GET /?seconds=0.1 HTTP/1.1\r\n\r\n")
-        slow.send("GET /?seconds=60 HTTP/1.1\r\n\r\n")
+        quick.send("GET /?seconds=0.1 HTTP/1.1\r\nHost: a\r\n\r\n")
+        slow.send("GET /?seconds=60 HTTP/1.1\r\nHost: a\r\n\r\n")
         await asyncio.sleep(0.02)
         await site.close(grace_seconds=0.3)
         status, headers, body = await quick.response()

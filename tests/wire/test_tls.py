@@ -37,7 +37,7 @@ def client_tls(files, name):
 
 async def ask(port, tls):
     reader, writer = await asyncio.open_connection("127.0.0.1", port, ssl=tls, server_hostname="127.0.0.1")
-    writer.write(b"GET / HTTP/1.1\r\nConnection: close\r\n\r\n")
+    writer.write(b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
     return await reader.read()
 
 

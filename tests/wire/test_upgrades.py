@@ -19,7 +19,7 @@ from homeostat.wire.message import Request, Response
 from homeostat.wire.server import serve
 from homeostat.wire.tls import client_context, server_context
 
-ASK = "POST /x HTTP/1.1\r\nConnection: Upgrade\r\nUpgrade: echo\r\nContent-Length: 0\r\n\r\n"
+ASK = "POST /x HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: echo\r\nContent-Length: 0\r\n\r\n"
 AGREED = {"connection": "Upgrade", "upgrade": "echo"}
 # No deadline of HTTP has anything to say about a stream.
 HASTY = Limits(header_seconds=0.1, body_seconds=0.1, idle_seconds=0.1, stalled_seconds=0.1, linger_seconds=0.1)
@@ -79,7 +79,7 @@ def test_no_early_byte_is_lost_wherever_the_packets_are_cut(run, cut):
         assert (status, headers["connection"], headers["upgrade"]) == (101, "Upgrade", "echo")
         assert "content-length" not in headers and "transfer-encoding" not in headers
         assert await caller.reader.readexactly(11) == b"early bytes"
-        assert await echoed(caller, b"GET / HTTP/1.1\r\n\r\n") == b"GET / HTTP/1.1\r\n\r\n"
+        assert await echoed(caller, b"GET / HTTP/1.1\r\nHost: a\r\n\r\n") == b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
 
     run(story, stream(echo))
 
@@ -120,7 +120,7 @@ def test_a_stream_may_follow_plain_requests_and_a_refusal_is_an_answer(run):
 
     async def story(site):
         caller = await site.call()
-        caller.send("GET /y HTTP/1.1\r\n\r\n" + ASK + "first")
+        caller.send("GET /y HTTP/1.1\r\nHost: a\r\n\r\n" + ASK + "first")
         assert (await caller.response())[2] == b"plain"
         assert (await caller.head())[0] == 101
         assert await caller.reader.readexactly(5) == b"first"
@@ -238,7 +238,7 @@ def test_a_mistake_in_a_stream_cuts_it_off_and_costs_nobody_else(run, caplog):
         caller.send(ASK)
         assert (await caller.head())[0] == 101
         assert await caller.closed() == b""
-        assert (await site.ask("GET / HTTP/1.1\r\n\r\n"))[2] == b"plain"
+        assert (await site.ask("GET / HTTP/1.1\r\nHost: a\r\n\r\n"))[2] == b"plain"
 
     run(story, stream(wrong))
     assert "a stream was cut off" in caplog.text

@@ -119,7 +119,9 @@ class ApiServer:
         return response
 
     async def _serve(self, request: Request) -> Response:
-        """The end of the path: the verb of a resource, or a special path."""
+        """The end of the path: the verb of a resource, or a special path. Who comes here may send a body."""
+        if request.pending is not None:
+            await request.take_body()
         info = resolve(request)
         if not info.is_resource:
             return await self._special.handle(request, self._call(request, info))

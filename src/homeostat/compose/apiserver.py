@@ -42,7 +42,7 @@ async def run(place: Place, stop: asyncio.Event) -> None:
     tls = certificates.server_context(place.folder.pki, f"apiserver-{node.name}")
     # On a host of its own it answers on all addresses.
     host = "0.0.0.0" if place.cluster.contained else node.address
-    edge = await serve(server.handle, host=host, port=place.cluster.api_server_port, tls=tls)
+    edge = await serve(server.handle, host=host, port=place.cluster.api_server_port, tls=tls, bodies_on_demand=True)
     await stop.wait()
     await edge.close()
     await server.stop()

@@ -220,7 +220,9 @@ async def _serve(agent: NodeAgent, joining: Joining, serving: Kept, stop: asynci
     if stop.is_set():
         return
     context = tls.server_context(serving.certificate, serving.key, client_ca=joining.pki / "ca.crt")
-    server = await serve(NodeServer(agent).handle, host=joining.address, port=joining.port, tls=context)
+    server = await serve(
+        NodeServer(agent).handle, host=joining.address, port=joining.port, tls=context, bodies_on_demand=True
+    )
     await stopped
     await server.close(grace_seconds=1.0)
 

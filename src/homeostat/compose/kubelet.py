@@ -53,7 +53,7 @@ async def run(place: Place, stop: asyncio.Event) -> None:
     tls = certificates.server_context(place.folder.pki, f"kubelet-server-{node.name}")
     # A node that is a host has no uplink of ours in front of it.
     port = KUBELET_PORT if contained else KUBELET_BEHIND_PORT
-    server = await serve(NodeServer(agent).handle, host=node.address, port=port, tls=tls)
+    server = await serve(NodeServer(agent).handle, host=node.address, port=port, tls=tls, bodies_on_demand=True)
     # The node's init says by SIGPWR that the machine goes down: then pods end within shutdown-grace-period first.
     down = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGPWR, down.set)

@@ -14,6 +14,15 @@ def settle() -> None:
     free go back, so that processes forked from here do not copy them."""
     gc.freeze()
     gc.set_threshold(*_COLLECT_AFTER)
+    give_back()
+
+
+def give_back() -> None:
+    """Give pages that are free inside this process back to the system; some milliseconds for a large one.
+
+    What was made lately and is in a circle (a closed TLS connection) is freed first.
+    """
+    gc.collect(1)
     trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
     if trim is not None:  # a C library other than glibc has none
         trim(0)

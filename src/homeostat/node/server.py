@@ -42,6 +42,7 @@ class NodeServer:
             return _refusal(401, "Unauthorized")
         if not _may_ask(request.peer):
             return _refusal(403, f"Forbidden (user={request.peer.name}, verb={request.method.lower()}, resource=nodes)")
+        await request.take_body()
         return await self.answer(request)
 
     async def answer(self, request: Request) -> Response:

@@ -8,24 +8,23 @@ one turn of the loop leaves in one write.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator
 from typing import cast
 
 from homeostat.api import errors
 from homeostat.api.errors import ApiError
 from homeostat.kit import clock, tasks
 from homeostat.kit.log import logger
-from homeostat.wire.fields import error_response, is_stream, response_head, text_response
-from homeostat.wire.limits import Limits
-from homeostat.wire.message import Handler, Request, Response, Upgrade
+from homeostat.wire.edge import Edge
+from homeostat.wire.fields import error_response, is_stream, text_response
+from homeostat.wire.intake import Intake
+from homeostat.wire.message import Request, Response, Upgrade
 from homeostat.wire.rawstream import RawStream
 from homeostat.wire.reader import Incoming, Phase, RequestReader
 from homeostat.wire.tls import peer_user
 
 # Bodies up to this many bytes leave in one write with their head, larger ones in slices of this size.
 _SLICE_BYTES = 64 * 1024
-# The longest chunk that is kept for the next connection it is sent to.
-_SHARED_BYTES_MAX = 1024 * 1024
 # So many pieces of what follows a request for an upgrade are kept until it is answered.
 _EARLY_CHUNKS_MAX = 8
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
@@ -36,31 +35,6 @@ _NO_MARK = (_IDLE, -1)
 _STREAM_END = b"0\r\n\r\n"
 
 _log = logger("http")
-
-
-class Edge:
-    """What the connections of one server share. `now` (monotonic) and `date` are as of the last sweep; `wake` is
-    called before the first connection of a server that has none, for then it does not sweep."""
-
-    def __init__(self, handler: Handler, limits: Limits) -> None:
-        self.handler = handler
-        self.limits = limits
-        self.connections: set[Connection] = set()
-        self.closing = False
-        self.empty = asyncio.Event()
-        self.now = clock.monotonic()
-        self.date = b""
-        self.wake: Callable[[], None] = lambda: None
-        self._chunk = self._frame = b""
-
-    def framed(self, chunk: bytes) -> bytes:
-        """A chunk as it goes over the wire; made once for all who are sent the same one after the other."""
-        if chunk is not self._chunk:
-            frame = b"%x\r\n%b\r\n" % (len(chunk), chunk)
-            if len(chunk) > _SHARED_BYTES_MAX:
-                return frame
-            self._chunk, self._frame = chunk, frame
-        return self._frame
 
 
 class Connection(asyncio.Protocol):
@@ -78,6 +52,8 @@ class Connection(asyncio.Protocol):
         self._watching = False
         self._ending = False
         self._finished = False
+        self._intake: Intake | None = None
+        self._in_parts = False  # a body has come over it so
         self._unread = False  # reading is paused
         self._stuffed = False  # the transport asked to stop writing
         self._deadline = 0.0
@@ -116,6 +92,10 @@ class Connection(asyncio.Protocol):
     def _leave(self) -> None:
         edge = self._edge
         self._finished = True
+        self._end_intake()
+        if self._in_parts:
+            self._in_parts = False
+            edge.room.part()
         self._out.clear()
         edge.connections.discard(self)
         if not edge.connections:
@@ -128,19 +108,17 @@ class Connection(asyncio.Protocol):
         reader = self._reader
         reader.feed(data)
         ready = reader.ready
+        if self._intake is not None:
+            self._intake.look()
         if ready:
             if self._wakeup is not None and not self._wakeup.done():
                 self._wakeup.set_result(None)
-            if len(ready) >= self._edge.limits.pipelined_max and not self._unread:
-                self._unread = True
-                self._transport.pause_reading()
+            if len(ready) >= self._edge.limits.pipelined_max or reader.open is not None:
+                self._read_no_more()
             if not self._busy:
                 return  # the worker takes it up within this tick, and sets the deadline
-        elif reader.wants_continue and not self._busy:
-            self._continue()
-        elif reader.early is not None and not self._unread and len(reader.early) > _EARLY_CHUNKS_MAX:
-            self._unread = True
-            self._transport.pause_reading()
+        elif reader.early is not None and len(reader.early) > _EARLY_CHUNKS_MAX:
+            self._read_no_more()
         self._set_deadline()
 
     def eof_received(self) -> bool:
@@ -163,12 +141,14 @@ class Connection(asyncio.Protocol):
     # What the server calls.
 
     def drop_if_overdue(self) -> None:
-        """Close when a deadline has passed."""
-        if 0 < self._deadline < self._edge.now:
-            if self._transport.get_write_buffer_size():
-                self._transport.abort()
+        """Close when a deadline has passed; at once what does not take what it was sent, or does not part (TLS)."""
+        edge, transport = self._edge, self._transport
+        if 0 < self._deadline < edge.now:
+            if transport.is_closing() or transport.get_write_buffer_size():
+                transport.abort()
             else:
-                self._transport.close()
+                self._deadline = edge.now + edge.limits.linger_seconds
+                transport.close()
 
     def shut(self) -> None:
         """The server is closing: end a watch or an upgraded stream, close an idle connection, let a request finish."""
@@ -195,12 +175,14 @@ class Connection(asyncio.Protocol):
             self._busy = True
             self._mark = _NO_MARK
             self._set_deadline()
+            if not incoming.whole or incoming.trouble is not None:
+                self._expect_body(incoming)
             response = incoming.refusal or await self._answer(incoming.request)
             if response.upgrade is not None:
                 await self._switch(response, response.upgrade, incoming)
                 return
-            # A streamed body that cannot be chunked ends with the connection.
-            endless = incoming.version_1_0 and not isinstance(response.body, bytes)
+            # A streamed body that cannot be chunked ends with the connection; so does one that was not read.
+            endless = not incoming.whole or (incoming.version_1_0 and not isinstance(response.body, bytes))
             last = response.status == _UNAVAILABLE and response.headers.pop("connection", "") == "close"
             keep_alive = incoming.keep_alive and not endless and not last and not self._edge.closing
             if type(response.body) is bytes and len(response.body) <= _SLICE_BYTES and not self._stuffed:
@@ -209,8 +191,10 @@ class Connection(asyncio.Protocol):
                 self._transport.abort()
                 return
             self._busy = False
+            if self._intake is not None:
+                self._end_intake()
             if not keep_alive or self._edge.closing:
-                self._finish(linger=reader.refused)
+                self._finish(linger=reader.refused or not incoming.whole)
                 return
             self._next()
             if ready:
@@ -223,13 +207,41 @@ class Connection(asyncio.Protocol):
         if self._unread:
             self._unread = False
             self._transport.resume_reading()
-        if self._reader.wants_continue:
-            self._continue()
         self._mark = _NO_MARK
         self._set_deadline()
 
+    def _expect_body(self, incoming: Incoming) -> None:
+        """The body is read when the handler asks for it."""
+        self._in_parts = True
+        self._intake = Intake(self._reader, incoming, self._edge.room, self._read_on)
+        incoming.request.pending = self._intake.body
+
+    def _end_intake(self) -> None:
+        """The request is answered, or nobody is left to answer."""
+        intake, self._intake = self._intake, None
+        if intake is not None:
+            intake.finish()
+
+    def _read_no_more(self) -> None:
+        reading = self._reader.open  # a body that is being read is read to its end
+        if not self._unread and not (reading is not None and self._intake is not None and self._intake.takes(reading)):
+            self._unread = True
+            self._transport.pause_reading()
+
+    def _read_on(self) -> None:
+        """Read a body that is asked for."""
+        if self._reader.wants_continue:
+            self._reader.wants_continue = False
+            self._flush()
+            self._transport.write(_CONTINUE)
+        if self._unread:
+            self._unread = False
+            self._transport.resume_reading()
+
     async def _answer(self, request: Request) -> Response:
         try:
+            if request.pending is not None and not self._edge.bodies_on_demand:
+                await request.take_body()
             return await self._edge.handler(request)
         except ApiError as error:
             return error_response(error)
@@ -239,8 +251,9 @@ class Connection(asyncio.Protocol):
 
     async def _switch(self, response: Response, upgrade: Upgrade, incoming: Incoming) -> None:
         """Write the head of a 101 and let go of HTTP: the connection is the stream of whoever answered so."""
-        self._queue(self._head(response, incoming, length=0, keep_alive=True))
+        self._queue(self._edge.head(response, incoming, length=0, keep_alive=True))
         self._flush()
+        self._end_intake()
         transport, early = self._transport, self._reader.early or ()
         stream = RawStream(transport, early, self._leave, paused=self._unread, stuffed=self._stuffed)
         self._watching = True
@@ -269,7 +282,7 @@ class Connection(asyncio.Protocol):
         if len(body) <= _SLICE_BYTES or incoming.request.method == "HEAD":
             self._send_whole(response, incoming, keep_alive=keep_alive)
         else:
-            self._queue(self._head(response, incoming, length=len(body), keep_alive=keep_alive))
+            self._queue(self._edge.head(response, incoming, length=len(body), keep_alive=keep_alive))
             whole = memoryview(body)
             for at in range(0, len(body), _SLICE_BYTES):
                 self._flush()
@@ -282,7 +295,7 @@ class Connection(asyncio.Protocol):
     def _send_whole(self, response: Response, incoming: Incoming, *, keep_alive: bool) -> None:
         body = response.body
         assert isinstance(body, bytes)
-        head = self._head(response, incoming, length=len(body), keep_alive=keep_alive)
+        head = self._edge.head(response, incoming, length=len(body), keep_alive=keep_alive)
         if incoming.request.method == "HEAD":
             body = b""
         if self._reader.ready or self._out:
@@ -290,20 +303,11 @@ class Connection(asyncio.Protocol):
         else:
             self._transport.write(head + body)
 
-    def _head(self, response: Response, incoming: Incoming, *, length: int | None, keep_alive: bool) -> bytes:
-        old, date = incoming.version_1_0, self._edge.date
-        try:
-            return response_head(response, date=date, length=length, keep_alive=keep_alive, version_1_0=old)
-        except ValueError as error:
-            _log.error("%s %s: %s", incoming.request.method, incoming.request.path, error)
-            bare = Response(response.status)
-            return response_head(bare, date=date, length=length, keep_alive=keep_alive, version_1_0=old)
-
     async def _send_stream(
         self, response: Response, body: AsyncIterator[bytes], incoming: Incoming, *, keep_alive: bool
     ) -> bool:
         chunked = not incoming.version_1_0
-        self._queue(self._head(response, incoming, length=None, keep_alive=keep_alive))
+        self._queue(self._edge.head(response, incoming, length=None, keep_alive=keep_alive))
         self._watching = is_stream(incoming.request)
         try:
             if incoming.request.method != "HEAD" and not (self._watching and self._edge.closing):
@@ -365,11 +369,6 @@ class Connection(asyncio.Protocol):
             self._out.clear()
             self._out_bytes = 0
             self._transport.write(data)
-
-    def _continue(self) -> None:
-        self._reader.wants_continue = False
-        self._flush()
-        self._transport.write(_CONTINUE)
 
     def _finish(self, *, linger: bool = False) -> None:
         """Close once all is written; when the client may still be sending, read on for a moment first."""

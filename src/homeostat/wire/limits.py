@@ -11,6 +11,8 @@ class Limits:
 
     header_bytes_max: int = 64 * 1024
     body_bytes_max: int = 3 * 1024 * 1024
+    # Of all bodies that come in several parts together, until their requests are answered.
+    bodies_bytes_max: int = 64 * 1024 * 1024
     connections_max: int = 20_000
     # Requests that a client has sent ahead on one connection before the server stops reading from it.
     pipelined_max: int = 8

@@ -26,7 +26,8 @@ class Request:
     `user` is set by an in-process caller or by the authentication stage; `peer` is the identity that a verified
     TLS client certificate gave (common name and organisations), None without one. `target` is the request target as
     it came, for those who pass it on; empty in a request made here, unless it is to be sent just so. `decided` is what
-    the server that got the request takes it to ask for, once it has decided that.
+    the server that got the request takes it to ask for, once it has decided that. `pending` reads a body that has not
+    come yet: for whoever knows that the client may send one (`take_body`).
     """
 
     method: str
@@ -39,6 +40,14 @@ class Request:
     remote: str = ""
     target: bytes = b""
     decided: object = None
+    pending: Callable[[], Awaitable[bytes]] | None = None
+
+    async def take_body(self) -> None:
+        """Have the whole body in `body`. Raises ApiError: 400 when it is malformed, 413 when it is too large, 429 when
+        the server holds too many."""
+        pending, self.pending = self.pending, None
+        if pending is not None:
+            self.body = await pending()
 
 
 # Sends one chunk of a streamed body now. False: it was not taken, and must come through the iterator in its turn.

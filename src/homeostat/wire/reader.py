@@ -1,7 +1,8 @@
 """Reads HTTP/1.x requests out of the bytes of one connection, within limits; no I/O.
 
-Requests come out of `ready` in their order. Whatever is malformed or over a limit comes out as the refusal it gets, and
-ends the reading: where the next request would begin is then unknown.
+Requests come out of `ready` in their order, one whose body has not come at once as soon as its head is there. Whatever
+is malformed or over a limit comes out as the refusal it gets, and ends the reading: where the next request would begin
+is then unknown.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from enum import Enum
 import httptools
 
 from homeostat.api import errors
+from homeostat.api.errors import ApiError
 from homeostat.wire.fields import error_response, field_name, origin_form, split_target, text_response
 from homeostat.wire.limits import Limits
 from homeostat.wire.message import Request, Response, User
@@ -25,6 +27,8 @@ _HEADER_OVERHEAD_BYTES = 32
 # A request line that needs no second look, up to its end; and headers that say more of a request than what it asks for.
 _PLAIN_GET = re.compile(rb"GET (/[A-Za-z0-9/._~%?&=,:!+-]*) HTTP/1\.1")
 _SPECIAL = frozenset(("connection", "content-length", "expect", "proxy-connection", "transfer-encoding", "upgrade"))
+# What RFC 9110 lets a Host have (Go's ValidHostHeader).
+_HOST = re.compile(r"[A-Za-z0-9!$%&'()*+,\-.:;=\[\]_~]*")
 # The longest request line and the longest header lines that are read as repeated.
 _LINE_BYTES_MAX, _REPEATED_BYTES_MAX = 1024, 4096
 
@@ -39,12 +43,18 @@ class Phase(Enum):
 
 @dataclass(slots=True)
 class Incoming:
-    """A request, or (with `refusal`) what a request that cannot be read is answered."""
+    """A request, or (with `refusal`) what a request that cannot be read is answered.
+
+    Until it is `whole`, its body is on its way: `received` bytes of it are there. With `trouble` it never will be.
+    """
 
     request: Request
     keep_alive: bool = False
     version_1_0: bool = False
     refusal: Response | None = None
+    whole: bool = True
+    received: int = 0
+    trouble: ApiError | None = None
 
 
 # Looking a member up in its class costs more than the rest of a header's callback.
@@ -52,11 +62,12 @@ _IDLE, _HEAD, _BODY = Phase.IDLE, Phase.HEAD, Phase.BODY
 
 
 class _Refused(Exception):
-    """Stops the parser; `RequestReader.feed` turns it into an Incoming."""
+    """Stops the parser; `RequestReader.feed` turns it into an Incoming: a refusal, or (`trouble`) one of its body."""
 
-    def __init__(self, response: Response) -> None:
+    def __init__(self, response: Response, trouble: ApiError | None = None) -> None:
         super().__init__(str(response.status))
         self.response = response
+        self.trouble = trouble
 
 
 class RequestReader:
@@ -72,11 +83,16 @@ class RequestReader:
         self.wants_continue = False
         self.refused = False
         self.early: list[bytes] | None = None
+        # The request whose head has come out, and whose body is on its way.
+        self.open: Incoming | None = None
         self._limits = limits
         self._peer = peer
         self._remote = remote
         self._parser = httptools.HttpRequestParser(self)
         self._target = b""
+        self._place: tuple[str, dict[str, str]] = ("", {})
+        self._version = ""
+        self._newest: Incoming
         self._headers: dict[str, str] = {}
         self._body: list[bytes] = []
         self._body_bytes = 0
@@ -131,12 +147,37 @@ class RequestReader:
             # The client would speak another protocol now. Unless it gets a 101, its answer in this one is the last.
             self.refused = True
             self.early = [data[end.args[0] :]]
-            self.ready[-1].keep_alive = False
+            self._newest.keep_alive = False
         except httptools.HttpParserError as error:
             cause = error.__context__
-            self._refuse(cause.response if isinstance(cause, _Refused) else text_response(400, "400 Bad Request"))
+            refused = cause if isinstance(cause, _Refused) else _Refused(text_response(400, "400 Bad Request"))
+            if self.phase is _BODY:
+                malformed = errors.bad_request(f"the body of the request is malformed: {error}")
+                self.give_up(self._open_early(), refused.trouble or malformed)
+            else:
+                self._refuse(refused.response)
         else:
             self._bound_open_head(len(data))
+            if self.phase is _BODY:
+                self._open_early()
+
+    def _open_early(self) -> Incoming:
+        """Let the request come out before its body has come."""
+        incoming = self.open
+        if incoming is None:
+            incoming = self.open = self._incoming(b"")
+            incoming.whole = False
+            self.ready.append(incoming)
+        incoming.received = self._body_bytes
+        return incoming
+
+    def give_up(self, incoming: Incoming, trouble: ApiError | None = None) -> None:
+        """The body of a request is not taken, for the reason `trouble`. While it is on its way, nothing more is read
+        after that."""
+        incoming.trouble = trouble
+        if self.open is incoming:
+            incoming.keep_alive = False
+            self._stop()
 
     def _bound_open_head(self, fed: int) -> None:
         """Count the bytes of a head that does not end: the parser reports a header only when it is complete."""
@@ -150,11 +191,15 @@ class RequestReader:
             self._refuse(_head_too_large())
 
     def _refuse(self, response: Response) -> None:
+        self._stop()
+        self.ready.append(Incoming(Request("", ""), refusal=response))
+
+    def _stop(self) -> None:
         self.refused = True
         self.wants_continue = False
         self.phase = _IDLE
+        self.open = None
         self._body.clear()
-        self.ready.append(Incoming(Request("", ""), refusal=response))
 
     # What httptools calls.
 
@@ -185,59 +230,79 @@ class RequestReader:
         if self._head_bytes > self._limits.header_bytes_max:
             raise _Refused(_head_too_large())
         headers, key, text = self._headers, field_name(name), value.decode("latin-1").rstrip(" \t")
+        if key == "host" and key in headers:
+            raise _Refused(text_response(400, "400 Bad Request: too many Host headers"))
         headers[key] = f"{headers[key]}, {text}" if key in headers else text
 
     def on_headers_complete(self) -> None:
-        """The end of the headers: what they say of the body is checked before any of it is read."""
-        self.phase = _BODY
-        headers = self._headers
-        length = headers.get("content-length")
-        if length is not None and int(length) > self._limits.body_bytes_max:
-            raise _Refused(self._body_too_large())
+        """The end of the headers: what they say is checked before any of the body is read."""
+        parser, headers = self._parser, self._headers
+        try:
+            self._target = origin_form(self._target)
+            self._place = split_target(self._target)
+        except ValueError:
+            raise _Refused(text_response(400, "400 Bad Request: the request target is not a path")) from None
+        self._version = version = parser.get_http_version()
+        if version not in ("1.1", "1.0"):
+            raise _Refused(_wrong_version(version))
+        if version == "1.1" and "host" not in headers:
+            raise _Refused(text_response(400, "400 Bad Request: missing required Host header"))
+        if not _HOST.fullmatch(headers.get("host", "")):
+            raise _Refused(text_response(400, "400 Bad Request: malformed Host header"))
         expected = headers.get("expect")
         if expected is not None:
             if expected.lower() != "100-continue":
                 raise _Refused(text_response(417, "417 Expectation Failed"))
-            self.wants_continue = self._parser.get_http_version() != "1.0"
+            self.wants_continue = version != "1.0"
+        self.phase = _BODY
+        length = headers.get("content-length")
+        if length is not None and int(length) > self._limits.body_bytes_max:
+            raise self._body_too_large()
 
     def on_body(self, data: bytes) -> None:
         """A part of the body."""
         self.wants_continue = False
         self._body_bytes += len(data)
         if self._body_bytes > self._limits.body_bytes_max:
-            raise _Refused(self._body_too_large())
+            raise self._body_too_large()
         self._body.append(data)
 
     def on_message_complete(self) -> None:
         """The end of the request."""
         self.wants_continue = False
-        parser, body = self._parser, self._body
-        try:
-            target = origin_form(self._target)
-            path, query = split_target(target)
-        except ValueError:
-            raise _Refused(text_response(400, "400 Bad Request: the request target is not a path")) from None
-        version = parser.get_http_version()
-        if version not in ("1.1", "1.0"):
-            raise _Refused(_wrong_version(version))
+        body = (self._body[0] if len(self._body) == 1 else b"".join(self._body)) if self._body else b""
+        incoming = self.open
+        if incoming is None:
+            self.ready.append(self._incoming(body))
+        else:
+            incoming.request.body, incoming.received, incoming.whole = body, len(body), True
+            self.open = None
+        if self._body:
+            self._body = []
+        self.phase = _IDLE
+
+    def _incoming(self, body: bytes) -> Incoming:
+        """The request of the head that was read."""
+        parser, (path, query) = self._parser, self._place
         request = Request(
             parser.get_method().decode("ascii"),
             path,
             query,
             self._headers,
-            (body[0] if len(body) == 1 else b"".join(body)) if body else b"",
+            body,
             peer=self._peer,
             remote=self._remote,
-            target=target,
+            target=self._target,
         )
         keep_alive = parser.should_keep_alive()
         if not keep_alive:
             self._repeated = b""  # what still comes is the parser's to refuse
-        self.ready.append(Incoming(request, keep_alive, version == "1.0"))
-        self.phase = _IDLE
+        self._newest = Incoming(request, keep_alive, self._version == "1.0")
+        return self._newest
 
-    def _body_too_large(self) -> Response:
-        return error_response(errors.too_large(f"limit is {self._limits.body_bytes_max}"))
+    def _body_too_large(self) -> _Refused:
+        trouble = errors.too_large(f"limit is {self._limits.body_bytes_max}")
+        return _Refused(error_response(trouble), trouble)
 
 
 def _wrong_version(version: str) -> Response:

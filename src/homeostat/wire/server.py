@@ -13,7 +13,8 @@ from collections.abc import Sequence
 from email.utils import formatdate
 
 from homeostat.kit import clock
-from homeostat.wire.connection import Connection, Edge
+from homeostat.wire.connection import Connection
+from homeostat.wire.edge import Edge, Room
 from homeostat.wire.limits import Limits
 from homeostat.wire.message import Handler
 
@@ -31,6 +32,11 @@ class Server:
         self.port = int(listeners[0].sockets[0].getsockname()[1])
         edge.wake = self._wake
         self._sweep()
+
+    @property
+    def room(self) -> Room:
+        """What the bodies under way hold."""
+        return self._edge.room
 
     @property
     def connections(self) -> int:
@@ -68,8 +74,9 @@ class Server:
         edge.date = f"date: {formatdate(clock.wall(), usegmt=True)}\r\n".encode()
         for connection in list(edge.connections):
             connection.drop_if_overdue()
+        trimmed = edge.room.trim()
         self._timer = None
-        if edge.connections:
+        if edge.connections or not trimmed:
             self._timer = self._later()
 
     def _later(self) -> asyncio.TimerHandle:
@@ -84,9 +91,14 @@ async def serve(
     sockets: Sequence[socket.socket] = (),
     tls: ssl.SSLContext | None = None,
     limits: Limits | None = None,
+    bodies_on_demand: bool = False,
 ) -> Server:
-    """Serve on `host` and `port` (0: any free one), or on sockets that are already bound. Raises OSError."""
-    edge = Edge(handler, limits or Limits())
+    """Serve on `host` and `port` (0: any free one), or on sockets that are already bound. Raises OSError.
+
+    With `bodies_on_demand` the handler must await `Request.take_body` before it looks at a body: once it knows that the
+    client may send one.
+    """
+    edge = Edge(handler, limits or Limits(), bodies_on_demand=bodies_on_demand)
     loop = asyncio.get_running_loop()
     handshake = _HANDSHAKE_SECONDS_MAX if tls is not None else None
 
