@@ -18,7 +18,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from homeostat import KUBERNETES_VERSION
-from homeostat.kit import clock
+from homeostat.kit import clock, private
 from homeostat.lab.boot import is_running
 from homeostat.lab.nodes import layout, reach
 from homeostat.lab.nodes.layout import NodeFolder
@@ -117,7 +117,7 @@ def _plan(header: Header, folder: Folder, name: str) -> Cluster:
 
 
 def _write_files(folder: Folder, files: dict[str, bytes]) -> None:
-    folder.pki.mkdir(parents=True, exist_ok=True, mode=0o700)
+    private.folder(folder.pki)
     # Certificates of another authority would be taken for good ones.
     for path in folder.pki.iterdir():
         path.unlink()

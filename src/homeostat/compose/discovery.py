@@ -21,7 +21,7 @@ from homeostat.api.errors import ApiError
 from homeostat.api.flags import Settings
 from homeostat.client.api_client import ApiClient
 from homeostat.client.http import HttpTransport
-from homeostat.kit import clock
+from homeostat.kit import clock, private
 from homeostat.kit.log import logger
 from homeostat.lab.state import LabError, replace_file
 from homeostat.node.certificates import Refused, client_wish, obtain, write
@@ -117,8 +117,7 @@ def _kept_authority(folder: Path, node: str, invitation: Invitation) -> bytes | 
 
 
 def _keep_authority(folder: Path, pem: bytes) -> Path:
-    folder.mkdir(parents=True, exist_ok=True)
-    folder.chmod(0o700)
+    private.folder(folder)
     replace_file(folder / "ca.crt", pem, mode=0o644)
     return folder / "ca.crt"
 

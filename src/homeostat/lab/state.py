@@ -17,6 +17,7 @@ from pathlib import Path
 
 import orjson
 
+from homeostat.kit import private
 from homeostat.lab.topology import CLUSTERS_MAX, Cluster
 
 _NAME = re.compile(r"^[a-z0-9]([-a-z0-9]{0,30}[a-z0-9])?$")
@@ -129,7 +130,7 @@ class Folder:
 
     def save(self, cluster: Cluster) -> None:
         """Write the plan, at once or not at all."""
-        self.path.mkdir(parents=True, exist_ok=True)
+        private.folder(self.path)
         replace_file(self.path / "cluster.json", orjson.dumps(cluster.to_dict(), option=orjson.OPT_INDENT_2))
 
     def purge(self) -> None:
@@ -142,7 +143,7 @@ class Folder:
 
         Raises LabError when another process has it.
         """
-        self.path.mkdir(parents=True, exist_ok=True)
+        private.folder(self.path)
         descriptor = os.open(self.path / "lock", os.O_RDWR | os.O_CREAT, 0o600)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -175,13 +176,7 @@ def replace_file(path: Path, content: bytes, *, mode: int = 0o600, durable: bool
 
     One that is not `durable`, as it can be made anew, may be empty after the machine lost its power.
     """
-    scratch = path.with_name(f".{path.name}.{os.getpid()}")
-    with os.fdopen(os.open(scratch, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode), "wb") as file:
-        file.write(content)
-        file.flush()
-        if durable:
-            os.fsync(file.fileno())
-    scratch.replace(path)
+    private.write(path, content, mode=mode, durable=durable)
 
 
 def remove(path: Path) -> None:

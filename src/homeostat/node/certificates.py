@@ -19,7 +19,7 @@ from homeostat.api.errors import ApiError
 from homeostat.api.kinds import CSR
 from homeostat.api.types import Obj
 from homeostat.client.contract import Client
-from homeostat.kit import chance, clock
+from homeostat.kit import chance, clock, private
 from homeostat.kit.backoff import Backoff
 from homeostat.kit.log import logger
 from homeostat.wire import pki, tls
@@ -153,9 +153,6 @@ class Kept:
 
 def write(certificate: Path, key: Path, pair: pki.KeyPair) -> None:
     """Replace both files, the key first: a reader takes the pair when it fits together again."""
-    key.parent.mkdir(parents=True, exist_ok=True)
-    for path, content, mode in ((key, pair.key, 0o600), (certificate, pair.certificate, 0o644)):
-        scratch = path.with_name(f".{path.name}.new")
-        scratch.touch(mode=mode)
-        scratch.write_bytes(content)
-        scratch.replace(path)
+    private.folder(key.parent)
+    private.write(key, pair.key)
+    private.write(certificate, pair.certificate, mode=0o644)

@@ -6,6 +6,7 @@ import os
 import platform
 from pathlib import Path
 
+from homeostat.kit import private
 from homeostat.node.nodeobject import Machine
 
 _ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
@@ -15,7 +16,7 @@ def this_machine(root: Path) -> Machine:
     """The machine's facts; storage is that of the file system of `root`."""
     name = os.uname()
     pages, page_bytes = os.sysconf("SC_PHYS_PAGES"), os.sysconf("SC_PAGE_SIZE")
-    root.mkdir(parents=True, exist_ok=True)
+    private.folder(root)
     disk = os.statvfs(root)
     return Machine(
         operating_system=name.sysname.lower(),

@@ -14,7 +14,7 @@ import socket
 from pathlib import Path
 from typing import Any
 
-from homeostat.kit import machine
+from homeostat.kit import machine, private
 from homeostat.runtime import forked
 from homeostat.runtime.crilog import CriLog
 from homeostat.runtime.descriptors import Descriptors
@@ -272,6 +272,4 @@ class Charge:
 
 def write_json(path: Path, value: dict[str, Any]) -> None:
     """Write a state file in one move: a reader sees all of it or nothing."""
-    temporary = path.with_name(path.name + ".new")
-    temporary.write_bytes(json.dumps(value).encode())
-    os.replace(temporary, path)
+    private.write(path, json.dumps(value).encode())

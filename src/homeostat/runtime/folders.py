@@ -19,6 +19,7 @@ from typing import TypeVar
 
 import msgspec
 
+from homeostat.kit import private
 from homeostat.runtime.contract import Container, Sandbox
 
 T = TypeVar("T")
@@ -54,7 +55,7 @@ class Folders:
     def make(self) -> None:
         """Create the folders."""
         for folder in (self.sandboxes, self.containers, self.probe):
-            folder.mkdir(parents=True, exist_ok=True)
+            private.folder(folder)
 
     def container(self, container_id: str) -> Path:
         """A container's folder."""
@@ -71,7 +72,8 @@ class Folders:
     def write_container(self, container: Container, shim_spec: dict[str, object]) -> None:
         """Make a container's folder. The shim's part is written last: with it the folder is complete."""
         folder = self.container(container.id)
-        (folder / "root").mkdir(parents=True)
+        private.folder(folder)
+        (folder / "root").mkdir()
         (folder / "view").mkdir()
         _write(folder / "container.json", container)
         _write(folder / "spec.json", shim_spec)
@@ -120,9 +122,8 @@ class Folders:
 
 
 def _write(path: Path, value: object) -> None:
-    temporary = path.with_name(path.name + ".new")
-    temporary.write_bytes(msgspec.json.encode(value))
-    os.replace(temporary, path)
+    # Values of Secrets are in a container's environment.
+    private.write(path, msgspec.json.encode(value))
 
 
 def _read(path: Path, kind: type[T]) -> T | None:

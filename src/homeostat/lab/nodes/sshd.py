@@ -18,6 +18,7 @@ from typing import NamedTuple
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from homeostat.kit import private
 from homeostat.lab.state import replace_file
 
 USER = "core"
@@ -66,8 +67,7 @@ class Host(NamedTuple):
 def prepare(folder: Path, hosts: Sequence[Host]) -> Keys:
     """Make the keys that are missing, and tell clients about the nodes. Raises OSError."""
     keys = Keys(folder)
-    folder.mkdir(parents=True, exist_ok=True)
-    folder.chmod(0o700)
+    private.folder(folder)
     for path, comment in ((keys.host, "homeostat-node"), (keys.client, "homeostat")):
         if not (path.exists() and _public(path).exists()):
             _make_key(path, comment)
