@@ -29,6 +29,7 @@ from homeostat.wire.server import serve
 from tests.support.api_edge import config
 
 TOKEN = "abcdef.0123456789abcdef"
+ISSUER_HOST = "kubernetes.default.svc.cluster.local"
 _SECONDS = 60.0
 # The nodes, the API and the Services of the plan.
 _PLANNED = {"master-1": "192.0.2.11", "worker-1": "192.0.2.21"}
@@ -70,7 +71,7 @@ class Cluster:
 async def cluster(folder: Path, host: str = "127.0.0.1") -> AsyncIterator[Cluster]:
     """A cluster that has the token."""
     authority = pki.make_authority("the cluster")
-    own = pki.issue(authority, "kube-apiserver", names=[host], server=True)
+    own = pki.issue(authority, "kube-apiserver", names=[host, ISSUER_HOST], server=True)
     for name, pair in (("ca", authority), ("server", own)):
         (folder / f"{name}.crt").write_bytes(pair.certificate)
         (folder / f"{name}.key").write_bytes(pair.key)

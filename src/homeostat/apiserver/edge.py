@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from homeostat.api.errors import ApiError
 from homeostat.api.podsecurity.configuration import Configuration as PodSecurityConfiguration
 from homeostat.api.types import Obj
+from homeostat.apiserver import openid
 from homeostat.apiserver.addresses import address_range, port_range, text_of
 from homeostat.apiserver.admission.certificates import CertificateGuard, CertificateIdentity
 from homeostat.apiserver.admission.limit_ranger import LimitRanger
@@ -133,9 +134,10 @@ def build_edge(config: EdgeConfig) -> Build:
                 ServiceAddresses(addresses, ports),
             ),
             handlers=_handlers(config, issuer, Reviews(authorizer, rbac, tokens), authorizer),
-            paths=_paths(config),
+            paths={**_paths(config), **openid.paths(issuer)},
             negotiator=Negotiation(),
             background=background,
+            ready={"poststarthook/rbac/bootstrap-roles": bootstrap.check},
         )
 
     return build

@@ -60,6 +60,15 @@ class TokenIssuer:
         self.issuer = issuer
         self.audiences: tuple[str, ...] = tuple(audiences) or (issuer,)
 
+    @property
+    def algorithm(self) -> str:
+        """How tokens are signed."""
+        return _ALGORITHM
+
+    def public_keys(self) -> list[Obj]:
+        """The keys by which others check tokens, as a JWK set has them."""
+        return [{"use": "sig", "alg": _ALGORITHM, "kid": self._key_id, **self._key.as_dict(private=False)}]
+
     def sign(
         self,
         account: Obj,
