@@ -60,16 +60,41 @@ def test_every_component_has_its_standard_identity(tmp_path: Path) -> None:
     certificates.prepare(tmp_path, ETCD)
     subjects = {
         name: _load(tmp_path, name).subject.rfc4514_string()
-        for name in ("admin", "controller-manager", "scheduler", "proxy", "kubelet-worker-1", "etcd-peer-master-2")
+        for name in (
+            "admin",
+            "apiserver-kubelet-client",
+            "controller-manager",
+            "scheduler",
+            "proxy",
+            "kubelet-worker-1",
+            "etcd-peer-master-2",
+        )
     }
     assert subjects == {
-        "admin": "CN=kubernetes-admin,O=system:masters",
+        "admin": "CN=kubernetes-admin,O=kubeadm:cluster-admins",
+        "apiserver-kubelet-client": "CN=kube-apiserver-kubelet-client",
         "controller-manager": "CN=system:kube-controller-manager",
         "scheduler": "CN=system:kube-scheduler",
         "proxy": "CN=system:kube-proxy",
         "kubelet-worker-1": "CN=system:node:worker-1,O=system:nodes",
         "etcd-peer-master-2": "CN=master-2",
     }
+
+
+def test_nothing_on_disk_is_in_the_group_that_no_binding_can_stop(tmp_path: Path) -> None:
+    certificates.prepare(tmp_path, ETCD)
+    for file in tmp_path.glob("*.crt"):
+        assert "system:masters" not in x509.load_pem_x509_certificate(file.read_bytes()).subject.rfc4514_string()
+
+
+def test_certificates_with_the_groups_of_an_earlier_version_are_made_anew(tmp_path: Path) -> None:
+    certificates.prepare(tmp_path, PROCESSES)
+    authority = pki.KeyPair((tmp_path / "ca.crt").read_bytes(), (tmp_path / "ca.key").read_bytes())
+    old = pki.issue(authority, "kubernetes-admin", organizations=["system:masters"], client=True)
+    (tmp_path / "admin.crt").write_bytes(old.certificate)
+    (tmp_path / "admin.key").write_bytes(old.key)
+    assert certificates.prepare(tmp_path, PROCESSES) == ["admin"]
+    assert _load(tmp_path, "admin").subject.rfc4514_string() == "CN=kubernetes-admin,O=kubeadm:cluster-admins"
 
 
 def test_an_api_server_is_known_by_all_its_names(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 
-from homeostat.api import kinds, meta
+from homeostat.api import errors, kinds, meta
 from homeostat.api.errors import ApiError
 from homeostat.api.kinds import Kind
 from homeostat.api.types import Obj
@@ -54,6 +54,11 @@ class Bootstrap:
                 await self._keep_service_cidr()
             except ApiError as error:
                 _log.warning("system namespaces and the range of Services could not be checked: %s", error)
+
+    async def check(self) -> None:
+        """Raises 503 until everything was made once: before, administrators may nothing."""
+        if not self.done.is_set():
+            raise errors.unavailable("the cluster's first objects are not there yet")
 
     async def make(self) -> None:
         """Everything once. Raises ApiError when a write fails."""

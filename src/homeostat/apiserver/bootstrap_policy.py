@@ -1,4 +1,4 @@
-"""The roles and bindings by which machines join and keep their certificates, as data.
+"""The roles and bindings by which a cluster is administered, and machines join and keep their certificates, as data.
 
 Roles of the system: kube-apiserver's bootstrap policy. Bindings: what kubeadm makes on its first master, under names of
 our own: tokens made for joining may ask for certificates and get a node's, nodes may renew their own, and everybody may
@@ -13,6 +13,9 @@ from homeostat.apiserver.rbac_policy import GROUP, cluster_role, cluster_role_bi
 
 _CSR, _CERTIFICATES = "certificatesigningrequests", "certificates.k8s.io"
 _PREFIX = f"system:{_CERTIFICATES}:"
+# The group of the administrators' certificates, and the name of its binding, as kubeadm has them.
+CLUSTER_ADMINS = "kubeadm:cluster-admins"
+KUBELET_CLIENT = "kube-apiserver-kubelet-client"
 
 
 def cluster_roles() -> list[Obj]:
@@ -30,9 +33,12 @@ def cluster_roles() -> list[Obj]:
 
 
 def cluster_role_bindings() -> list[Obj]:
-    """Who may ask, and whose requests are approved without a person."""
+    """Who administers, who speaks to kubelets, who may ask, and whose requests are approved without a person."""
     joining, nodes = subject("Group", bootstrap.JOIN_GROUP), subject("Group", "system:nodes")
+    kubelets_client = subject("User", KUBELET_CLIENT)
     return [
+        cluster_role_binding(CLUSTER_ADMINS, "cluster-admin", subject("Group", CLUSTER_ADMINS)),
+        cluster_role_binding("homeostat:kubelet-api-admin", "system:kubelet-api-admin", kubelets_client),
         cluster_role_binding("homeostat:kubelet-bootstrap", "system:node-bootstrapper", joining),
         cluster_role_binding("homeostat:node-autoapprove-bootstrap", f"{_PREFIX}{_CSR}:nodeclient", joining),
         cluster_role_binding("homeostat:proxy-autoapprove", "homeostat:proxyclient", joining, nodes),

@@ -176,7 +176,7 @@ class Parts:
     before the built-in `status` and `finalize`, and get authenticated, authorized requests only. `paths` are keyed by
     path prefix ("/apis", "/openapi/v3", "/version"): the longest one that ends at a `/` boundary wins, after resources
     are recognised. Without an authorizer everything is allowed; a request that has a `user` is not authenticated again.
-    `background` coroutines (bootstrap, upkeep) run from `start` to `stop`.
+    `background` coroutines (bootstrap, upkeep) run from `start` to `stop`. `ready` are further checks of `/readyz`.
     """
 
     authenticators: Sequence[Authenticator] = ()
@@ -186,6 +186,7 @@ class Parts:
     paths: Mapping[str, SubresourceHandler] = field(default_factory=dict)
     negotiator: Negotiator | None = None
     background: Sequence[Callable[[], Awaitable[None]]] = ()
+    ready: Mapping[str, Callable[[], Awaitable[object]]] = field(default_factory=dict)
 
 
 Build: TypeAlias = Callable[[Reader, Writer], Parts]

@@ -67,7 +67,7 @@ class ApiServer:
         self._verbs = Verbs(self._reads, self._writes, Forms(negotiator), settings, unattended=unattended)
         self._upkeep = Upkeep(store, feed, self._writes, settings)
         journal_path = JournalPath(journal, feed, self._parts.authorizer)
-        self._special = Special(feed, self._metrics, journal_path, self._parts.paths)
+        self._special = Special(feed, self._metrics, journal_path, self._parts)
         self._handle = pipeline.chain(self._stages(), self._serve)
         self._running = False
         # Counts stops: a request that began in an earlier life is never answered.

@@ -9,7 +9,7 @@ import orjson
 
 from homeostat import KUBERNETES_VERSION, __version__
 from homeostat.api import errors
-from homeostat.apiserver.contract import Call, SubresourceHandler
+from homeostat.apiserver.contract import Call, Parts, SubresourceHandler
 from homeostat.apiserver.feed import Feed
 from homeostat.apiserver.health import ROOTS, Health
 from homeostat.apiserver.journal import JournalPath
@@ -18,15 +18,13 @@ from homeostat.wire.message import Request, Response
 
 
 class Special:
-    """Finds what answers a path; `paths` come first, keyed by prefix."""
+    """Finds what answers a path; the `paths` of `parts` come first, keyed by prefix."""
 
-    def __init__(
-        self, feed: Feed, metrics: Metrics, journal: JournalPath, paths: Mapping[str, SubresourceHandler]
-    ) -> None:
-        self._paths = paths
+    def __init__(self, feed: Feed, metrics: Metrics, journal: JournalPath, parts: Parts) -> None:
+        self._paths = parts.paths
         self._metrics = metrics
         self._journal = journal
-        self._health = Health({"etcd": feed.catch_up}, {"informer-sync": feed.catch_up})
+        self._health = Health({"etcd": feed.catch_up}, {"informer-sync": feed.catch_up, **parts.ready})
 
     async def handle(self, request: Request, call: Call) -> Response:
         """Answer. Raises 404 for an unknown path, 405 for a method other than GET and HEAD."""

@@ -14,8 +14,9 @@ from typing import Any
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
+from cryptography.x509.oid import NameOID
 
-from homeostat.kit import clock
+from homeostat.kit import clock, private
 from homeostat.lab import kubeconfig, leaves
 from homeostat.lab.leaves import (
     ADMIN,
@@ -43,8 +44,7 @@ def prepare(folder: Path, cluster: Cluster, *, seconds: float = pki.LEAF_SECONDS
 
     Raises LabError when an authority cannot be used.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    folder.chmod(0o700)
+    private.folder(folder)
     known = {name: _authority(folder, cluster, name) for name in leaves.authorities(cluster)}
     made = []
     for leaf in leaves.leaves(cluster):
@@ -71,8 +71,7 @@ def deliver(folder: Path, target: Path, cluster: Cluster, node: Node) -> list[st
 
     Returns the files that changed. Raises OSError.
     """
-    target.mkdir(parents=True, exist_ok=True)
-    target.chmod(0o700)
+    private.folder(target)
     wanted = leaves.files_of(cluster, node)
     changed = []
     # Keys before certificates: a reader waits for the pair that fits.
@@ -109,7 +108,7 @@ def _authority(folder: Path, cluster: Cluster, name: str) -> pki.KeyPair:
 
 
 def _good(file: Path, leaf: Leaf, authority: bytes) -> bool:
-    """Whether the certificate is there with its key, is the authority's, has its names, and is not old."""
+    """Whether the certificate is there with its key, is the authority's, has its identity and names, and is not old."""
     try:
         certificate = x509.load_pem_x509_certificate(file.read_bytes())
         key = load_pem_private_key(file.with_suffix(".key").read_bytes(), None)
@@ -119,8 +118,18 @@ def _good(file: Path, leaf: Leaf, authority: bytes) -> bool:
         return False
     if key.public_key() != certificate.public_key() or not _names_of(certificate).issuperset(leaf.names):
         return False
+    # An earlier version gave it another user or other groups.
+    if _identity_of(certificate) != (leaf.identity.common_name, leaf.identity.organizations):
+        return False
     begin, end = certificate.not_valid_before_utc.timestamp(), certificate.not_valid_after_utc.timestamp()
     return begin <= clock.wall() < begin + (end - begin) * _LIFE_USED_MAX
+
+
+def _identity_of(certificate: x509.Certificate) -> tuple[str, tuple[str, ...]]:
+    """The common name and the organisations."""
+    (name,) = certificate.subject.get_attributes_for_oid(NameOID.COMMON_NAME)
+    groups = certificate.subject.get_attributes_for_oid(NameOID.ORGANIZATION_NAME)
+    return str(name.value), tuple(str(each.value) for each in groups)
 
 
 def _names_of(certificate: x509.Certificate) -> set[str]:

@@ -48,11 +48,13 @@ class Leaf:
         return self.identity.file
 
 
-ADMIN = Identity("admin", "kubernetes-admin", ("system:masters",))
+# Bound to cluster-admin by a binding that every API server makes when it starts. Nobody is in system:masters, whose
+# members no binding can stop.
+ADMIN = Identity("admin", "kubernetes-admin", ("kubeadm:cluster-admins",))
 CONTROLLER_MANAGER = Identity("controller-manager", "system:kube-controller-manager")
 SCHEDULER = Identity("scheduler", "system:kube-scheduler")
 PROXY = Identity("proxy", "system:kube-proxy")
-KUBELET_CLIENT = Identity("apiserver-kubelet-client", "kube-apiserver-kubelet-client", ("system:masters",))
+KUBELET_CLIENT = Identity("apiserver-kubelet-client", "kube-apiserver-kubelet-client")
 ETCD_CLIENT = Identity(etcd.CLIENT, "kube-apiserver-etcd-client")
 
 

@@ -21,6 +21,7 @@ from homeostat.runtime.contract import ContainerState, RuntimeFault
 from homeostat.wire.message import Request, Response, User
 
 API_SERVER = "kube-apiserver-kubelet-client"
+_ADMINISTRATORS = frozenset(("system:masters", "kubeadm:cluster-admins"))
 _TEXT = {"content-type": "text/plain; charset=utf-8"}
 _JSON = {"content-type": "application/json"}
 _METRICS = {"content-type": "text/plain; version=0.0.4; charset=utf-8"}
@@ -98,7 +99,7 @@ class NodeServer:
 
 
 def _may_ask(peer: User) -> bool:
-    return "system:masters" in peer.groups or peer.name == API_SERVER
+    return peer.name == API_SERVER or not _ADMINISTRATORS.isdisjoint(peer.groups)
 
 
 def _refusal(code: int, message: str) -> Response:
