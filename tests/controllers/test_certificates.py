@@ -242,6 +242,16 @@ def test_a_join_binds_what_a_joining_machine_can_have_and_nothing_else(
         assert record["w1"] == bound
 
 
+@pytest.mark.parametrize(("names", "approved"), [((), True), (("kubernetes.default.svc",), False)])
+def test_a_service_proxy_s_certificate_has_no_names_beside_its_user(names: tuple[str, ...], approved: bool) -> None:
+    bench = Bench([csrapproving.loop(approve_serving=True, plan=PLAN)])
+    bench.allowed = lambda review: True
+    request = csr("mine", request_pem("system:kube-proxy", names=names), CLIENT)
+    bench.put(_asked(request, "system:node:w1", "system:nodes"))
+    bench.settle()
+    assert ("Approved" in _conditions(bench, "mine")) is approved
+
+
 def test_without_permission_a_join_binds_nothing() -> None:
     bench = Bench([csrapproving.loop(approve_serving=True, plan=PLAN)], [_record()])
     bench.put(_joining("w1", "10.0.0.9"))

@@ -55,7 +55,7 @@ def loop(*, approve_serving: bool, plan: NodePlan | None = None) -> Loop:
         if signer == signers.KUBELET_CLIENT:
             own = spec.get("username") == asked.common_name
             return _renewal(request) if own else _join(request, asked, plan, world, record)
-        if signer == signers.CLIENT and (asked.common_name, asked.organizations) == (_PROXY_USER, ()):
+        if signer == signers.CLIENT and asked == Asked(_PROXY_USER, ()):
             return [IfAllowed(_review(request, _PROXY), (_approved(request, _PROXY[1]),), (Later(_RETRY_SECONDS),))]
         if signer == signers.KUBELET_SERVING and approve_serving and plan is not None:
             return _serving(request, asked, plan.names_of(_node_of(asked), record), world)
