@@ -224,10 +224,10 @@ def test_host_paths_are_checked(tmp_path: Path) -> None:
 
 
 def test_what_is_not_supported_is_named() -> None:
-    why = "stdin and tty are not supported by this node"
-    assert unsupported.refused({"name": "x", "tty": True}, isolates=False) == why
-    assert unsupported.refused({"name": "x", "tty": True}, isolates=True) == ""
-    assert unsupported.refused({"name": "x", "livenessProbe": {"grpc": {"port": 1}}}, isolates=False) == ""
+    why = "volumeDevices: block volumes are not supported by this node"
+    assert unsupported.refused({"name": "x", "volumeDevices": [{}]}) == why
+    assert unsupported.refused({"name": "x", "tty": True, "stdin": True}) == ""
+    assert unsupported.refused({"name": "x", "livenessProbe": {"grpc": {"port": 1}}}) == ""
     container = {"name": "x", "resources": {"limits": {"cpu": "1"}}, "securityContext": {"runAsUser": 5}}
     pod = {"spec": {"containers": [container], "hostPID": True, "securityContext": {}}}
     assert unsupported.not_enforced(pod, mounts_in_place=True) == [

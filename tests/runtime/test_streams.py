@@ -38,10 +38,10 @@ class Stage:
         cidr = f"127.78.{os.getpid() % 250}.0/24"
         self.runtime = ProcessRuntime(root / "state", pod_cidr=cidr, node_address="127.0.0.1")
 
-    async def start(self, script: str = "exec sleep 1000") -> None:
+    async def start(self, script: str = "exec sleep 1000", **more: Any) -> None:
         self.box = await self.runtime.run_sandbox(SandboxSpec(pod_uid="uid", namespace="default", name="web"))
         log = str(self.root / "main.log")
-        spec = ContainerSpec(name="main", image="none", argv=("/bin/sh", "-c", script), log_path=log)
+        spec = ContainerSpec(name="main", image="none", argv=("/bin/sh", "-c", script), log_path=log, **more)
         self.id = (await self.runtime.create_container(self.box.id, spec)).id
         await self.runtime.start_container(self.id)
 
@@ -71,13 +71,13 @@ def status(client: SpdyClient) -> dict[str, Any]:
 
 @pytest.fixture
 def play(tmp_path: Path) -> Callable[..., None]:
-    def run(story: Callable[[Stage], Awaitable[None]], script: str = "exec sleep 1000") -> None:
+    def run(story: Callable[[Stage], Awaitable[None]], script: str = "exec sleep 1000", **more: Any) -> None:
         async def main() -> None:
             stage = Stage(tmp_path)
             await stage.runtime.start()
             try:
                 async with asyncio.timeout(40):
-                    await stage.start(script)
+                    await stage.start(script, **more)
                     await story(stage)
             finally:
                 await stage.runtime.close(stop_containers=True)
@@ -237,6 +237,79 @@ def test_attach_shows_what_is_written_from_now_on_until_the_end(play: Play) -> N
         assert status(client)["status"] == "Success"
 
     play(story, "echo before; while sleep 0.05; do echo tick; echo tock >&2; done")
+
+
+async def attached(stage: Stage, options: StreamOptions) -> SpdyClient:
+    client = await SpdyClient.at(await stage.runtime.attach_url(stage.id, options))
+    open_all(client, options)
+    return client
+
+
+def test_attach_gives_the_container_input_and_leaves_it_running(play: Play) -> None:
+    async def story(stage: Stage) -> None:
+        for word in (b"one", b"two"):
+            client = await attached(stage, PIPES)
+            client.say("stdin", word + b"\n", last=True)
+            await client.until("stdout", b"<" + word + b">")
+            await client.leave()
+        assert (await stage.runtime.containers())[0].exit_code == 0 and stage.runtime._lives
+
+    play(story, 'while read word; do echo "<$word>"; done; exit 3', stdin=True)
+
+
+def test_input_of_once_ends_with_the_first_visitor(play: Play) -> None:
+    async def story(stage: Stage) -> None:
+        watcher = await attached(stage, StreamOptions(stdin=False))
+        client = await attached(stage, PIPES)
+        client.say("stdin", b"x" * 300_000)
+        client.say("stdin", b"", last=True)
+        await client.whole()
+        assert client.heard["stdout"] == b"300000\n"
+        assert status(client)["status"] == "Success", "how a container ends is said by its Pod"
+        await watcher.whole()
+        assert watcher.heard["stdout"] == b"300000\n", "all visitors see what it writes"
+
+    play(story, "wc -c; exit 3", stdin=True, stdin_once=True)
+
+
+def test_a_container_without_input_reads_an_end_whoever_is_attached(play: Play) -> None:
+    async def story(stage: Stage) -> None:
+        client = await attached(stage, PIPES)
+        client.say("stdin", b"unread")
+        await client.until("stdout", b"tick")
+        await client.leave()
+
+    play(story, "cat; while :; do echo tick; sleep 0.05; done")
+
+
+def test_a_containers_terminal_takes_keys_sizes_and_signals(play: Play) -> None:
+    async def story(stage: Stage) -> None:
+        client = await attached(stage, TERMINAL)
+        client.say("resize", b'{"Width":100,"Height":30}\n')
+        await client.until("stdout", b"size 30 100")
+        client.say("stdin", b"word\n")
+        await client.until("stdout", b"<word>")
+        client.say("stdin", b"\x03")
+        await client.whole()
+        assert b"broken" in client.heard["stdout"]
+        assert b"<word>" in (stage.root / "main.log").read_bytes(), "a terminal is logged as one stream"
+
+    script = "trap 'echo broken; exit 9' INT; trap 'echo size $(stty size)' WINCH; tty -s || exit 1; "
+    play(story, script + 'while :; do read word && echo "<$word>"; done', stdin=True, tty=True)
+
+
+def test_a_visitor_who_reads_nothing_holds_only_its_container(play: Play) -> None:
+    """What it has not taken is not lost, and the shim looks after others meanwhile."""
+
+    async def story(stage: Stage) -> None:
+        slow = await attached(stage, StreamOptions(stdin=False))
+        await asyncio.sleep(0)
+        quick = await stage.runtime.exec_sync(stage.id, ("echo", "here"), timeout_seconds=10)
+        assert quick.output == b"here\n"
+        await slow.whole()
+        assert slow.heard["stdout"].count(b"y") == 2_000_000
+
+    play(story, "sleep 0.5; yes | head -2000000; exit 0")
 
 
 def test_ports_are_forwarded_many_at_once_and_each_half_ends_on_its_own(play: Play) -> None:

@@ -67,9 +67,9 @@ def test_attach_shows_what_a_container_writes_from_now_on(site: Site, ws: bool):
         visit.kill()
 
 
-def test_attach_joins_the_containers_own_process(contained: Site, ws: bool):
+def test_attach_joins_the_containers_own_process(site: Site, ws: bool):
     """`echo` runs cat: what it is given comes back, and it runs on when its visitor has left."""
-    command = contained.command("attach", "-i", "web", "-c", "echo")
+    command = site.command("attach", "-i", "web", "-c", "echo")
     with subprocess.Popen(
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=env(ws=ws)
     ) as visit:
@@ -79,11 +79,11 @@ def test_attach_joins_the_containers_own_process(contained: Site, ws: bool):
             visit.stdin.flush()
             assert visit.stdout.readline() == line
         visit.kill()
-    assert b'"ready":true' in contained.run("get", "pod", "web", "-o", "jsonpath={.status.containerStatuses[0]}").stdout
+    assert b'"ready":true' in site.run("get", "pod", "web", "-o", "jsonpath={.status.containerStatuses[0]}").stdout
 
 
-def test_attach_to_a_terminal(contained: Site):
-    with closing(Terminal(contained.command("attach", "-it", "web", "-c", "term"), env(ws=True), 25, 90)) as terminal:
+def test_attach_to_a_terminal(site: Site):
+    with closing(Terminal(site.command("attach", "-it", "web", "-c", "term"), env(ws=True), 25, 90)) as terminal:
         terminal.type("\n")
         terminal.until("#")
         eventually(lambda: sized(terminal) == "25 90")

@@ -40,6 +40,10 @@ from homeostat.wire.tls import client_context, server_context
 
 TOKEN, READER = "admin-token", "reader-token"
 TICKER: Obj = {"name": "ticker", "command": ["sh", "-c", "while sleep 0.1; do echo tick; done"]}
+ATTACHABLE: list[Obj] = [
+    {"name": "term", "command": ["sh"], "stdin": True, "tty": True},
+    {"name": "echo", "command": ["cat"], "stdin": True},
+]
 
 
 def contained(root: Path) -> list[Obj]:
@@ -48,8 +52,7 @@ def contained(root: Path) -> list[Obj]:
     made: list[Obj] = [
         {"name": "main", "command": ["sh", "-c", serve]},
         TICKER,
-        {"name": "term", "command": ["sh"], "stdin": True, "tty": True},
-        {"name": "echo", "command": ["cat"], "stdin": True},
+        *ATTACHABLE,
     ]
     return [{"image": BUSYBOX, "imagePullPolicy": "Never", **container} for container in made]
 
@@ -61,7 +64,7 @@ def plain(root: Path) -> list[Obj]:
     address = {"name": "IP", "valueFrom": {"fieldRef": {"fieldPath": "status.podIP"}}}
     probe = {"httpGet": {"port": 8080}, "periodSeconds": 1}
     main = {"name": "main", "command": ["sh", "-c", serve], "env": [address], "readinessProbe": probe}
-    return [{"image": "none", **container} for container in (main, TICKER)]
+    return [{"image": "none", **container} for container in (main, TICKER, *ATTACHABLE)]
 
 
 class World:

@@ -83,7 +83,7 @@ class Starter:
 
     async def image(self, pod: Obj, container: Obj) -> str | StartFailure:
         """Bring the container's image; its ID, or why it cannot be had (or the container cannot be run at all)."""
-        reason = unsupported.refused(container, isolates=self._context.runtime.isolates)
+        reason = unsupported.refused(container)
         if reason:
             return StartFailure(Trouble(CONFIG_ERROR, reason))
         try:

@@ -10,15 +10,13 @@ from homeostat.node import spec
 _HOOKS = ("postStart", "preStop")
 
 
-def refused(container: Obj, *, isolates: bool) -> str:
+def refused(container: Obj) -> str:
     """Why this container cannot be run as it is meant to be; empty when it can."""
     for field in _HOOKS:
         if ((container.get("lifecycle") or {}).get(field) or {}).get("tcpSocket") is not None:
             return f"lifecycle.{field}: hooks of type tcpSocket are not supported by this node"
     if container.get("volumeDevices"):
         return "volumeDevices: block volumes are not supported by this node"
-    if not isolates and (container.get("stdin") or container.get("tty")):
-        return "stdin and tty are not supported by this node"
     return ""
 
 

@@ -1,4 +1,5 @@
-"""One container in a shim's charge: its start, what it writes, the commands run inside it, and its end.
+"""One container in a shim's charge: its start, its log, the commands run inside it, and its end. Its streams and who is
+attached to them are `runtime.stdio`'s.
 
 It works on the container's folder (`runtime.folders`). `alive` there is a pipe that the shim holds open: a line in it
 says that `pid.json` or `exit.json` is written, its end that the container has ended or its shim was killed.
@@ -19,6 +20,7 @@ from homeostat.runtime import forked
 from homeostat.runtime.crilog import CriLog
 from homeostat.runtime.descriptors import Descriptors
 from homeostat.runtime.processes import exit_code_of, kill_group, start_ticks
+from homeostat.runtime.stdio import Stdio, open_ends
 
 _CHUNK_BYTES = 65536
 # A pipe holds at most so much (fs.pipe-max-size): more comes only from a process that could not be killed.
@@ -58,7 +60,7 @@ class Charge:
         self._log = CriLog(
             self.spec["log_path"], bytes_max=self.spec["log_bytes_max"], files_max=self.spec["log_files_max"]
         )
-        self._streams: dict[int, str] = {}
+        self._stdio: Stdio | None = None
         # Commands run inside, with the connection that waits for each (none: its caller hung up).
         self._execs: dict[int, socket.socket | None] = {}
         self._said = -1
@@ -80,26 +82,28 @@ class Charge:
     def start(self, builtin: forked.Builtin | None) -> None:
         """Fork the command: a program, or `builtin` in the forked child."""
         self._listen()
-        out_read, out_write = os.pipe2(os.O_CLOEXEC)
-        err_read, err_write = os.pipe2(os.O_CLOEXEC)
+        terminal = bool(self.spec.get("tty"))
+        ends = open_ends(stdin=bool(self.spec.get("stdin")), terminal=terminal)
         self._said, said_write = os.pipe2(os.O_CLOEXEC)
+        argv, keep = list(self.spec["argv"]), (*ends.theirs, said_write)
         self.pid = forked.fork(
             lambda: forked.become(
-                self.spec, list(self.spec["argv"]), out_write, err_write, said=said_write, builtin=builtin
+                self.spec,
+                argv,
+                ends.out,
+                ends.err,
+                given=ends.given,
+                terminal=terminal,
+                said=said_write,
+                builtin=builtin,
             ),
-            keep=(out_write, err_write, said_write),
+            keep=keep,
         )
-        for descriptor in (out_write, err_write, said_write):
+        for descriptor in keep:
             os.close(descriptor)
-        self._streams = {out_read: "stdout", err_read: "stderr"}
-        for descriptor in self._streams:
-            self._watch_stream(descriptor)
+        self._stdio = Stdio(ends, self._descriptors, self._log.write, once=bool(self.spec.get("stdin_once")))
         os.set_blocking(self._said, False)
         self._descriptors.watch(self._said, self._hear)
-
-    def _watch_stream(self, descriptor: int) -> None:
-        os.set_blocking(descriptor, False)
-        self._descriptors.watch(descriptor, lambda: self._pump(descriptor))
 
     def _listen(self) -> None:
         folder = os.open(self.folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
@@ -144,20 +148,6 @@ class Charge:
 
     # -- life ------------------------------------------------------------------------------------------------------
 
-    def _pump(self, descriptor: int) -> bool:
-        """Log what one pipe holds; False when it holds nothing now."""
-        try:
-            data = os.read(descriptor, _CHUNK_BYTES)
-        except BlockingIOError:
-            return False
-        if not data:
-            self._descriptors.forget(descriptor)
-            del self._streams[descriptor]
-            os.close(descriptor)
-            return False
-        self._log.write(self._streams[descriptor], data)
-        return True
-
     def end(self, *, now: bool) -> None:
         """Have it end: with its stop signal and a moment's grace, or `now` by force."""
         if self.status is not None:
@@ -191,13 +181,8 @@ class Charge:
 
     def finish(self) -> None:
         """Its processes are gone: log the rest, write how it ended, let go of everything."""
-        for descriptor in list(self._streams):
-            for _ in range(_DRAINED_CHUNKS_MAX):
-                if not self._pump(descriptor):
-                    break
-        for descriptor in self._streams:
-            self._descriptors.forget(descriptor)
-            os.close(descriptor)
+        if self._stdio is not None:
+            self._stdio.end(chunks_max=_DRAINED_CHUNKS_MAX)
         self._log.close()
         self._descriptors.forget(self._listener.fileno())
         self._listener.close()
@@ -216,7 +201,9 @@ class Charge:
 
     def _accept(self) -> None:
         """A command to run inside: a JSON object with its words, and descriptors: one that takes its output, or four
-        for its input, its output, its errors, and why it cannot start; `terminal`: the first three are a terminal's."""
+        for its input, its output, its errors, and why it cannot start; `terminal`: the first three are a terminal's.
+
+        Or a visitor to attach, with three: its input (which counts if it `stdin`), where output goes, and errors."""
         try:
             connection, _ = self._listener.accept()
         except BlockingIOError:
@@ -227,7 +214,12 @@ class Charge:
             if self.status is not None:
                 raise ValueError("the container has ended")
             data, ends, _, _ = socket.recv_fds(connection, _CHUNK_BYTES, 4)
-            pid = self._exec(json.loads(data), ends)
+            order = json.loads(data)
+            if "attach" in order:
+                self._attach(connection, order, ends)
+                ends = []
+                return
+            pid = self._exec(order, ends)
         except (OSError, ValueError, KeyError, IndexError):
             connection.close()  # or no process is to be had: who asked sees the command fail
             return
@@ -236,6 +228,13 @@ class Charge:
                 os.close(end)
         self._execs[pid] = connection
         self._descriptors.watch(connection.fileno(), lambda: self._caller_left(pid))
+
+    def _attach(self, connection: socket.socket, order: dict[str, Any], ends: list[int]) -> None:
+        if self._stdio is None or len(ends) != 3:
+            raise ValueError("nothing to attach to")
+        for end in ends:
+            os.set_inheritable(end, False)
+        self._stdio.admit(connection, ends, types=bool(order["attach"].get("stdin")))
 
     def _exec(self, wanted: dict[str, Any], ends: list[int]) -> int:
         """Fork a command; its process ID."""

@@ -251,6 +251,9 @@ class ProcessRuntime(StreamDoors, Plain):
             "log_files_max": self._options.log_files_max,
             "stop_signal": container.spec.stop_signal,
             "orphan_grace_seconds": self._options.orphan_grace_seconds,
+            "stdin": container.spec.stdin,
+            "stdin_once": container.spec.stdin_once,
+            "tty": container.spec.tty,
         }
 
     async def start_container(self, container_id: str) -> Container:

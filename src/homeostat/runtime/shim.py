@@ -49,6 +49,8 @@ class Shim:
         signal.signal(signal.SIGTERM, lambda *_: self._tell_to_end())
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         signal.signal(signal.SIGHUP, signal.SIG_IGN)
+        # Who is attached may leave at any time.
+        signal.signal(signal.SIGPIPE, signal.SIG_IGN)
         signal.set_wakeup_fd(self._wake_write, warn_on_full_buffer=False)
 
     def _tell_to_end(self) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Protocol, TypeAlias
 
@@ -16,7 +16,7 @@ import msgspec
 import orjson
 
 from homeostat.kit import tasks
-from homeostat.runtime.contract import LogLine, RuntimeFault, StreamOptions
+from homeostat.runtime.contract import RuntimeFault, StreamOptions
 from homeostat.runtime.streaming.session import Connection, Streaming
 
 PROTOCOL = "v4.channel.k8s.io"
@@ -69,29 +69,18 @@ def expected(options: StreamOptions) -> set[str]:
     return {name for name, asked in wanted.items() if asked}
 
 
-async def serve_exec(connection: Connection, options: StreamOptions, begin: Callable[[], Awaitable[Command]]) -> None:
-    """Run a command, once its streams are there, for the client at `connection`."""
+async def serve(
+    connection: Connection, options: StreamOptions, begin: Callable[[], Awaitable[Command]], *, doing: str
+) -> None:
+    """Run a command, or join one that runs, once its streams are there, for the client at `connection`. `doing` is what
+    a failure to begin is called."""
 
     async def work(streams: Streams) -> None:
         try:
             status = await _run(streams, await begin())
         except RuntimeFault as fault:
-            status = _failure("InternalError", f"error executing command in container: {fault.message}", code=500)
+            status = _failure("InternalError", f"error {doing} container: {fault.message}", code=500)
         streams["error"].write(orjson.dumps(status))
-
-    await _with_streams(connection, expected(options), work)
-
-
-async def serve_attach(connection: Connection, options: StreamOptions, lines: AsyncIterator[LogLine]) -> None:
-    """Show what a running container writes from now on, until it ends."""
-
-    async def work(streams: Streams) -> None:
-        async for line in lines:
-            stream = streams.get(line.stream)
-            if stream is not None:
-                stream.write(line.data + (b"" if line.partial else b"\n"))
-                await stream.drain()
-        streams["error"].write(orjson.dumps(_SUCCESS))
 
     await _with_streams(connection, expected(options), work)
 

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 from functools import partial
 
-from homeostat.runtime import crireader
-from homeostat.runtime.contract import Container, ContainerState, LogSpan, RuntimeFault, Sandbox, StreamOptions
+from homeostat.runtime.contract import Container, ContainerState, RuntimeFault, Sandbox, StreamOptions
 from homeostat.runtime.folders import Folders
 from homeostat.runtime.streaming import commands, forwarding, inside, layout
 from homeostat.runtime.streaming.server import StreamServer
-from homeostat.runtime.streaming.session import Connection
 
 
 class StreamDoors:
-    """The part of a runtime that streams. Commands run by the container's shim; attach shows what it logs from now on,
-    for a plain process has no input; ports are those of the pod's own address."""
+    """The part of a runtime that streams. Commands are run by the container's shim, which also has the container's own
+    streams; ports are those of the pod's own address."""
 
     _folders: Folders
     _sandboxes: dict[str, Sandbox]
@@ -29,23 +27,14 @@ class StreamDoors:
             raise RuntimeFault("Failed", "a command is required")
         self._running(container_id)
         begin = partial(inside.begin, self._folders.container(container_id), argv, options)
-        work = partial(commands.serve_exec, options=options, begin=begin)
+        work = partial(commands.serve, options=options, begin=begin, doing="executing command in")
         return await self._streams.url("exec", commands.PROTOCOL, work, channels=layout.COMMAND)
 
     async def attach_url(self, container_id: str, options: StreamOptions) -> str:
         """See Runtime."""
-        path = self._running(container_id).spec.log_path
-        span = LogSpan(tail_lines=0, follow=True)
-
-        def runs() -> bool:
-            try:
-                return self._get(container_id).state is ContainerState.RUNNING
-            except RuntimeFault:
-                return False
-
-        async def work(connection: Connection) -> None:
-            await commands.serve_attach(connection, options, crireader.read(path, span, runs))
-
+        self._running(container_id)
+        begin = partial(inside.attach, self._folders.container(container_id), options)
+        work = partial(commands.serve, options=options, begin=begin, doing="attaching to")
         return await self._streams.url("attach", commands.PROTOCOL, work, channels=layout.COMMAND)
 
     async def port_forward_url(self, sandbox_id: str, ports: tuple[int, ...] = ()) -> str:

@@ -1,7 +1,9 @@
-"""A command begun in a container of the process runtime, with streams or a terminal, by its shim (`runtime.charge`)."""
+"""Streams of a container of the process runtime, by its shim (`runtime.charge`): a command begun in it, with pipes or a
+terminal, or the container's own."""
 
 from __future__ import annotations
 
+import contextlib
 import os
 import pty
 import socket
@@ -60,6 +62,38 @@ async def begin(folder: Path, argv: tuple[str, ...], options: StreamOptions) -> 
         raise RuntimeFault("Failed", failure.decode("utf-8", "replace"))
     resize = ours[0].resize if options.tty else _no_size
     return Command(stdin, stdout, stderr, partial(_exit_code, connection), resize, partial(_let_go, connection, ours))
+
+
+async def attach(folder: Path, options: StreamOptions) -> Command:
+    """Join the streams of the container of `folder`, from now on; it ends well, whatever the container's exit code.
+
+    Raises RuntimeFault when the container's shim is gone.
+    """
+    connection = await execclient.connect(folder)
+    theirs: list[int] = []
+    ours: list[Descriptor] = []
+    try:
+        stdin, stdout, stderr = _pipes(theirs, ours, options)
+        socket.send_fds(connection, [orjson.dumps({"attach": {"stdin": options.stdin}})], theirs)
+    except OSError as error:
+        _let_go(connection, ours)
+        raise RuntimeFault("Failed", f"cannot attach: {error}") from error
+    finally:
+        for descriptor in theirs:
+            os.close(descriptor)
+    resize = partial(_send_size, connection)
+    return Command(stdin, stdout, stderr, partial(_ended, connection), resize, partial(_let_go, connection, ours))
+
+
+async def _ended(connection: socket.socket) -> int:
+    """Wait for the shim to hang up, which it does when all output has been taken."""
+    await execclient.answer_of(connection, 0)
+    return 0
+
+
+def _send_size(connection: socket.socket, rows: int, columns: int) -> None:
+    with contextlib.suppress(OSError):  # the container has ended, or sizes come faster than they are taken
+        connection.send(b"%d %d\n" % (rows, columns))
 
 
 def _terminal(
