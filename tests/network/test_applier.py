@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable
 import pytest
 
 from homeostat.network.applier import Applier
+from homeostat.network.balancer import Balancer
 from homeostat.network.plan import Backend, Front, Rule
 from homeostat.network.splice import Side, Splice
 
@@ -120,6 +121,40 @@ def test_a_backend_that_cannot_be_reached_is_passed_over_unseen() -> None:
         assert {await world.ask(front) for _ in range(4)} == {"b"}
         world.links.down |= {world.ports["b"]}
         assert await world.ask(front) == "closed"
+
+    tell(story)
+
+
+def test_a_backend_that_did_not_answer_is_tried_last_for_some_seconds() -> None:
+    """Only who finds out waits for it; the node that it is on may be known as NotReady 40 seconds later."""
+    silent, first, second = Backend("10.0.0.1", 80), Backend("10.0.0.2", 80), Backend("10.0.0.3", 80)
+    balancer = Balancer(rule(silent, first, second))
+    balancer.failed(silent, 100.0)
+    assert [balancer.order("c", 101.0)[-1] for _ in range(3)] == [silent] * 3
+    assert {balancer.order("c", 101.0)[0] for _ in range(6)} == {first, second}
+    assert silent in [balancer.order("c", 106.0)[0] for _ in range(3)]
+    balancer.failed(silent, 110.0)
+    balancer.chosen("c", silent, 111.0)
+    assert silent in [balancer.order("c", 111.0)[0] for _ in range(3)], "it answers again"
+
+
+def test_affinity_leads_elsewhere_while_the_clients_backend_does_not_answer() -> None:
+    silent, well = Backend("10.0.0.1", 80), Backend("10.0.0.2", 80)
+    balancer = Balancer(rule(silent, well, affinity=600))
+    balancer.chosen("c", silent, 100.0)
+    balancer.failed(silent, 101.0)
+    assert balancer.order("c", 102.0) == [well, silent]
+    assert balancer.order("c", 107.0) == [silent, well]
+
+
+def test_connections_after_the_first_do_not_wait_for_a_silent_backend() -> None:
+    async def story(world: World) -> None:
+        front = Front(HOST, free_port())
+        silent, well = await world.backend("silent"), await world.backend("well")
+        world.links.slow = {silent.port: 60.0}
+        await world.applier.apply({front: rule(silent, well)})
+        assert {await world.ask(front) for _ in range(6)} == {"well"}
+        assert world.links.dialled.count(silent.port) == 1
 
     tell(story)
 

@@ -1,8 +1,10 @@
 """The userspace applier: makes the plan true with listening sockets on loopback and spliced connections.
 
 New connections go only to backends of the current rule; connections that exist stay when their endpoint leaves, as
-with kube-proxy. A backend that cannot be reached is passed over for the next one, so a client does not see it; on a
-busy machine a silent one may only be slow, so it is asked again before the client is sent away.
+with kube-proxy. A backend that cannot be reached is passed over for the next one, so a client does not see it, and for
+some seconds later connections try it last; on a busy machine a silent one may only be slow, so it is asked again before
+the client is sent away. (Rules in the kernel, `nodeproxy`, cannot do that: a packet has one destination, and nobody
+looks whether it arrives. There a silent backend counts until its node is NotReady.)
 TCP only: a UDP or SCTP port is reported by name and not served.
 """
 
@@ -136,6 +138,7 @@ class Applier:
             for backend in backends:
                 crosses = own | ({backend.node} - {""})
                 if (side := await self._dial(backend, crosses, seconds, silent)) is None:
+                    balancer.failed(backend, clock.monotonic())
                     continue
                 balancer.chosen(peer[0], backend, clock.monotonic())
                 self._links.join(client, side, crosses)
