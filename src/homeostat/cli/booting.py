@@ -50,6 +50,10 @@ def boot(wish: lab.Wish) -> None:
         if planned.note:
             click.echo(planned.note, err=True)
         with planned.claim, lab.listen(cluster.api_port) as api:
+            if cluster.store == "sqlite":
+                from homeostat.compose import storecheck
+
+                storecheck.before_start(folder, cluster)
             click.echo("preparing certificates, images and the nodes' files")
             lab.prepare(folder, cluster)
             # Between the fork and `try` nobody would end the supervisor: a signal waits until then.

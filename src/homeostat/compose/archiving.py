@@ -41,7 +41,7 @@ def back_up(folder: Folder, target: Path, *, force: bool) -> Header:
 
     def write() -> Header:
         with _explained():
-            return asyncio.run(_back_up(store_of(folder, cluster), cluster, target, files=_kept(folder.pki)))
+            return asyncio.run(_back_up(store_of(folder, cluster), cluster, target, files=kept_files(folder.pki)))
 
     # Its members are only there where the nodes are.
     return reach.in_network(folder, write) if cluster.store == "etcd" and is_running(folder) else write()
@@ -67,7 +67,8 @@ async def _back_up(store: Store, cluster: Cluster, target: Path, *, files: dict[
         writer.discard()
 
 
-def _kept(pki: Path) -> dict[str, bytes]:
+def kept_files(pki: Path) -> dict[str, bytes]:
+    """What goes into a backup beside the objects, by name."""
     return {f"pki/{name}": (pki / name).read_bytes() for name in KEPT}
 
 
@@ -82,7 +83,7 @@ def store_of(folder: Folder, cluster: Cluster) -> Store:
         if not is_running(folder):
             raise LabError(f"cluster {cluster.name!r} is not running, and its etcd members with it; start it first")
         return EtcdStore(quorum.endpoints(cluster), tls=quorum.client_files(folder.pki))
-    file = _sqlite_file(folder, cluster)
+    file = sqlite_file(folder, cluster)
     if not file.exists():
         raise LabError(f"cluster {cluster.name!r} has no store yet")
     return SqliteStore(file)
@@ -141,11 +142,12 @@ def _files_of_store(folder: Folder, cluster: Cluster) -> list[Path]:
     if cluster.store == "etcd":
         data = [NodeFolder(folder.node(node.name)).var / "lib/etcd" for node in cluster.masters()]
         return [path for place in data for path in place.glob("*")]
-    sqlite = _sqlite_file(folder, cluster)
+    sqlite = sqlite_file(folder, cluster)
     return [path for ending in ("", "-wal", "-shm") if (path := sqlite.with_name(sqlite.name + ending)).exists()]
 
 
-def _sqlite_file(folder: Folder, cluster: Cluster) -> Path:
+def sqlite_file(folder: Folder, cluster: Cluster) -> Path:
+    """Where a cluster with this store keeps its objects."""
     if not cluster.contained:
         return folder.store
     return NodeFolder(folder.node(cluster.masters()[0].name)).path / layout.STORE.lstrip("/") / "store.db"
@@ -160,7 +162,7 @@ def _fill(folder: Folder, cluster: Cluster, source: Path, found: archive.Reader)
             place.mkdir(parents=True, exist_ok=True)
             replace_file(place / restoring.FILE, source.read_bytes())
         return
-    file = _sqlite_file(folder, cluster)
+    file = sqlite_file(folder, cluster)
     file.parent.mkdir(parents=True, exist_ok=True)
     sqlite_seed.seed(file, found.header.base, found.entries())
 
