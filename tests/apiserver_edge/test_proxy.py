@@ -30,6 +30,10 @@ async def backend(request: Request) -> Response:
             return Response(302, b"", {"location": "/elsewhere?x=1"})
         case "/away":
             return Response(302, b"", {"location": "http://example.org/"})
+        case "/page":
+            return Response(
+                200, page(), {"content-type": "text/html; charset=utf-8", "access-control-allow-origin": "*"}
+            )
         case "/broken":
             return Response(500, b"broken", {"content-type": "text/plain", "x-own": "1"})
         case "/ticks":
@@ -38,6 +42,12 @@ async def backend(request: Request) -> Response:
             return Response(101, b"", {"connection": "Upgrade", "upgrade": "shout"}, upgrade=shout)
     told = {"method": request.method, "target": request.target.decode(), "headers": dict(request.headers)}
     return json_response(200, told | {"body": request.body.decode()})
+
+
+async def page() -> Any:
+    for piece in (b"<a hre", b'f="/next"', b">on</a>"):
+        yield piece
+        await asyncio.sleep(0)
 
 
 async def ticks() -> Any:
@@ -62,7 +72,7 @@ def proxied(test: Callable[[Site, Server], Any]) -> None:
         finally:
             await server.close(grace_seconds=0)
 
-    story(tell, dial_endpoint=ask_through, dial_kubelet=lambda node: backend)
+    story(tell, dial_endpoint=ask_through, dial_kubelet=lambda node: backend, loopback_nodes=True)
 
 
 async def put_behind(site: Site, port: int) -> None:
@@ -231,3 +241,31 @@ def test_what_is_proxied_is_found_by_the_rule_that_decided_the_request(target: b
 def test_a_target_that_is_not_the_decided_one_is_not_passed_on():
     with pytest.raises(ApiError):
         split_proxied(Request("GET", "/api/v1/nodes/n1/proxy/x", target=b"/api/v1/nodes/n2/proxy/x"))
+
+
+def test_links_of_a_page_stay_inside_and_any_of_kubernetes_methods_goes_through():
+    async def tell(site: Site, server: Server) -> None:
+        base = f"{PODS}/web/proxy"
+        status, headers, body = await (await site.call("GET", f"{base}/page")).answer()
+        assert (status, body.decode()) == (200, f'<a href="{base}/next">on</a>')
+        assert "access-control-allow-origin" not in headers
+        for method in ("POST", "PUT", "PATCH", "DELETE", "OPTIONS"):
+            for path in (f"{base}/x", f"{SERVICES}/web:80/proxy/x", "/api/v1/nodes/n1/proxy/x"):
+                status, _, body = await (await site.call(method, path)).answer()
+                assert (status, orjson.loads(body)["method"]) == (200, method)
+
+    proxied(tell)
+
+
+def test_line_breaks_reach_nobody_as_such():
+    async def tell(site: Site, server: Server) -> None:
+        for tail in ("/a%0d%0aX-Evil:%201", "/%0a", "/x?y=%0d%0a"):
+            status, _, body = await (await site.call("GET", f"{PODS}/web/proxy{tail}")).answer()
+            told = orjson.loads(body)
+            assert (status, told["target"]) == (200, tail)
+            assert "x-evil" not in told["headers"]
+        for name in ("web:80%0d%0aX-Evil:%201", "web:%C2%B2", "https:web:8%200", "web:x"):
+            for where in (PODS, SERVICES):
+                assert (await (await site.call("GET", f"{where}/{name}/proxy/")).status())["code"] in (400, 503)
+
+    proxied(tell)

@@ -48,7 +48,7 @@ from homeostat.apiserver.rbac import Rbac
 from homeostat.apiserver.rbac_policy import node_rules
 from homeostat.apiserver.rbac_rules import parse_all
 from homeostat.apiserver.subresources import binding, eviction, scale
-from homeostat.apiserver.subresources.log import KubeletDialer, Logs
+from homeostat.apiserver.subresources.log import KubeletDialer, Logs, guarded
 from homeostat.apiserver.subresources.proxy import EndpointDialer, Proxies
 from homeostat.apiserver.subresources.reviews import Reviews
 from homeostat.apiserver.subresources.streams import Streams
@@ -96,6 +96,8 @@ class EdgeConfig:
     # The role of a node, by its name, when its agent registers it; empty for none.
     node_role: Callable[[str], str] = no_role
     dial_endpoint: EndpointDialer = no_endpoint
+    # Whether nodes and Pods are plain processes of this machine, with addresses of 127.0.0.0/8.
+    loopback_nodes: bool = False
     # What Pod Security asks of namespaces without labels, and who is exempt (--admission-control-config-file).
     pod_security: PodSecurityConfiguration = field(default_factory=PodSecurityConfiguration)
 
@@ -178,8 +180,9 @@ def _handlers(
         (resource, "scale"): scale.scale for resource in scale.RESOURCES
     }
     handlers |= reviews.handlers()
-    proxies = Proxies(config.dial_kubelet, config.dial_endpoint)
-    streams = Streams(config.dial_kubelet, authorizer)
+    dial = guarded(config.dial_kubelet, loopback=config.loopback_nodes)
+    proxies = Proxies(dial, config.dial_endpoint, loopback=config.loopback_nodes)
+    streams = Streams(dial, authorizer)
     handlers |= {
         ("bindings", ""): binding.bind,
         ("pods", "binding"): binding.bind,
@@ -190,7 +193,7 @@ def _handlers(
         ("pods", "attach"): streams.attach,
         ("pods", "exec"): streams.execute,
         ("pods", "portforward"): streams.port_forward,
-        ("pods", "log"): Logs(config.dial_kubelet).read,
+        ("pods", "log"): Logs(dial).read,
         ("serviceaccounts", "token"): TokenRequests(issuer).create,
     }
     return handlers

@@ -189,7 +189,9 @@ _WHOLE = ("", "status", "finalize", "approval", "ephemeralcontainers", "resize")
 def _verbs_of(kind: Kind, subresource: str) -> frozenset[str]:
     """What can be done to a resource or one of its subresources."""
     found = kinds.subresource(kind, subresource) if subresource else None
-    return found.verbs if found is not None else kind.verbs
+    # What is behind a proxy has whatever methods it likes: kube-apiserver passes OPTIONS on as well.
+    verbs = found.verbs if found is not None else kind.verbs
+    return verbs | {"options"} if subresource == "proxy" else verbs
 
 
 async def _run(work: Callable[[], Awaitable[None]]) -> None:

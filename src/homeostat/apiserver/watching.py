@@ -106,8 +106,9 @@ class Watches:
 
     def _timeout(self, request: Request) -> float:
         asked = integer(request.query, "timeoutSeconds") or 0
-        if asked > 0:
-            return float(min(asked, _TIMEOUT_SECONDS_MAX))
+        if asked:
+            # A time that is over already ends the watch once it has begun, as a timer of Go does.
+            return float(min(max(asked, 0), _TIMEOUT_SECONDS_MAX))
         shortest = self._settings.min_request_timeout_seconds
         return chance.uniform(shortest, 2 * shortest)
 

@@ -104,5 +104,6 @@ def _edge_config(place: Place) -> EdgeConfig:
         authorization_mode=flags.text("apiserver", "authorization-mode"),
         node_role=node_role,
         dial_endpoint=ask_through,
+        loopback_nodes=not place.cluster.contained,
         pod_security=podsecurity.from_json(flags.text("apiserver", "admission-control-config-file")),
     )

@@ -16,9 +16,9 @@ import socket
 from asyncio import StreamReader, StreamWriter
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from ipaddress import ip_address
 from urllib.parse import urlsplit
 
+from homeostat.api import reachable
 from homeostat.kit import tasks
 from homeostat.kit.log import logger
 
@@ -69,10 +69,9 @@ async def dial_outside(host: str, port: int) -> tuple[StreamReader, StreamWriter
     raise failed
 
 
-def _outside(address: str) -> bool:
-    seen = ip_address(address.partition("%")[0])
-    seen = getattr(seen, "ipv4_mapped", None) or seen
-    return not (seen.is_loopback or seen.is_unspecified)
+def _outside(text: str) -> bool:
+    address = reachable.address_of(text)
+    return address is not None and not reachable.is_loopback(address)
 
 
 class PullProxy:

@@ -75,7 +75,7 @@ class Connection(asyncio.Protocol):
         edge.connections.add(self)
         edge.empty.clear()
         self._deadline = edge.now + edge.limits.header_seconds
-        if edge.closing or len(edge.connections) > edge.limits.connections_max:
+        if edge.closing or len(edge.connections) > edge.connections_max:
             refusal = text_response(503, "503 Service Unavailable: too many connections")
             self._send_whole(refusal, Incoming(Request("", ""), refusal=refusal), keep_alive=False)
             self._finish(linger=True)

@@ -79,6 +79,7 @@ class Edge:
     def __init__(self, handler: Handler, limits: Limits, *, bodies_on_demand: bool = False) -> None:
         self.handler = handler
         self.limits = limits
+        self.connections_max = limits.connections_allowed
         self.bodies_on_demand = bodies_on_demand
         self.room = Room(limits.bodies_bytes_max)
         self.connections: set[Served] = set()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 from dataclasses import dataclass
 
 
@@ -13,6 +14,7 @@ class Limits:
     body_bytes_max: int = 3 * 1024 * 1024
     # Of all bodies that come in several parts together, until their requests are answered.
     bodies_bytes_max: int = 64 * 1024 * 1024
+    # Fewer where the process may not open so many files (`connections_allowed`).
     connections_max: int = 20_000
     # Requests that a client has sent ahead on one connection before the server stops reading from it.
     pipelined_max: int = 8
@@ -27,6 +29,13 @@ class Limits:
     linger_seconds: float = 1.0
     # Above this many bytes unsent, a stream is not pulled any further.
     write_buffer_bytes: int = 256 * 1024
+
+    @property
+    def connections_allowed(self) -> int:
+        """How many connections are served: a fifth of the files that the process may open is left to all else, such as
+        connections still shaking hands and those that are turned away with a 503."""
+        files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+        return self.connections_max if files < 0 else min(self.connections_max, files * 4 // 5)
 
     @property
     def sweep_seconds(self) -> float:

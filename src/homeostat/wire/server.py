@@ -101,17 +101,32 @@ async def serve(
     edge = Edge(handler, limits or Limits(), bodies_on_demand=bodies_on_demand)
     loop = asyncio.get_running_loop()
     handshake = _HANDSHAKE_SECONDS_MAX if tls is not None else None
+    # A client that does not take part in the end of TLS is not waited for.
+    parting = edge.limits.linger_seconds if tls is not None else None
 
     def connect() -> Connection:
         return Connection(edge)
 
     if not sockets:
         listener = await loop.create_server(
-            connect, host, port, ssl=tls, backlog=_BACKLOG, ssl_handshake_timeout=handshake
+            connect,
+            host,
+            port,
+            ssl=tls,
+            backlog=_BACKLOG,
+            ssl_handshake_timeout=handshake,
+            ssl_shutdown_timeout=parting,
         )
         return Server(edge, [listener])
     listeners = [
-        await loop.create_server(connect, sock=sock, ssl=tls, backlog=_BACKLOG, ssl_handshake_timeout=handshake)
+        await loop.create_server(
+            connect,
+            sock=sock,
+            ssl=tls,
+            backlog=_BACKLOG,
+            ssl_handshake_timeout=handshake,
+            ssl_shutdown_timeout=parting,
+        )
         for sock in sockets
     ]
     return Server(edge, listeners)

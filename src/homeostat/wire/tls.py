@@ -17,6 +17,8 @@ from homeostat.kit import clock
 from homeostat.wire.message import User
 
 _ALPN = ["http/1.1"]
+# What is served in TLS 1.2 (of TLS 1.3 all are such): authenticated encryption with keys of one connection alone.
+_CIPHERS = "ECDHE+AESGCM:ECDHE+CHACHA20"
 # What each side of a handshake sends at most, one after the other.
 _FLIGHTS = 3
 
@@ -33,6 +35,7 @@ def server_context(certificate: Path, key: Path, *, client_ca: Path | None = Non
     """
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.set_ciphers(_CIPHERS)
     _load(context, certificate, key)
     context.set_alpn_protocols(_ALPN)
     if client_ca is not None:

@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from typing import TypeAlias
 from urllib.parse import quote
 
-from homeostat.api import errors, kinds
+from homeostat.api import errors, kinds, reachable
 from homeostat.api.types import Obj
 from homeostat.apiserver.contract import Call
 from homeostat.apiserver.numbers import integer
@@ -18,6 +18,22 @@ from homeostat.wire.message import Handler, Request, Response
 
 # Takes a Node object, gives the handler that performs requests on that node's kubelet.
 KubeletDialer: TypeAlias = Callable[[Obj], Handler]
+
+
+def guarded(dial: KubeletDialer, *, loopback: bool) -> KubeletDialer:
+    """The dialer that goes to no Node whose address means this machine or no machine at all: a Node's address is what
+    its agent wrote. It raises 400 then, and otherwise what `dial` raises."""
+
+    def checked(node: Obj) -> Handler:
+        for entry in (node.get("status") or {}).get("addresses") or ():
+            address = reachable.address_of(str(entry.get("address")))
+            internal = entry.get("type") == "InternalIP"
+            if internal and (address is None or not reachable.is_global(address, loopback=loopback)):
+                raise errors.bad_request("address not allowed")
+        return dial(node)
+
+    return checked
+
 
 _PASSED = (
     "follow",

@@ -1,23 +1,21 @@
 """nodes, pods and services `/proxy`: plain HTTP (and upgrades) through the API server to a kubelet, a Pod, a Service.
 
 A name is `NAME`, `NAME:PORT` or `SCHEME:NAME:PORT`. Rules: apimachinery's SplitSchemeNamePort, the registries'
-ResourceLocation, apiserver's UpgradeAwareHandler. Two differences: links inside HTML pages are not rewritten (a
-`Location` header is), and addresses of 127.0.0.0/8 other than 127.0.0.1 are let through, since plain processes of a lab
-have them.
+ResourceLocation, apiserver's UpgradeAwareHandler.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
-from ipaddress import ip_address
 from typing import TypeAlias
-from urllib.parse import urlsplit
 
-from homeostat.api import errors, kinds
+from homeostat.api import errors, kinds, reachable
 from homeostat.api.types import Obj
 from homeostat.apiserver.contract import Call
 from homeostat.apiserver.routing import split_proxied
+from homeostat.apiserver.subresources import links
 from homeostat.apiserver.subresources.log import KubeletDialer
 from homeostat.client.contract import Unreachable
 from homeostat.kit import chance
@@ -45,6 +43,11 @@ _HOPS = frozenset(
     )
 )
 _OURS = frozenset(("authorization", "host"))
+# What an answer says of its sender's own connection, and of who may read it: that is not the backend's to say here.
+_NOT_BACK = frozenset(
+    ("date", *(f"access-control-allow-{what}" for what in ("credentials", "headers", "methods", "origin")))
+)
+_PORT = re.compile(r"[0-9]{1,5}", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,11 +69,13 @@ def place_of(text: str) -> Place:
 
 
 class Proxies:
-    """Passes requests on: to kubelets over `kubelet`, to all others over `endpoint`."""
+    """Passes requests on: to kubelets over `kubelet`, to all others over `endpoint`; with `loopback` also to Pods that
+    have addresses of 127.0.0.0/8, as plain processes of a lab do."""
 
-    def __init__(self, kubelet: KubeletDialer, endpoint: EndpointDialer) -> None:
+    def __init__(self, kubelet: KubeletDialer, endpoint: EndpointDialer, *, loopback: bool) -> None:
         self._kubelet = kubelet
         self._endpoint = endpoint
+        self._loopback = loopback
 
     async def node(self, call: Call) -> Response:
         """nodes/NAME/proxy: the kubelet, or (with a port that is not the kubelet's) a server of the node."""
@@ -114,28 +119,32 @@ class Proxies:
         return await self._to(call, place.scheme, *chance.choice(found))
 
     async def _to(self, call: Call, scheme: str, host: str, port: str) -> Response:
-        if not host or not _allowed(host):
+        address = reachable.address_of(host)
+        if address is None or not reachable.is_global(address, loopback=self._loopback):
             raise errors.bad_request("address not allowed")
-        where = f"[{host}]" if ":" in host else host
-        url = f"{scheme}://{where}" + (f":{port}" if port else "")
-        return await self._pass(call, lambda request: self._endpoint(url, request))
+        if port and not _PORT.fullmatch(port):
+            raise errors.unavailable(f"error trying to reach service: dial tcp: lookup tcp/{port}: unknown port")
+        where = (f"[{address}]" if address.version == 6 else str(address)) + (f":{port}" if port else "")
+        return await self._pass(call, lambda request: self._endpoint(f"{scheme}://{where}", request), where)
 
-    async def _pass(self, call: Call, ask: Callable[[Request], Awaitable[Response]]) -> Response:
+    async def _pass(self, call: Call, ask: Callable[[Request], Awaitable[Response]], behind: str = "") -> Response:
         request = call.request
         before, rest = split_proxied(request)
         if not rest.startswith(b"/") and request.method in ("GET", "HEAD"):
             # A page's relative links need the slash.
-            return Response(301, b"", {"location": (before + b"/" + rest).decode("ascii")})
-        path = rest.partition(b"?")[0].decode("ascii") or "/"
+            return Response(301, b"", {"location": (before + b"/" + rest).decode("latin-1")})
         rest = rest if rest.startswith(b"/") else b"/" + rest
-        headers = _passed_on(request, before.decode("ascii") + path)
+        path, prefix = rest.partition(b"?")[0].decode("latin-1"), before.decode("latin-1")
+        headers = _passed_on(request, prefix + path)
         passed = Request(request.method, path, request.query, headers, request.body, call.user)
         passed.target = rest
         try:
             answer = await ask(passed)
         except Unreachable as error:
             raise errors.unavailable(f"error trying to reach service: {error.why}") from error
-        return _answered(answer, request, before.decode("ascii"))
+        except ValueError as error:
+            raise errors.bad_request(f"the request cannot be passed on: {error}") from error
+        return await _answered(answer, request, links.Way(prefix, behind, request.headers.get("host", "")))
 
 
 def _container_ports(pod: Obj) -> list[int]:
@@ -146,23 +155,12 @@ def _container_ports(pod: Obj) -> list[int]:
 def _port_name(service: Obj, place: Place) -> str:
     """A port number stands for the name of that port of the Service; the ports of Endpoints have names alone."""
     ports = (service.get("spec") or {}).get("ports") or ()
-    if not place.port.isdigit():
+    if not _PORT.fullmatch(place.port):
         return place.port
     for port in ports:
         if port["port"] == int(place.port):
             return port.get("name") or ""
     raise errors.unavailable(f'no service port {place.port} found for service "{place.name}"')
-
-
-def _allowed(host: str) -> bool:
-    """The addresses of machines and Pods: not those that mean this server itself, or a network's whole."""
-    try:
-        address = ip_address(host)
-    except ValueError:
-        return False
-    if str(address) in ("127.0.0.1", "::1"):
-        return False
-    return not (address.is_link_local or address.is_multicast or address.is_unspecified)
 
 
 def _passed_on(request: Request, uri: str) -> dict[str, str]:
@@ -181,25 +179,40 @@ def _passed_on(request: Request, uri: str) -> dict[str, str]:
     return kept
 
 
-def _answered(answer: Response, request: Request, before: str) -> Response:
-    headers = {name: text for name, text in answer.headers.items() if name not in _HOPS and name != "date"}
+async def _answered(answer: Response, request: Request, way: links.Way) -> Response:
+    headers = {name: text for name, text in answer.headers.items() if name not in _HOPS and name not in _NOT_BACK}
     if answer.upgrade is not None:
         headers |= {name: answer.headers[name] for name in ("connection", "upgrade") if name in answer.headers}
     location = headers.get("location")
-    if location is not None:
-        headers["location"] = _relocated(location, before)
     body = answer.body
+    if location is not None:
+        headers["location"] = links.through(location, way)
     if request.method == "HEAD":
         body = _nothing()  # the length of what is not sent is not known
+    elif location is None and headers.get("content-type", "").partition(";")[0].strip() == "text/html":
+        body = await _page(body, headers.get("content-encoding", ""), way)
     return Response(answer.status, body, headers, upgrade=answer.upgrade)
 
 
-def _relocated(location: str, before: str) -> str:
-    """Where a redirect within the other side leads through this server; elsewhere is left alone."""
-    parts = urlsplit(location)
-    if parts.netloc or not parts.path.startswith("/"):
-        return location
-    return before + location
+async def _page(body: bytes | AsyncIterator[bytes], encoding: str, way: links.Way) -> bytes | AsyncIterator[bytes]:
+    """An HTML page with its links; one that is too large as it is, in the pieces that it comes in."""
+    if isinstance(body, bytes):
+        return links.page(body, encoding, way)
+    pieces: list[bytes] = []
+    size = 0
+    async for piece in body:
+        pieces.append(piece)
+        size += len(piece)
+        if size > links.PAGE_BYTES_MAX:
+            return _onward(pieces, body)
+    return links.page(b"".join(pieces), encoding, way)
+
+
+async def _onward(pieces: list[bytes], body: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    for piece in pieces:
+        yield piece
+    async for piece in body:
+        yield piece
 
 
 async def _nothing() -> AsyncIterator[bytes]:
