@@ -189,8 +189,14 @@ def test_a_token_of_compacted_pages_is_410_with_a_token_to_go_on_inconsistently(
         status, error = await api.ask("GET", MAPS, limit="2", **{"continue": first["metadata"]["continue"]})
         assert (status, error["reason"]) == (410, "Expired")
         assert error["message"].startswith("The provided continue parameter is too old to display a consistent list")
-        rest = await api.get(MAPS, **{"continue": error["metadata"]["continue"]})
+        token = {"continue": error["metadata"]["continue"]}
+        rest = await api.get(MAPS, **token)
         assert names(rest) == ["c02", "c03", "c04"]
+        # What follows is counted from the page on, as for any other.
+        page = await api.get(MAPS, limit="2", **token)
+        assert (names(page), page["metadata"]["remainingItemCount"]) == (["c02", "c03"], 1)
+        last = await api.get(MAPS, limit="2", **{"continue": page["metadata"]["continue"]})
+        assert (names(last), last["metadata"].get("remainingItemCount")) == (["c04"], None)
 
     story(scenario, settings=Settings(window_events=2))
 
