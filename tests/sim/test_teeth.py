@@ -15,11 +15,16 @@ from homeostat.loop.informer import Informer
 from homeostat.network.proxy import ServiceProxy
 from homeostat.node.agent import NodeAgent
 from homeostat.sim.faults import Scale
+from homeostat.sim.plan import HARD
 from homeostat.sim.run import Outcome, run_seed
 from homeostat.sim.user import User
 from homeostat.sim.workload import App
 
+from .planted import PLANTS
+
 _SEEDS = range(1, 13)
+_HARD_SEEDS = range(1, 9)
+_FOUND_MIN = 6
 
 
 def first_failure(seeds: Iterable[int] = _SEEDS) -> Outcome:
@@ -98,3 +103,19 @@ def test_a_user_who_cannot_get_what_it_asked_fails_the_seed_instead_of_waiting_f
     monkeypatch.setattr(User, "change_app", refused)
     seed = next(seed for seed in _SEEDS if any(isinstance(fault, Scale) for fault in run_seed(seed).schedule))
     assert any("the run ended by ApiError: a mistake" in text for text in run_seed(seed).failures)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", PLANTS)
+def test_a_broken_promise_of_the_api_is_found_by_nearly_every_hard_seed(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plant, texts = PLANTS[name]
+    plant(monkeypatch)
+    found = 0
+    for number, seed in enumerate(_HARD_SEEDS):
+        outcome = run_seed(seed, bounds=HARD, until_unsafe=True)
+        found += any(text in failure for failure in outcome.failures for text in texts)
+        if found == _FOUND_MIN or number - found == len(_HARD_SEEDS) - _FOUND_MIN:
+            break
+    assert found == _FOUND_MIN, f"{found} of {number + 1} seeds found it"

@@ -18,6 +18,8 @@ from homeostat.network.proxy import ServiceProxy
 from homeostat.sim.ledger import Ledger
 from homeostat.sim.links import CALM, QUIET, ROUGH, Link, Noise
 from homeostat.sim.processes import Candidate, Roads, Worker
+from homeostat.sim.readers import Readers
+from homeostat.sim.rivals import Rivals
 from homeostat.sim.safety import Safety
 from homeostat.sim.servers import ServerSlot
 from homeostat.sim.store import Disk, TroubledStore
@@ -85,6 +87,9 @@ class SimCluster:
         for candidate in (candidate for some in self.candidates.values() for candidate in some):
             candidate.sent = self.safety.sent
             candidate.cached = self.safety.cached
+        self._client_links: list[Link] = []
+        self.readers = Readers(self.ledger, lambda name: self._client(name, "system:masters"), self.safety.fault)
+        self.rivals = Rivals(self.ledger, self._rival, self.safety.fault)
         self._proxy_link = Link("proxy", shape.noise)
         self._proxy = ServiceProxy(
             self.roads.client(self._proxy_link, "system:kube-proxy"),
@@ -95,10 +100,16 @@ class SimCluster:
     def _client(self, name: str, *groups: str) -> Client:
         return self.roads.client(Link(name, QUIET), name, *groups)
 
+    def _rival(self, name: str) -> Client:
+        """A client whose way to the API is as rough as a component's."""
+        link = Link(name, self.roads.noise)
+        self._client_links.append(link)
+        return self.roads.client(link, name, "system:masters")
+
     def links(self) -> Sequence[Link]:
-        """Every component's way to the API."""
+        """Every way to the API that may become rough."""
         candidates = [candidate.link for some in self.candidates.values() for candidate in some]
-        return [*candidates, *(worker.link for worker in self.workers.values()), self._proxy_link]
+        return [*candidates, *(worker.link for worker in self.workers.values()), self._proxy_link, *self._client_links]
 
     def set_noise(self, noise: Noise) -> None:
         """How rough every way is from now on."""
@@ -122,6 +133,8 @@ class SimCluster:
 
     async def stop(self) -> None:
         """End everything."""
+        await self.rivals.stop()
+        await self.readers.stop()
         await self.safety.stop()
         await self.traffic.stop()
         await self._proxy.stop()

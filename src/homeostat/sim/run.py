@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from homeostat.kit import clock, virtual
+from homeostat.kit import clock, tasks, virtual
 from homeostat.sim import checkers, genesis
 from homeostat.sim.cluster import HASTY, Shape, SimCluster
 from homeostat.sim.faults import Fault
@@ -64,8 +64,10 @@ def run_seed(
     bounds: Bounds | None = None,
     choose: Callable[[Sequence[Fault]], Sequence[Fault]] = tuple,
     keep: Level = Level.WRITE,
+    until_unsafe: bool = False,
 ) -> Outcome:
-    """Run the seed's schedule, or the part of it that `choose` gives."""
+    """Run the seed's schedule, or the part of it that `choose` gives; with `until_unsafe` only up to the first moment
+    that is not safe."""
     bounds = bounds or Bounds()
     found = _Run()
     shape = Shape(
@@ -86,7 +88,15 @@ def run_seed(
         cluster = SimCluster(shape, state)
         transcripts.append(cluster.transcript)
         async with asyncio.timeout(_RUN_SECONDS):
-            await _play(cluster, found)
+            playing = tasks.spawn(_play(cluster, found), name="play")
+            unsafe = tasks.spawn(cluster.safety.unsafe.wait(), name="unsafe") if until_unsafe else playing
+            await asyncio.wait((playing, unsafe), return_when=asyncio.FIRST_COMPLETED)
+            if playing.done():
+                playing.result()
+            else:
+                await tasks.stop(playing)
+                found.failures += [f"safety: {text}" for text in cluster.safety.faults]
+            await tasks.stop(unsafe)
 
     with _errors() as errors, _patient_collector():
         try:
@@ -117,13 +127,17 @@ async def _play(cluster: SimCluster, found: _Run) -> None:
     found.failures += [f"before any fault: {text}" for text in await _settle(cluster, _UP_SECONDS)]
     if not found.failures:
         cluster.transcript.say("up", "all is as it should be")
+        cluster.readers.start()
+        cluster.rivals.start()
         await injector.run(found.schedule)
+        await cluster.rivals.stop()
         began = clock.monotonic()
         found.failures += await _settle(cluster, _SETTLE_SECONDS)
         found.settled_seconds = clock.monotonic() - began
         if not found.failures:
             cluster.transcript.say("settled", "all is as it should be")
             found.failures += await _stays(cluster)
+            found.failures += cluster.readers.behind()
     found.failures += [f"safety: {text}" for text in cluster.safety.faults]
     for text in found.failures:
         cluster.transcript.say("FAILED", text)

@@ -32,6 +32,8 @@ class Safety:
 
     def __init__(self, cluster: SimCluster) -> None:
         self.faults: list[str] = []
+        # Set with the first of them.
+        self.unsafe = asyncio.Event()
         self.disturbances = 0
         self._calm_since = 0.0
         self._cluster = cluster
@@ -54,9 +56,11 @@ class Safety:
         self.disturbances -= 1
         self._calm_since = clock.monotonic() + _AFTERMATH_SECONDS
 
-    def _fault(self, text: str) -> None:
+    def fault(self, text: str) -> None:
+        """Note what is wrong now; each text counts once."""
         if text not in self._said and len(self.faults) < _FAULTS_MAX:
             self._said[text] = None
+            self.unsafe.set()
             self.faults.append(f"at {clock.monotonic():.3f}: {text}")
             self._cluster.transcript.say("UNSAFE", text)
 
@@ -64,11 +68,11 @@ class Safety:
 
     def _commit(self, commit: Commit) -> None:
         for text in commit_faults(commit):
-            self._fault(text)
+            self.fault(text)
         calm = not self.disturbances and clock.monotonic() >= self._calm_since
         for text in self._bounds.faults(commit, clock.monotonic()):
             if calm:
-                self._fault(text)
+                self.fault(text)
 
     def sent(self, candidate: Candidate, request: Request) -> None:
         """Who does not lead does not write while another leads; events may still tell of what was."""
@@ -76,7 +80,7 @@ class Safety:
             return
         for other in self._cluster.candidates[candidate.component]:
             if other.leading:
-                self._fault(f"{candidate.name} sends {request.method} {request.path} while {other.name} leads")
+                self.fault(f"{candidate.name} sends {request.method} {request.path} while {other.name} leads")
 
     def cached(self, process: str, kind: Kind, old: Obj | None, new: Obj | None) -> None:
         """What a cache shows of an object never goes back to an older revision."""
@@ -85,7 +89,7 @@ class Safety:
         place = (process, kind.kind, meta.key(obj))
         before, now = self._cached.get(place, 0), meta.resource_version(obj)
         if now < before or (now == before and new is not None):
-            self._fault(f"{process} shows {kind.kind} {meta.key(obj)} at revision {now} after {before}")
+            self.fault(f"{process} shows {kind.kind} {meta.key(obj)} at revision {now} after {before}")
         self._cached[place] = now
 
     # -- once a second ---------------------------------------------------------------------------------------------
@@ -101,12 +105,12 @@ class Safety:
         for component, candidates in self._cluster.candidates.items():
             leading = [candidate.name for candidate in candidates if candidate.leading]
             if len(leading) > 1:
-                self._fault(f"{component} is led by {' and '.join(leading)}")
+                self.fault(f"{component} is led by {' and '.join(leading)}")
 
     def _streams(self) -> None:
         for server in self._cluster.servers:
             while server.order_faults:
-                self._fault(server.order_faults.pop())
+                self.fault(server.order_faults.pop())
 
     async def _places(self) -> None:
         """No pod runs on two nodes, and no address is used twice."""
@@ -116,13 +120,13 @@ class Safety:
             for container, _ in await worker.running():
                 first = places.setdefault(container.pod_uid, worker.name)
                 if first != worker.name:
-                    self._fault(f"pod {container.pod_uid} runs on {first} and {worker.name}")
+                    self.fault(f"pod {container.pod_uid} runs on {first} and {worker.name}")
             for box in await worker.runtime.sandboxes():
                 if not box.ready or box.spec.host_network:
                     continue
                 holder = addresses.setdefault(box.ip, box.spec.pod_uid)
                 if holder != box.spec.pod_uid:
-                    self._fault(f"address {box.ip} is used by pods {holder} and {box.spec.pod_uid}")
+                    self.fault(f"address {box.ip} is used by pods {holder} and {box.spec.pod_uid}")
 
 
 def commit_faults(commit: Commit) -> list[str]:
