@@ -197,7 +197,7 @@ def test_run_expose_replace_and_autoscale(lab: Lab) -> None:
     lab.kubectl("label", "cm", "settings", "changed=since")
     assert "the object has been modified" in lab.refused("replace", "-f", "-", input=stale)
     scaler = lab.kubectl("autoscale", "deploy", "web", "--max=3", "--cpu-percent=50")
-    assert "autoscaled" in scaler.stdout and "no loop acts on them yet" in scaler.stderr
+    assert "autoscaled" in scaler.stdout and "nothing will be scaled" in scaler.stderr
 
 
 def test_wait_for_conditions_fields_and_the_end(lab: Lab) -> None:

@@ -57,7 +57,7 @@ def root(tmp_path: Path) -> Path:
         ({"hostPID": True}, "host_pid", True),
         ({"hostIPC": True}, "host_ipc", True),
         ({"shareProcessNamespace": True}, "share_processes", True),
-        ({"runtimeClassName": "kata"}, "runtime_handler", "kata"),
+        ({}, "runtime_handler", ""),
         ({"securityContext": {"sysctls": [{"name": "a.b", "value": "1"}]}}, "sysctls", {"a.b": "1"}),
         ({}, "ports", ()),
     ],

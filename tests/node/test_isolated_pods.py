@@ -7,13 +7,13 @@ import base64
 import itertools
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from homeostat.api.kinds import CONFIGMAP, EVENT, POD, SECRET
+from homeostat.api.kinds import CONFIGMAP, EVENT, POD, RUNTIMECLASS, SECRET
 from homeostat.client.contract import STRATEGIC_PATCH
 from homeostat.kit import clock
 from homeostat.node.isolation import mounting
@@ -78,6 +78,46 @@ def test_a_pod_has_its_place_its_names_and_its_files(play: Play, ground: Path) -
         assert not (ground / f"node/pods/{uid}").exists()
 
     play(story, isolated=ground)
+
+
+def test_the_engine_gets_the_handler_of_the_runtime_class(play: Play, ground: Path) -> None:
+    """pkg/kubelet/runtimeclass: the class is looked up by its name; the engine knows its handler."""
+
+    async def story(stage: Stage) -> None:
+        await stage.pod(containers=[container("main")], runtimeClassName="sandboxed")
+
+        async def is_said() -> bool:
+            said = [event["message"] for event in (await stage.api.list(EVENT)).items]
+            return any('runtimeclass.node.k8s.io "sandboxed" not found' in message for message in said)
+
+        await until(is_said)
+        await stage.api.create(RUNTIMECLASS, {"metadata": {"name": "sandboxed"}, "handler": "runsc"})
+        await stage.ready()
+        (box,) = await stage.runtime.sandboxes()
+        assert box.spec.runtime_handler == "runsc"
+
+    play(story, isolated=ground)
+
+
+def test_a_pod_that_asks_for_users_of_its_own_does_not_run_with_the_nodes(play: Play, ground: Path) -> None:
+    """Pod Security lets a Pod with `hostUsers: false` be root, for it is nobody on the node: so it must be."""
+
+    async def story(stage: Stage) -> None:
+        await stage.pod(containers=[container("main")], hostUsers=False)
+
+        async def is_said() -> bool:
+            said = [event["message"] for event in (await stage.api.list(EVENT)).items]
+            return any("user namespaces are not supported by this node" in message for message in said)
+
+        await until(is_said)
+        assert await stage.runtime.sandboxes() == []
+
+    play(story, isolated=ground)
+
+
+async def until(condition: Callable[[], Awaitable[bool]]) -> None:
+    while not await condition():
+        await clock.sleep(0.1)
 
 
 def test_limits_reach_the_container_and_its_pod(play: Play, ground: Path) -> None:

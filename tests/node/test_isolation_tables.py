@@ -204,7 +204,7 @@ def test_whom_a_token_belongs_to(shared: Obj, own: list[Obj], user: int | None) 
     [
         (pod({}), []),
         (pod({}, hostUsers=True), []),
-        (pod({}, hostUsers=False), ["hostUsers"]),
+        (pod({}, hostUsers=False), []),
         (
             pod({}, securityContext={"supplementalGroupsPolicy": "Strict", "seLinuxOptions": {"level": "s0"}}),
             ["securityContext.seLinuxOptions", "securityContext.supplementalGroupsPolicy"],

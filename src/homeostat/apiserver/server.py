@@ -25,7 +25,6 @@ from homeostat.apiserver.recall import recall
 from homeostat.apiserver.routing import check_place, resolve
 from homeostat.apiserver.settings import Settings
 from homeostat.apiserver.special import Special
-from homeostat.apiserver.unattended import UNATTENDED
 from homeostat.apiserver.upkeep import Upkeep
 from homeostat.apiserver.verbs import Verbs
 from homeostat.apiserver.watching import Watches
@@ -48,7 +47,6 @@ class ApiServer:
         *,
         settings: Settings | None = None,
         parts: Build | None = None,
-        unattended: frozenset[str] = UNATTENDED,
     ) -> None:
         settings = settings or Settings()
         self._store = store
@@ -64,7 +62,7 @@ class ApiServer:
         negotiator = self._parts.negotiator
         self._reads = Reads(store, feed, negotiator)
         self._watches = Watches(store, feed, settings, negotiator)
-        self._verbs = Verbs(self._reads, self._writes, Forms(negotiator), settings, unattended=unattended)
+        self._verbs = Verbs(self._reads, self._writes, Forms(negotiator), settings)
         self._upkeep = Upkeep(store, feed, self._writes, settings)
         journal_path = JournalPath(journal, feed, self._parts.authorizer)
         self._special = Special(feed, self._metrics, journal_path, self._parts)

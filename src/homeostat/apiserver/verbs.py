@@ -7,7 +7,7 @@ from homeostat.api.convert import convert
 from homeostat.api.kinds import POD, Kind, stored_as
 from homeostat.api.schema import schema_of
 from homeostat.api.types import Obj
-from homeostat.apiserver import bodies, causes, lifecycle, rules, warnings
+from homeostat.apiserver import bodies, causes, lifecycle, rules, unattended, warnings
 from homeostat.apiserver.contract import RequestInfo
 from homeostat.apiserver.deletion import Deletes
 from homeostat.apiserver.forms import Form, Forms, list_body
@@ -19,17 +19,14 @@ from homeostat.wire.message import Request, Response
 
 
 class Verbs:
-    """Serves create, update, patch, delete and deletecollection; `unattended` kinds warn that no loop acts on them."""
+    """Serves create, update, patch, delete and deletecollection."""
 
-    def __init__(
-        self, reads: Reads, writes: Writes, forms: Forms, settings: Settings, *, unattended: frozenset[str]
-    ) -> None:
+    def __init__(self, reads: Reads, writes: Writes, forms: Forms, settings: Settings) -> None:
         self._reads = reads
         self._writes = writes
         self._deletes = Deletes(writes)
         self._forms = forms
         self._settings = settings
-        self._unattended = unattended
         self._templates = Templates()
 
     def _write(self, request: Request, info: RequestInfo, kind: Kind) -> Write:
@@ -57,8 +54,7 @@ class Verbs:
         bodies.place(obj, kind, write.namespace, "")
         if obj["metadata"].get("resourceVersion"):
             raise errors.ApiError(500, "", "resourceVersion should not be set on objects to be created")
-        if errors.qualified(kind.plural, kind.group) in self._unattended:
-            write.warnings.append(f"{kind.kind} objects are stored and served, but no loop acts on them yet")
+        write.warnings += unattended.warnings(kind, obj)
         data = await self._writes.create(write, obj)
         return self._answer(201, form, write, data)
 

@@ -164,33 +164,32 @@ class Performer:
 
     async def _run_sandbox(self, pod: Obj, action: RunSandbox) -> None:
         try:
-            wanted = self._sandbox_spec(pod, action.attempt)
+            wanted = await self._sandbox_spec(pod, action.attempt)
+            # A new place may come after the machine was off: what was in memory is gone.
+            self._volumes_made = False
+            if self._runtime.real:
+                # What the containers refer to is read while the runtime makes the place.
+                work = Starter(self._context, self._files(pod)).gather(pod, spec.all_containers(pod))
+                self._gathering = tasks.spawn(work, name=f"pod/gather/{self._uid}")
+            await self._runtime.run_sandbox(wanted)
+            self._succeeded(SANDBOX)
         except OSError as error:
             self._event("FailedCreatePodContainer", f"unable to ensure pod container exists: {error}", "Warning")
             self._hold(SANDBOX)
-            return
-        # A new place may come after the machine was off: what was in memory is gone.
-        self._volumes_made = False
-        if self._runtime.real:
-            # What the containers refer to is read while the runtime makes the place.
-            work = Starter(self._context, self._files(pod)).gather(pod, spec.all_containers(pod))
-            self._gathering = tasks.spawn(work, name=f"pod/gather/{self._uid}")
-        try:
-            await self._runtime.run_sandbox(wanted)
-            self._succeeded(SANDBOX)
         except RuntimeFault as fault:
             self._event("FailedCreatePodSandBox", f"Failed to create pod sandbox: {fault}", "Warning")
             self._hold(SANDBOX)
 
-    def _sandbox_spec(self, pod: Obj, attempt: int) -> SandboxSpec:
-        """Raises OSError."""
+    async def _sandbox_spec(self, pod: Obj, attempt: int) -> SandboxSpec:
+        """Raises OSError, and RuntimeFault where the pod asks for what no sandbox here has."""
         ground = self._context.ground
         if ground is None:
             return sandboxspec.plain(pod, attempt)
+        handler = await self._context.references.runtime_handler(pod)
         found = ground.resolution(pod)
         for reason, message in found.warnings:
             self._event(reason, message, "Warning")
-        return ground.sandbox(pod, attempt, found.dns, ground.place(pod))
+        return ground.sandbox(pod, attempt, found.dns, ground.place(pod), handler)
 
     async def _gathered(self) -> Gathered | None:
         """What was read for the start that follows the sandbox; later starts read anew."""

@@ -8,16 +8,17 @@ from typing import Any
 
 from homeostat.api import meta
 from homeostat.api.errors import ApiError
-from homeostat.api.kinds import CONFIGMAP, SECRET, SERVICEACCOUNT
+from homeostat.api.kinds import CONFIGMAP, RUNTIMECLASS, SECRET, SERVICEACCOUNT
 from homeostat.api.types import Obj
 from homeostat.client.contract import Client, Unreachable
 from homeostat.kit import clock, tasks
 from homeostat.node import spec
 from homeostat.node.env import Sources
 from homeostat.node.payload import TokenWish
+from homeostat.runtime.contract import RuntimeFault
 from homeostat.wire.cause import WriteCause
 
-_KINDS = {"ConfigMap": CONFIGMAP, "Secret": SECRET}
+_KINDS = {"ConfigMap": CONFIGMAP, "RuntimeClass": RUNTIMECLASS, "Secret": SECRET}
 # The kubelet asks for a new token after 80 % of the life of the old one, or a day.
 _TOKEN_LIFE_USED = 0.8
 _TOKEN_SECONDS_MAX = 86400.0
@@ -69,6 +70,20 @@ class References:
             if key not in self._known:
                 return Unreachable(f"{kind.lower()} {name} could not be read in time")
         return self._known.get(key)
+
+    async def runtime_handler(self, pod: Obj) -> str:
+        """What the engine calls the pod's RuntimeClass; empty for its default. Raises RuntimeFault."""
+        name = spec.spec(pod).get("runtimeClassName")
+        if not name:
+            return ""
+        what = "failed to get sandbox runtime"
+        try:
+            found = await self._object("", "RuntimeClass", name)
+        except ApiError as error:
+            raise RuntimeFault("CreatePodSandboxError", f"{what}: {error.message}") from error
+        if found is None:
+            raise RuntimeFault("CreatePodSandboxError", f'{what}: runtimeclass.node.k8s.io "{name}" not found')
+        return str(found.get("handler") or "")
 
     async def tokens(self, pod: Obj, wishes: Iterable[TokenWish]) -> dict[TokenWish, str]:
         """A valid token for each wish; asked for again when most of its life is over."""

@@ -20,6 +20,16 @@ def refused(container: Obj) -> str:
     return ""
 
 
+def sandbox_refused(pod: Obj) -> str:
+    """Why no sandbox of this pod is made on a node that isolates; empty when one is.
+
+    A pod that asks for users of its own is not run with the node's: Pod Security allows it to be root.
+    """
+    if spec.spec(pod).get("hostUsers") is False:
+        return "user namespaces are not supported by this node: hostUsers must not be false"
+    return ""
+
+
 def not_enforced(pod: Obj, *, mounts_in_place: bool) -> list[str]:
     """Fields that the process runtime accepts but cannot enforce, for it runs plain processes of one user."""
     found = set(_not_enforced(pod))
@@ -36,8 +46,6 @@ def not_done(pod: Obj) -> list[str]:
 def _not_done(pod: Obj) -> Iterator[str]:
     body = spec.spec(pod)
     shared = body.get("securityContext") or {}
-    if body.get("hostUsers") is False:
-        yield "hostUsers"
     if shared.get("supplementalGroupsPolicy") == "Strict":
         yield "securityContext.supplementalGroupsPolicy"
     for name in ("seLinuxOptions", "windowsOptions"):

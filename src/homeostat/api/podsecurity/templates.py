@@ -6,7 +6,7 @@ from homeostat.api.types import Obj
 
 _TEMPLATE = ("spec", "template")
 # The path of the template in each kind, by its resource as `errors.qualified` names it.
-_PATHS = {
+PATHS = {
     "replicationcontrollers": _TEMPLATE,
     "podtemplates": ("template",),
     "replicasets.apps": _TEMPLATE,
@@ -16,12 +16,12 @@ _PATHS = {
     "jobs.batch": _TEMPLATE,
     "cronjobs.batch": ("spec", "jobTemplate", "spec", "template"),
 }
-PLURALS = frozenset(resource.partition(".")[0] for resource in _PATHS)
+PLURALS = frozenset(resource.partition(".")[0] for resource in PATHS)
 
 
 def template_of(resource: str, obj: Obj) -> Obj | None:
     """The template in an object of `resource`; None when the kind has none, or the object."""
     found: Obj | None = obj
-    for step in _PATHS.get(resource, ()):
+    for step in PATHS.get(resource, ()):
         found = (found or {}).get(step)
-    return found if resource in _PATHS else None
+    return found if resource in PATHS else None

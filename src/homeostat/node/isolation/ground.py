@@ -4,11 +4,12 @@ folder and the node's files."""
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 
 from homeostat.api import meta, quantity
 from homeostat.api.types import Obj
-from homeostat.node import spec
+from homeostat.node import spec, unsupported
 from homeostat.node.config import COMPONENT, NodeConfig
 from homeostat.node.isolation import figures, names, sandboxspec
 from homeostat.node.isolation.cgroups import Cgroups
@@ -16,7 +17,7 @@ from homeostat.node.isolation.names import Resolution, Resolver
 from homeostat.node.isolation.sandboxspec import Surrounding
 from homeostat.node.isolation.security import Profiles
 from homeostat.node.volumes import PodFiles
-from homeostat.runtime.contract import Dns, Resources, SandboxSpec
+from homeostat.runtime.contract import Dns, Resources, RuntimeFault, SandboxSpec
 
 _NODE_HOSTS = Path("/etc/hosts")
 
@@ -67,11 +68,14 @@ class Ground:
         except OSError:
             pass
 
-    def sandbox(self, pod: Obj, attempt: int, dns: Dns, cgroup_parent: str) -> SandboxSpec:
-        """What the runtime is asked for."""
+    def sandbox(self, pod: Obj, attempt: int, dns: Dns, cgroup_parent: str, handler: str = "") -> SandboxSpec:
+        """What the runtime is asked for, by the `handler` of the pod's class. Raises RuntimeFault."""
         logs = str(PodFiles(self._config, pod, isolates=True).logs)
         around = Surrounding(self._config.name, self.domain, logs, self.profiles)
-        return sandboxspec.isolated(pod, attempt, around, dns, cgroup_parent)
+        refused = unsupported.sandbox_refused(pod)
+        if refused:
+            raise RuntimeFault("CreatePodSandboxError", refused)
+        return replace(sandboxspec.isolated(pod, attempt, around, dns, cgroup_parent), runtime_handler=handler)
 
     def resources(self, pod: Obj, container: Obj) -> Resources:
         """A container's limits; only its place in the order of ends where nothing else can be enforced."""

@@ -56,7 +56,6 @@ def isolated(pod: Obj, attempt: int, around: Surrounding, dns: Dns, cgroup_paren
         cgroup_parent=cgroup_parent,
         security=security.sandbox_security(pod, around.profiles),
         sysctls=security.sysctls(pod),
-        runtime_handler=body.get("runtimeClassName") or "",
     )
 
 
