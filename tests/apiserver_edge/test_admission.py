@@ -189,3 +189,20 @@ def test_limit_ranges_refuse_what_is_out_of_bounds():
         assert (await w.post(PODS, big)).status == 201
 
     story(tell)
+
+
+def test_a_resize_keeps_to_the_limits_of_the_namespace():
+    """plugin/pkg/admission/limitranger: SupportsAttributes takes pods/resize in."""
+
+    async def tell(w: World) -> None:
+        await w.account()
+        await limited(w, {"type": "Container", "max": {"cpu": "1"}})
+        small, large = ({"requests": {"cpu": cpu}, "limits": {"cpu": cpu}} for cpu in ("500m", "2"))
+        await w.make(PODS, pod("web", containers=[{"name": "app", "image": "none", "resources": small}]))
+        patch = {"content-type": "application/strategic-merge-patch+json"}
+        body = {"spec": {"containers": [{"name": "app", "resources": large}]}}
+        reply = await w.call("PATCH", f"{PODS}/web/resize", body, headers=patch)
+        assert reply.status == 403
+        assert "maximum cpu usage per Container is 1, but limit is 2" in reply.message
+
+    story(tell)

@@ -5,12 +5,15 @@ Pure. Rules: k8s.io/api/rbac/v1 PolicyRule and component-helpers/auth/rbac/valid
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice, product
 
 from homeostat.api.types import Obj
 
 ALL = "*"
+# How many permissions that are not held a refusal lists.
+MISSING_MAX = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,8 +32,14 @@ class Rule:
 
     def has_resource(self, group: str, resource: str, subresource: str) -> bool:
         """Whether the rule is about the resource, names aside."""
-        if group not in self.groups and ALL not in self.groups:
-            return False
+        return self.has_group(group) and self.names_resource(resource, subresource)
+
+    def has_group(self, group: str) -> bool:
+        """Whether the rule is about resources of the API group."""
+        return group in self.groups or ALL in self.groups
+
+    def names_resource(self, resource: str, subresource: str) -> bool:
+        """Whether the rule is about the resource, in the groups that it is about."""
         if ALL in self.resources:
             return True
         if not subresource:
@@ -66,34 +75,49 @@ def url_covers(pattern: str, path: str) -> bool:
 
 
 def missing(held: Sequence[Rule], asked: Sequence[Rule]) -> list[Rule]:
-    """The single permissions of `asked` that no rule of `held` gives; empty when `held` covers all."""
-    return [part for rule in asked for part in _single(rule) if not any(_covers(owner, part) for owner in held)]
+    """The single permissions of `asked` that no rule of `held` gives, the first MISSING_MAX; empty when all are held.
+
+    A rule of a few thousand verbs and resources has millions of single permissions: they are not looked at one by one,
+    but in classes of those that the same held rules are about.
+    """
+    return list(islice((part for rule in asked for part in _lacking(held, rule)), MISSING_MAX))
 
 
-def _single(rule: Rule) -> list[Rule]:
-    """The rule cut into parts of one verb, one group, one resource and one name (or one URL)."""
-    parts: list[Rule] = []
-    for verb in sorted(rule.verbs):
-        one = frozenset((verb,))
-        for group in sorted(rule.groups):
-            for resource in sorted(rule.resources):
-                names = [frozenset((name,)) for name in sorted(rule.names)] or [frozenset()]
-                parts += [Rule(one, frozenset((group,)), frozenset((resource,)), name) for name in names]
-        parts += [Rule(one, urls=(url,)) for url in rule.urls]
-    return parts
+def _lacking(held: Sequence[Rule], rule: Rule) -> Iterator[Rule]:
+    """The parts of one verb, one group, one resource and one name (or one URL) that no rule of `held` gives."""
+    verbs = _classes(rule.verbs, held, Rule.has_verb)
+    groups = _classes(rule.groups, held, Rule.has_group)
+    resources = _classes(rule.resources, held, _names)
+    names = _classes(rule.names or ("",), held, lambda owner, name: not owner.names or name in owner.names)
+    for (by_verb, of_verb), (by_group, of_group) in product(verbs, groups):
+        for by_resource, of_resource in resources:
+            owners = by_verb & by_group & by_resource
+            for by_name, of_name in names:
+                if owners & by_name:
+                    continue
+                for verb, group, resource, name in product(of_verb, of_group, of_resource, of_name):
+                    one = (frozenset((verb,)), frozenset((group,)), frozenset((resource,)))
+                    yield Rule(*one, frozenset((name,)) if rule.names else frozenset())
+    for (by_verb, of_verb), (by_url, of_url) in product(verbs, _classes(rule.urls, held, Rule.has_url)):
+        if not by_verb & by_url:
+            for verb, url in product(of_verb, of_url):
+                yield Rule(frozenset((verb,)), urls=(url,))
 
 
-def _covers(owner: Rule, part: Rule) -> bool:
-    (verb,) = part.verbs
-    if not owner.has_verb(verb):
-        return False
-    if part.urls:
-        return owner.has_url(part.urls[0])
-    (group,), (written,) = part.groups, part.resources
+def _names(owner: Rule, written: str) -> bool:
     resource, _, subresource = written.partition("/")
-    if not owner.has_resource(group, resource, subresource):
-        return False
-    return not owner.names or (bool(part.names) and part.names <= owner.names)
+    return owner.names_resource(resource, subresource)
+
+
+def _classes(
+    values: Iterable[str], held: Sequence[Rule], gives: Callable[[Rule, str], bool]
+) -> list[tuple[int, list[str]]]:
+    """The values in classes: those that the same rules are about, each class with these rules as bits."""
+    found: dict[int, list[str]] = {}
+    for value in sorted(values):
+        bits = sum(1 << place for place, owner in enumerate(held) if gives(owner, value))
+        found.setdefault(bits, []).append(value)
+    return list(found.items())
 
 
 def describe(rule: Rule) -> str:

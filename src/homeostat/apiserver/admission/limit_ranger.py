@@ -52,7 +52,8 @@ class LimitRanger(Plugin):
         obj = attributes.obj
         if obj is None:
             return
-        if is_write_of(attributes, "pods", CREATE):
+        is_resize = attributes.subresource == "resize" and attributes.kind is kinds.POD
+        if is_write_of(attributes, "pods", CREATE) or is_resize:
             limits = self._limits(attributes)
             wrong = _pod_breaches(obj, limits) if limits else []
         elif is_write_of(attributes, "persistentvolumeclaims", CREATE, UPDATE):
