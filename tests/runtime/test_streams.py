@@ -302,14 +302,14 @@ def test_a_visitor_who_reads_nothing_holds_only_its_container(play: Play) -> Non
     """What it has not taken is not lost, and the shim looks after others meanwhile."""
 
     async def story(stage: Stage) -> None:
-        slow = await attached(stage, StreamOptions(stdin=False))
-        await asyncio.sleep(0)
+        slow = await attached(stage, PIPES)
+        slow.say("stdin", b"go\n")
         quick = await stage.runtime.exec_sync(stage.id, ("echo", "here"), timeout_seconds=10)
         assert quick.output == b"here\n"
         await slow.whole()
         assert slow.heard["stdout"].count(b"y") == 2_000_000
 
-    play(story, "sleep 0.5; yes | head -2000000; exit 0")
+    play(story, "read go; yes | head -2000000; exit 0", stdin=True)
 
 
 def test_ports_are_forwarded_many_at_once_and_each_half_ends_on_its_own(play: Play) -> None:

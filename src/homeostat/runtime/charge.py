@@ -77,6 +77,11 @@ class Charge:
         """The shim's children that belong to it."""
         return {*self._execs, *self.guests, *([self.pid] if self.status is None else [])}
 
+    @property
+    def lingers(self) -> bool:
+        """Whether a visitor has still to take what it wrote before it ended."""
+        return self._stdio is not None and self._stdio.lingers
+
     # -- start -----------------------------------------------------------------------------------------------------
 
     def start(self, builtin: forked.Builtin | None) -> None:

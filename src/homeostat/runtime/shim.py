@@ -40,6 +40,8 @@ class Shim:
         self._builtin = builtin
         self._names = names
         self._charges: dict[str, Charge] = {}
+        # Containers that have ended, of which a visitor has not seen all.
+        self._lingering: list[Charge] = []
         self._strays: set[int] = set()
         self._leftovers_until = 0.0
         self._wake, self._wake_write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
@@ -60,6 +62,12 @@ class Shim:
     def folders(self) -> list[Path]:
         """Those of the containers in its charge."""
         return [charge.folder for charge in self._charges.values()]
+
+    @property
+    def lingers(self) -> bool:
+        """Whether a visitor has still to take what a container wrote before it ended; none is waited for in the end."""
+        self._lingering = [charge for charge in self._lingering if charge.lingers]
+        return bool(self._lingering) and not self.told_to_end
 
     def take(self, folder: Path) -> bool:
         """Start the container of `folder`; False when it is told to end, or another shim has or had the container.
@@ -122,6 +130,7 @@ class Shim:
             if now >= self._leftovers_until or not (self._strays or charge.pids):
                 charge.finish()
                 del self._charges[charge.folder.name]
+                self._lingering = [each for each in (*self._lingering, charge) if each.lingers]
 
     def _look_for_orphans(self) -> None:
         """What a command that ran inside left behind belongs to its container; all else to one that ended."""
@@ -144,7 +153,7 @@ def run(container_dir: Path, builtin: forked.Builtin | None = None, *, names: Co
     shim = Shim(builtin, names=names)
     if not shim.take(container_dir):
         return ALREADY_RUN
-    shim.serve(lambda: not shim.folders)
+    shim.serve(lambda: not shim.folders and not shim.lingers)
     return 0
 
 

@@ -285,6 +285,11 @@ class Stdio:
         return True
 
     @property
+    def lingers(self) -> bool:
+        """Whether somebody has still to take what the container wrote before it ended."""
+        return self._crowded
+
+    @property
     def _crowded(self) -> bool:
         return any(sink.full for visitor in self._visitors for sink in visitor.sinks.values())
 
