@@ -7,7 +7,6 @@ from random import Random
 from typing import Any
 from urllib.parse import quote
 
-import orjson
 import yaml
 
 from bench.fuzz import mutations, protobuf
@@ -298,7 +297,7 @@ def _written(random: Random, obj: Any, kind: Kind | Subresource) -> tuple[bytes,
     elif roll < 0.3 and isinstance(obj, dict) and protobuf.known(definition):
         data, form = protobuf.encode(obj, definition), PROTOBUF
     else:
-        data, form = orjson.dumps(obj), JSON
+        data, form = mutations.written(obj), JSON
         if random.random() < 0.03:
             data = mutations.doubled(data, random)
     if random.random() < 0.12:
@@ -322,7 +321,7 @@ def _patch(random: Random, kind: Kind | Subresource, name: str, namespace: str) 
         patch[random.choice(("$patch", "$retainKeys", "$setElementOrder/spec", "$deleteFromPrimitiveList/x"))] = (
             random.choice(("replace", "delete", "merge", ["a"], [{"name": "a"}], 1, None, {}))
         )
-    data = orjson.dumps(patch)
+    data = mutations.written(patch)
     if random.random() < 0.08:
         data = mutations.mutate_bytes(data, random)
     return data, form if random.random() < 0.95 else random.choice(_TYPES)

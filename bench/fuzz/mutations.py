@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import json
 from random import Random
 from typing import Any
 
@@ -129,7 +131,7 @@ def _once(root: Any, random: Random) -> Any:
         case 7:
             # Another part of the object, where it does not belong.
             other, at = random.choice(places)
-            box[key] = orjson.loads(orjson.dumps(other[at]))
+            box[key] = copy.deepcopy(other[at])
         case _:
             box[key] = _nested(box[key], random)
     return root
@@ -151,6 +153,14 @@ def _nested(value: Any, random: Random) -> Any:
     for _ in range(random.choice((1, 2, 30, 75))):
         value = [value] if random.random() < 0.5 else {"a": value}
     return value
+
+
+def written(value: Any) -> bytes:
+    """As JSON, of any depth that mutations make."""
+    try:
+        return orjson.dumps(value)
+    except TypeError:
+        return json.dumps(value).encode()
 
 
 def mutate_bytes(data: bytes, random: Random) -> bytes:
