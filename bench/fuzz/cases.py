@@ -293,7 +293,7 @@ def _written(random: Random, obj: Any, kind: Kind | Subresource) -> tuple[bytes,
     roll = random.random()
     definition = definition_of(kind)
     if roll < 0.15:
-        data, form = yaml.dump(obj, Dumper=yaml.CSafeDumper, allow_unicode=True).encode("utf-8", "replace"), YAML
+        data, form = _yaml(obj), YAML
     elif roll < 0.3 and isinstance(obj, dict) and protobuf.known(definition):
         data, form = protobuf.encode(obj, definition), PROTOBUF
     else:
@@ -305,6 +305,13 @@ def _written(random: Random, obj: Any, kind: Kind | Subresource) -> tuple[bytes,
     if random.random() < 0.05:
         form = random.choice(_TYPES)
     return data, form
+
+
+def _yaml(obj: Any) -> bytes:
+    try:
+        return yaml.dump(obj, Dumper=yaml.CSafeDumper, allow_unicode=True).encode("utf-8", "replace")
+    except RecursionError:
+        return mutations.DEEP
 
 
 def _patch(random: Random, kind: Kind | Subresource, name: str, namespace: str) -> tuple[bytes, str]:

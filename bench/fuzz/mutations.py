@@ -155,12 +155,20 @@ def _nested(value: Any, random: Random) -> Any:
     return value
 
 
+# What stands for a value that is too deep to be written here.
+DEEP = b"[" * 2000 + b"]" * 2000
+
+
 def written(value: Any) -> bytes:
     """As JSON, of any depth that mutations make."""
     try:
         return orjson.dumps(value)
     except TypeError:
+        pass
+    try:
         return json.dumps(value).encode()
+    except RecursionError:
+        return DEEP
 
 
 def mutate_bytes(data: bytes, random: Random) -> bytes:

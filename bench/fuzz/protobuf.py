@@ -8,8 +8,7 @@ from datetime import datetime
 from functools import cache
 from typing import Any
 
-import orjson
-
+from bench.fuzz.mutations import written
 from homeostat.api.schema import Schema, schema_named
 from homeostat.apiserver.protobuf_fields import FIELDS
 
@@ -79,7 +78,7 @@ def _value(number: int, value: Any, place: Schema) -> bytes:
     if place.is_quantity:
         return _field(number, _text(1, value))
     if place.preserve_unknown:
-        return _field(number, _field(1, orjson.dumps(value)))
+        return _field(number, _field(1, written(value)))
     if isinstance(value, bool | int) and place.type in ("integer", "boolean"):
         return _number(number, int(value))
     if place.type == "number" and isinstance(value, float):
