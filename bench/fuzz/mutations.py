@@ -103,6 +103,11 @@ _KEYS = (
 )
 
 
+def _odd(random: Random) -> Any:
+    """One of them, of its own: it may be changed in its turn."""
+    return copy.deepcopy(random.choice(ODD))
+
+
 def mutate(value: Any, random: Random) -> Any:
     """The value with one to three of its parts changed, in place where that is possible."""
     for _ in range(random.choice((1, 1, 1, 2, 3))):
@@ -113,11 +118,11 @@ def mutate(value: Any, random: Random) -> Any:
 def _once(root: Any, random: Random) -> Any:
     places = _places(root)
     if not places:
-        return random.choice(ODD)
+        return _odd(random)
     box, key = random.choice(places)
     match random.randrange(9):
         case 0 | 1 | 2 | 3:
-            box[key] = random.choice(ODD)
+            box[key] = _odd(random)
         case 4:
             del box[key]
         case 5:
@@ -125,9 +130,9 @@ def _once(root: Any, random: Random) -> Any:
                 box[random.choice(_KEYS)] = box.pop(key)
         case 6:
             if isinstance(box, dict):
-                box[random.choice(_KEYS)] = random.choice(ODD)
+                box[random.choice(_KEYS)] = _odd(random)
             else:
-                box.append(random.choice(ODD))
+                box.append(_odd(random))
         case 7:
             # Another part of the object, where it does not belong.
             other, at = random.choice(places)
@@ -201,4 +206,4 @@ def doubled(data: bytes, random: Random) -> bytes:
     if not data.startswith(b"{") or len(data) < 3:
         return data
     name = random.choice((b"metadata", b"spec", b"kind", b"data"))
-    return b'{"%b":%b,%b' % (name, orjson.dumps(random.choice(ODD)), data[1:])
+    return b'{"%b":%b,%b' % (name, orjson.dumps(_odd(random)), data[1:])
