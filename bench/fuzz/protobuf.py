@@ -84,10 +84,17 @@ def _value(number: int, value: Any, place: Schema) -> bytes:
     if place.type == "number" and isinstance(value, float):
         return _varint(number << 3 | 1) + struct.pack("<d", value)
     if place.format == "byte" and isinstance(value, str):
-        return _field(number, base64.b64decode(value + "==", validate=False))
+        return _field(number, _bytes(value))
     if isinstance(value, dict):
         return _field(number, _message(value, place.definition, place))
     return _text(number, value)
+
+
+def _bytes(value: str) -> bytes:
+    try:
+        return base64.b64decode(value + "==", validate=False)
+    except ValueError:
+        return value.encode(errors="replace")
 
 
 def _text(number: int, value: Any) -> bytes:
