@@ -189,3 +189,13 @@ def test_a_cluster_that_there_is_not_is_not_said_to_be_forgotten(command: Comman
 def test_how_to_make_the_cluster_that_was_named_is_said(command: Command, words: tuple[str, ...]) -> None:
     said = command(*words, "--name", "two")
     assert said.complaint == "homeostat: there is no cluster 'two'; `homeostat up --name two` makes one"
+
+
+@pytest.mark.parametrize("words", [("up", "--runtime", "simulated"), ("down", "--purge")], ids=" ".join)
+def test_a_state_folder_that_cannot_be_one_is_named(
+    command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...]
+) -> None:
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "file"))
+    said = command(*words)
+    assert said.complaint == f"homeostat: {tmp_path}/file/homeostat/homeostat cannot be used: Not a directory"

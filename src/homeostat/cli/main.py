@@ -79,6 +79,12 @@ def main() -> None:
     except ApiError as error:
         click.echo(f"homeostat: the API server says: {error.message}", err=True)
         sys.exit(1)
+    except OSError as error:
+        # A file or folder of the person's that cannot be used, such as a state folder on a file; all else is a defect.
+        if error.filename is None:
+            raise
+        click.echo(f"homeostat: {error.filename} cannot be used: {error.strerror}", err=True)
+        sys.exit(1)
     except (click.Abort, KeyboardInterrupt):
         sys.exit(130)
     sys.exit(code if isinstance(code, int) else 0)
