@@ -4,7 +4,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.ready-$(shell cat requirements/dev.txt pyproject.toml hatch_build.py tools/setup.sh $$(find src -name '*.proto' | sort) 2>/dev/null | cksum | cut -d' ' -f1)
 PYTEST_WORKERS ?= 2
 
-.PHONY: compiled up down test check bench setup drill-long format
+.PHONY: compiled up down test unit check bench setup drill-long format
 
 # Only the environment is stamped: what the machine still lacks is looked for again the next time.
 setup: $(STAMP)
@@ -30,6 +30,10 @@ down:
 test: check
 	@sh tools/setup-tests.sh $(VENV)
 	$(BIN)/pytest -n $(PYTEST_WORKERS) --dist loadfile
+
+# The tests that boot nothing: in process, most of them on virtual time.
+unit: $(STAMP)
+	$(BIN)/pytest -n $(PYTEST_WORKERS) --dist loadfile -m "not real"
 
 check: $(STAMP)
 	$(BIN)/ruff format --check src tests bench tools hatch_build.py
