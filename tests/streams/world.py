@@ -39,6 +39,8 @@ from homeostat.wire.server import Server, serve
 from homeostat.wire.tls import client_context, server_context
 
 TOKEN, READER = "admin-token", "reader-token"
+# The API server connects to no node at 127.0.0.1.
+NODE_ADDRESS = "127.78.0.1"
 TICKER: Obj = {"name": "ticker", "command": ["sh", "-c", "while sleep 0.1; do echo tick; done"]}
 ATTACHABLE: list[Obj] = [
     {"name": "term", "command": ["sh"], "stdin": True, "tty": True},
@@ -85,6 +87,7 @@ class World:
             static_tokens=users,
             dial_kubelet=self.dial_kubelet,
             dial_endpoint=ask_through,
+            loopback_nodes=True,
         )
         self.store = store
         self.server = ApiServer(store, parts=build_edge(config))
@@ -94,7 +97,7 @@ class World:
 
     def make_agent(self, runtime: Runtime) -> NodeAgent:
         client = ApiClient(InProcessTransport([self.server.handle], User("system:node:n1", ("system:nodes",))))
-        config = NodeConfig(name="n1", address="127.0.0.1", root=self.root / "kubelet")
+        config = NodeConfig(name="n1", address=NODE_ADDRESS, root=self.root / "kubelet")
         return NodeAgent(config, client, runtime)
 
     def write(self, name: str, data: bytes) -> Path:
@@ -164,11 +167,11 @@ class World:
 
 async def main(root: Path, socket: str) -> None:
     if socket:
-        runtime: Runtime = CriRuntime(socket, node_address="127.0.0.1")
+        runtime: Runtime = CriRuntime(socket, node_address=NODE_ADDRESS)
     else:
         # Worlds of other test processes have addresses of their own.
         cidr = f"127.79.{os.getpid() % 250}.0/24"
-        runtime = ProcessRuntime(root / "runtime", pod_cidr=cidr, node_address="127.0.0.1")
+        runtime = ProcessRuntime(root / "runtime", pod_cidr=cidr, node_address=NODE_ADDRESS)
     world = World(root, runtime)
     edge = await world.start()
     try:

@@ -120,6 +120,8 @@ class Terminal:
         self._log = log.open("w")
         self._node = ""
         quiet = {"TERM": "dumb", "PS1": "", "PS2": "", "HISTFILE": "/dev/null"}
+        # What a test runner says of its own terminal is not true of this one.
+        environment = {name: value for name, value in environment.items() if name not in ("COLUMNS", "LINES")}
         shell = ["setsid", "--ctty", "bash", "--norc", "--noprofile", "--noediting", "-i"]
         self._shell = subprocess.Popen(
             shell, cwd=folder, env={**environment, **quiet}, stdin=its, stdout=its, stderr=its, close_fds=True
