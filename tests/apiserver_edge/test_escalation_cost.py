@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from itertools import product
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from homeostat.apiserver import rbac_rules
-from homeostat.apiserver.rbac_rules import MISSING_MAX, Rule, missing
+from homeostat.apiserver.rbac_rules import MISSING_MAX, Rule, TooManyRules, missing, parse_all
+from homeostat.wire.message import User
+from tests.support.api_edge import World, story
 
 VERBS, GROUPS = ("get", "list", "*"), ("", "apps", "*")
 RESOURCES, NAMES = ("pods", "pods/log", "*/log", "secrets", "*"), ("a", "b")
@@ -75,3 +78,41 @@ def test_a_rule_of_millions_of_permissions_is_judged_by_its_values(monkeypatch):
     assert missing([everything], [asked]) == []
     assert looks == count
     assert len(missing([], [asked])) == MISSING_MAX
+
+
+def test_a_role_that_takes_too_long_to_compare_is_refused(monkeypatch):
+    """A namespace's owner may hold thousands of rules and ask for as many: that held the API server up for minutes."""
+    held = [Rule(frozenset(("get",)), frozenset(("",)), frozenset(("pods",)), frozenset((f"p{n}",))) for n in range(60)]
+    asked = Rule(frozenset(("get",)), frozenset(("",)), frozenset(("pods",)), frozenset(f"p{n}" for n in range(60)))
+    assert missing(held, [asked]) == []
+    monkeypatch.setattr(rbac_rules, "COMPARISONS_MAX", 1000)
+    with pytest.raises(TooManyRules):
+        missing(held, [asked])
+    # The same rule again and again is compared once.
+    assert missing(held[:10] * 100, [parse_all([{"verbs": ["get"]}])[0]] * 1000) == []
+
+    async def refused(w: World) -> None:
+        roles = "/apis/rbac.authorization.k8s.io/v1/namespaces/default/roles"
+        monkeypatch.setattr(rbac_rules, "COMPARISONS_MAX", 10_000_000)
+        await w.make(roles, {"metadata": {"name": "owner"}, "rules": [
+            {"verbs": ["create"], "apiGroups": ["rbac.authorization.k8s.io"], "resources": ["roles"]},
+            {"verbs": ["get"], "apiGroups": [""], "resources": ["pods"]},
+        ]})  # fmt: skip
+        await w.make(roles.replace("roles", "rolebindings"), {
+            "metadata": {"name": "owner"},
+            "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": "owner"},
+            "subjects": [{"kind": "User", "apiGroup": "rbac.authorization.k8s.io", "name": "carol"}],
+        })  # fmt: skip
+        carol = User("carol", ("system:authenticated",))
+        names = [f"p{number}" for number in range(500)]
+        wanted = {"metadata": {"name": "wide"}, "rules": [
+            {"verbs": ["get"], "apiGroups": [""], "resources": ["pods"], "resourceNames": names}
+        ]}  # fmt: skip
+        monkeypatch.setattr(rbac_rules, "COMPARISONS_MAX", 1000)
+        reply = await w.post(roles, wanted, user=carol)
+        assert (reply.status, reply.obj["reason"]) == (403, "Forbidden")
+        assert "more RBAC permissions than can be compared with those currently held" in reply.obj["message"]
+        monkeypatch.undo()
+        assert (await w.post(roles, wanted, user=carol)).status == 201
+
+    story(refused)

@@ -8,7 +8,10 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from homeostat.api import tolerations
 from homeostat.api.podresources import total
 from homeostat.api.tolerations import merged
 from homeostat.node.admission import refusal
@@ -110,6 +113,47 @@ LONG = SHORT | {"tolerationSeconds": 50}
 )
 def test_tolerations_that_another_covers_are_left_out(first, second, expected):
     assert merged(first, second) == expected
+
+
+KEYS, EFFECTS = st.sampled_from(("", "a", "b")), st.sampled_from(("", "NoExecute", "NoSchedule"))
+TOLERATIONS = st.builds(
+    lambda **parts: {name: value for name, value in parts.items() if value not in ("", None)},
+    key=KEYS,
+    effect=EFFECTS,
+    operator=st.sampled_from(("", "Equal", "Exists")),
+    value=st.sampled_from(("", "x")),
+    tolerationSeconds=st.sampled_from((None, 1, 2)),
+)
+
+
+def plainly_merged(everything: list[Obj]) -> list[Obj]:
+    """pkg/util/tolerations, MergeTolerations: each is compared with each."""
+    kept: list[Obj] = []
+    for position, toleration in enumerate(everything):
+        if not any(tolerations._covers(other, toleration) for other in (*kept, *everything[position + 1 :])):
+            kept.append(toleration)
+    return kept
+
+
+@given(st.lists(TOLERATIONS, max_size=8, unique_by=repr))
+def test_merged_tolerations_are_those_that_comparing_each_with_each_leaves(everything):
+    assert merged(everything[:3], everything[3:]) == plainly_merged(everything)
+
+
+def test_merging_costs_a_few_comparisons_for_each_toleration(monkeypatch):
+    """A Pod has as many as its body has room for: comparing each with each held the API server up for hours."""
+    calls, count = 0, 300
+    plain = tolerations._covers
+
+    def counted(wide: Obj, narrow: Obj) -> bool:
+        nonlocal calls
+        calls += 1
+        return plain(wide, narrow)
+
+    monkeypatch.setattr(tolerations, "_covers", counted)
+    many = [{"key": f"key{number}", "operator": "Exists"} for number in range(count)]
+    assert merged(many, [{"key": "other", "operator": "Exists"}]) == [*many, {"key": "other", "operator": "Exists"}]
+    assert calls <= 8 * count
 
 
 def test_the_larger_phase_counts_and_the_overhead_comes_on_top():

@@ -21,12 +21,6 @@ class HostPort(NamedTuple):
     address: str
     number: int
 
-    def clashes(self, other: HostPort) -> bool:
-        """Whether both cannot be held at once."""
-        if (self.protocol, self.number) != (other.protocol, other.number):
-            return False
-        return self.address == other.address or _EVERY_ADDRESS in (self.address, other.address)
-
 
 def host_ports(spec: Obj) -> frozenset[HostPort]:
     """The host ports of a Pod's spec while it runs: of app containers and sidecars. Other init containers are over by
@@ -35,8 +29,17 @@ def host_ports(spec: Obj) -> frozenset[HostPort]:
 
 
 def clash(wanted: Set[HostPort], held: Set[HostPort]) -> bool:
-    """Whether a Pod with the `wanted` ports cannot run beside one that holds others."""
-    return any(mine.clashes(theirs) for mine in wanted for theirs in held)
+    """Whether a Pod with the `wanted` ports cannot run beside one that holds others: each port is looked at once."""
+    if not wanted or not held:
+        return False
+    addresses: dict[tuple[str, int], set[str]] = {}
+    for protocol, address, number in held:
+        addresses.setdefault((protocol, number), set()).add(address)
+    for protocol, address, number in wanted:
+        taken = addresses.get((protocol, number))
+        if taken and (address == _EVERY_ADDRESS or address in taken or _EVERY_ADDRESS in taken):
+            return True
+    return False
 
 
 def _each(spec: Obj) -> Iterator[HostPort]:

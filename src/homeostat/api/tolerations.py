@@ -5,9 +5,15 @@ Rules: core/v1 Toleration.ToleratesTaint; pkg/util/tolerations (MergeTolerations
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TypeAlias
+
+import orjson
 
 from homeostat.api.types import Obj
+
+# Key, effect, operator and value.
+_Place: TypeAlias = tuple[str, str, str, str]
 
 
 def tolerates(toleration: Obj, taint: Obj) -> bool:
@@ -23,14 +29,40 @@ def tolerates(toleration: Obj, taint: Obj) -> bool:
 
 
 def merged(first: Sequence[Obj], second: Sequence[Obj]) -> list[Obj]:
-    """Both lists in their order, without those that another one covers; of equal ones the first stays."""
-    everything = [*first, *second]
-    kept: list[Obj] = []
-    for position, toleration in enumerate(everything):
-        later = (other for other in everything[position + 1 :] if other != toleration)
-        if not any(_covers(other, toleration) for other in (*kept, *later)):
-            kept.append(toleration)
-    return kept
+    """Both lists in their order, without those that another one covers; of equal ones the first stays.
+
+    The cost follows the number of tolerations: each is compared with the longest of those that may cover it.
+    """
+    distinct = list({_written(each): each for each in reversed((*first, *second))}.values())[::-1]
+    longest: dict[_Place, Obj] = {}
+    for toleration in distinct:
+        place = _place(toleration, toleration.get("effect") or "")
+        known = longest.get(place)
+        # Of two that cover each other the later one stays.
+        if known is None or _covers(toleration, known):
+            longest[place] = toleration
+    return [each for each in distinct if not any(_covers(wide, each) for wide in _wider(each, longest))]
+
+
+def _written(toleration: Obj) -> bytes:
+    return orjson.dumps(toleration, option=orjson.OPT_SORT_KEYS)
+
+
+def _place(toleration: Obj, effect: str, operator: str = "") -> _Place:
+    """Tolerations of one place differ in their seconds alone; of Exists the value does not count."""
+    operator = operator or toleration.get("operator") or "Equal"
+    value = "" if operator == "Exists" else toleration.get("value") or ""
+    return toleration.get("key") or "", effect, operator, value
+
+
+def _wider(toleration: Obj, longest: Mapping[_Place, Obj]) -> Iterator[Obj]:
+    """The longest ones of each place whose tolerations may cover this one, without itself."""
+    for effect in {"", toleration.get("effect") or ""}:
+        everything: _Place = ("", effect, "Exists", "")
+        for place in (everything, _place(toleration, effect, "Exists"), _place(toleration, effect)):
+            found = longest.get(place)
+            if found is not None and found is not toleration:
+                yield found
 
 
 def _covers(wide: Obj, narrow: Obj) -> bool:

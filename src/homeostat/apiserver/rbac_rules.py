@@ -5,7 +5,7 @@ Pure. Rules: k8s.io/api/rbac/v1 PolicyRule and component-helpers/auth/rbac/valid
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice, product
 
@@ -14,6 +14,12 @@ from homeostat.api.types import Obj
 ALL = "*"
 # How many permissions that are not held a refusal lists.
 MISSING_MAX = 100
+# How many comparisons a grant may take: a role of thousands of rules, by somebody with as many, asks for billions.
+COMPARISONS_MAX = 2_000_000
+
+
+class TooManyRules(Exception):
+    """What is asked for cannot be compared with what is held within COMPARISONS_MAX."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,46 +84,60 @@ def missing(held: Sequence[Rule], asked: Sequence[Rule]) -> list[Rule]:
     """The single permissions of `asked` that no rule of `held` gives, the first MISSING_MAX; empty when all are held.
 
     A rule of a few thousand verbs and resources has millions of single permissions: they are not looked at one by one,
-    but in classes of those that the same held rules are about.
+    but in classes of those that the same held rules are about. Raises TooManyRules.
     """
-    return list(islice((part for rule in asked for part in _lacking(held, rule)), MISSING_MAX))
+    look = _Look(list(dict.fromkeys(held)))
+    return list(islice((part for rule in dict.fromkeys(asked) for part in look.lacking(rule)), MISSING_MAX))
 
 
-def _lacking(held: Sequence[Rule], rule: Rule) -> Iterator[Rule]:
-    """The parts of one verb, one group, one resource and one name (or one URL) that no rule of `held` gives."""
-    verbs = _classes(rule.verbs, held, Rule.has_verb)
-    groups = _classes(rule.groups, held, Rule.has_group)
-    resources = _classes(rule.resources, held, _names)
-    names = _classes(rule.names or ("",), held, lambda owner, name: not owner.names or name in owner.names)
-    for (by_verb, of_verb), (by_group, of_group) in product(verbs, groups):
-        for by_resource, of_resource in resources:
-            owners = by_verb & by_group & by_resource
-            for by_name, of_name in names:
-                if owners & by_name:
-                    continue
-                for verb, group, resource, name in product(of_verb, of_group, of_resource, of_name):
-                    one = (frozenset((verb,)), frozenset((group,)), frozenset((resource,)))
-                    yield Rule(*one, frozenset((name,)) if rule.names else frozenset())
-    for (by_verb, of_verb), (by_url, of_url) in product(verbs, _classes(rule.urls, held, Rule.has_url)):
-        if not by_verb & by_url:
-            for verb, url in product(of_verb, of_url):
-                yield Rule(frozenset((verb,)), urls=(url,))
+class _Look:
+    """One comparison with the rules `held`; counts its steps."""
+
+    def __init__(self, held: Sequence[Rule]) -> None:
+        self._held = held
+        self._steps = 0
+
+    def lacking(self, rule: Rule) -> Iterator[Rule]:
+        """The parts of one verb, one group, one resource and one name (or one URL) that no held rule gives."""
+        verbs = self._classes(rule.verbs, Rule.has_verb)
+        groups = self._classes(rule.groups, Rule.has_group)
+        resources = self._classes(rule.resources, _names)
+        names = self._classes(rule.names or ("",), lambda owner, name: not owner.names or name in owner.names)
+        for (by_verb, of_verb), (by_group, of_group) in product(verbs, groups):
+            for by_resource, of_resource in resources:
+                owners = by_verb & by_group & by_resource
+                self._count(len(names))
+                for by_name, of_name in names:
+                    if owners & by_name:
+                        continue
+                    for verb, group, resource, name in product(of_verb, of_group, of_resource, of_name):
+                        one = (frozenset((verb,)), frozenset((group,)), frozenset((resource,)))
+                        yield Rule(*one, frozenset((name,)) if rule.names else frozenset())
+        urls = self._classes(rule.urls, Rule.has_url)
+        self._count(len(verbs) * len(urls))
+        for (by_verb, of_verb), (by_url, of_url) in product(verbs, urls):
+            if not by_verb & by_url:
+                for verb, url in product(of_verb, of_url):
+                    yield Rule(frozenset((verb,)), urls=(url,))
+
+    def _classes(self, values: Collection[str], gives: Callable[[Rule, str], bool]) -> list[tuple[int, list[str]]]:
+        """The values in classes: those that the same held rules are about, each class with these rules as bits."""
+        self._count(len(values) * len(self._held))
+        found: dict[int, list[str]] = {}
+        for value in sorted(values):
+            bits = sum(1 << place for place, owner in enumerate(self._held) if gives(owner, value))
+            found.setdefault(bits, []).append(value)
+        return list(found.items())
+
+    def _count(self, steps: int) -> None:
+        self._steps += steps
+        if self._steps > COMPARISONS_MAX:
+            raise TooManyRules
 
 
 def _names(owner: Rule, written: str) -> bool:
     resource, _, subresource = written.partition("/")
     return owner.names_resource(resource, subresource)
-
-
-def _classes(
-    values: Iterable[str], held: Sequence[Rule], gives: Callable[[Rule, str], bool]
-) -> list[tuple[int, list[str]]]:
-    """The values in classes: those that the same rules are about, each class with these rules as bits."""
-    found: dict[int, list[str]] = {}
-    for value in sorted(values):
-        bits = sum(1 << place for place, owner in enumerate(held) if gives(owner, value))
-        found.setdefault(bits, []).append(value)
-    return list(found.items())
 
 
 def describe(rule: Rule) -> str:

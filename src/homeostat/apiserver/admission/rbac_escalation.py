@@ -11,7 +11,7 @@ from homeostat.api.types import Obj
 from homeostat.apiserver.admission.plugin import CREATE, UPDATE, Plugin, refuse
 from homeostat.apiserver.contract import Attributes, RequestInfo
 from homeostat.apiserver.rbac import MASTERS, Rbac
-from homeostat.apiserver.rbac_rules import Rule, describe, missing, parse_all
+from homeostat.apiserver.rbac_rules import Rule, TooManyRules, describe, missing, parse_all
 
 _ROLES = (kinds.ROLE, kinds.CLUSTERROLE)
 _BINDINGS = (kinds.ROLEBINDING, kinds.CLUSTERROLEBINDING)
@@ -78,13 +78,17 @@ class RbacEscalation(Plugin):
         return self._rbac.allowed(attributes.user, info)[0]
 
     def _require(self, attributes: Attributes, held: list[Rule], asked: tuple[Rule, ...]) -> None:
-        lacking = missing(held, asked)
-        if not lacking:
-            return
         user = attributes.user
         groups = ", ".join(f'"{group}"' for group in user.groups)
-        listed = "\n".join(describe(rule) for rule in lacking)
         who = f'user "{user.name}" (groups=[{groups}])'
+        try:
+            lacking = missing(held, asked)
+        except TooManyRules:
+            many = "is attempting to grant more RBAC permissions than can be compared with those currently held"
+            raise refuse(attributes, f"{who} {many}: divide them between several roles") from None
+        if not lacking:
+            return
+        listed = "\n".join(describe(rule) for rule in lacking)
         raise refuse(attributes, f"{who} is attempting to grant RBAC permissions not currently held:\n{listed}")
 
 
