@@ -15,6 +15,7 @@ from homeostat.cli.options import did_you_mean, known, name_option
 from homeostat.lab.nodes import enter, sshd
 from homeostat.lab.state import Folder, LabError
 from homeostat.lab.topology import Cluster
+from homeostat.runtime.forked import execute
 
 
 @click.command("ssh", context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})
@@ -35,7 +36,7 @@ def command(name: str, node: str, words: tuple[str, ...]) -> None:
     if shutil.which(argv[0]) is None:
         raise LabError("the program `ssh` is missing (on Debian: apt-get install openssh-client)")
     sys.stdout.flush()
-    os.execvp(argv[0], argv)
+    execute(argv, dict(os.environ))
 
 
 def check(cluster: Cluster, node: str) -> None:

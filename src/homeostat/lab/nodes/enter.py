@@ -11,6 +11,7 @@ from typing import IO
 from homeostat.lab.control import ask
 from homeostat.lab.nodes import layout
 from homeostat.lab.state import Folder, LabError
+from homeostat.runtime.forked import execute
 
 _ENVIRONMENT = {"HOME": "/root", "USER": "root", "LANG": "C.UTF-8", "PATH": layout.PATH}
 
@@ -58,7 +59,7 @@ def become(folder: Folder, node: str, argv: Sequence[str]) -> None:
     command = words(folder, node, argv)
     environment = {**_ENVIRONMENT, "TERM": os.environ.get("TERM", "dumb")}
     try:
-        os.execvpe(command[0], command, environment)
+        execute(command, environment)
     except FileNotFoundError:
         raise LabError("the program `nsenter` is missing (on Debian: apt-get install util-linux)") from None
 

@@ -6,11 +6,13 @@ The guide's second rule does not undo its first on any firewall; this one stays 
 from __future__ import annotations
 
 import os
+import subprocess
 from collections.abc import Sequence
 
 from homeostat.lab.nodetools import shadow
 from homeostat.lab.nodetools.fault import ToolError
 from homeostat.lab.nodetools.say import complain
+from homeostat.runtime.forked import execute
 
 _PLACES = ("/usr/sbin", "/sbin", "/usr/bin", "/bin")
 _APPENDS = ("-A", "--append")
@@ -20,16 +22,14 @@ def main(argv: Sequence[str]) -> int:
     """`argv` begins with the tool's name. Returns the real tool's exit code, or becomes it. Raises ToolError."""
     real, words = _real(argv[0]), list(argv[1:])
     if not (any(word in _APPENDS for word in words) and "ACCEPT" in words):
-        os.execv(real, list(argv))
-    child = os.spawnv(os.P_WAIT, real, list(argv))
+        execute([real, *words], dict(os.environ))
+    child = subprocess.call([real, *words])
     if child == 0 and (chain := _value(words, *_APPENDS)):
         _explain(real, argv[0], chain, words)
     return child if child >= 0 else 128 - child
 
 
 def _explain(real: str, tool: str, chain: str, words: list[str]) -> None:
-    import subprocess
-
     table = _value(words, "-t", "--table") or "filter"
     listed = subprocess.run([real, "-w", "-t", table, "-S", chain], capture_output=True, text=True, check=False)
     rules = [line for line in listed.stdout.splitlines() if line.startswith("-A")]

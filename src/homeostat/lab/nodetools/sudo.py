@@ -1,4 +1,4 @@
-"""`sudo`: whoever is on a node is root already, so the command just runs."""
+"""`sudo`: the user of a node is root already, so the command just runs."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from homeostat.lab.nodetools.fault import ToolError
 from homeostat.lab.nodetools.flags import parse, switches, texts
+from homeostat.runtime.forked import execute
 
 _FLAGS = [
     *switches("login/i", "shell/s", "preserve-env/E", "non-interactive/n", "stdin/S", "set-home/H", "validate/v"),
@@ -32,7 +33,7 @@ def main(argv: Sequence[str]) -> int:
             return 0
         raise ToolError("usage: sudo [-E] [-i] [-s] [NAME=VALUE] COMMAND [ARGUMENT...]")
     try:
-        os.execvp(words[0], words)
+        execute(words, dict(os.environ))
     except FileNotFoundError:
         raise ToolError(f"sudo: {words[0]}: command not found") from None
     except OSError as error:
