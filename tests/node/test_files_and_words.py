@@ -229,7 +229,9 @@ def test_what_is_not_supported_is_named() -> None:
     assert unsupported.refused({"name": "x", "tty": True, "stdin": True}) == ""
     assert unsupported.refused({"name": "x", "livenessProbe": {"grpc": {"port": 1}}}) == ""
     container = {"name": "x", "resources": {"limits": {"cpu": "1"}}, "securityContext": {"runAsUser": 5}}
-    pod = {"spec": {"containers": [container], "hostPID": True, "securityContext": {}}}
+    debugging = [{"name": "debugger", "image": "busybox"}]  # runs beside the others
+    body = {"containers": [container], "ephemeralContainers": debugging, "hostPID": True, "securityContext": {}}
+    pod = {"spec": body}
     assert unsupported.not_enforced(pod, mounts_in_place=True) == [
         "containers[].resources.limits.cpu",
         "containers[].securityContext.runAsUser",

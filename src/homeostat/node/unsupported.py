@@ -65,7 +65,7 @@ def _not_done(pod: Obj) -> Iterator[str]:
 def _not_enforced(pod: Obj) -> Iterator[str]:
     body = spec.spec(pod)
     yield from (f"securityContext.{name}" for name in _told(body.get("securityContext")))
-    for name in ("hostPID", "hostIPC", "shareProcessNamespace", "hostAliases", "dnsConfig", "ephemeralContainers"):
+    for name in ("hostPID", "hostIPC", "shareProcessNamespace", "hostAliases", "dnsConfig"):
         if body.get(name):
             yield name
     for container in spec.all_containers(pod):
