@@ -3,6 +3,7 @@ have one."""
 
 from __future__ import annotations
 
+import logging
 import socket
 import subprocess
 import sys
@@ -41,8 +42,9 @@ def test_a_service_has_its_node_port_on_the_host_where_that_is_free(tmp_path: Pa
 
 
 def test_another_port_is_chosen_where_it_is_taken_and_kept_when_the_cluster_starts_again(
-    tmp_path: Path, taken: int
+    tmp_path: Path, taken: int, caplog: pytest.LogCaptureFixture
 ) -> None:
+    caplog.set_level(logging.INFO)
     file = tmp_path / "published.json"
     with HostListeners(file, hostports.listening).open(Front(hostports.HOST, taken), HELLO) as sock:
         chosen = sock.getsockname()[1]
@@ -51,6 +53,7 @@ def test_another_port_is_chosen_where_it_is_taken_and_kept_when_the_cluster_star
     assert [entry.open for entry in published.read(file)] == [False], "nothing listens before it is opened again"
     with again.open(Front(hostports.HOST, taken), HELLO) as sock:
         assert sock.getsockname()[1] == chosen
+    assert caplog.text.count("is taken") == 1, "the port that is kept was free"
     again.closed(Front(hostports.HOST, taken), HELLO)
     assert [entry.open for entry in published.read(file)] == [False]
 

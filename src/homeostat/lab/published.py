@@ -106,7 +106,7 @@ class HostListeners:
                 raise
             made = self._open_port(0)
         number = int(made.getsockname()[1])
-        if number != front.port:
+        if number != wanted:
             _log.info("service %s: port %d of this host is taken; port %d leads to it", rule.service, wanted, number)
         self._entries[key] = Entry(rule.service, rule.port_name, front.port, number, open=True)
         self._save()
