@@ -73,7 +73,7 @@ async def published_url(folder: Folder, service: str) -> str:
                 return entry.url
         await clock.sleep(0.1)
     text = f"no pod of the sample app became ready within {_READY_SECONDS:.0f} s; `kubectl get pods` and "
-    raise LabError(text + f"`homeostat events --name {folder.name}` say why")
+    raise LabError(text + f"`homeostat events{folder.naming}` say why")
 
 
 def cluster_name(arguments: Sequence[str]) -> str:
@@ -98,6 +98,12 @@ def main() -> int:
     except (ApiError, DrillError, LabError) as error:
         print(f"homeostat: {error}", file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        print(
+            f"\nhomeostat: interrupted; the cluster runs on, and `homeostat down{folder.naming}` stops it",
+            file=sys.stderr,
+        )
+        return 130
     for report in reports:
         print("\n" + "\n".join(text(report, timeline=False)))
     print(after(folder, url))
@@ -108,7 +114,7 @@ def after(folder: Folder, url: str) -> str:
     """What to type next: it works in the shell that `make up` was typed in."""
     context = folder.load().context
     home = str(COMMAND)
-    which = "" if folder.name == "homeostat" else f" --name {folder.name}"
+    which = folder.naming
     make = "make down" if not which else f"make down HOMEOSTAT_NAME={folder.name}"
     return f"""
 The cluster runs on. kubectl's context is {context!r}. Try:

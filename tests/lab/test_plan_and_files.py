@@ -119,11 +119,19 @@ def test_wishes_that_make_no_sense_are_refused(wish: boot.Wish, text: str) -> No
         boot.plan(Folder.of("demo"), wish)
 
 
-def test_a_port_in_use_is_named() -> None:
-    with boot.listen(0) as taken:
+@pytest.mark.parametrize(("name", "option"), [("homeostat", ""), ("demo", " --name demo")])
+def test_a_port_that_another_cluster_has_taken_is_named_with_the_way_out(name: str, option: str) -> None:
+    folder = Folder.of(name)
+    with boot.listen(folder, 0) as taken:
         port = taken.getsockname()[1]
-        with pytest.raises(LabError, match=f"port {port} is in use"):
-            boot.listen(port)
+        with pytest.raises(LabError) as raised:
+            boot.listen(folder, port)
+    assert str(raised.value) == (
+        f"port {port}, where the API of cluster {name!r} is, is in use by another program or cluster; "
+        f"`homeostat up{option} --api-port PORT` takes another one"
+    )
+    folder.save(Cluster(name, 0, api_port=port))
+    assert planned(folder, boot.Wish(name, api_port=port + 1)).api_port == port + 1
 
 
 def own(context: str) -> dict[str, object]:

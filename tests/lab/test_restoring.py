@@ -15,7 +15,7 @@ from homeostat.lab import certificates
 from homeostat.lab.nodes.layout import NodeFolder
 from homeostat.lab.state import Folder, LabError
 from homeostat.lab.topology import Cluster
-from homeostat.store.archive import Reader
+from homeostat.store.archive import Reader, Writer
 from homeostat.store.contract import Compacted
 from homeostat.store.etcd.store import EtcdStore
 from homeostat.store.sqlite import SqliteStore
@@ -52,7 +52,7 @@ def restored(backup: Path) -> Folder:
     """The new cluster, saved as `up` would have, after the command's half of the restore."""
     folder = Folder.of("new")
     folder.save(NEW)
-    archiving.restore(backup, "new", force=True)
+    archiving.restore(backup, "new", force=True, say=print)
     return folder
 
 
@@ -62,8 +62,8 @@ def test_the_members_begin_anew_and_each_master_has_the_backup(backup: Path) -> 
     stale = NodeFolder(folder.node("master-2")).var / "lib/etcd" / "member" / "snap"
     stale.mkdir(parents=True)
     with pytest.raises(LabError, match="--force replaces it"):
-        archiving.restore(backup, "new", force=False)
-    archiving.restore(backup, "new", force=True)
+        archiving.restore(backup, "new", force=False, say=print)
+    archiving.restore(backup, "new", force=True, say=print)
     assert not stale.exists() and stale.parents[1].exists()
     for node in NEW.masters():
         waiting = NodeFolder(folder.node(node.name)).kubernetes / restoring.FILE
@@ -135,7 +135,7 @@ def test_memory_has_no_backup_and_takes_none(backup: Path) -> None:
     with pytest.raises(LabError, match="in memory"):
         archiving.back_up(folder, backup.with_name("other"), force=False)
     with pytest.raises(LabError, match="in memory"):
-        archiving.restore(backup, "new", force=False)
+        archiving.restore(backup, "new", force=False, say=print)
 
 
 def test_a_member_is_replaced_only_where_others_are() -> None:
@@ -143,3 +143,21 @@ def test_a_member_is_replaced_only_where_others_are() -> None:
         quorum.replace_member(NEW, Path(), "worker-1")
     with pytest.raises(LabError, match="only master"):
         quorum.replace_member(replace(NEW, control_planes=1), Path(), "master-1")
+
+
+def test_a_restore_says_what_it_does(backup: Path) -> None:
+    steps: list[str] = []
+    Folder.of("new").save(NEW)
+    archiving.restore(backup, "new", force=True, say=steps.append)
+    assert steps == [f"checking the backup {backup}", "replacing what cluster 'new' holds by 300 objects"]
+
+
+def test_a_backup_without_its_keys_replaces_nothing(backup: Path, tmp_path: Path) -> None:
+    pki = restored(backup).pki
+    before = {path.name: path.read_bytes() for path in pki.iterdir()}
+    writer = Writer(tmp_path / "keyless")
+    writer.add_file("pki/ca.crt", b"another")
+    writer.finish(replace(Reader(backup).header, entries=0))
+    with pytest.raises(LabError, match=r"the backup lacks ca\.key"):
+        archiving.restore(tmp_path / "keyless", "new", force=True, say=print)
+    assert {path.name: path.read_bytes() for path in pki.iterdir()} == before

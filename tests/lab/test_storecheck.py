@@ -83,14 +83,14 @@ def test_a_damaged_file_is_said_at_once_with_the_way_back_that_works(
     (copy,) = storecheck.copies(folder)
     assert str(folder.store) in str(raised.value)
     assert f"`homeostat restore --name demo --force {copy}`" in str(raised.value)
-    found, _ = archiving.restore(copy, "demo", force=True)
+    found, _ = archiving.restore(copy, "demo", force=True, say=print)
     assert found.entries == OBJECTS
     storecheck.before_start(folder, CLUSTER)
 
 
 def test_a_damaged_file_without_a_copy_still_says_what_would_help(folder: Folder) -> None:
     header(folder)
-    with pytest.raises(LabError, match="homeostat restore --force FILE"):
+    with pytest.raises(LabError, match="homeostat restore --name demo --force FILE"):
         storecheck.before_start(folder, CLUSTER)
 
 

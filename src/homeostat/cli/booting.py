@@ -49,7 +49,7 @@ def boot(wish: lab.Wish) -> None:
         cluster = planned.cluster
         if planned.note:
             click.echo(planned.note, err=True)
-        with planned.claim, lab.listen(cluster.api_port) as api:
+        with planned.claim, lab.listen(folder, cluster.api_port) as api:
             if cluster.store == "sqlite":
                 from homeostat.compose import storecheck
 

@@ -33,13 +33,8 @@ def known(name: str) -> Folder:
     """The folder of a cluster that exists. Raises LabError."""
     folder = Folder.of(name)
     if not folder.exists():
-        raise LabError(f"there is no cluster {name!r}; `homeostat up{naming(name)}` makes one")
+        raise LabError(f"there is no cluster {name!r}; `homeostat up{folder.naming}` makes one")
     return folder
-
-
-def naming(name: str) -> str:
-    """What a command needs behind it to be about this cluster: nothing for the one of the default name."""
-    return "" if name == "homeostat" else f" --name {name}"
 
 
 def did_you_mean(word: str, known_words: Iterable[str]) -> str:

@@ -6,7 +6,9 @@ from pathlib import Path
 
 import click
 
-from homeostat.cli.options import name_option, naming
+from homeostat.cli.options import name_option
+from homeostat.cli.progress import Steps
+from homeostat.lab.state import Folder
 
 
 @click.command("restore")
@@ -17,7 +19,7 @@ def command(name: str, file: Path, *, force: bool) -> None:
     """Make a cluster, which must not be running, out of a backup; `homeostat up` boots it then."""
     from homeostat.compose.archiving import restore
 
-    header, cluster = restore(file, name, force=force)
+    header, cluster = restore(file, name, force=force, say=Steps().say)
     came = f"{header.entries} objects of cluster {header.cluster!r} from {header.taken_at}"
     click.echo(f"cluster {name!r}: {came}, with {cluster.control_planes} masters and {cluster.workers} workers")
-    click.echo(f"`homeostat up{naming(name)}` boots it")
+    click.echo(f"`homeostat up{Folder.of(name).naming}` boots it")

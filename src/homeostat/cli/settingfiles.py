@@ -6,8 +6,9 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import orjson
-import yaml
 
+from homeostat.api import yamldocuments
+from homeostat.api.documents import DocumentError
 from homeostat.api.flagcatalogue import CATALOGUE
 from homeostat.api.flags import SettingsError
 
@@ -28,10 +29,10 @@ def _with_content(assignment: str) -> str:
         return assignment
     file = Path(name.strip()).expanduser()
     try:
-        document = yaml.load(file.read_bytes(), Loader=yaml.CSafeLoader)
+        document = yamldocuments.load(file.read_bytes())
     except OSError as error:
         raise SettingsError(f"{flag.path}: cannot read {file}: {error.strerror}") from error
-    except yaml.YAMLError as error:
+    except DocumentError as error:
         raise SettingsError(f"{flag.path}: {file} is no YAML: {error}") from error
     try:
         return f"{path}={orjson.dumps(document).decode()}"

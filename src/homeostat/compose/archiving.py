@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -89,10 +89,13 @@ def store_of(folder: Folder, cluster: Cluster) -> Store:
     return SqliteStore(file)
 
 
-def restore(source: Path, name: str, *, force: bool) -> tuple[Header, Cluster]:
-    """Make cluster `name`, which does not run, out of a backup; the next `up` boots it. Raises LabError."""
+def restore(source: Path, name: str, *, force: bool, say: Callable[[str], None]) -> tuple[Header, Cluster]:
+    """Make cluster `name`, which does not run, out of a backup; the next `up` boots it. `say` gets each step. Raises
+    LabError, and has changed nothing then unless the disk is full or broken."""
     with _explained():
+        say(f"checking the backup {source}")
         found = archive.Reader(source)
+        files = _kept_of(found)
         folder = Folder.of(name)
         with folder.only_one():
             cluster = _plan(found.header, folder, name)
@@ -100,7 +103,8 @@ def restore(source: Path, name: str, *, force: bool) -> tuple[Header, Cluster]:
                 raise LabError(f"cluster {name!r} keeps its objects in memory: nothing can be restored into it")
             if _files_of_store(folder, cluster) and not force:
                 raise LabError(f"cluster {name!r} has a store already; --force replaces it by the backup's")
-            _write_files(folder, found.files())
+            say(f"replacing what cluster {name!r} holds by {found.header.entries} objects")
+            _write_files(folder, files)
             _empty(folder, cluster)
             _fill(folder, cluster, source, found)
             folder.save(cluster)
@@ -117,15 +121,21 @@ def _plan(header: Header, folder: Folder, name: str) -> Cluster:
         raise LabError(f"the backup's plan is not one that this version knows: {error}") from error
 
 
+def _kept_of(found: archive.Reader) -> dict[str, bytes]:
+    """The backup's keys, by their names in the pki folder. Raises LabError when it lacks one."""
+    files = found.files()
+    for name in KEPT:
+        if f"pki/{name}" not in files:
+            raise LabError(f"the backup lacks {name}; use another one")
+    return {name: files[f"pki/{name}"] for name in KEPT}
+
+
 def _write_files(folder: Folder, files: dict[str, bytes]) -> None:
     private.folder(folder.pki)
     # Certificates of another authority would be taken for good ones.
     for path in folder.pki.iterdir():
         path.unlink()
-    for name in KEPT:
-        content = files.get(f"pki/{name}")
-        if content is None:
-            raise LabError(f"the backup lacks {name}; use another one")
+    for name, content in files.items():
         replace_file(folder.pki / name, content, mode=0o644 if name.endswith(".crt") else 0o600)
 
 

@@ -137,9 +137,8 @@ def _way_back(folder: Folder) -> str:
     for copy in copies(folder):
         with suppress(ArchiveError):
             header = archive.Reader(copy).header
-            name = "" if folder.name == "homeostat" else f" --name {folder.name}"
             return (
-                f"\n`homeostat restore{name} --force {copy}` goes back to the copy from before an earlier start"
-                f" ({header.entries} objects, {header.taken_at}); then `homeostat up{name}`"
+                f"\n`homeostat restore{folder.naming} --force {copy}` goes back to the copy from before an earlier"
+                f" start ({header.entries} objects, {header.taken_at}); then `homeostat up{folder.naming}`"
             )
-    return "\n`homeostat restore --force FILE` goes back to a backup, where there is one"
+    return f"\n`homeostat restore{folder.naming} --force FILE` goes back to a backup, where there is one"

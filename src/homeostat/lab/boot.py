@@ -174,13 +174,16 @@ def _listen(port: int, *, host: str = API_HOST) -> socket.socket:
     return sock
 
 
-def listen(port: int) -> socket.socket:
+def listen(folder: Folder, port: int) -> socket.socket:
     """The API's listening socket. Raises LabError when the port is taken."""
     try:
         return _listen(port)
     except OSError as error:
         if error.errno == errno.EADDRINUSE:
-            raise LabError(f"port {port} is in use by another program; choose one with --api-port") from error
+            text = (
+                f"port {port}, where the API of cluster {folder.name!r} is, is in use by another program or cluster; "
+            )
+            raise LabError(f"{text}`homeostat up{folder.naming} --api-port PORT` takes another one") from error
         raise LabError(f"cannot listen on {API_HOST}:{port}: {error.strerror}") from error
 
 

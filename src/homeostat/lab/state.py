@@ -77,6 +77,11 @@ class Folder:
         return self.path / "kubeconfig"
 
     @property
+    def naming(self) -> str:
+        """What a command needs behind it to be about this cluster: nothing for the one of the default name."""
+        return "" if self.name == "homeostat" else f" --name {self.name}"
+
+    @property
     def previous_context(self) -> Path:
         """The name of the kubectl context that was current before this cluster's."""
         return self.path / "previous-context"
