@@ -28,16 +28,28 @@ install() {
         chmod 755 "$quiet/$name"
     done
     set -- --no-install-recommends -o "DPkg::Path=$quiet:/usr/local/sbin:/usr/sbin:/usr/bin:/sbin:/bin" "$@"
-    step "Installing$missing_packages (for container mode)" packages "$@"
+    step "Installing$wanted_packages (for container mode)" packages "$@"
+}
+
+# The busybox image is made of the machine's busybox. The shell of Debian's static one runs its own `wget`, which crashes
+# with -T; the image's own is found by that of the package `busybox`. Container mode works with either: so the static
+# package is replaced by apt, which takes one for the other, and only one try is made for each virtual environment.
+better() {
+    if [ -e "$VENV/busybox-tried" ] || ! dpkg -s busybox-static >/dev/null 2>&1; then
+        return
+    fi
+    : >"$VENV/busybox-tried"
+    printf ' busybox'
 }
 
 missing_packages=$(missing)
-[ -n "$missing_packages" ] || exit 0
 if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
+    wanted_packages=$missing_packages$(better)
+    [ -n "$wanted_packages" ] || exit 0
     # shellcheck disable=SC2086
-    install $missing_packages || true
+    install $wanted_packages || true
     missing_packages=$(missing)
-    [ -n "$missing_packages" ] || exit 0
 fi
+[ -n "$missing_packages" ] || exit 0
 echo "container mode needs:$missing_packages (on Debian: sudo apt-get install$missing_packages); without, pods are plain processes" >&2
 exit 1

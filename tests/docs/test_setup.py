@@ -7,6 +7,7 @@ import json
 import os
 import platform
 import pty
+import re
 import subprocess
 import tarfile
 import termios
@@ -178,6 +179,28 @@ def test_an_apt_failure_of_the_container_setup_can_be_read_and_is_retried(tmp_pa
         assert done.returncode == 1
         assert "E: Could not get lock" in done.stderr and "with exit code 100" in done.stderr
         assert "container mode needs: containerd" in done.stderr and "without, pods are plain processes" in done.stderr
+
+
+def test_the_static_busybox_gives_way_to_debians_other_one_with_one_try(tmp_path: Path) -> None:
+    """Its shell runs its own `wget`, which crashes with -T; all else of container mode works with it."""
+    tools = tmp_path / "bin"
+    wanted = re.findall(r"([\w/-]+):[\w-]+", (TOOLS / "setup-containers.sh").read_text())
+    for name in wanted:
+        if "/" not in name:
+            program(tools / name, "exit 0")
+    program(tools / "id", "echo 0")
+    program(tools / "dpkg", 'echo "$@" | grep -qx -- "-s busybox-static"')
+    program(tools / "apt-get", f'echo "$@" >>{tmp_path}/asked; exit 100')
+    environment = {"PATH": f"{tools}:/usr/bin:/bin", "VENV": str(tmp_path / "venv")}
+    script = (TOOLS / "setup-containers.sh").read_text().replace("/usr/lib/cni/bridge", "ip")
+    (tmp_path / "setup-containers.sh").write_text(script)
+    (tmp_path / "steps.sh").write_text((TOOLS / "steps.sh").read_text())
+    for _ in range(2):
+        words = ["sh", str(tmp_path / "setup-containers.sh")]
+        done = subprocess.run(words, env=environment, capture_output=True, text=True, timeout=60, check=False)
+        assert done.returncode == 0, done.stderr
+    asked = (tmp_path / "asked").read_text().splitlines()
+    assert [line.split()[-1] for line in asked if "install" in line] == ["busybox"]
 
 
 def test_a_failed_step_of_the_machine_neither_ends_make_nor_is_stamped(tmp_path: Path) -> None:
