@@ -13,16 +13,19 @@ from homeostat.apiserver.settings import Settings as ServerSettings
 from homeostat.client.direct import ask_through
 from homeostat.compose.kubelets import Kubelets
 from homeostat.compose.place import Place
-from homeostat.kit import clock
+from homeostat.compose.storeless import Storeless
+from homeostat.kit import clock, tasks
 from homeostat.kit.log import logger
 from homeostat.lab import certificates
 from homeostat.lab.nodes import layout
 from homeostat.store.contract import Store, Unavailable
 from homeostat.store.memory import MemoryStore
 from homeostat.store.sqlite import SqliteStore
-from homeostat.wire.server import serve
+from homeostat.wire.server import Server, serve
 
 _STORE_RETRY_SECONDS = 0.5
+# A store that boots as well is there within this time, and clients wait for it. Later they get an answer.
+_STORE_PATIENCE_SECONDS = 15.0
 _log = logger("apiserver")
 
 
@@ -30,23 +33,29 @@ async def run(place: Place, stop: asyncio.Event) -> None:
     """Serve the API on the node's address until told to stop."""
     node = place.here()
     store = _store(place)
-    if place.cluster.store == "etcd":
-        from homeostat.compose import restoring
+    front = Storeless()
 
-        await restoring.finish(place, stop)
-    await _open(store, stop)
-    if stop.is_set():
-        return
-    server = ApiServer(store, settings=_server_settings(place.settings), parts=build_edge(_edge_config(place)))
-    await server.start()
-    tls = certificates.server_context(place.folder.pki, f"apiserver-{node.name}")
-    # On a host of its own it answers on all addresses.
-    host = "0.0.0.0" if place.cluster.contained else node.address
-    edge = await serve(server.handle, host=host, port=place.cluster.api_server_port, tls=tls, bodies_on_demand=True)
-    await stop.wait()
-    await edge.close()
-    await server.stop()
-    await store.close()
+    async def listen() -> Server:
+        tls = certificates.server_context(place.folder.pki, f"apiserver-{node.name}")
+        # On a host of its own it answers on all addresses.
+        host = "0.0.0.0" if place.cluster.contained else node.address
+        return await serve(front.handle, host=host, port=place.cluster.api_server_port, tls=tls, bodies_on_demand=True)
+
+    opening = tasks.spawn(_open(place, store, stop), name="apiserver/store")
+    await asyncio.wait((opening,), timeout=_STORE_PATIENCE_SECONDS)
+    edge = None if opening.done() else await listen()
+    await opening
+    if not stop.is_set():
+        server = ApiServer(store, settings=_server_settings(place.settings), parts=build_edge(_edge_config(place)))
+        await server.start()
+        front.server = server.handle
+        edge = edge or await listen()
+        await stop.wait()
+        await edge.close()
+        await server.stop()
+        await store.close()
+    elif edge is not None:
+        await edge.close()
 
 
 def _store(place: Place) -> Store:
@@ -62,8 +71,12 @@ def _store(place: Place) -> Store:
     return SqliteStore(place.folder.store)
 
 
-async def _open(store: Store, stop: asyncio.Event) -> None:
+async def _open(place: Place, store: Store, stop: asyncio.Event) -> None:
     """Open the store. One that has no quorum yet is waited for: its members may be booting as well."""
+    if place.cluster.store == "etcd":
+        from homeostat.compose import restoring
+
+        await restoring.finish(place, stop)
     while not stop.is_set():
         try:
             await store.start()

@@ -14,7 +14,7 @@ from homeostat.compose.place import Place
 from homeostat.kit.log import logger
 from homeostat.lab import certificates, manifests
 from homeostat.lab.certificates import Identity
-from homeostat.wire.fields import json_response
+from homeostat.wire.fields import error_response
 from homeostat.wire.message import Request, Response
 from homeostat.wire.server import serve
 
@@ -48,4 +48,4 @@ async def _answer(request: Request) -> Response:
             raise errors.path_not_found()
         return await _health.handle(request)
     except errors.ApiError as error:
-        return json_response(error.code, error.status())
+        return error_response(error)
