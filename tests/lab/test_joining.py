@@ -116,6 +116,8 @@ def elsewhere() -> Iterator[tuple[str, str, str]]:
             subprocess.run(command, check=True, timeout=30)
         yield name, ours, theirs
     finally:
+        # The kernel removes a namespace's cables in its own time: the next test would find this one's still there.
+        subprocess.run(["ip", "link", "del", here], check=False, timeout=30)
         subprocess.run(["ip", "netns", "del", name], check=False, timeout=30)
 
 

@@ -50,12 +50,13 @@ def boot(wish: lab.Wish) -> None:
         if planned.note:
             click.echo(planned.note, err=True)
         with planned.claim, lab.listen(folder, cluster.api_port) as api:
+            click.echo("preparing certificates, images and the nodes' files")
+            lab.prepare(folder, cluster)
             if cluster.store == "sqlite":
+                # After `prepare`, which has made sure that the disk has room for a copy.
                 from homeostat.compose import storecheck
 
                 storecheck.before_start(folder, cluster)
-            click.echo("preparing certificates, images and the nodes' files")
-            lab.prepare(folder, cluster)
             # Between the fork and `try` nobody would end the supervisor: a signal waits until then.
             signal.pthread_sigmask(signal.SIG_BLOCK, _ENDING)
             supervisor = lab.daemonize(folder, planned, _load, lock=lock, api=api)

@@ -119,7 +119,8 @@ def _copy(folder: Folder, cluster: Cluster, connection: sqlite3.Connection) -> N
         finally:
             writer.discard()
     except (OSError, ArchiveError, TimeoutError) as error:
-        _log.warning("no copy of the store was made before the start: %s", error)
+        why = getattr(error, "strerror", None) or error
+        _log.warning("no copy of the store was made before the start: %s", why)
     for old in copies(folder)[COPIES_MAX:]:
         old.unlink(missing_ok=True)
 
