@@ -26,6 +26,7 @@ from homeostat.api.errors import ApiError
 from homeostat.api.kinds import CONFIGMAP, DEPLOYMENT, NAMESPACE, NODE
 from homeostat.client.contract import Client
 from homeostat.drill.probe import Probe
+from homeostat.lab.state import LabError
 
 _WRITERS, _WATCHERS = 6, 24
 _NAMESPACES = ("torture-a", "torture-b", "torture-c")
@@ -122,7 +123,15 @@ class Run:
     async def _begin(self) -> None:
         for name in _NAMESPACES:
             obj = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
-            await self._client.create(NAMESPACE, obj)
+            try:
+                await self._client.create(NAMESPACE, obj)
+            except ApiError as error:
+                if error.code != 409:
+                    raise
+                text = (
+                    f"namespace {name} is there from an earlier run: `kubectl delete namespace {' '.join(_NAMESPACES)}`"
+                )
+                raise LabError(f"{text}, then try again") from error
         await self._client.create(DEPLOYMENT, deployment(_NAMESPACES[0]))
         begin = int((await self._client.list(CONFIGMAP, "default", limit=1)).resource_version)
         for number in range(_WATCHERS):

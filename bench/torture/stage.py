@@ -66,7 +66,11 @@ class Stage:
             argv = enter.words(self._folder, node, ["sh", "-c", fault.script(others)])
             scripts.append(
                 await asyncio.create_subprocess_exec(
-                    *argv, stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.DEVNULL
+                    *argv,
+                    stdin=asyncio.subprocess.DEVNULL,
+                    stdout=asyncio.subprocess.DEVNULL,
+                    # Ctrl-C goes to all of a terminal's foreground group: it would leave the fault on the node.
+                    start_new_session=True,
                 )
             )
         yield
