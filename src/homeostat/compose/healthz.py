@@ -24,7 +24,7 @@ _health = Health({}, {})
 
 @asynccontextmanager
 async def serving(place: Place, component: str, identity: Identity) -> AsyncIterator[None]:
-    """Answer while the body runs. Whoever probes checks no certificate, so the component shows that of its identity.
+    """Answer while the body runs. Probes check no certificate, so the component shows that of its identity.
 
     A port that is taken is logged: the component works without, until its probe has failed often enough.
     """

@@ -1,6 +1,6 @@
 """How an API server reaches the agents of nodes: over TLS, each known by its node's name.
 
-A Node's address is what its agent writes. Whoever answers there shows a certificate for the node's *name*, which only
+A Node's address is what its agent writes. What answers there shows a certificate for the node's *name*, which only
 that node has: an agent that writes another machine's address, or an API server's, gains no connection to it.
 """
 
@@ -42,7 +42,7 @@ class Kubelets:
             self._retire(known[1])
             known = None
         made = known or (url, HttpTransport([url], tls=self._tls, server_name=name))
-        # The one used last stands last.
+        # The one used last is last.
         self._transports[name] = made
         if len(self._transports) > _NODES_MAX:
             self._retire(self._transports.pop(next(iter(self._transports)))[1])

@@ -1,6 +1,6 @@
 """Listening sockets on the host's loopback for a process that lives in the lab's own network.
 
-A socket belongs to the network in which it was made, whoever uses it. So a small process is forked before the
+A socket belongs to the network in which it was made, whichever process uses it. So a small process is forked before the
 supervisor enters the lab's namespaces; it stays on the host, binds ports of 127.0.0.1 when asked to, and hands the
 sockets over. It serves no connection itself, and it ends when nobody holds its channel any more.
 """

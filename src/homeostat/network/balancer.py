@@ -1,7 +1,7 @@
 """Which backend gets the next connection: round robin, or the client's former one under session affinity. Pure.
 
 A backend that did not answer is tried last for some seconds: its node may have lost its power, and the API learns that
-much later than whoever has just waited for it.
+much later than a client that has just waited for it.
 """
 
 from __future__ import annotations

@@ -43,7 +43,7 @@ class ImagePuller:
         most = 1 if serial else config.number("max-parallel-image-pulls") or _PULLS_MAX
         self._turn = asyncio.Semaphore(most)
         self._backoffs: dict[tuple[str, str], tuple[CrashBackoff, str]] = {}
-        # The ends of the waits that an event has told of.
+        # The ends of the waits that have had their event.
         self._waits: dict[tuple[str, str], float] = {}
 
     async def bring(self, pod: Obj, container: Obj) -> str:

@@ -70,13 +70,13 @@ def weight(cpu_shares: int) -> int:
 
 def container_resources(pod: Obj, container: Obj, memory_capacity: int) -> Resources:
     """One container's limits; `memory_capacity` is the node's, in bytes."""
-    told = amount(container)
-    limit = quota(told.cpu_limit or 0)
+    wanted = amount(container)
+    limit = quota(wanted.cpu_limit or 0)
     return Resources(
-        cpu_shares=shares(told.cpu_request or 0),
+        cpu_shares=shares(wanted.cpu_request or 0),
         cpu_quota=limit,
         cpu_period=PERIOD_MICROSECONDS if limit else 0,
-        memory_limit_bytes=told.memory_limit or 0,
+        memory_limit_bytes=wanted.memory_limit or 0,
         oom_score_adj=oom_score_adj(pod, container, memory_capacity),
     )
 
@@ -117,21 +117,21 @@ def pod_amount(pod: Obj) -> Amount:
     overhead = spec.spec(pod).get("overhead") or {}
     extra = amount({"resources": {"requests": overhead, "limits": overhead}})
     whole = podresources.total(
-        [_told(amount(container)) for container in spec.mains(pod)],
-        [(spec.is_sidecar(container), _told(amount(container))) for container in spec.inits(pod)],
-        _told(extra),
+        [_given(amount(container)) for container in spec.mains(pod)],
+        [(spec.is_sidecar(container), _given(amount(container))) for container in spec.inits(pod)],
+        _given(extra),
     )
     everyone = [amount(container) for container in spec.all_containers(pod)]
     return Amount(
         whole.get("cpu_request", 0),
-        whole.get("cpu_limit", 0) if all(told.cpu_limit for told in everyone) else None,
+        whole.get("cpu_limit", 0) if all(each.cpu_limit for each in everyone) else None,
         whole.get("memory_request", 0),
-        whole.get("memory_limit", 0) if all(told.memory_limit for told in everyone) else None,
+        whole.get("memory_limit", 0) if all(each.memory_limit for each in everyone) else None,
     )
 
 
-def _told(said: Amount) -> dict[str, int]:
-    return {name: value for name, value in asdict(said).items() if value is not None}
+def _given(found: Amount) -> dict[str, int]:
+    return {name: value for name, value in asdict(found).items() if value is not None}
 
 
 def pod_resources(pod: Obj) -> Resources:
@@ -139,13 +139,13 @@ def pod_resources(pod: Obj) -> Resources:
     quality = (pod.get("status") or {}).get("qosClass") or qos_class(pod)
     if quality == "BestEffort":
         return Resources(cpu_shares=SHARES_MIN)
-    told = pod_amount(pod)
-    limit = quota(told.cpu_limit or 0)
+    wanted = pod_amount(pod)
+    limit = quota(wanted.cpu_limit or 0)
     return Resources(
-        cpu_shares=shares(told.cpu_request or 0),
+        cpu_shares=shares(wanted.cpu_request or 0),
         cpu_quota=limit,
         cpu_period=PERIOD_MICROSECONDS if limit else 0,
-        memory_limit_bytes=told.memory_limit or 0,
+        memory_limit_bytes=wanted.memory_limit or 0,
     )
 
 
