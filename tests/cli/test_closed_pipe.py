@@ -5,6 +5,9 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from pathlib import Path
+
+import pytest
 
 
 def run(program: str) -> subprocess.CompletedProcess[str]:
@@ -28,4 +31,14 @@ def test_a_start_goes_on_when_nobody_reads_its_progress():
         "import sys; from homeostat.cli.progress import PlainProgress; shown = PlainProgress(0.0); "
         "shown.step('API', 'boots'); shown.reached('node a', 'Ready'); sys.stderr.write('went on')"
     )
-    assert done.stderr.startswith("went on")
+    assert (done.returncode, done.stderr) == (0, "went on")
+
+
+def test_up_boots_the_cluster_when_nobody_reads_what_it_prints(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    done = run(
+        "import sys; from homeostat.cli import booting; from homeostat.lab import boot as lab; "
+        "lab.daemonize = lambda *_, **__: sys.exit(7); "
+        "booting.boot(lab.Wish('one', control_planes=1, workers=0, runtime='simulated'))"
+    )
+    assert (done.returncode, done.stderr) == (7, "")

@@ -16,7 +16,7 @@ from homeostat.api import meta
 from homeostat.api.errors import ApiError
 from homeostat.api.kinds import NODE, SERVICE
 from homeostat.cli.connect import administering
-from homeostat.cli.progress import Progress, progress
+from homeostat.cli.progress import Progress, print_line, progress
 from homeostat.cli.status import published_rows, service_lines
 from homeostat.client.contract import Client
 from homeostat.kit import clock, tasks
@@ -50,7 +50,7 @@ def boot(wish: lab.Wish) -> None:
         if planned.note:
             click.echo(planned.note, err=True)
         with planned.claim, lab.listen(folder, cluster.api_port) as api:
-            click.echo("preparing certificates, images and the nodes' files")
+            print_line("preparing certificates, images and the nodes' files")
             lab.prepare(folder, cluster)
             if cluster.store == "sqlite":
                 # After `prepare`, which has made sure that the disk has room for a copy.
@@ -71,9 +71,9 @@ def boot(wish: lab.Wish) -> None:
     shown.close()
     lab.join_kubectl(folder)
     took = clock.monotonic() - began
-    click.echo(f"cluster {cluster.name!r} is up after {took:.1f} s; kubectl uses the context {cluster.context!r}")
+    print_line(f"cluster {cluster.name!r} is up after {took:.1f} s; kubectl uses the context {cluster.context!r}")
     for line in service_lines(published_rows(folder, awaited=services)):
-        click.echo(line)
+        print_line(line)
 
 
 def _load(sockets: dict[str, socket.socket]) -> Rooms:

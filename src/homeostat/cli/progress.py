@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterable
-from contextlib import suppress
 from typing import TYPE_CHECKING, Protocol
 
 import click
@@ -15,6 +15,17 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 _FIRST = "starting"
+
+
+def print_line(text: str) -> None:
+    """Print a line of a command that goes on when its reader has gone (`| head`)."""
+    try:
+        click.echo(text)
+    except BrokenPipeError:
+        # What is still in the buffer would fail again at the end, and with it the command.
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, sys.stdout.fileno())
+        os.close(nowhere)
 
 
 class Progress(Protocol):
@@ -60,9 +71,7 @@ class PlainProgress:
         """Nothing to do."""
 
     def _print(self, component: str, text: str) -> None:
-        # A reader that has gone (`| head`) does not stop the start.
-        with suppress(BrokenPipeError):
-            click.echo(f"{clock.monotonic() - self._began:6.2f} s  {component} {text}")
+        print_line(f"{clock.monotonic() - self._began:6.2f} s  {component} {text}")
 
 
 class LiveProgress:
@@ -118,5 +127,4 @@ class Steps:
 
     def say(self, text: str) -> None:
         """The command does this now."""
-        with suppress(BrokenPipeError):
-            click.echo(f"{clock.monotonic() - self._began:6.2f} s  {text}")
+        print_line(f"{clock.monotonic() - self._began:6.2f} s  {text}")
