@@ -6,6 +6,12 @@ import base64
 import json
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from homeostat.api import kinds
+from homeostat.apiserver import selection
+from homeostat.apiserver.items import Item
 
 CORE = "/api/v1/namespaces/default"
 APPS = "/apis/apps/v1/namespaces/default"
@@ -401,3 +407,27 @@ def test_a_status_leaves_the_generation_and_the_spec_leaves_the_status(story):
         assert (told["spec"]["replicas"], told["status"]["replicas"], told["metadata"]["generation"]) == (9, 4, 2)
 
     story(scenario)
+
+
+TEXTS = st.sampled_from(("", "a", "b"))
+TERMS = st.sampled_from(("metadata.name=a", "metadata.name!=a", "spec.nodeName=b", "status.phase!=b"))
+LABELS = st.sampled_from(("x=a", "x!=a", "y=b", "x in (a,b)", "!y", "y"))
+
+
+@settings(deadline=None)
+@given(
+    TEXTS,
+    st.lists(TERMS, max_size=2),
+    st.lists(LABELS, max_size=2),
+    st.lists(st.tuples(TEXTS, st.sampled_from("ab"), TEXTS, TEXTS, TEXTS), max_size=6),
+)
+def test_one_object_is_selected_as_in_a_list(namespace, terms, labels, found):
+    query = {"fieldSelector": ",".join(terms), "labelSelector": ",".join(labels)}
+    chosen = selection.parse(kinds.POD, namespace, query)
+    items: list[Item] = []
+    for place, name, label, other, field in found:
+        item = Item(f"{place}/{name}", 1, b"{}", b"{}")
+        item.labels = {key: value for key, value in (("x", label), ("y", other)) if value}
+        item.fields = {"spec.nodeName": field, "status.phase": field}
+        items.append(item)
+    assert chosen.select(items) == [item for item in items if chosen.selects(item)]

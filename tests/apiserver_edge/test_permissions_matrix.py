@@ -51,6 +51,9 @@ async def status(w: World, method: str, path: str, body=None, *, user: User = AN
         (rule("list", "pods"), "GET", "/api/v1/pods", None, True),
         (rule("list", "pods"), "GET", f"{PODS}?watch=true&timeoutSeconds=1", None, False),
         (rule("watch", "pods"), "GET", f"{PODS}?watch=true&timeoutSeconds=1", None, True),
+        # Of one object, `watch` means nothing: such a request is a get.
+        (rule("watch", "pods"), "GET", f"{PODS}/web?watch=true&timeoutSeconds=1", None, False),
+        (rule("get", "pods"), "GET", f"{PODS}/web?watch=true&timeoutSeconds=1", None, True),
         (rule("create", "configmaps"), "POST", MAPS, {"metadata": {"name": "n"}}, True),
         (rule("update patch", "configmaps"), "POST", MAPS, {"metadata": {"name": "n"}}, False),
         (rule("update", "configmaps"), "PUT", f"{MAPS}/m", {"metadata": {"name": "m"}}, True),

@@ -176,7 +176,7 @@ class Reads:
                 page = await self._store.list(prefix, revision=revision, limit=limit, after=start)
                 for place, entry in enumerate(page.entries):
                     item = make(entry.key[len(hub.prefix) :], entry.value, entry.revision)
-                    if not selected.select([item]):
+                    if not selected.selects(item):
                         continue
                     found.append(item)
                     left = len(page.entries) - place - 1 + page.remaining

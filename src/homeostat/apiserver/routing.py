@@ -142,7 +142,7 @@ def _resolve(method: str, path: str, watch: bool) -> RequestInfo:  # noqa: FBT00
     name = rest[1] if len(rest) > 1 else ""
     kind = kinds.by_resource(group, version, rest[0])
     return RequestInfo(
-        verb=_verb(method, name, watch=watch and not proxied),
+        verb=_verb(method, name, watch=watch),
         path=path,
         is_resource=True,
         group=group,
@@ -167,7 +167,8 @@ def _is_at_home(kind: Kind, name: str, *, inside: bool) -> bool:
 
 def _verb(method: str, name: str, *, watch: bool) -> str:
     if method in ("GET", "HEAD"):
-        return "get" if name and not watch else "watch" if watch else "list"
+        # Of one object a `watch` in the query means nothing, as to kube-apiserver (request/requestinfo.go).
+        return "get" if name else "watch" if watch else "list"
     if method == "DELETE":
         return "delete" if name else "deletecollection"
     return _VERBS.get(method, method.lower())

@@ -1,6 +1,7 @@
 """What a list or a watch selects (a namespace, label and field selectors), and the only place that decides it.
 
-`Selection.select` decides for objects, `Selection.see` for changes, which it judges by `select`. A list and the state
+`Selection.select` decides for objects and `Selection.selects` for one, the same, `Selection.see` for changes, which it
+judges by `selects`. A list and the state
 that a watch begins with, changes from the store's history, from the hub's window and live ones all go through them. An
 index (keys of a namespace, watchers by node name) saves looking at what cannot be selected; it never decides.
 """
@@ -48,6 +49,18 @@ class Selection:
         # Everything in the namespace is selected, so that keys may be counted in place of objects.
         self.only_namespace = labels.everything and not fields
 
+    def selects(self, item: Item) -> bool:
+        """Whether one object is selected: `select` of a list of it, which for one costs more than the decision."""
+        if (namespace := self.namespace) and item.namespace != namespace:
+            return False
+        for path, value, negated in self._fields:
+            if (item.field(path) == value) is negated:
+                return False
+        for key, value in self._equal:
+            if item.labels.get(key) != value:
+                return False
+        return (matches := self._others) is None or matches(item.labels)
+
     def select(self, items: list[Item]) -> list[Item]:
         """Those of `items` that are selected, in their order. `items` itself when that is all of them."""
         if namespace := self.namespace:
@@ -67,8 +80,8 @@ class Selection:
         revision of the change. `plain` is `change.line()`, for callers that have it.
         """
         old = change.old
-        before = old is not None and self.select([old])
-        after = not change.deleted and self.select([change.item])
+        before = old is not None and self.selects(old)
+        after = not change.deleted and self.selects(change.item)
         if after:
             event_type, item = MODIFIED if before else ADDED, change.item
         elif before:
@@ -81,11 +94,9 @@ class Selection:
         return Seen(event_type, item, line(event_type, item.data))
 
 
-def parse(kind: Kind, namespace: str, query: Mapping[str, str], *, name: str = "") -> Selection:
-    """The selection of a request, of one object by `name`. Raises 400 for what cannot be parsed or is not supported."""
+def parse(kind: Kind, namespace: str, query: Mapping[str, str]) -> Selection:
+    """The selection of a request. Raises 400 for what cannot be parsed or is not supported."""
     labels = selectors.parse(query.get("labelSelector", ""))
     terms = fieldselectors.parse(query.get("fieldSelector", ""), kind).terms
     fields = tuple((term.path, term.value, term.negated) for term in terms)
-    if name:
-        fields = (*fields, ("metadata.name", name, False))
     return Selection(namespace, labels, fields)

@@ -241,7 +241,7 @@ class Watchers:
                         rouse(watcher)
 
     def _places(self, change: Change) -> list[_Place]:
-        """Where all those stand whose selection may see the change."""
+        """Where the index has the selections that may see the change."""
         item = change.item
         places = [self._all] if self._all else []
         if self._by_namespace and (place := self._by_namespace.get(item.namespace)):

@@ -81,7 +81,7 @@ class Watches:
 
     def _plan(self, request: Request, info: RequestInfo, kind: Kind) -> _Plan:
         namespace = info.namespace if kind.namespaced else ""
-        selected = selection.parse(kind, namespace, request.query, name=info.name)
+        selected = selection.parse(kind, namespace, request.query)
         revision = revision_param(request)
         initial = _initial_events(request)
         form = self._forms.of(request, kind)
