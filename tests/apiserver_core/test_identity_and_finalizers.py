@@ -120,8 +120,8 @@ def test_labels_and_annotations_are_replaced_by_an_update_and_merged_by_a_patch(
         ({"metadata": {"uid": "00000000-0000-0000-0000-000000000000"}}, 409),
         ({"metadata": {"name": "other"}}, 400),
         ({"metadata": {"namespace": "other"}}, 400),
-        ({"kind": "Secret"}, 400),
-        ({"apiVersion": "v2"}, 400),
+        ({"kind": "Secret"}, 422),
+        ({"apiVersion": "v2"}, 422),
     ],
 )
 def test_a_patch_that_makes_it_another_object_is_refused(story, patch, status):

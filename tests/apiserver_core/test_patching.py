@@ -36,11 +36,12 @@ def test_each_type_changes_the_object_its_own_way(story):
     [
         (b"{", MERGE, 400),
         ([1], MERGE, 400),
-        ({"metadata": {"labels": {"x": 7}}}, MERGE, 400),
+        ({"metadata": {"labels": {"x": 7}}}, MERGE, 422),
         ({"metadata": {"name": "b"}}, MERGE, 400),
-        ({"kind": "Secret"}, MERGE, 400),
+        ({"kind": "Secret"}, MERGE, 422),
+        ({"kind": 7}, MERGE, 422),
         ([{"op": "test", "path": "/data", "value": 1}], JSON_PATCH, 422),
-        ([{"op": "replace", "path": "/metadata", "value": []}], JSON_PATCH, 400),
+        ([{"op": "replace", "path": "/metadata", "value": []}], JSON_PATCH, 422),
         ([{"op": "remove", "path": ""}], JSON_PATCH, 422),
         ({"metadata": {"name": "a"}}, "application/apply-patch+yaml", 415),
         ({}, "application/json", 415),
@@ -52,6 +53,23 @@ def test_a_patch_that_cannot_be_is_refused_and_changes_nothing(story, patch, med
         answer, error = await api.ask("PATCH", f"{MAPS}/a", patch, media=media)
         assert (answer, error["kind"], error["status"]) == (status, "Status", "Failure")
         assert await api.get(f"{MAPS}/a") == before
+
+    story(scenario)
+
+
+def test_a_patch_that_makes_no_object_of_the_kind_is_invalid_in_kubernetes_words(story):
+    """handlers/patch.go: not the 400 of an update, for the client did not send the object."""
+
+    async def scenario(api):
+        await api.create(MAPS, {"metadata": {"name": "a"}, "data": {"x": "y" * 40_000}})
+        status, error = await api.ask("PATCH", f"{MAPS}/a", {"immutable": "no"}, media=MERGE)
+        assert (status, error["reason"], error["details"]["causes"][0]["field"]) == (422, "Invalid", "patch")
+        assert error["message"].startswith(' "" is invalid: patch: Invalid value: "{')
+        why = "json: cannot unmarshal string into Go struct field ConfigMap.immutable of type bool"
+        assert error["message"].endswith(f": {why}") and len(error["message"]) < 30_000
+        status, error = await api.ask("PATCH", f"{MAPS}/a", {"colour": "red"}, media=MERGE, fieldValidation="Strict")
+        assert (status, error["reason"]) == (422, "Invalid")
+        assert error["message"].endswith(': strict decoding error: unknown field "colour"')
 
     story(scenario)
 

@@ -112,7 +112,7 @@ def test_unknown_fields_of_a_creation(story, how, status, warned):
         (JSON_PATCH, [{"op": "add", "path": "/dta", "value": {"a": "b"}}]),
     ],
 )
-@pytest.mark.parametrize(("how", "status"), [("Strict", 400), ("Warn", 200), ("Ignore", 200)])
+@pytest.mark.parametrize(("how", "status"), [("Strict", 422), ("Warn", 200), ("Ignore", 200)])
 def test_unknown_fields_of_a_patch(story, media, body, how, status):
     async def scenario(api):
         await api.create(MAPS, {"metadata": {"name": "m"}})

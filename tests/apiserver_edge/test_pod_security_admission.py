@@ -13,7 +13,7 @@ import pytest
 from homeostat.api import kinds
 from homeostat.api.podsecurity.configuration import Configuration
 from homeostat.api.podsecurity.levels import LevelVersion, Policy
-from homeostat.apiserver.admission import existing_pods
+from homeostat.apiserver.admission import existing_pods, pod_security
 from homeostat.wire.message import User
 from tests.support.api_edge import ADMIN, World, pod, story
 
@@ -212,6 +212,17 @@ def test_only_an_update_that_changes_what_runs_is_judged():
         assert (await w.call("DELETE", f"{PODS}/x")).status == 200
 
     story(tell)
+
+
+def test_an_update_of_a_seccomp_annotation_is_judged():
+    """Versions of the policies before v1.19 go by the annotations (isSignificantPodUpdate)."""
+    key = "container.seccomp.security.alpha.kubernetes.io/app"
+    old = {"metadata": {"annotations": {}}, "spec": {"containers": [{"name": "app", "image": "a"}]}}
+    new = {"metadata": {"annotations": {key: "unconfined"}}, "spec": {"containers": [{"name": "app", "image": "a"}]}}
+    other = {"metadata": {"annotations": {key + "x": "unconfined"}}, "spec": old["spec"]}
+    assert pod_security._runs_something_new(new, old)
+    assert pod_security._runs_something_new(old, new)
+    assert not pod_security._runs_something_new(other, old)
 
 
 def test_an_ephemeral_container_is_judged():

@@ -14,6 +14,8 @@ from homeostat.api.errors import Cause
 
 # What a validator adds to. Order is that of the checks, as clients see it.
 Causes: TypeAlias = list[Cause]
+# After so many causes an object is not looked at any further: a body has room for a quarter of a million.
+CAUSES_MAX = 1000
 
 
 def show(value: Any) -> str:

@@ -134,7 +134,7 @@ def parse_settings(assignments: Iterable[str]) -> Settings:
     return Settings(given)
 
 
-_TELLING_LETTERS = 4
+_PART_LENGTH_MIN = 4
 _EXAMPLE = "controller-manager.node-monitor-grace-period=8s"
 
 
@@ -154,7 +154,7 @@ def _known(component: str, name: str) -> Flag:
 def _nearest(component: str, name: str) -> str:
     """The path of the flag that a wrong name is most like; empty when it is like none."""
     own = [flag.name for flag in CATALOGUE.values() if flag.component == component]
-    if near := _like(name, own) or (_containing(name, own) if len(name) >= _TELLING_LETTERS else ""):
+    if near := _like(name, own) or (_containing(name, own) if len(name) >= _PART_LENGTH_MIN else ""):
         return f"{component}.{near}"
     return next((flag.path for flag in CATALOGUE.values() if flag.name == name), "")
 

@@ -13,7 +13,8 @@ from typing import Any, TypeAlias
 
 from homeostat.api import scalars
 from homeostat.api.duplicates import PROBLEMS_MAX, duplicate_fields
-from homeostat.api.errors import ApiError, Cause, bad_request
+from homeostat.api.errors import ApiError, Cause
+from homeostat.api.fields import CAUSES_MAX
 from homeostat.api.kinds import Kind, Subresource
 from homeostat.api.remembered import Remembered, text_of
 from homeostat.api.required import may_be_empty, needed_fields
@@ -58,6 +59,14 @@ class _Mismatch(Exception):
         self.box, self.key, self.value = box, key, value
 
 
+class Misshapen(ApiError):
+    """400: an object that cannot be of its kind; `why` is the decoder's reason alone."""
+
+    def __init__(self, message: str, why: str) -> None:
+        super().__init__(400, "BadRequest", message)
+        self.why = why
+
+
 def conform(
     kind: Kind | Subresource, obj: Obj, *, field_validation: str = "Ignore", body: bytes = b"", is_json: bool = False
 ) -> Findings:
@@ -65,7 +74,7 @@ def conform(
 
     `field_validation` is Ignore, Warn or Strict. `body` is the JSON that `obj` was decoded from, for duplicate fields;
     `is_json` says that it came from JSON where there is no one body.
-    Raises ApiError 400 on a value of the wrong type and, in Strict, on unknown and duplicate fields.
+    Raises Misshapen on a value of the wrong type and, in Strict, on unknown and duplicate fields.
     """
     schema = schema_of(kind)
     notes = _Notes(is_json=is_json or bool(body))
@@ -83,12 +92,12 @@ def conform(
         problems += [f'duplicate field "{path}"' for path in doubled]
     if problems and field_validation == "Strict":
         raise _cannot_handle(kind, "strict decoding error: " + ", ".join(problems))
-    required = [Cause("FieldValueRequired", path, "Required value") for path in _paths(obj, notes.missing)]
+    required = [Cause("FieldValueRequired", path, "Required value") for path in _paths(obj, notes.missing[:CAUSES_MAX])]
     return Findings(problems[:PROBLEMS_MAX], required)
 
 
-def _cannot_handle(kind: Kind | Subresource, why: str) -> ApiError:
-    return bad_request(f'{kind.kind} in version "{kind.version}" cannot be handled as a {kind.kind}: {why}')
+def _cannot_handle(kind: Kind | Subresource, why: str) -> Misshapen:
+    return Misshapen(f'{kind.kind} in version "{kind.version}" cannot be handled as a {kind.kind}: {why}', why)
 
 
 # ---- the compiled walk
@@ -254,7 +263,7 @@ def _zero(place: Schema) -> Any:
     return _PYTHON_TYPES[place.type]()
 
 
-# ---- telling where it was
+# ---- where it was
 
 
 _Steps: TypeAlias = tuple[str | int, ...]

@@ -44,7 +44,7 @@ _FLOAT = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?"
 
 @dataclass(slots=True)
 class _Known:
-    """What stands behind an anchor: the value, how many values and how much text it holds, how deep it is."""
+    """What an anchor names: the value, how many values and how much text it holds, how deep it is."""
 
     value: Any
     nodes: int
@@ -79,7 +79,7 @@ def load(text: bytes | str) -> Any:
 
 
 class _Reader:
-    """Makes one document's value from events; counts what it makes, with what aliases stand for."""
+    """Makes one document's value from events; counts what it makes, with what aliases repeat."""
 
     def __init__(self) -> None:
         self._open: list[_Open] = []
@@ -102,7 +102,7 @@ class _Reader:
         while (event := following()).__class__ not in _ENDS:
             if (step := act.get(event.__class__)) is not None:
                 step(event)
-        # Aliases share what they repeat; whoever gets the value changes it in place.
+        # Aliases share what they repeat, and callers change the value in place.
         return orjson.loads(orjson.dumps(self._result)) if self._shared else self._result
 
     def _scalar(self, event: Any) -> None:

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import orjson
+
 from homeostat.api import documents, errors, facts, fields, yamldocuments
 from homeostat.api.kinds import Kind, Subresource, definition_of
 from homeostat.api.schema import schema_of
-from homeostat.api.structural import conform
+from homeostat.api.structural import Misshapen, conform
 from homeostat.api.types import Obj
 from homeostat.apiserver import protobuf
 from homeostat.apiserver.numbers import integer
@@ -23,6 +25,8 @@ _SCHEME = "pkg/api/legacyscheme/scheme.go:30"
 # How much of a body that is no object its refusal quotes.
 _SHOWN_BYTES = 30
 _SHOWN_NAME = 253
+# How much of an object that a patch made its refusal quotes, in characters.
+_SHOWN_PATCHED_MAX = 16 * 1024
 # Versions that are not served any more, whose bodies are still taken.
 _OTHER_VERSIONS = frozenset({("policy/v1beta1", "Eviction"), ("meta.k8s.io/v1", "DeleteOptions")})
 _DELETE_OPTIONS = Subresource("", "", "v1", "DeleteOptions")
@@ -97,10 +101,17 @@ def _odd_head(obj: Obj) -> str:
 
 
 def patched(obj: Obj, kind: Kind | Subresource) -> Obj:
-    """What a patch made, as an object of `kind`. Raises 400."""
+    """What a patch made, as an object of `kind`. Raises 400 (Misshapen where it is of none, or of another one)."""
     if why := _odd_head(obj):
-        raise errors.bad_request(why)
+        raise Misshapen(why, f"{_NO_KIND}; json parse error: {why}")
     return identify(obj, kind)
+
+
+def bad_patch(obj: Obj, error: Misshapen) -> errors.ApiError:
+    """422 for a patch that made `obj`, which cannot be of its kind (handlers/patch.go, applyPatchToCurrentObject)."""
+    text = orjson.dumps(obj).decode()
+    shown = text if len(text) <= _SHOWN_PATCHED_MAX else f"{text[:_SHOWN_PATCHED_MAX]}..."
+    return errors.invalid("", "", "", [fields.invalid("patch", shown, error.why)])
 
 
 def unrecognized(kind: str, why: str, body: bytes) -> errors.ApiError:
@@ -132,7 +143,7 @@ def _is_same(name: str, api_version: str, kind: Kind | Subresource) -> bool:
     return (api_version, name) in _OTHER_VERSIONS or facts.definition_named(api_version, name) == definition_of(kind)
 
 
-def _cannot_handle(name: str, api_version: str, wanted: str, group: str) -> errors.ApiError:
+def _cannot_handle(name: str, api_version: str, wanted: str, group: str) -> Misshapen:
     """400 for an object of another kind, or of one that does not exist."""
     known = facts.definition_named(api_version, name)
     name, api_version = name[:_SHOWN_NAME], api_version[:_SHOWN_NAME]
@@ -141,7 +152,7 @@ def _cannot_handle(name: str, api_version: str, wanted: str, group: str) -> erro
         why = f'no kind "{name}" is registered for version "{api_version}" in scheme "{_SCHEME}"'
     else:
         why = f"converting ({version}.{name}) to ({(group or 'core').partition('.')[0]}.{wanted}): unknown conversion"
-    return errors.bad_request(f'{name} in version "{version}" cannot be handled as a {wanted}: {why}')
+    return Misshapen(f'{name} in version "{version}" cannot be handled as a {wanted}: {why}', why)
 
 
 def place(obj: Obj, kind: Kind, namespace: str, name: str) -> None:

@@ -2,7 +2,7 @@
 
 The user is the authenticated one, always. What the cause header says counts only from the cluster's own components, and
 of those only what each can know: a controller manager speaks for its loops, a scheduler for itself, a node's agent for
-its node. A write of anybody else is caused by that user. Sizes are bounded whoever writes.
+its node. A write of anybody else is caused by that user. Sizes are bounded for every writer.
 """
 
 from __future__ import annotations

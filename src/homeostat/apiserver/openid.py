@@ -40,7 +40,7 @@ def paths(issuer: TokenIssuer) -> Mapping[str, SubresourceHandler]:
         if document is None:
             raise errors.path_not_found()
         if request.method not in ("GET", "HEAD"):
-            raise errors.ApiError(405, "MethodNotAllowed", "the server does not allow this method on the resource")
+            raise errors.method_not_allowed()
         response = document.respond(request)
         response.headers["cache-control"] = _CACHED
         return response

@@ -6,6 +6,7 @@ from homeostat.api import errors, patch
 from homeostat.api.convert import convert
 from homeostat.api.kinds import POD, Kind, stored_as
 from homeostat.api.schema import schema_of
+from homeostat.api.structural import Misshapen
 from homeostat.api.types import Obj
 from homeostat.apiserver import bodies, causes, lifecycle, rules, unattended, warnings
 from homeostat.apiserver.contract import RequestInfo
@@ -93,8 +94,11 @@ class Verbs:
 
         def change(old: Obj) -> Obj:
             write.warnings.clear()
-            new = bodies.patched(patch.apply(media_type, convert(old, kind), value, schema), kind)
-            new = self._accept(write, new, b"", is_json=True)
+            new = patch.apply(media_type, convert(old, kind), value, schema)
+            try:
+                new = self._accept(write, bodies.patched(new, kind), b"", is_json=True)
+            except Misshapen as error:
+                raise bodies.bad_patch(new, error) from error
             bodies.place(new, kind, write.namespace, write.name)
             return new
 

@@ -95,7 +95,7 @@ def _join(request: Obj, asked: Asked, plan: NodePlan | None, world: World, recor
     else:
         then = (_approved(request, _OTHER[1]),)
         if plan is not None:
-            # Where it is stands written before it gets its identity.
+            # Its addresses are recorded before it gets its identity.
             bound = nodeplan.with_binding(record or nodeplan.first_record(plan, world), name, addresses)
             then = then if bound == record else (_written(bound, record), *then)
     return [IfAllowed(_review(request, _OTHER), then, (Later(_RETRY_SECONDS),))]

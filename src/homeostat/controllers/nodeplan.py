@@ -1,7 +1,7 @@
 """Which names and addresses a node may be known by, and where they are written down. Pure.
 
-What a Node says of itself is never evidence: whoever has a node's key writes it. A node of the cluster's plan has the
-address that the plan gives it. A machine that joined has those that its bootstrap was bound to: they are in the
+What a Node says of itself is never evidence: it is written with the node's own key. A node of the cluster's plan has
+the address that the plan gives it. A machine that joined has those that its bootstrap was bound to: they are in the
 ConfigMap `homeostat-nodes` in kube-system, which is written when a join is approved, and which nodes cannot write.
 Nothing that belongs to an API server, to a Service or to another node is bound.
 """

@@ -23,7 +23,7 @@ class Seen(msgspec.Struct, frozen=True):
 class WriteCause(msgspec.Struct, frozen=True, omit_defaults=True):
     """`loop` is the component and loop (`controller-manager/replicaset`, `kubelet/worker-1`, `user/bob`); `key`
     what it worked on (`namespace/name`); `note` says what it saw in a few words; `seen` the newest objects it
-    reacted to, the most telling first; `instance` which of several that take turns in leading (its lease's holder).
+    reacted to, the most relevant first; `instance` which of several that take turns in leading (its lease's holder).
     `user` is who wrote: the API server fills it in, whatever a client says."""
 
     loop: str

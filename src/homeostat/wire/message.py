@@ -27,7 +27,7 @@ class Request:
     TLS client certificate gave (common name and organisations), None without one. `target` is the request target as
     it came, for those who pass it on; empty in a request made here, unless it is to be sent just so. `decided` is what
     the server that got the request takes it to ask for, once it has decided that. `pending` reads a body that has not
-    come yet: for whoever knows that the client may send one (`take_body`).
+    come yet: for a handler that knows that the client may send one (`take_body`).
     """
 
     method: str

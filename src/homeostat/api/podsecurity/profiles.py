@@ -124,13 +124,18 @@ def _selinux(types: frozenset[str]) -> Judge:
     return judge
 
 
-def _seccomp_annotations(pod: Obj) -> Violation | None:
+def seccomp_annotations(pod: Obj) -> dict[str, str]:
+    """The annotations by which the Pod, or a container of it, asks for a seccomp profile."""
     noted = _annotations(pod)
     keys = {_SECCOMP_ANNOTATION_OF_POD, *(_SECCOMP_ANNOTATION + name for name in names(containers(pod)))}
+    return {key: noted[key] for key in keys.intersection(noted)}
+
+
+def _noted_seccomp(pod: Obj) -> Violation | None:
     bad = sorted(
-        _written(key, noted[key])
-        for key in keys.intersection(noted)
-        if noted[key] not in ("runtime/default", "docker/default") and not noted[key].startswith("localhost/")
+        _written(key, value)
+        for key, value in seccomp_annotations(pod).items()
+        if value not in ("runtime/default", "docker/default") and not value.startswith("localhost/")
     )
     return Violation("seccompProfile", f"forbidden {counted('annotation', bad)} {', '.join(bad)}") if bad else None
 
@@ -183,7 +188,7 @@ CHECKS = (
     Check(
         "seLinuxOptions", BASELINE, (Revision(0, _selinux(_SELINUX_TYPES)), Revision(31, _selinux(_SELINUX_TYPES_31)))
     ),
-    Check(_SECCOMP, BASELINE, (Revision(0, _seccomp_annotations), Revision(19, _seccomp))),
+    Check(_SECCOMP, BASELINE, (Revision(0, _noted_seccomp), Revision(19, _seccomp))),
     Check(
         "seccompProfile_restricted",
         RESTRICTED,

@@ -6,11 +6,14 @@ have passed the structural check and have their defaults. Kinds without an entry
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass
+from typing import Self
 
 from homeostat.api import names
 from homeostat.api.errors import Cause
+from homeostat.api.fields import CAUSES_MAX, Causes
 from homeostat.api.kinds import Kind
 from homeostat.api.types import Obj
 from homeostat.api.validation import (
@@ -91,27 +94,58 @@ def _rules(kind: Kind) -> Rules:
     return _RULES.get((kind.group, kind.kind), _PLAIN)
 
 
+class _Enough(Exception):
+    """More causes than are listed."""
+
+
+class _Mistakes(list[Cause]):
+    """Causes, which end the walk over an object by _Enough when there are CAUSES_MAX of them."""
+
+    def append(self, cause: Cause) -> None:
+        super().append(cause)
+        self._stop_if_full()
+
+    def extend(self, causes: Iterable[Cause]) -> None:
+        super().extend(causes)
+        self._stop_if_full()
+
+    def __iadd__(self, causes: Iterable[Cause]) -> Self:  # type: ignore[misc,override]  # its + gives a plain list
+        self.extend(causes)
+        return self
+
+    def _stop_if_full(self) -> None:
+        if len(self) >= CAUSES_MAX:
+            del self[CAUSES_MAX:]
+            raise _Enough
+
+
 def validate_create(kind: Kind, obj: Obj) -> list[Cause]:
-    """What is wrong with a new object."""
-    rules, out = _rules(kind), list[Cause]()
-    check_metadata(kind, obj, rules.name, out)
-    if rules.object is not None:
-        rules.object(obj, out)
+    """What is wrong with a new object; the first CAUSES_MAX causes."""
+    rules, out = _rules(kind), _Mistakes()
+    with suppress(_Enough):
+        check_metadata(kind, obj, rules.name, out)
+        if rules.object is not None:
+            rules.object(obj, out)
     return out
 
 
 def validate_update(kind: Kind, new: Obj, old: Obj, subresource: str = "") -> list[Cause]:
-    """What is wrong with a change. Of writes to subresources only the metadata is judged, but for `scale` and those
-    that a kind has a rule for."""
-    out = list[Cause]()
+    """What is wrong with a change; the first CAUSES_MAX causes. Of writes to subresources only the metadata is judged,
+    but for `scale` and those that a kind has a rule for."""
+    out = _Mistakes()
+    with suppress(_Enough):
+        _judge_update(kind, new, old, subresource, out)
+    return out
+
+
+def _judge_update(kind: Kind, new: Obj, old: Obj, subresource: str, out: Causes) -> None:
     check_metadata_update(new, old, out)
     rules = _rules(kind)
     if subresource not in ("", "scale"):
         if rules.part is not None:
             rules.part(new, old, subresource, out)
-        return out
+        return
     if rules.object is not None and not rules.whole_update:
         rules.object(new, out)
     if rules.update is not None:
         rules.update(new, old, out)
-    return out

@@ -133,7 +133,7 @@ def check_ip_address(obj: Obj, out: Causes) -> None:
 
 
 def check_ip_address_update(new: Obj, old: Obj, out: Causes) -> None:
-    """An address stays with whoever it is for."""
+    """The object that an address is for does not change."""
     ours, theirs = (new.get("spec") or {}).get("parentRef"), (old.get("spec") or {}).get("parentRef")
     if ours != theirs:
         out.append(invalid("spec.parentRef", ours, "field is immutable"))

@@ -9,7 +9,7 @@ from __future__ import annotations
 from homeostat.api import errors, kinds, meta
 from homeostat.api.errors import Cause
 from homeostat.api.fields import show
-from homeostat.api.podsecurity import templates
+from homeostat.api.podsecurity import profiles, templates
 from homeostat.api.podsecurity.check import Violation
 from homeostat.api.podsecurity.configuration import Configuration
 from homeostat.api.podsecurity.evaluate import details, evaluate
@@ -180,7 +180,10 @@ def _add(attributes: Attributes, warning: str) -> None:
 
 
 def _runs_something_new(new: Obj, old: Obj) -> bool:
-    """Whether an update changes what a Pod runs: of the rest of its spec nothing that counts can be changed."""
+    """Whether an update changes what a Pod runs, or a seccomp annotation, by which old versions of the policies go: of
+    the rest of a Pod nothing that counts can be changed."""
+    if profiles.seccomp_annotations(new) != profiles.seccomp_annotations(old):
+        return True
     after, before = new.get("spec") or {}, old.get("spec") or {}
     for field in ("containers", "initContainers"):
         if _images(after.get(field)) != _images(before.get(field)):

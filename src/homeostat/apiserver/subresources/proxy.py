@@ -164,7 +164,7 @@ def _port_name(service: Obj, place: Place) -> str:
 
 
 def _passed_on(request: Request, uri: str) -> dict[str, str]:
-    """The client's headers for the other side: who it is stays here, which way it came is told."""
+    """The client's headers for the other side: without its credentials, with the way that the request took."""
     kept = {name: text for name, text in request.headers.items() if name not in _HOPS and name not in _OURS}
     if is_upgrade(request):
         kept |= {"connection": "Upgrade", "upgrade": request.headers["upgrade"]}

@@ -9,6 +9,7 @@ from homeostat.api import errors, patch, selectors
 from homeostat.api.errors import Cause
 from homeostat.api.kinds import Subresource
 from homeostat.api.schema import schema_of
+from homeostat.api.structural import Misshapen
 from homeostat.api.types import Obj
 from homeostat.apiserver import bodies, codec
 from homeostat.apiserver.contract import Call
@@ -68,7 +69,10 @@ def scale_of(obj: Obj) -> Obj:
 
 def _patched(call: Call, current: Obj) -> Obj:
     asked = patch.apply(bodies.media_type(call.request), current, call.request.body, schema_of(_SCALE))
-    return typed(call, bodies.patched(asked, _SCALE))
+    try:
+        return typed(call, bodies.patched(asked, _SCALE))
+    except Misshapen as error:
+        raise bodies.bad_patch(asked, error) from error
 
 
 def _resized(obj: Obj, asked: Obj, version: str) -> Obj:
