@@ -10,7 +10,7 @@ from homeostat.kit import clock, virtual
 from homeostat.sim import faults
 from homeostat.sim.__main__ import main
 from homeostat.sim.faults import Fault
-from homeostat.sim.plan import Bounds, random_schedule, shrink
+from homeostat.sim.plan import HARD, Bounds, random_schedule, shrink, sized
 from homeostat.sim.run import run_seed
 from homeostat.sim.transcript import Level, Transcript
 
@@ -93,3 +93,20 @@ def test_the_command_wants_one_seed_or_many() -> None:
     result = CliRunner().invoke(main, ["--seeds", "3..4"])
     assert "2 seeds in" in result.output
     assert "0 failed" in result.output
+
+
+def test_seeds_together_have_every_size_there_is() -> None:
+    async def draw() -> Bounds:
+        return sized(Bounds())
+
+    drawn = [virtual.run(draw, seed=seed) for seed in range(100)]
+    assert {bounds.masters for bounds in drawn} == {1, 2, 3}
+    assert {len(bounds.apps) for bounds in drawn} == {2, 3, 4}
+    assert {app.key for bounds in drawn for app in bounds.apps} == {app.key for app in Bounds().apps}
+
+
+def test_a_hard_seed_leaves_nothing_out() -> None:
+    async def draw() -> Bounds:
+        return sized(HARD)
+
+    assert virtual.run(draw, seed=1) == HARD

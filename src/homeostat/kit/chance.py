@@ -31,6 +31,14 @@ def choice(items: Sequence[T]) -> T:
     return world.current().random.choice(items)
 
 
+def some(items: Sequence[T], count: int) -> list[T]:
+    """`count` different ones of `items` in their order; all of them when there are no more."""
+    left = list(items)
+    while len(left) > count:
+        left.pop(below(len(left)))
+    return left
+
+
 def uuid4() -> str:
     """A version 4 UUID, as text."""
     bits = world.current().random.getrandbits(128) & _UUID_FREE | _UUID_FIXED

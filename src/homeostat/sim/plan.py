@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 from homeostat.kit import chance
 from homeostat.sim import faults
 from homeostat.sim.faults import Fault
 from homeostat.sim.links import HARSH, ROUGH, Noise
+from homeostat.sim.readers import LOOKS
+from homeostat.sim.rivals import KINDS
 from homeostat.sim.workload import App
 
 # What runs when the faults begin. `heavy` has room twice on a node: without one of three nodes some of it waits.
@@ -19,7 +21,6 @@ START = (
     App("heavy", 3, cpu="1500m"),
     App("shop", 2, namespace="team"),
 )
-APPS = tuple(app.key for app in START)
 DAEMONS = ("default/logs",)
 _REPLICAS_MAX = {"default/heavy": 5}
 NAMESPACE = "team"
@@ -28,21 +29,54 @@ NAMESPACE = "team"
 @dataclass(frozen=True, slots=True)
 class Bounds:
     """How long and how hard: faults begin within `seconds`, and last at most `longest_seconds`; `rough` is what ways
-    are like while they are rough."""
+    are like while they are rough.
+
+    A seed draws from `masters_min` to `masters` masters, at least `apps_min` of the `apps`, and so many of the kinds of
+    readers and of rivals: many seeds together see them all.
+    """
 
     seconds: float = 40.0
     faults_min: int = 6
     faults_max: int = 18
     longest_seconds: float = 30.0
+    masters_min: int = 1
     masters: int = 3
+    readers: int = 3
+    rivals: int = 1
+    evict_seconds: tuple[float, float] = (10.0, 30.0)
+    apps_min: int = 2
+    apps: tuple[App, ...] = START
     workers: int = 3
     rough: Noise = ROUGH
 
 
 # For a hunt: more of everything at once than any cluster sees.
-HARD = Bounds(seconds=60.0, faults_min=25, faults_max=45, longest_seconds=40.0, rough=HARSH)
+HARD = Bounds(
+    seconds=60.0,
+    faults_min=25,
+    faults_max=45,
+    longest_seconds=40.0,
+    masters_min=3,
+    apps_min=len(START),
+    readers=len(LOOKS),
+    rivals=len(KINDS),
+    evict_seconds=(4.0, 16.0),
+    rough=HARSH,
+)
 
 _Make: TypeAlias = Callable[[Bounds, float], Fault]
+
+
+def sized(bounds: Bounds) -> Bounds:
+    """The bounds with the masters and the apps that this seed has."""
+    masters = _between(bounds.masters_min, bounds.masters)
+    apps = chance.some(bounds.apps, _between(bounds.apps_min, len(bounds.apps)))
+    return replace(bounds, masters=masters, apps=tuple(apps))
+
+
+def _between(least: int, most: int) -> int:
+    """One of the two or a number between them; nothing is drawn where both are the same."""
+    return least if least == most else least + chance.below(most - least + 1)
 
 
 def random_schedule(bounds: Bounds) -> tuple[Fault, ...]:
@@ -78,6 +112,10 @@ def _seconds(bounds: Bounds) -> float:
 
 def _worker(bounds: Bounds) -> int:
     return chance.below(bounds.workers)
+
+
+def _app(bounds: Bounds) -> str:
+    return chance.choice(bounds.apps).key
 
 
 def _kill_container(bounds: Bounds, at: float) -> Fault:
@@ -147,12 +185,12 @@ def _roughen(bounds: Bounds, at: float) -> Fault:
 
 
 def _scale(bounds: Bounds, at: float) -> Fault:
-    app = chance.choice(APPS)
+    app = _app(bounds)
     return faults.Scale(at_seconds=at, app=app, replicas=chance.below(_REPLICAS_MAX.get(app, 8)))
 
 
 def _rollout(bounds: Bounds, at: float) -> Fault:
-    return faults.Rollout(at_seconds=at, app=chance.choice(APPS), back=chance.below(3) == 0)
+    return faults.Rollout(at_seconds=at, app=_app(bounds), back=chance.below(3) == 0)
 
 
 def _rollout_daemon(bounds: Bounds, at: float) -> Fault:
@@ -161,15 +199,15 @@ def _rollout_daemon(bounds: Bounds, at: float) -> Fault:
 
 def _create_app(bounds: Bounds, at: float) -> Fault:
     strategy = chance.choice(("RollingUpdate", "RollingUpdate", "Recreate"))
-    app = chance.choice((*APPS, "default/extra"))
+    app = chance.choice((*(app.key for app in bounds.apps), "default/extra"))
     replicas = 1 + chance.below(_REPLICAS_MAX.get(app, 6) - 1)
     return faults.CreateApp(at_seconds=at, app=app, replicas=replicas, strategy=strategy)
 
 
 def _delete_app(bounds: Bounds, at: float) -> Fault:
     if chance.below(3) == 0:
-        return faults.DeleteApp(at_seconds=at, app=chance.choice(APPS), propagation="Foreground")
-    return faults.DeleteApp(at_seconds=at, app=chance.choice(APPS))
+        return faults.DeleteApp(at_seconds=at, app=_app(bounds), propagation="Foreground")
+    return faults.DeleteApp(at_seconds=at, app=_app(bounds))
 
 
 def _delete_daemon(bounds: Bounds, at: float) -> Fault:

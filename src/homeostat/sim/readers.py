@@ -75,9 +75,9 @@ class Readers:
         self._readers: list[_Reader] = []
         self._running: list[asyncio.Task[None]] = []
 
-    def start(self) -> None:
-        """Begin to read."""
-        for number, look in enumerate(LOOKS):
+    def start(self, count: int) -> None:
+        """Begin to read: `count` of `LOOKS`, drawn."""
+        for number, look in enumerate(chance.some(LOOKS, count)):
             reader = _Reader(look, self._client(f"reader-{number}"), self._past, self._report)
             self._readers.append(reader)
             self._running.append(tasks.spawn(reader.run(), name=f"reader/{number}"))

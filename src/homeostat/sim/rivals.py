@@ -19,6 +19,7 @@ from homeostat.client.contract import Client
 from homeostat.kit import chance, clock, tasks
 from homeostat.sim.ledger import Commit, Ledger
 
+KINDS = ("counters", "replacers", "evictor")
 _NAMESPACE = "default"
 _COUNTER = "counter"
 _COUNTERS = 3
@@ -42,12 +43,20 @@ class Rivals:
         self._running: list[asyncio.Task[None]] = []
         ledger.checks.append(self._commit)
 
-    def start(self) -> None:
-        """Begin to write."""
-        counters = [self._count(self._client(f"counter-{number}")) for number in range(_COUNTERS)]
-        replacers = [self._replace(self._client(f"replacer-{number}"), number) for number in range(_REPLACERS)]
-        for number, work in enumerate((*counters, *replacers, self._evict(self._client("evictor")))):
-            self._running.append(tasks.spawn(work, name=f"rival/{number}"))
+    def start(self, count: int, *, evict_seconds: tuple[float, float]) -> None:
+        """Begin to write: `count` of `KINDS`, drawn; `evict_seconds` are the shortest and the longest pause between two
+        rounds of evictions."""
+        for kind in chance.some(KINDS, count):
+            match kind:
+                case "counters":
+                    work = [self._count(self._client(f"counter-{number}")) for number in range(_COUNTERS)]
+                case "replacers":
+                    names = [f"replacer-{number}" for number in range(_REPLACERS)]
+                    work = [self._replace(self._client(name), number) for number, name in enumerate(names)]
+                case _:
+                    work = [self._evict(self._client("evictor"), evict_seconds)]
+            for number, each in enumerate(work):
+                self._running.append(tasks.spawn(each, name=f"rival/{kind}/{number}"))
 
     async def stop(self) -> None:
         """End; what was sent may still be carried out."""
@@ -128,10 +137,10 @@ class Rivals:
 
     # -- evictions -----------------------------------------------------------------------------------------------
 
-    async def _evict(self, client: Client) -> None:
+    async def _evict(self, client: Client, pause_seconds: tuple[float, float]) -> None:
         """All pods of a budget at once, each once, now and then."""
         while True:
-            await clock.sleep(chance.uniform(4.0, 16.0))
+            await clock.sleep(chance.uniform(*pause_seconds))
             for budget in self._ledger.all("PodDisruptionBudget"):
                 pods = [pod for pod in self._ledger.all("Pod") if protects(budget, pod) and not meta.deleting(pod)]
                 await asyncio.gather(*(self._evict_one(client, pod) for pod in pods))

@@ -14,7 +14,7 @@ from homeostat.sim import checkers, genesis
 from homeostat.sim.cluster import HASTY, Shape, SimCluster
 from homeostat.sim.faults import Fault
 from homeostat.sim.inject import Injector
-from homeostat.sim.plan import DAEMONS, NAMESPACE, START, Bounds, random_schedule
+from homeostat.sim.plan import DAEMONS, NAMESPACE, Bounds, random_schedule, sized
 from homeostat.sim.transcript import Level, Transcript
 from homeostat.sim.workload import Daemon
 from homeostat.store.memory import MemoryState
@@ -68,27 +68,20 @@ def run_seed(
 ) -> Outcome:
     """Run the seed's schedule, or the part of it that `choose` gives; with `until_unsafe` only up to the first moment
     that is not safe."""
-    bounds = bounds or Bounds()
+    given = bounds or Bounds()
     found = _Run()
-    shape = Shape(
-        masters=bounds.masters,
-        workers=bounds.workers,
-        rough=bounds.rough,
-        settings=HASTY,
-        request_period_seconds=0.5,
-        keep=keep,
-    )
     transcripts: list[Transcript] = []
 
     state = MemoryState()
     genesis.fill(state)
 
     async def main() -> None:
+        bounds = sized(given)
         found.schedule = choose(random_schedule(bounds))
-        cluster = SimCluster(shape, state)
+        cluster = SimCluster(_shape(bounds, keep), state)
         transcripts.append(cluster.transcript)
         async with asyncio.timeout(_RUN_SECONDS):
-            playing = tasks.spawn(_play(cluster, found), name="play")
+            playing = tasks.spawn(_play(cluster, bounds, found), name="play")
             unsafe = tasks.spawn(cluster.safety.unsafe.wait(), name="unsafe") if until_unsafe else playing
             await asyncio.wait((playing, unsafe), return_when=asyncio.FIRST_COMPLETED)
             if playing.done():
@@ -115,11 +108,22 @@ def run_seed(
     )
 
 
-async def _play(cluster: SimCluster, found: _Run) -> None:
+def _shape(bounds: Bounds, keep: Level) -> Shape:
+    return Shape(
+        masters=bounds.masters,
+        workers=bounds.workers,
+        rough=bounds.rough,
+        settings=HASTY,
+        request_period_seconds=0.5,
+        keep=keep,
+    )
+
+
+async def _play(cluster: SimCluster, bounds: Bounds, found: _Run) -> None:
     await cluster.start()
     injector = Injector(cluster)
     await injector.user.create_namespace(NAMESPACE)
-    for app in START:
+    for app in bounds.apps:
         await injector.user.create_app(app)
     for key in DAEMONS:
         namespace, _, name = key.partition("/")
@@ -127,8 +131,8 @@ async def _play(cluster: SimCluster, found: _Run) -> None:
     found.failures += [f"before any fault: {text}" for text in await _settle(cluster, _UP_SECONDS)]
     if not found.failures:
         cluster.transcript.say("up", "all is as it should be")
-        cluster.readers.start()
-        cluster.rivals.start()
+        cluster.readers.start(bounds.readers)
+        cluster.rivals.start(bounds.rivals, evict_seconds=bounds.evict_seconds)
         await injector.run(found.schedule)
         await cluster.rivals.stop()
         began = clock.monotonic()
