@@ -8,6 +8,8 @@ import os
 import signal
 import socket
 import struct
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -18,6 +20,7 @@ from homeostat.wire.fields import text_response
 from homeostat.wire.message import Request, Response
 from homeostat.wire.server import serve
 
+ROOT = Path(__file__).resolve().parents[2]
 SECONDS_MAX = 20.0
 PIPELINED = 1500
 ONE = b"GET /healthz HTTP/1.1\r\nHost: api\r\n\r\n"
@@ -49,15 +52,9 @@ def container(folder: Path, *argv: str) -> Path:
     return place
 
 
-def in_shim(place: Path) -> int:
-    """The process ID of a shim with one container."""
-    pid = os.fork()
-    if not pid:
-        try:
-            shim.run(place, server, names={"server"})
-        finally:
-            os._exit(0)
-    return pid
+def in_shim(place: Path) -> subprocess.Popen[bytes]:
+    """A shim with one container, in a process of one thread, as the supervisor is."""
+    return subprocess.Popen([sys.executable, "-m", "tests.security.test_clients_that_leave", place], cwd=ROOT)
 
 
 def until_there(file: Path) -> str:
@@ -84,7 +81,7 @@ def leave(port: int, *, reset: bool) -> None:
 
 def test_a_server_outlives_clients_that_close_with_answers_unread(tmp_path: Path) -> None:
     place = container(tmp_path, "server", str(tmp_path / "port"))
-    pid = in_shim(place)
+    process = in_shim(place)
     try:
         port = int(until_there(tmp_path / "port"))
         for number in range(20):
@@ -94,13 +91,17 @@ def test_a_server_outlives_clients_that_close_with_answers_unread(tmp_path: Path
             assert client.recv(4096).startswith(b"HTTP/1.1 200 ")
         assert not (place / "exit.json").exists()
     finally:
-        os.kill(pid, signal.SIGKILL)
-        os.waitpid(pid, 0)
+        process.kill()
+        process.wait()
 
 
 def test_programs_begin_with_the_default_action_for_a_broken_pipe(tmp_path: Path) -> None:
     """What a shell gives them: `yes | head` ends quietly."""
     status = container(tmp_path, "sh", "-c", "grep SigIgn /proc/self/status")
-    os.waitpid(in_shim(status), 0)
+    in_shim(status).wait(timeout=SECONDS_MAX)
     ignored = int((tmp_path / "log").read_text().split()[-1], 16)
     assert not ignored & (1 << (signal.SIGPIPE - 1))
+
+
+if __name__ == "__main__":
+    shim.run(Path(sys.argv[1]), server, names={"server"})

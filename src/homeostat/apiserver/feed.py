@@ -143,7 +143,7 @@ class Feed:
             # Nearly every read finds the hubs up to date, at a cost below that of arming a timer.
             await within(seconds, self._newest_applied())
         except TimeoutError:
-            raise Unavailable(f"this server did not catch up with it within {seconds:g} s") from None
+            raise Unavailable(self._store.silence()) from None
 
     async def _newest_applied(self) -> None:
         revision = await self._store.revision()

@@ -113,6 +113,10 @@ class Store(Protocol):
         """
         ...
 
+    def silence(self) -> str:
+        """What a lack of answers means for this kind of store, in the words of its errors."""
+        ...
+
     async def compact(self, revision: int) -> None:
         """Forget history up to `revision` (live keys stay). Later lists and watches before it raise Compacted."""
         ...

@@ -152,6 +152,10 @@ class MemoryStore:
         self._check_open()
         return self._feed.follow(prefix, after_revision)
 
+    def silence(self) -> str:
+        """See the contract."""
+        return "this server did not catch up with it in time"
+
     async def compact(self, revision: int) -> None:
         """See the contract. Raises FutureRevision."""
         self._check_open()

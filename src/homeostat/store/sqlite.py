@@ -89,6 +89,10 @@ class SqliteStore:
         """See the contract."""
         return self._open().follower.feed.follow(prefix, after_revision)
 
+    def silence(self) -> str:
+        """See the contract."""
+        return "this server did not catch up with its file in time"
+
     async def compact(self, revision: int) -> None:
         """See the contract; returns when the rows have gone. Raises FutureRevision."""
         await self._open().compact(revision)

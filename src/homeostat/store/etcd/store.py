@@ -11,7 +11,7 @@ from homeostat.store.etcd import rpc_pb2 as rpc
 from homeostat.store.etcd.asking import Shared
 from homeostat.store.etcd.commits import Commits
 from homeostat.store.etcd.keys import ROOT, Layout
-from homeostat.store.etcd.members import CompactedThere, FutureThere, Members, TlsFiles
+from homeostat.store.etcd.members import CompactedThere, FutureThere, Members, TlsFiles, lost
 from homeostat.store.etcd.watching import Watch, oldest
 
 # How long `start` waits for a cluster that is booting or electing.
@@ -132,6 +132,10 @@ class EtcdStore:
             self._watches.discard(watch)
             watch.stop()
             await tasks.stop(reading)
+
+    def silence(self) -> str:
+        """See the contract."""
+        return str(lost({}, len(self._members.endpoints)))
 
     async def compact(self, revision: int) -> None:
         """See the contract. Raises FutureRevision."""
