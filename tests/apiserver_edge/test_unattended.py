@@ -173,3 +173,11 @@ def test_the_warning_reaches_the_client():
         assert "warning" not in (await w.post("/api/v1/namespaces/default/pods", pod("q"))).headers
 
     story(tell)
+
+
+def test_what_has_no_effect_is_listed_in_one_order():
+    """Not in that of a set, which differs from one server to the next."""
+    types = ("awsElasticBlockStore", "cephfs", "cinder", "fc", "flocker", "gcePersistentDisk", "iscsi", "nfs", "rbd")
+    pod = {"spec": {"volumes": [{"name": "x", **{each: {} for each in reversed(types)}}]}}
+    said = unattended.warnings(kinds.POD, pod)
+    assert [text.partition(":")[0] for text in said] == [f"spec.volumes[0].{each}" for each in types]

@@ -118,13 +118,13 @@ def _of_spec(spec: Obj, path: str) -> Iterator[str]:
     for place, volume in enumerate(spec.get("volumes") or ()):
         where = f"{path}.volumes[{place}]"
         yield from _set(volume, VOLUME_FIELDS, where)
-        for name in volume.keys() - _MADE_VOLUMES - VOLUME_FIELDS.keys():
+        for name in sorted(volume.keys() - _MADE_VOLUMES - VOLUME_FIELDS.keys()):
             yield f"{where}.{name}: nodes of this cluster have no volumes of this type: the Pod will not start"
 
 
 def _set(holder: Obj, fields: Mapping[str, str], path: str) -> Iterator[str]:
-    for name in fields.keys() & holder.keys():
-        if holder[name]:
+    for name in fields:
+        if holder.get(name):
             yield f"{path}.{name}: {fields[name]}"
 
 
