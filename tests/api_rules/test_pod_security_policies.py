@@ -154,9 +154,7 @@ def test_up_keeps_the_content_of_the_file(tmp_path):
     assert configuration.from_json(kept).defaults.enforce == LevelVersion("baseline")
 
 
-@pytest.mark.parametrize(
-    ("content", "why"), [(None, "cannot read"), ("a: [", "is no YAML"), ("2020-01-01: 1", "has a value that JSON")]
-)
+@pytest.mark.parametrize(("content", "why"), [(None, "cannot read"), ("a: [", "is no YAML")])
 def test_a_file_that_cannot_be_read_is_named(tmp_path, content, why):
     file = tmp_path / "admission.yaml"
     if content is not None:

@@ -34,7 +34,4 @@ def _with_content(assignment: str) -> str:
         raise SettingsError(f"{flag.path}: cannot read {file}: {error.strerror}") from error
     except DocumentError as error:
         raise SettingsError(f"{flag.path}: {file} is no YAML: {error}") from error
-    try:
-        return f"{path}={orjson.dumps(document).decode()}"
-    except TypeError as error:
-        raise SettingsError(f"{flag.path}: {file} has a value that JSON has not: {error}") from error
+    return f"{path}={orjson.dumps(document).decode()}"
