@@ -274,7 +274,8 @@ def test_the_file_does_not_grow_without_bound(tmp_path: Path, monkeypatch: pytes
             sizes.append(_pages(path))
         # Live: 70 values; a round writes 400. Without reuse it would be 4,800 pages and more.
         assert max(sizes[2:]) < 1_000
-        assert os.stat(f"{path}-wal").st_size <= 16 << 20
+        # Without checkpoints it would be 41 MiB; the thread that makes them may come late on a busy machine.
+        assert os.stat(f"{path}-wal").st_size <= 30 << 20
         assert len((await store.list("")).entries) == 70
         await store.close()
 
