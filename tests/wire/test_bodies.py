@@ -98,12 +98,16 @@ def test_a_body_that_dribbles_in_ends_with_its_time(run):
         caller = await server.call()
         caller.send(f"{POST}Key: 1\r\nContent-Length: 100000\r\n\r\n")
         sent = 0
-        while not caller.reader.at_eof():
+        # The server closes with input unread: the end may be a reset.
+        ended = asyncio.ensure_future(caller.reader.read())
+        while not ended.done():
             # uvloop raises RuntimeError for a transport that has closed.
             with contextlib.suppress(ConnectionError, RuntimeError):
                 caller.send("x")
             sent += 1
             await asyncio.sleep(0.02)
+        with contextlib.suppress(ConnectionError):
+            await ended
         assert sent < 1000
         await server.no_connections()
         assert server.server.room.held == 0
