@@ -36,6 +36,17 @@ async def until_healthy(cluster: EtcdCluster, members: int) -> list[admin.Member
             await clock.sleep(0.05)
 
 
+async def replaced(others: list[str], name: str, peer_url: str) -> int:
+    """As its error asks for: on a busy machine a change may not be answered in time, and is safe to repeat."""
+    for _ in range(20):
+        try:
+            return await admin.replace(others, name, peer_url)
+        except Unavailable as error:
+            if "may or may not have changed" not in str(error):
+                raise
+    raise AssertionError(f"{name} could not be replaced")
+
+
 def test_a_member_whose_disk_is_lost_is_replaced(three: EtcdCluster) -> None:
     async def story() -> None:
         leader = await leader_of(three.endpoints)
@@ -57,10 +68,10 @@ def test_a_member_whose_disk_is_lost_is_replaced(three: EtcdCluster) -> None:
         shutil.rmtree(three.data(lost))
         ill = next(member for member in await admin.members_of(others) if member.name == three.names[lost])
         assert ill.trouble == "cannot connect"
-        new = await admin.replace(others, three.names[lost], peer_url)
+        new = await replaced(others, three.names[lost], peer_url)
         assert new != ill.id
         # One that was interrupted is gone through again, and adds nobody twice.
-        assert await admin.replace(others, three.names[lost], peer_url) == new
+        assert await replaced(others, three.names[lost], peer_url) == new
         waiting = next(member for member in await admin.members_of(others) if member.id == new)
         assert waiting.trouble == "it has never started"
 
