@@ -31,22 +31,24 @@ class Report:
 
     def lines(self) -> list[str]:
         """For people; each finding with a command that sends its request again."""
-        told = [
+        report_lines = [
             f"seed {self.seed}: " + ", ".join(f"{count} x {status}" for status, count in sorted(self.statuses.items()))
         ]
         took, number = self.slowest
-        told.append(f"slowest: request {number}, {took:.2f} s; memory grew by {self.growth_bytes / 2**20:.0f} MiB")
+        report_lines.append(
+            f"slowest: request {number}, {took:.2f} s; memory grew by {self.growth_bytes / 2**20:.0f} MiB"
+        )
         allowed = [f"  {status} {why}" for status, _, why in ALLOWED if self.statuses[status]]
-        told += ["answers of 5xx that Kubernetes gives too, where they came:", *allowed] if allowed else []
+        report_lines += ["answers of 5xx that Kubernetes gives too, where they came:", *allowed] if allowed else []
         for what, numbers in sorted(self.findings.items(), key=lambda found: -len(found[1])):
-            told.append(f"FINDING ({len(numbers)}): {what}")
+            report_lines.append(f"FINDING ({len(numbers)}): {what}")
             for number in numbers[:_EXAMPLES_MAX]:
                 case = cases.make(self.seed, number)
-                told.append(
+                report_lines.append(
                     f"  python -m bench.fuzz --seed {self.seed} --first {number} --requests 1   # {case.identity}"
                 )
-                told.append(f"    {case.raw[:1500]!r}")
-        return told
+                report_lines.append(f"    {case.raw[:1500]!r}")
+        return report_lines
 
 
 def run(*, seed: int, requests: int, first: int = 0) -> Report:
