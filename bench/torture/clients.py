@@ -170,7 +170,12 @@ class Writer:
         headers = {"accept": "application/json", "content-type": "application/json", "user-agent": "torture"}
         request = Request(method, path, {}, headers, orjson.dumps(sent) if sent is not None else b"")
         operation = Operation(self._name, kind, key, time.monotonic(), value=value, expected=expected)
-        status, answer = await ask(self._client, request)
+        try:
+            status, answer = await ask(self._client, request)
+        except asyncio.CancelledError:
+            # The end of the run: it was sent, so it may have taken effect.
+            self._history.operations.append(operation)
+            raise
         outcome = Outcome.DONE if 200 <= status < 300 else Outcome.REFUSED if 400 <= status < 500 else Outcome.UNKNOWN
         if status == 429:
             outcome = Outcome.UNKNOWN

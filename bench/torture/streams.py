@@ -87,7 +87,13 @@ def _joined(ranges: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
 
 def faults(history: History, record: Record) -> list[str]:
     """Everything wrong, in words."""
-    return [*record.disagreements, *(fault for stream in history.streams for fault in _of(stream, record))]
+    deletes = {each.key for each in history.operations if each.kind == "delete"}
+    unasked = [
+        f"{'/'.join(change.key)} was deleted at revision {change.revision}, which nobody asked for"
+        for change in record.changes
+        if change.type == "DELETED" and change.key not in deletes
+    ]
+    return [*record.disagreements, *unasked, *(fault for stream in history.streams for fault in _of(stream, record))]
 
 
 def checked(history: History, record: Record) -> int:

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
 from collections.abc import Callable
 from dataclasses import replace
+from typing import cast
 
 import pytest
 
 from bench.torture import counters, registers, streams
+from bench.torture.clients import Writer
 from bench.torture.faults import FAULTS
 from bench.torture.history import Change, History, Key, Listing, Operation, Outcome, Selection, Stream
+from homeostat.client.contract import Client
+from homeostat.wire.message import Request, Response
 
 A, B = ("torture-a", "register-0"), ("torture-b", "register-1")
 
@@ -135,6 +140,11 @@ def other_value(history: History) -> None:
     history.streams[2].changes[0] = Change(14, "ADDED", ("torture-a", "own"), "another", "left")
 
 
+def deleted_by_nobody(history: History) -> None:
+    history.streams[0].changes.append(Change(16, "DELETED", ("torture-a", "own"), "own", "left"))
+    history.streams[0].passed = 16
+
+
 @pytest.mark.parametrize(
     "plant",
     [
@@ -155,6 +165,7 @@ def other_value(history: History) -> None:
         wrong_type_of_event,
         event_of_before,
         other_value,
+        deleted_by_nobody,
     ],
     ids=lambda plant: plant.__name__,
 )
@@ -171,6 +182,28 @@ def test_a_write_of_unknown_outcome_may_have_happened_or_not() -> None:
     assert faults(history) == []
     history.operations.append(operation("read", A, 16, 16, "perhaps"))
     assert faults(history) == []
+
+
+async def _cancelled_under_way(history: History) -> None:
+    sent = asyncio.Event()
+
+    class Silent:
+        async def raw(self, request: Request) -> Response:
+            sent.set()
+            await asyncio.Event().wait()
+            raise AssertionError
+
+    writer = Writer("w0", cast("Client", Silent()), history, random.Random(1), ["torture-a"])
+    task = asyncio.ensure_future(writer.run())
+    await sent.wait()
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+
+def test_a_request_under_way_at_the_end_of_the_run_is_one_of_unknown_outcome() -> None:
+    history = History()
+    asyncio.run(_cancelled_under_way(history))
+    assert [each.outcome for each in history.operations] == [Outcome.UNKNOWN]
 
 
 def test_a_stream_beyond_what_is_known_is_not_judged() -> None:
