@@ -19,6 +19,7 @@ from bench.hosts import state_home
 from bench.lab import lab
 from bench.torture.conduct import Result, Run
 from bench.torture.faults import FAULTS
+from bench.torture.footing import own_group
 from bench.torture.stage import Stage
 from homeostat.api.errors import ApiError
 from homeostat.cli.connect import admin_client
@@ -34,7 +35,8 @@ def torture(folder: Folder, seconds: float, seed: int, names: list[str]) -> Resu
         run = Run(lambda client, chance: Stage(folder, client, chance), lambda: admin_client(folder), seed)
         return await run.go(seconds, names=names, say=lambda text: print(text, flush=True))
 
-    return asyncio.run(go())
+    with own_group():
+        return asyncio.run(go())
 
 
 def report(result: Result) -> str:

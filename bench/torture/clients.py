@@ -248,7 +248,8 @@ class Watcher:
                 if isinstance(error, ApiError) and error.code == 410:
                     after = await self._newest()
                     continue
-                await asyncio.sleep(0.2)
+                # Not all of them at once: what they cost a server that has just come back, its clients wait for.
+                await asyncio.sleep(0.2 + self._chance.random())
             after = max(stream.passed, after)
             if not self._whole and self._chance.random() < 0.5:
                 after = max(begin, after - self._chance.randrange(_BACK_MAX))

@@ -1,7 +1,7 @@
 """One run: clients and watches start, faults come one after another, everything is mended, and the history is checked.
 
 Every fault is given the time to heal before the next; how long clients were without an answer around each is measured
-by two open loops, one of reads and one of writes, and reported. Figures never decide: only a violation, or a cluster
+by two open loops of another process, and reported. Figures never decide: only a violation, or a cluster
 that does not heal, makes a run fail.
 """
 
@@ -13,19 +13,18 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
-from itertools import pairwise
 
 from bench.torture import counters, registers, streams
 from bench.torture.burst import Burst, deployment
 from bench.torture.clients import SIDES, Watcher, Writer, body, take_list
 from bench.torture.faults import FAULTS, Fault
 from bench.torture.history import History, Outcome, Selection
+from bench.torture.probing import READS, WRITES, Gap, Probing
 from bench.torture.stage import Stage
 from homeostat.api import meta
 from homeostat.api.errors import ApiError
 from homeostat.api.kinds import CONFIGMAP, DEPLOYMENT, NAMESPACE, NODE
 from homeostat.client.contract import Client
-from homeostat.drill.probe import Probe
 from homeostat.lab.state import LabError
 
 _WRITERS, _WATCHERS = 6, 24
@@ -35,18 +34,18 @@ _QUIET_SECONDS, _SETTLE_SECONDS, _HEAL_SECONDS_MAX = 2.0, 2.0, 90.0
 
 @dataclass(frozen=True, slots=True)
 class Felt:
-    """What clients felt of one fault: the longest times without an answer, in seconds."""
+    """What clients felt of one fault: the longest times without an answer, and the seconds until all was well."""
 
     fault: Fault
     nodes: tuple[str, ...]
-    read_gap: float
-    write_gap: float
+    reads: Gap
+    writes: Gap
     healed_after: float
 
     @property
     def within(self) -> bool:
         """Whether both gaps are as short as the project wants them."""
-        return max(self.read_gap, self.write_gap) <= self.fault.gap_seconds
+        return max(self.reads.seconds, self.writes.seconds) <= self.fault.gap_seconds
 
 
 @dataclass(slots=True)
@@ -89,7 +88,7 @@ class Run:
         self._clients = [self._client]
         self._watchers: list[Watcher] = []
         self._burst = Burst(self._new_client(), self._chance, _NAMESPACES[0])
-        self._probes: dict[str, Probe] = {}
+        self._probing = Probing()
 
     async def go(self, seconds: float, *, names: Sequence[str], say: Say) -> Result:
         """Everything. `names`: the faults to choose from, all when empty. Raises LabError."""
@@ -148,16 +147,7 @@ class Run:
         probed = _NAMESPACES[2], "probed"
         await self._client.create(CONFIGMAP, body(probed, "", "none"))
 
-        async def read() -> None:
-            await reader.get(CONFIGMAP, probed[1], probed[0])
-
-        async def write() -> None:
-            await prober.patch(CONFIGMAP, probed[1], probed[0], {"data": {"at": str(time.monotonic())}})
-
-        reader, prober = self._new_client(), self._new_client()
-        self._probes = {"reads": Probe("reads", read), "writes": Probe("writes", write)}
-        for probe in self._probes.values():
-            probe.start()
+        await self._probing.start(self._stage.path, *probed)
         await asyncio.sleep(_QUIET_SECONDS)
 
     def _selection(self) -> Selection:
@@ -186,12 +176,12 @@ class Run:
             healed = _HEAL_SECONDS_MAX
         await asyncio.sleep(_SETTLE_SECONDS)
         since = undone if fault.without_quorum else began
-        return Felt(fault, tuple(nodes), self._gap("reads", since), self._gap("writes", since), healed)
+        return Felt(fault, tuple(nodes), *self._gaps(since), healed)
 
     async def _healed(self, since: float) -> float | None:
         """Seconds until all nodes are Ready and both open loops have been answered again; None: it does not heal."""
         while time.monotonic() - since < _HEAL_SECONDS_MAX:
-            answered = all(self._answers(name, since) for name in self._probes)
+            answered = all(self._probing.answers(loop, since) for loop in (READS, WRITES))
             try:
                 nodes = (await self._client.list(NODE)).items if answered else []
             except (ApiError, OSError):
@@ -201,23 +191,17 @@ class Run:
             await asyncio.sleep(0.1)
         return None
 
-    def _answers(self, name: str, since: float) -> list[float]:
-        samples = self._probes[name].samples
-        return [sample.at + sample.seconds for sample in samples if not sample.error and sample.at >= since]
-
-    def _gap(self, name: str, since: float) -> float:
-        """The longest time without an answer from `since` until now."""
-        moments = sorted(sample.at + sample.seconds for sample in self._probes[name].samples if not sample.error)
-        inside = [since, *(moment for moment in moments if moment > since), time.monotonic()]
-        return max(after - before for before, after in pairwise(inside))
+    def _gaps(self, since: float) -> tuple[Gap, Gap]:
+        """The longest times without an answer from `since` until now, to reads and to writes."""
+        now = time.monotonic()
+        return self._probing.gap(READS, since, now), self._probing.gap(WRITES, since, now)
 
     async def _end(self) -> list[str]:
         """Stop the writers, and wait until every watch has passed the last revision; what does not come to an end."""
         faults = await self._burst.settled(_HEAL_SECONDS_MAX)
         for task in self._tasks[_WATCHERS : _WATCHERS + _WRITERS]:
             task.cancel()
-        for probe in self._probes.values():
-            await probe.stop()
+        await self._probing.stop()
         last = 0
         for namespace in _NAMESPACES:
             for side in SIDES:
@@ -248,8 +232,7 @@ class Run:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        for probe in self._probes.values():
-            await probe.stop()
+        await self._probing.stop()
         async with AsyncExitStack() as stack:
             for client in self._clients:
                 stack.push_async_callback(client.close)
@@ -268,7 +251,9 @@ def line(felt: Felt) -> str:
     """One fault for a terminal."""
     mark = "" if felt.within else f"  above {felt.fault.gap_seconds:g} s"
     where = ", ".join(felt.nodes)
+    waited = max(felt.reads.late, felt.writes.late)
+    late = f"  ({waited:.2f} s of this nobody asked or listened)" if waited else ""
     return (
-        f"{felt.fault.name:<26}{where:<32}reads {felt.read_gap:5.2f} s  writes {felt.write_gap:5.2f} s  "
-        f"healed {felt.healed_after:5.1f} s after its end{mark}"
+        f"{felt.fault.name:<26}{where:<32}reads {felt.reads.seconds:5.2f} s  writes {felt.writes.seconds:5.2f} s  "
+        f"healed {felt.healed_after:5.1f} s after its end{late}{mark}"
     )

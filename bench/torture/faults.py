@@ -47,7 +47,12 @@ def _rules(verb: str, rule: str) -> str:
 
 _ONE_WAY = "OUTPUT -p tcp -d $to -m multiport --dports 2379,2380 -j DROP"
 _LOSS = "INPUT -s $to -m statistic --mode random --probability 0.2 -j DROP"
-_BUSY = "for each in 1 2 3 4; do timeout 6 sh -c 'while :; do :; done' & done; wait"
+# As programs that a person starts on a machine: together in one control group (of the first version, or the second).
+_AS_A_USER = (
+    "[ -d /sys/fs/cgroup/cpu ] && group=/sys/fs/cgroup/cpu/user.slice || group=/sys/fs/cgroup/user.slice; "
+    "{ mkdir -p $group; echo $$ > $group/cgroup.procs; } 2> /dev/null"
+)
+_BUSY = f"{_AS_A_USER}; for each in 1 2 3 4; do timeout 6 sh -c 'while :; do :; done' & done; wait"
 
 
 def _pause(name: str, process: str, where: str, seconds: float) -> Fault:

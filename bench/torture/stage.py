@@ -6,6 +6,7 @@ import asyncio
 import random
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from pathlib import Path
 
 from bench.torture import faults
 from bench.torture.faults import Fault
@@ -30,6 +31,11 @@ class Stage:
         cluster = folder.load()
         self._addresses = {node.name: node.address for node in cluster.masters()}
         self._cluster = cluster
+
+    @property
+    def path(self) -> Path:
+        """The cluster's state folder."""
+        return self._folder.path
 
     async def nodes(self, where: str) -> list[str]:
         """The nodes that a fault is meant for."""

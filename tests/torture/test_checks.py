@@ -14,6 +14,7 @@ from bench.torture import counters, registers, streams
 from bench.torture.clients import Writer
 from bench.torture.faults import FAULTS
 from bench.torture.history import Change, History, Key, Listing, Operation, Outcome, Selection, Stream
+from bench.torture.probing import Gap, longest
 from homeostat.client.contract import Client
 from homeostat.wire.message import Request, Response
 
@@ -238,6 +239,14 @@ def test_random_histories_of_one_register_in_order_have_no_fault() -> None:
             else:
                 history.operations.append(operation("read", A, 2.0 * step, revision, value))
         assert registers.faults(history, {}) == []
+
+
+def test_a_gap_names_the_part_of_it_in_which_nobody_asked() -> None:
+    answers, late = [1.0, 1.1, 4.0, 4.1, 5.5], [(0.2, 0.9), (2.0, 2.5), (3.5, 4.5)]
+    assert longest(answers, 1.0, 6.0, late) == Gap(pytest.approx(2.9), pytest.approx(1.0))
+    # From the beginning until now, also where nothing was answered at all.
+    assert longest([], 1.0, 6.0, []) == Gap(5.0)
+    assert longest([0.5, 6.5], 1.0, 6.0, []) == Gap(5.0)
 
 
 def test_every_fault_undoes_itself_where_it_was_done() -> None:

@@ -13,15 +13,17 @@ from homeostat.lab.boot import API_HOST
 from homeostat.lab.state import Folder, LabError
 
 
-def admin_client(folder: Folder) -> Client:
-    """A client; the caller closes it. Make it inside the event loop that uses it. Raises LabError."""
+def admin_client(folder: Folder, *, connections_max: int = 32) -> Client:
+    """A client; the caller closes it. Make it inside the event loop that uses it. At most `connections_max` of its
+    requests are under way at once. Raises LabError."""
     cluster = folder.load()
     try:
         context = certificates.client_context(folder.pki, certificates.ADMIN)
     except OSError as error:
         text = f"the certificates in {folder.pki} cannot be used ({error.strerror or error}); "
         raise LabError(text + f"`homeostat up --name {folder.name}` makes what is missing") from error
-    transport = HttpTransport([f"https://{API_HOST}:{cluster.api_port}"], tls=context)
+    url = f"https://{API_HOST}:{cluster.api_port}"
+    transport = HttpTransport([url], tls=context, connections_max=connections_max)
     return ApiClient(transport, user_agent="homeostat-cli")
 
 

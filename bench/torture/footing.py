@@ -1,0 +1,39 @@
+"""A share of the processors for the program itself.
+
+The clients of a cluster are other machines. Here they share the cluster's processors, and a client that waits for its
+turn measures its own waiting: on two cores with sixteen that want them, a second and a half.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from homeostat.lab.nodes import cgroups
+from homeostat.lab.nodes.cgroups import Groups
+
+_PREFIX = "homeostat-torture"
+_GROUP = "clients"
+
+
+@contextmanager
+def own_group() -> Iterator[None]:
+    """Run the block in a control group that the kernel's scheduler gives as much as a whole cluster."""
+    for left in cgroups.stale(_PREFIX):
+        left.remove()
+    found = cgroups.find(f"{_PREFIX}-{os.getpid()}")
+    groups = Groups(
+        found.name, tuple(h for h in found.hierarchies if not h.controllers or "cpu" in h.controllers.split(","))
+    )
+    with suppress(OSError):
+        groups.make(_GROUP)
+        groups.join(_GROUP, os.getpid())
+    try:
+        yield
+    finally:
+        for hierarchy in groups.hierarchies:
+            with suppress(OSError):
+                Path(hierarchy.base, "cgroup.procs").write_text(str(os.getpid()))
+        groups.remove()
