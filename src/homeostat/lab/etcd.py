@@ -94,7 +94,6 @@ def tuning() -> list[str]:
         f"--snapshot-count={SNAPSHOT_COUNT}",
         # API servers compact (`etcd-compaction-interval`), as with Kubernetes.
         "--auto-compaction-retention=0",
-        "--experimental-initial-corrupt-check=true",
         "--logger=zap",
     ]
 

@@ -101,6 +101,9 @@ class Members:
         self._channels: list[grpc.aio.Channel] = []
         self._methods: dict[tuple[int, str], Any] = {}
         self._preferred = 0
+        self._shunned: frozenset[int] = frozenset()
+        # How often in a row writes were not answered in time, and when that was counted last.
+        self._late, self._late_at = 0, 0.0
         # How often the local member has failed since it last answered, and until when it is left alone for that.
         self._local_failures = 0
         self._local_again_at = 0.0
@@ -134,7 +137,7 @@ class Members:
     @property
     def preferred(self) -> int:
         """The member that is asked first: the local one, or for some time another where that one has failed."""
-        if self._preferred and self._channels and clock.monotonic() >= self._local_again_at:
+        if self._preferred and self._channels and 0 not in self._shunned and clock.monotonic() >= self._local_again_at:
             state = self._channels[0].get_state(try_to_connect=True)
             if state == grpc.ChannelConnectivity.READY:
                 self._preferred = 0
@@ -143,10 +146,17 @@ class Members:
     def pass_over(self, member: int) -> None:
         """Ask another member first from now on, when `member` is the one that is."""
         if member == self._preferred:
-            self._preferred = (member + 1) % len(self.endpoints)
+            others = [(member + step) % len(self.endpoints) for step in range(1, len(self.endpoints) + 1)]
+            self._preferred = next((other for other in others if other not in self._shunned), others[0])
             if member == 0:
                 self._local_again_at = clock.monotonic() + _LOCAL_AGAIN.delay(self._local_failures)
                 self._local_failures += 1
+
+    def shun(self, members: frozenset[int]) -> None:
+        """Ask these no more, and all others again."""
+        self._shunned = members
+        if self._preferred in members:
+            self.pass_over(self._preferred)
 
     def stream(self, member: int, path: str, answer: type[Answer]) -> Any:
         """Begin a stream of requests and answers; the member ends it when it has no leader."""
@@ -234,17 +244,38 @@ class Members:
         """Send once; on to the next member only when it surely was not sent. Raises Unknown, Unavailable."""
         said: dict[str, str] = {}
         while True:
-            member = self.preferred
+            member, began = self.preferred, clock.monotonic()
             try:
-                return await self.once(member, path, request, answer, seconds=ATTEMPT_SECONDS.first_seconds)
+                found = await self.once(member, path, request, answer, seconds=self._write_seconds)
             except grpc.aio.AioRpcError as error:
                 said[self.endpoints[member]] = explain(error)
                 self.pass_over(member)
+                if error.code() is grpc.StatusCode.DEADLINE_EXCEEDED:
+                    self._was_late(began)
                 if not surely_not_done(error):
                     raise Unknown(f"{self.endpoints[member]}: {explain(error)}") from error
+            else:
+                self._was_answered(clock.monotonic() - began)
+                return found
             if clock.monotonic() >= deadline:
                 raise lost(said, len(self.endpoints))
             await clock.sleep(_PAUSE_SECONDS)
+
+    @property
+    def _write_seconds(self) -> float:
+        """How long a member has for a write. Where writes are late again and again nobody is hung: all are slow, and to
+        find out what became of each would cost more than the write."""
+        return ATTEMPT_SECONDS.delay(self._late)
+
+    def _was_late(self, began: float) -> None:
+        """A write that was sent then was not answered in time; those sent together count once."""
+        if began >= self._late_at:
+            self._late, self._late_at = self._late + 1, clock.monotonic()
+
+    def _was_answered(self, seconds: float) -> None:
+        """A write was answered after so long: patience goes as it came, once they are quick again."""
+        if seconds < ATTEMPT_SECONDS.first_seconds / 2:
+            self._late = 0
 
 
 async def _quiet(work: Coroutine[Any, Any, Answer]) -> Answer | grpc.aio.AioRpcError | StoreError:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 
-from homeostat.kit import tasks
+from homeostat.kit import clock, tasks
+from homeostat.kit.log import logger
 from homeostat.store.contract import Batch, Compacted, Entry, FutureRevision, Page, Stale, Unavailable
+from homeostat.store.etcd import agreement
 from homeostat.store.etcd import rpc_pb2 as rpc
 from homeostat.store.etcd.asking import Shared
 from homeostat.store.etcd.commits import Commits
@@ -20,9 +22,13 @@ START_SECONDS_MAX = 10.0
 _CLOSE_SECONDS_MAX = 3.0
 # Entries of one call of a long listing.
 _PAGE_ENTRIES_MAX = 1_000
+# Between two looks at whether the members hold the same data: each reads its whole database for one.
+_AGREEMENT_SECONDS = 600.0
 
 _RANGE = "/etcdserverpb.KV/Range"
 _COMPACT = "/etcdserverpb.KV/Compact"
+
+_log = logger("store.etcd")
 
 
 class EtcdStore:
@@ -35,6 +41,7 @@ class EtcdStore:
         self._watches: set[Watch] = set()
         self._newest = Shared(self._ask_newest)
         self._open = False
+        self._comparing: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
         """Connect; waits a little for a quorum. Raises Unavailable."""
@@ -51,15 +58,31 @@ class EtcdStore:
             self._layout.base = int(found.kvs[0].value)
         self._commits.saw(found.header.revision)
         self._open = True
+        self._comparing = tasks.spawn(self._compare_members(), name="etcd-agreement")
 
     async def close(self) -> None:
         """See the contract."""
         if not self._open:
             return
         self._open = False
+        await tasks.stop(self._comparing)
         await self._commits.close(seconds_max=_CLOSE_SECONDS_MAX)
         await asyncio.gather(*(watch.end(self._commits.newest, _CLOSE_SECONDS_MAX) for watch in self._watches))
         await self._members.close()
+
+    async def _compare_members(self) -> None:
+        """Keep away from members whose data differ from the others'."""
+        while True:
+            found = await agreement.differing(self._members)
+            for member in sorted(found):
+                endpoint = self._members.endpoints[member]
+                _log.error(
+                    "the data of etcd's member at %s differ from the others': it is asked no more. "
+                    "`homeostat node replace` its node rebuilds it",
+                    endpoint,
+                )
+            self._members.shun(frozenset(found))
+            await clock.sleep(_AGREEMENT_SECONDS)
 
     async def revision(self) -> int:
         """See the contract."""
