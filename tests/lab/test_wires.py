@@ -192,11 +192,11 @@ def test_a_server_that_hangs_loses_its_connections_and_its_turn(tmp_path: Path) 
 
 
 def _checked(*found: list[Health]) -> list[Backend]:
-    """Servers that were ready once, after the checks `found` of each."""
+    """Servers that were ready for a while, after the checks `found` of each."""
     made = []
     for number, healths in enumerate(found):
         backend = Backend(f"m{number + 1}", "127.0.0.1", 1)
-        for health in [Health.READY, *healths]:
+        for health in [*[Health.READY] * 5, *healths]:
             backend.checked(health)
         made.append(backend)
     return made
@@ -210,7 +210,9 @@ def test_a_server_that_nobody_can_stand_in_for_keeps_its_connections() -> None:
     assert to_part(servers) == []
     assert max(servers, key=lambda server: server.rank).node == "m2", "and it is asked first"
     # One returns, so there is a better one than those that are still gone; they are parted from once.
-    servers[1].checked(ready)
+    for _ in range(3):
+        assert to_part(servers) == [], "one good check does not show that it can stand in"
+        servers[1].checked(ready)
     assert [server.node for server in to_part(servers)] == ["m1", "m3"]
     servers[0].parted = True
     assert [server.node for server in to_part(servers)] == ["m3"]
@@ -249,6 +251,41 @@ def test_a_server_that_does_not_answer_its_check_holds_up_no_other_and_is_asked_
         assert dropped == [backends[0]]
         assert clock.monotonic() - began <= 1.4
         assert asked["m1"] - before["m1"] <= 3 <= asked["m2"] - before["m2"]
+        await tasks.stop(watching)
+
+    virtual.run(main, seed=1)
+
+
+def test_no_client_is_sent_from_one_server_that_is_late_now_and_then_to_another() -> None:
+    """On a machine short of processors each misses checks; a connection that is broken and made anew costs more."""
+    silent, ready = Health.SILENT, Health.READY
+    servers = _checked([silent, silent], [silent, ready, ready], [ready, silent])
+    assert to_part(servers) == []
+    servers[1].checked(ready)
+    assert [server.node for server in to_part(servers)] == ["m1"], "one that has been well for a while stands in"
+
+
+def test_a_check_that_took_too_long_says_nothing_of_the_server() -> None:
+    """Each check bounds itself: where it takes longer, the relay was given no processor."""
+
+    async def main() -> None:
+        backends = [Backend("m1", "127.0.0.1", 1), Backend("m2", "127.0.0.1", 1)]
+        asked = 0
+
+        async def check(backend: Backend) -> Health:
+            nonlocal asked
+            if backend.node == "m2":
+                return Health.READY
+            asked += 1
+            if asked % 2:
+                await clock.sleep(1.5)
+                return Health.SILENT
+            return Health.READY
+
+        dropped: list[Backend] = []
+        watching = tasks.spawn(watch_health(backends, check, dropped.append), name="watching")
+        await clock.sleep(20)
+        assert asked > 10 and not dropped and backends[0].failures == 0
         await tasks.stop(watching)
 
     virtual.run(main, seed=1)

@@ -2,8 +2,8 @@
 
 It works on bytes, not on requests: TLS passes through it. A dead API server refuses the connection (or, without power,
 says nothing) and the next is taken, and all later connections pass it over; a hung one fails its checks, leaves the
-rotation and loses its relayed connections, so that clients notice. That happens only while another one is up: a server
-that lives but has lost its store tells its clients so in words, and a reset connection tells them nothing.
+rotation and loses its relayed connections, so that clients notice. That happens only while another one is well: a
+server that lives but has lost its store tells its clients so in words, and a reset connection tells them nothing.
 """
 
 from __future__ import annotations
@@ -29,6 +29,11 @@ _CHECK_SECONDS = 0.3
 # After a check that did not find a server ready, the next one comes at once.
 _AGAIN_SECONDS = 0.05
 _FAILURES_MAX = 2
+# A server that is to take over another one's clients has passed so many checks in a row. On a machine that is short of
+# processors all servers are late now and then: clients that are sent from one to the next each time only add to that.
+_WELLS_MIN = 3
+# A check bounds itself; one that took longer than this tells that the relay had no processor, not what the server does.
+_CHECK_SECONDS_MAX = 0.8
 
 
 class Health(IntEnum):
@@ -41,14 +46,15 @@ class Health(IntEnum):
 
 @dataclass(eq=False, slots=True)
 class Backend:
-    """A server behind the relay, on `node`. `failures` are checks in a row, up to the last, that did not find it ready;
-    `parted` says that its connections were dropped for that; `proven` that it was ready once."""
+    """A server behind the relay, on `node`. `failures` are checks in a row, up to the last, that did not find it ready,
+    `wells` those that did; `parted`: its connections were dropped for its failures; `proven`: it was ready once."""
 
     node: str
     host: str
     port: int
     health: Health = Health.READY
     failures: int = 0
+    wells: int = 0
     parted: bool = False
     proven: bool = False
 
@@ -65,14 +71,15 @@ class Backend:
     def checked(self, health: Health) -> None:
         """Take in what a check has found."""
         self.health = health
-        self.failures = 0 if health is Health.READY else self.failures + 1
+        well = health is Health.READY
+        self.failures, self.wells = (0, self.wells + 1) if well else (self.failures + 1, 0)
         self.parted = self.parted and self.down
         self.proven = self.proven or health is Health.READY
 
     def unreachable(self) -> None:
         """No connection comes about: it is passed over until a check finds it well."""
         self.health = Health.SILENT
-        self.failures = max(self.failures, _FAILURES_MAX)
+        self.failures, self.wells = max(self.failures, _FAILURES_MAX), 0
 
 
 Check = Callable[[Backend], Awaitable[Health]]
@@ -155,8 +162,14 @@ async def watch_health(backends: Sequence[Backend], check: Check, on_down: Calla
     other waiting. `on_down` is called with one that fails while another is up."""
 
     async def follow(backend: Backend) -> None:
+        late = False
         while True:
+            began = clock.monotonic()
             health = await check(backend)
+            if health is not Health.READY and not late and clock.monotonic() - began > _CHECK_SECONDS_MAX:
+                late = True
+                continue
+            late = False
             backend.checked(health)
             for each in to_part(backends):
                 _log.warning("the API server on %s does not answer", each.node)
@@ -175,6 +188,6 @@ async def watch_health(backends: Sequence[Backend], check: Check, on_down: Calla
 
 def to_part(backends: Sequence[Backend]) -> list[Backend]:
     """Those whose clients are better off elsewhere, and have not been sent there yet. Pure."""
-    if all(backend.down for backend in backends):
+    if not any(backend.wells >= _WELLS_MIN for backend in backends):
         return []
     return [backend for backend in backends if backend.down and backend.proven and not backend.parted]
