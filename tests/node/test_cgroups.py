@@ -43,6 +43,19 @@ def test_each_quality_has_its_group(v1: Path) -> None:
     assert not (v1 / "freezer/kubepods").exists()
 
 
+def test_all_pods_together_count_as_much_as_the_processors_that_the_node_has_for_them(v1: Path) -> None:
+    """pkg/kubelet/cm/node_container_manager_linux.go: the shares of /kubepods are those of the allocatable CPU."""
+    files(v1 / "cpu/kubepods", "cpu.shares", "cpu.cfs_quota_us", "cpu.cfs_period_us")
+    Cgroups(v1).start(cpu_shares=2048)
+    assert (v1 / "cpu/kubepods/cpu.shares").read_text() == "2048"
+
+
+def test_so_they_do_in_version_two(v2: Path) -> None:
+    files(v2 / "kubepods", "cpu.weight", "cpu.max", "memory.max")
+    Cgroups(v2).start(cpu_shares=2048)
+    assert (v2 / "kubepods/cpu.weight").read_text() == "79"
+
+
 def test_limits_of_version_one(v1: Path) -> None:
     groups = Cgroups(v1)
     groups.start()

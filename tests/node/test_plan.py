@@ -124,6 +124,12 @@ def test_backoff_doubles_to_its_ceiling_and_is_forgotten_after_twice_that() -> N
     assert backoff.restarted(late, late).delay == 10
 
 
+def test_no_back_off_is_longer_than_the_ceiling_not_even_the_first() -> None:
+    """pkg/kubelet/kubelet.go: a maxContainerRestartPeriod below the initial pause replaces it."""
+    backoff = CrashBackoff(10, 2).restarted(900, 901)
+    assert backoff.delay == 2 and backoff.restarted(902, 904).delay == 2
+
+
 def test_init_containers_go_one_by_one() -> None:
     first, second = {"name": "first", "image": "app:1"}, {"name": "second", "image": "app:1"}
     wanted = pod(inits=(first, second))

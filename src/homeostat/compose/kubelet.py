@@ -7,6 +7,7 @@ import os
 import signal
 from pathlib import Path
 
+from homeostat.api.flags import Settings
 from homeostat.compose.place import Place
 from homeostat.kit import tasks
 from homeostat.lab import certificates
@@ -24,6 +25,9 @@ from homeostat.wire.server import serve
 
 # Where a node that is a host of its own has them.
 _POD_LOGS, _ENGINE_ROOT = "/var/log/pods", "/var/lib/containerd"
+# On masters. Kubernetes' five minutes spare a node the starts of what cannot run; here the cluster waits for what does
+# not: etcd members that are killed twice within ten minutes would leave it without a quorum for ten seconds and more.
+_MASTER_BACK_OFF = {("kubelet", "crash-loop-back-off-max"): "2s"}
 
 
 async def run(place: Place, stop: asyncio.Event) -> None:
@@ -43,7 +47,7 @@ async def run(place: Place, stop: asyncio.Event) -> None:
         port=KUBELET_PORT,
         log_root=Path(_POD_LOGS) if contained else None,
         image_root=Path(_ENGINE_ROOT) if contained else None,
-        settings=place.settings,
+        settings=_settings(place),
     )
     runtime = _runtime(place)
     if contained:
@@ -63,6 +67,13 @@ async def run(place: Place, stop: asyncio.Event) -> None:
     await server.close(grace_seconds=1.0)
     await agent.stop()
     await client.close()
+
+
+def _settings(place: Place) -> Settings:
+    """The kubelet's flags on this node: what was set, and on a master its own default."""
+    settings = place.settings
+    own = {flag: text for flag, text in _MASTER_BACK_OFF.items() if not settings.given(*flag)}
+    return settings.with_values(own) if place.here().control_plane else settings
 
 
 async def _first(*events: asyncio.Event) -> None:

@@ -106,7 +106,7 @@ class NodeAgent:
             refusal=self._refusal,
             finished=self._finished,
             allocatable=allocatable,
-            ground=Ground(config, allocatable["memory"]) if runtime.isolates else None,
+            ground=Ground(config, allocatable["memory"], allocatable["cpu"]) if runtime.isolates else None,
         )
         self._signals = signals or functools.partial(read_signals, config.root, config.images)
         self._keeper = self._make_keeper()

@@ -38,7 +38,7 @@ class CrashBackoff:
     def restarted(self, finished_at: float, now: float) -> CrashBackoff:
         """The backoff after a restart at `now` of a container that had ended at `finished_at`."""
         fresh = not self.delay or self._forgotten(finished_at)
-        delay = self.initial if fresh else min(self.delay * 2, self.ceiling)
+        delay = min(self.initial if fresh else self.delay * 2, self.ceiling)
         return CrashBackoff(self.initial, self.ceiling, delay, now)
 
     def _forgotten(self, finished_at: float) -> bool:

@@ -35,11 +35,13 @@ class Cgroups:
         self.unified = (root / "cgroup.controllers").is_file()
         self.available = False
 
-    def start(self) -> bool:
-        """Make the groups of the three qualities; whether pods can be limited on this node."""
+    def start(self, cpu_shares: int = 0) -> bool:
+        """Make the groups of the three qualities; whether pods can be limited on this node. All pods together count
+        `cpu_shares` against what else the node runs (0: as much as one process)."""
         try:
             for path in (_TOP, *(f"{_TOP}/{quality}" for quality in _QUALITIES)):
                 self._make(path)
+            self._limit(_TOP, Resources(cpu_shares=cpu_shares))
             self._limit(f"{_TOP}/besteffort", Resources(cpu_shares=figures.SHARES_MIN))
             self.available = any(True for _ in self._folders(_TOP))
         except OSError as error:

@@ -23,17 +23,18 @@ _NODE_HOSTS = Path("/etc/hosts")
 
 
 class Ground:
-    """One for a node whose runtime isolates. `memory` is what the node has, a quantity."""
+    """One for a node whose runtime isolates. `memory` and `cpu` are what the node has for pods, quantities."""
 
-    def __init__(self, config: NodeConfig, memory: str) -> None:
+    def __init__(self, config: NodeConfig, memory: str, cpu: str = "0") -> None:
         self.cgroups = Cgroups(config.cgroup_root)
         self._config = config
         self._memory = quantity.of(memory).value
+        self._cpu_milli = quantity.of(cpu).milli
         self._seccomp = "RuntimeDefault" if config.settings.boolean(COMPONENT, "seccomp-default") else "Unconfined"
 
     def start(self) -> bool:
         """Make what pods are put into; whether limits can be enforced."""
-        return self.cgroups.start()
+        return self.cgroups.start(figures.shares(self._cpu_milli) if self._cpu_milli else 0)
 
     @property
     def profiles(self) -> Profiles:
