@@ -4,6 +4,7 @@ import pytest
 
 from homeostat.api import meta
 from homeostat.api.kinds import ENDPOINTS, ENDPOINTSLICE, SERVICE
+from homeostat.api.rules import wellknown
 from homeostat.controllers import endpoints, endpointslice, endpointslicemirroring
 from homeostat.network.plan_endpoints import endpoints_of
 from tests.support.controlling import NOW, Bench, node, obj, pod, run, service
@@ -51,7 +52,7 @@ def test_endpoints_of_a_service_without_selector_become_slices_that_proxies_read
             "ports": [{**HTTP, "appProtocol": "kubernetes.io/h2c"}],
         },
         labels={"team": "a"},
-        annotations={"why": "legacy", meta.LAST_APPLIED: "{}"},
+        annotations={"why": "legacy", wellknown.ANNOTATION_LAST_APPLIED: "{}"},
     )
     world = bench(bare_service(), given)
     (item,) = world.all(ENDPOINTSLICE)

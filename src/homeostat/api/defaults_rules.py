@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 from collections.abc import Callable
 
+from homeostat.api.rules import wellknown
 from homeostat.api.types import Obj
 
 # ---- pods and what they hold
@@ -150,7 +151,7 @@ def _secret(obj: Obj) -> None:
 def _namespace(obj: Obj) -> None:
     meta = obj.get("metadata") or {}
     if meta.get("name"):
-        meta["labels"] = {**(meta.get("labels") or {}), "kubernetes.io/metadata.name": meta["name"]}
+        meta["labels"] = {**(meta.get("labels") or {}), wellknown.LABEL_NAMESPACE_NAME: meta["name"]}
 
 
 def _node_status(obj: Obj) -> None:

@@ -13,7 +13,6 @@ from homeostat.api.types import Obj
 from homeostat.kit.clock import parse_rfc3339
 
 # What `kubectl apply` keeps: the manifest that it sent last.
-LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 
 _NOTHING: dict[str, str] = {}
 

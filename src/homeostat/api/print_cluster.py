@@ -27,9 +27,10 @@ from homeostat.api.printing import (
     text,
     wide,
 )
+from homeostat.api.rules import wellknown
 from homeostat.api.types import Obj
 
-_DEFAULT_CLASS = ("storageclass.kubernetes.io/is-default-class", "storageclass.beta.kubernetes.io/is-default-class")
+_DEFAULT_CLASS = (wellknown.ANNOTATION_DEFAULT_STORAGE_CLASS, wellknown.ANNOTATION_DEFAULT_STORAGE_CLASS_BETA)
 
 
 def _own(middle: Callable[[Obj], list[Any]]) -> Cells:
@@ -105,7 +106,7 @@ def _storage_class(obj: Obj, now: float) -> list[Any]:
 
 
 def _attributes_class(obj: Obj, now: float) -> list[Any]:
-    annotation = "volumeattributesclass.alpha.kubernetes.io/is-default-class"
+    annotation = wellknown.ANNOTATION_DEFAULT_ATTRIBUTES_CLASS
     return [_named_with_default(obj, (annotation,)), obj.get("driverName") or "", age(obj, now)]
 
 

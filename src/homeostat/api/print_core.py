@@ -26,11 +26,8 @@ from homeostat.api.printing import (
     text,
     wide,
 )
+from homeostat.api.rules import wellknown
 from homeostat.api.types import Obj
-
-_ROLE_PREFIX = "node-role.kubernetes.io/"
-_ROLE_LABEL = "kubernetes.io/role"
-_CLASS_ANNOTATION = "volume.beta.kubernetes.io/storage-class"
 
 
 def balancer_addresses(obj: Obj) -> str:
@@ -93,8 +90,12 @@ def _node_status(obj: Obj) -> str:
 
 def _node_roles(obj: Obj) -> str:
     labels = meta.labels(obj)
-    roles = {name.removeprefix(_ROLE_PREFIX) for name in labels if name.startswith(_ROLE_PREFIX)}
-    return ",".join(sorted((roles | {labels.get(_ROLE_LABEL, "")}) - {""})) or NONE
+    roles = {
+        name.removeprefix(wellknown.LABEL_NODE_ROLE_PREFIX)
+        for name in labels
+        if name.startswith(wellknown.LABEL_NODE_ROLE_PREFIX)
+    }
+    return ",".join(sorted((roles | {labels.get(wellknown.LABEL_NODE_ROLE, "")}) - {""})) or NONE
 
 
 def _node_address(obj: Obj, kind: str) -> str:
@@ -157,7 +158,7 @@ def _service_account(obj: Obj, now: float) -> list[Any]:
 
 
 def _storage_class(obj: Obj) -> str:
-    return meta.annotations(obj).get(_CLASS_ANNOTATION) or spec(obj).get("storageClassName") or ""
+    return meta.annotations(obj).get(wellknown.ANNOTATION_STORAGE_CLASS_BETA) or spec(obj).get("storageClassName") or ""
 
 
 def _volume_phase(obj: Obj) -> str:

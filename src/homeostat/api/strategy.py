@@ -11,6 +11,7 @@ from typing import TypeAlias
 
 from homeostat.api.kinds import Kind
 from homeostat.api.qos import qos_class
+from homeostat.api.rules import wellknown
 from homeostat.api.service_values import keep_allocated
 from homeostat.api.types import Obj
 
@@ -86,8 +87,8 @@ _STATUS_KEEPS: dict[_Id, tuple[str, ...]] = {
     (_FLOW, "PriorityLevelConfiguration"): _ALL_METADATA,
 }
 
-_JOB_LABELS = ("batch.kubernetes.io/controller-uid", "controller-uid")
-_JOB_NAMES = ("batch.kubernetes.io/job-name", "job-name")
+_JOB_LABELS = (wellknown.LABEL_JOB_UID, wellknown.LABEL_JOB_UID_LEGACY)
+_JOB_NAMES = (wellknown.LABEL_JOB_NAME, wellknown.LABEL_JOB_NAME_LEGACY)
 _GATED = "Scheduling is blocked due to non-empty scheduling gates"
 
 

@@ -10,6 +10,7 @@ from typing import TypeAlias
 
 import orjson
 
+from homeostat.api.rules import wellknown
 from homeostat.api.types import Obj
 
 # Key, effect, operator and value.
@@ -76,7 +77,7 @@ def _covers(wide: Obj, narrow: Obj) -> bool:
     if (narrow.get("effect") or "") != (wide.get("effect") or "") and wide.get("effect"):
         return False
     longest, asked = wide.get("tolerationSeconds"), narrow.get("tolerationSeconds")
-    if wide.get("effect") == "NoExecute" and longest is not None and (asked is None or asked > longest):
+    if wide.get("effect") == wellknown.NO_EXECUTE and longest is not None and (asked is None or asked > longest):
         return False
     if operator == "Equal":
         same = (narrow.get("value") or "") == (wide.get("value") or "")

@@ -12,6 +12,7 @@ from typing import TypeAlias
 
 from homeostat.api import kinds, meta
 from homeostat.api.errors import ApiError
+from homeostat.api.rules import wellknown
 from homeostat.api.types import Obj
 from homeostat.apiserver.addresses import Range, number_of, text_of
 from homeostat.apiserver.contract import Reader, Writer
@@ -24,8 +25,7 @@ _Change: TypeAlias = Callable[[Obj], Obj]
 
 SERVER = User("system:apiserver", ("system:masters",))
 PORTS_NAMESPACE, PORTS_NAME = "kube-system", "service-node-ports"
-_MANAGED_BY = "ipaddress.kubernetes.io/managed-by"
-_IP_LABELS = {"ipaddress.kubernetes.io/ip-family": "IPv4", _MANAGED_BY: "ipallocator.k8s.io"}
+_IP_LABELS = {wellknown.LABEL_IP_FAMILY: "IPv4", wellknown.LABEL_IP_MANAGED_BY: "ipallocator.k8s.io"}
 
 # A reservation whose Service never came is given back after this long: longer than any request lives.
 ORPHAN_SECONDS = 90.0
@@ -172,7 +172,7 @@ def holder_of(reservation: Obj) -> Owner:
 
 def is_reservation(address: Obj) -> bool:
     """Whether an IPAddress was made here for a Service; those that others made are theirs to remove."""
-    return meta.labels(address).get(_MANAGED_BY) == _IP_LABELS[_MANAGED_BY]
+    return meta.labels(address).get(wellknown.LABEL_IP_MANAGED_BY) == _IP_LABELS[wellknown.LABEL_IP_MANAGED_BY]
 
 
 def reserved_at(reservation: Obj) -> float:

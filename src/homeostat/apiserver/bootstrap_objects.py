@@ -7,6 +7,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 
 from homeostat.api import meta
+from homeostat.api.rules import wellknown
 from homeostat.api.types import Obj
 
 NAMESPACES = ("default", "kube-system", "kube-public", "kube-node-lease")
@@ -86,7 +87,7 @@ def api_endpoints(addresses: Iterable[tuple[str, int]]) -> Obj:
         }
         for port, hosts in _by_port(addresses).items()
     ]
-    labels = {"endpointslice.kubernetes.io/skip-mirror": "true"}
+    labels = {wellknown.LABEL_SKIP_MIRROR: "true"}
     metadata = {"name": SERVICE_NAME, "namespace": SERVICE_NAMESPACE, "labels": labels}
     return {"apiVersion": "v1", "kind": "Endpoints", "metadata": metadata, "subsets": subsets}
 
@@ -96,7 +97,7 @@ def api_endpoint_slices(addresses: Iterable[tuple[str, int]]) -> list[Obj]:
     slices: list[Obj] = []
     for number, (port, hosts) in enumerate(_by_port(addresses).items()):
         name = SERVICE_NAME if number == 0 else f"{SERVICE_NAME}-{port}"
-        labels = {"kubernetes.io/service-name": SERVICE_NAME}
+        labels = {wellknown.LABEL_SERVICE_NAME: SERVICE_NAME}
         metadata = {"name": name, "namespace": SERVICE_NAMESPACE, "labels": labels}
         head: Obj = {"apiVersion": "discovery.k8s.io/v1", "kind": "EndpointSlice", "metadata": metadata}
         endpoints = [{"addresses": [host], "conditions": {"ready": True}} for host in hosts]

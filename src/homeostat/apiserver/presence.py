@@ -13,6 +13,7 @@ from functools import partial
 from homeostat.api import kinds, meta
 from homeostat.api.errors import ApiError
 from homeostat.api.kinds import Kind
+from homeostat.api.rules import wellknown
 from homeostat.api.types import Obj
 from homeostat.apiserver import bootstrap_objects, codec
 from homeostat.apiserver.allocation import SERVER
@@ -23,7 +24,6 @@ from homeostat.kit.log import logger
 
 _log = logger("apiserver.presence")
 _NAMESPACE = "kube-system"
-_LABEL = "apiserver.kubernetes.io/identity"
 _ENDPOINT = "homeostat.dev/endpoint"
 LEASE_SECONDS = 15
 RENEW_SECONDS = 5.0
@@ -65,7 +65,7 @@ class Presence:
         metadata = {
             "name": self.lease_name,
             "namespace": _NAMESPACE,
-            "labels": {_LABEL: "kube-apiserver", "kubernetes.io/hostname": host},
+            "labels": {wellknown.LABEL_SERVER_IDENTITY: "kube-apiserver", wellknown.LABEL_HOSTNAME: host},
             "annotations": {_ENDPOINT: f"{host}:{port}"},
         }
 
@@ -114,7 +114,7 @@ class Presence:
         now = clock.wall()
         found: list[tuple[str, int]] = []
         for lease in self._reader.list(kinds.LEASE, _NAMESPACE):
-            if meta.labels(lease).get(_LABEL) != "kube-apiserver":
+            if meta.labels(lease).get(wellknown.LABEL_SERVER_IDENTITY) != "kube-apiserver":
                 continue
             host, _, port = meta.annotations(lease).get(_ENDPOINT, "").rpartition(":")
             renewed = meta.time_of((lease.get("spec") or {}).get("renewTime"))
@@ -149,7 +149,7 @@ class Presence:
     async def _remove_slices(self, *, keep: set[str]) -> None:
         namespace = bootstrap_objects.SERVICE_NAMESPACE
         for found in self._reader.list(kinds.ENDPOINTSLICE, namespace):
-            owned = meta.labels(found).get("kubernetes.io/service-name") == bootstrap_objects.SERVICE_NAME
+            owned = meta.labels(found).get(wellknown.LABEL_SERVICE_NAME) == bootstrap_objects.SERVICE_NAME
             if owned and meta.name(found) not in keep:
                 await self._writer.delete(kinds.ENDPOINTSLICE, namespace, meta.name(found), user=SERVER)
 

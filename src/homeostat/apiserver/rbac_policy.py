@@ -9,12 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from homeostat.api.rules import wellknown
 from homeostat.api.types import Obj
 
 GROUP = "rbac.authorization.k8s.io"
 _VERSION = f"{GROUP}/v1"
-AUTOUPDATE = "rbac.authorization.kubernetes.io/autoupdate"
-_LABELS = {"kubernetes.io/bootstrapping": "rbac-defaults"}
+_LABELS = {wellknown.LABEL_BOOTSTRAPPING: "rbac-defaults"}
 
 _READ = "get list watch"
 _WRITE = "create delete deletecollection patch update"
@@ -166,7 +166,11 @@ _SELF = [
 
 def cluster_role(name: str, rules: Iterable[Obj] = (), *, aggregates: str = "", labels: Obj | None = None) -> Obj:
     """A bootstrap ClusterRole; `aggregates` names the label of those that it unites."""
-    metadata: Obj = {"name": name, "annotations": {AUTOUPDATE: "true"}, "labels": _LABELS | (labels or {})}
+    metadata: Obj = {
+        "name": name,
+        "annotations": {wellknown.ANNOTATION_AUTOUPDATE: "true"},
+        "labels": _LABELS | (labels or {}),
+    }
     role: Obj = {"apiVersion": _VERSION, "kind": "ClusterRole", "metadata": metadata, "rules": list(rules)}
     if aggregates:
         selector = {"matchLabels": {f"{GROUP}/aggregate-to-{aggregates}": "true"}}
@@ -233,7 +237,7 @@ def subject(kind: str, name: str) -> Obj:
 
 def cluster_role_binding(name: str, role: str, *subjects: Obj) -> Obj:
     """A bootstrap ClusterRoleBinding."""
-    metadata: Obj = {"name": name, "annotations": {AUTOUPDATE: "true"}, "labels": dict(_LABELS)}
+    metadata: Obj = {"name": name, "annotations": {wellknown.ANNOTATION_AUTOUPDATE: "true"}, "labels": dict(_LABELS)}
     reference = {"apiGroup": GROUP, "kind": "ClusterRole", "name": role}
     binding: Obj = {"apiVersion": _VERSION, "kind": "ClusterRoleBinding", "metadata": metadata, "roleRef": reference}
     binding["subjects"] = list(subjects)
@@ -273,7 +277,7 @@ def reconciled(stored: Obj, wanted: Obj) -> Obj | None:
     None when nothing is to change, or it is not to be touched.
     """
     meta = stored["metadata"]
-    if (meta.get("annotations") or {}).get(AUTOUPDATE) == "false":
+    if (meta.get("annotations") or {}).get(wellknown.ANNOTATION_AUTOUPDATE) == "false":
         return None
     field = "rules" if stored["kind"].endswith("Role") else "subjects"
     had = stored.get(field) or []

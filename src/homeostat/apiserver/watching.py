@@ -16,6 +16,7 @@ import orjson
 
 from homeostat.api import errors
 from homeostat.api.kinds import Kind, stored_as
+from homeostat.api.rules import wellknown
 from homeostat.apiserver import history, selection
 from homeostat.apiserver.contract import Negotiator, RequestInfo
 from homeostat.apiserver.feed import Feed
@@ -37,7 +38,7 @@ _CHUNK_BYTES = 256 * 1024
 _TIMEOUT_SECONDS_MAX = 365 * 86_400
 # How often the history is read again because the window has moved on meanwhile.
 _HISTORY_READS_MAX = 10
-_INITIAL_END = {"k8s.io/initial-events-end": "true"}
+_INITIAL_END = {wellknown.ANNOTATION_INITIAL_EVENTS_END: "true"}
 
 
 @dataclass(slots=True)

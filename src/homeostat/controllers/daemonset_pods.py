@@ -10,20 +10,18 @@ from dataclasses import dataclass, field
 
 from homeostat.api import meta
 from homeostat.api.kinds import DAEMONSET
+from homeostat.api.rules import wellknown
 from homeostat.api.tolerations import tolerates
 from homeostat.api.types import Obj
 from homeostat.controllers import node_affinity, taints
 
-HASH_LABEL = "controller-revision-hash"
-GENERATION_LABEL = "pod-template-generation"
-GENERATION = "deprecated.daemonset.template.generation"
 _ALWAYS_TOLERATED = (
-    (taints.NOT_READY, taints.NO_EXECUTE),
-    (taints.UNREACHABLE, taints.NO_EXECUTE),
-    ("node.kubernetes.io/disk-pressure", taints.NO_SCHEDULE),
-    ("node.kubernetes.io/memory-pressure", taints.NO_SCHEDULE),
-    ("node.kubernetes.io/pid-pressure", taints.NO_SCHEDULE),
-    (taints.UNSCHEDULABLE, taints.NO_SCHEDULE),
+    (wellknown.TAINT_NOT_READY, wellknown.NO_EXECUTE),
+    (wellknown.TAINT_UNREACHABLE, wellknown.NO_EXECUTE),
+    (wellknown.TAINT_DISK_PRESSURE, wellknown.NO_SCHEDULE),
+    (wellknown.TAINT_MEMORY_PRESSURE, wellknown.NO_SCHEDULE),
+    (wellknown.TAINT_PID_PRESSURE, wellknown.NO_SCHEDULE),
+    (wellknown.TAINT_UNSCHEDULABLE, wellknown.NO_SCHEDULE),
 )
 
 
@@ -50,12 +48,12 @@ def placement(daemon_set: Obj, pods: Iterable[Obj], nodes: Iterable[Obj]) -> Pla
         untolerated = {
             taint.get("effect")
             for taint in taints.of(node)
-            if taint.get("effect") in (taints.NO_SCHEDULE, taints.NO_EXECUTE)
+            if taint.get("effect") in (wellknown.NO_SCHEDULE, wellknown.NO_EXECUTE)
             and not any(tolerates(item, taint) for item in tolerations)
         }
         if not untolerated:
             result.wanted.append(node)
-        if taints.NO_EXECUTE not in untolerated:
+        if wellknown.NO_EXECUTE not in untolerated:
             result.tolerated.add(meta.name(node))
     return result
 
@@ -65,7 +63,7 @@ def all_tolerations(spec: Obj) -> list[Obj]:
     given = list(spec.get("tolerations") or ())
     always = list(_ALWAYS_TOLERATED)
     if spec.get("hostNetwork"):
-        always.append(("node.kubernetes.io/network-unavailable", taints.NO_SCHEDULE))
+        always.append((wellknown.TAINT_NETWORK_UNAVAILABLE, wellknown.NO_SCHEDULE))
     for key, effect in always:
         toleration = {"key": key, "operator": "Exists", "effect": effect}
         if not any(item.get("key") == key and item.get("effect") == effect for item in given):
@@ -88,9 +86,9 @@ def new_pod(daemon_set: Obj, node: str, revision_hash: str) -> Obj:
     """The Pod for a node: the scheduler binds it there, since its affinity admits no other."""
     template = daemon_set["spec"]["template"]
     given = template.get("metadata") or {}
-    labels = {**(given.get("labels") or {}), HASH_LABEL: revision_hash}
-    if number := meta.annotations(daemon_set).get(GENERATION):
-        labels[GENERATION_LABEL] = number
+    labels = {**(given.get("labels") or {}), wellknown.LABEL_REVISION_HASH: revision_hash}
+    if number := meta.annotations(daemon_set).get(wellknown.ANNOTATION_TEMPLATE_GENERATION):
+        labels[wellknown.LABEL_TEMPLATE_GENERATION] = number
     metadata: Obj = {
         "generateName": f"{meta.name(daemon_set)}-",
         "namespace": meta.namespace(daemon_set),
@@ -114,7 +112,7 @@ def _pinned(affinity: Obj, node: str) -> Obj:
 
 def is_current(pod: Obj, revision_hash: str) -> bool:
     """Whether the Pod was made from the current template."""
-    return meta.labels(pod).get(HASH_LABEL) == revision_hash
+    return meta.labels(pod).get(wellknown.LABEL_REVISION_HASH) == revision_hash
 
 
 def oldest_first(pods: Iterable[Obj]) -> list[Obj]:

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 
 from homeostat.api import meta
 from homeostat.api.kinds import CONTROLLERREVISION, DAEMONSET
+from homeostat.api.rules import wellknown
 from homeostat.api.types import Obj
-from homeostat.controllers.daemonset_pods import HASH_LABEL
 from homeostat.controllers.hashing import short_hash
 from homeostat.controllers.writing import status_patch
 from homeostat.loop.contract import Action, Create, Delete, Patch, World
@@ -37,7 +37,7 @@ def history(daemon_set: Obj, revisions: list[Obj], pods: list[Obj], world: World
     if not same:
         return _new(daemon_set, data, highest + 1, world)
     current = same[-1]
-    result = History(meta.labels(current).get(HASH_LABEL, ""), settled=True)
+    result = History(meta.labels(current).get(wellknown.LABEL_REVISION_HASH, ""), settled=True)
     if int(current["revision"]) < highest:
         body = {"revision": highest + 1}
         note = "an old template is the current one again"
@@ -63,7 +63,7 @@ def _new(daemon_set: Obj, data: Obj, number: int, world: World) -> History:
         "metadata": {
             "name": name,
             "namespace": meta.namespace(daemon_set),
-            "labels": {**meta.labels(daemon_set["spec"]["template"]), HASH_LABEL: revision_hash},
+            "labels": {**meta.labels(daemon_set["spec"]["template"]), wellknown.LABEL_REVISION_HASH: revision_hash},
             "annotations": dict(meta.annotations(daemon_set)),
             "ownerReferences": [meta.make_controller_ref(DAEMONSET, daemon_set)],
         },
@@ -78,10 +78,10 @@ def _clean_up(daemon_set: Obj, revisions: list[Obj], current: Obj, pods: list[Ob
     """Delete old revisions beyond the limit that no Pod was made from."""
     given = daemon_set["spec"].get("revisionHistoryLimit")
     limit = 10 if given is None else int(given)
-    live = {meta.labels(pod).get(HASH_LABEL) for pod in pods}
+    live = {meta.labels(pod).get(wellknown.LABEL_REVISION_HASH) for pod in pods}
     old = sorted((item for item in revisions if item is not current), key=lambda item: int(item.get("revision") or 0))
     # Those in use count, but stay.
-    unused = [item for item in old if meta.labels(item).get(HASH_LABEL) not in live]
+    unused = [item for item in old if meta.labels(item).get(wellknown.LABEL_REVISION_HASH) not in live]
     note = f"revisionHistoryLimit is {limit}"
     return [
         Delete(CONTROLLERREVISION, meta.namespace(item), meta.name(item), uid=meta.uid(item), note=note)

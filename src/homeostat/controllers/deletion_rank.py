@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from functools import cmp_to_key, partial
 
 from homeostat.api import meta
+from homeostat.api.rules import wellknown
 from homeostat.api.types import Obj
 
-DELETION_COST = "controller.kubernetes.io/pod-deletion-cost"
 _PHASE_ORDER = {"Pending": 0, "Unknown": 1, "Running": 2}
 
 
@@ -28,7 +28,7 @@ class _Facts:
 
 
 def _cost(pod: Obj) -> int:
-    text = meta.annotations(pod).get(DELETION_COST, "")
+    text = meta.annotations(pod).get(wellknown.ANNOTATION_DELETION_COST, "")
     digits = text[1:] if text[:1] in ("-", "+") else text
     return int(text) if digits.isascii() and digits.isdecimal() else 0
 

@@ -11,10 +11,11 @@ from collections.abc import Iterable
 
 from homeostat.api import meta
 from homeostat.api.kinds import DEPLOYMENT, POD, REPLICASET
+from homeostat.api.rules import wellknown
 from homeostat.api.selectors import of_label_selector
 from homeostat.api.types import Obj
 from homeostat.controllers import deployment_sizes as sizes
-from homeostat.controllers.deployment_plan import REVISION, Plan, count, replicas, revision, scaled
+from homeostat.controllers.deployment_plan import Plan, count, replicas, revision, scaled
 from homeostat.controllers.deployment_revisions import (
     clean_up,
     find_new,
@@ -152,7 +153,7 @@ def _create_new(plan: Plan, world: World) -> None:
         _on_collision(plan, taken, new)
         return
     number = str(next_revision(plan))
-    new["metadata"]["annotations"][REVISION] = number
+    new["metadata"]["annotations"][wellknown.ANNOTATION_REVISION] = number
     size = sizes.new_size(plan)
     new["spec"]["replicas"] = size
     failed = f'Failed to create new replica set "{name}": '
@@ -185,9 +186,9 @@ def _on_collision(plan: Plan, taken: Obj, wanted: Obj) -> None:
 
 
 def _revision_patch(deployment: Obj, number: str) -> list[Action]:
-    if meta.annotations(deployment).get(REVISION) == number:
+    if meta.annotations(deployment).get(wellknown.ANNOTATION_REVISION) == number:
         return []
-    body = {"metadata": {"annotations": {REVISION: number}}}
+    body = {"metadata": {"annotations": {wellknown.ANNOTATION_REVISION: number}}}
     return [Patch(DEPLOYMENT, meta.namespace(deployment), meta.name(deployment), body, note=f"revision {number}")]
 
 

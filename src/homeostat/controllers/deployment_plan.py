@@ -11,14 +11,10 @@ from dataclasses import dataclass, field
 
 from homeostat.api import meta
 from homeostat.api.kinds import REPLICASET
+from homeostat.api.rules import wellknown
 from homeostat.api.types import Obj
 from homeostat.controllers.fenceposts import max_surge
 from homeostat.loop.contract import Action, Record, Update
-
-DESIRED = "deployment.kubernetes.io/desired-replicas"
-MAXIMUM = "deployment.kubernetes.io/max-replicas"
-REVISION = "deployment.kubernetes.io/revision"
-HISTORY = "deployment.kubernetes.io/revision-history"
 
 
 @dataclass(slots=True)
@@ -80,7 +76,10 @@ def scaled(deployment: Obj, name: str, before: int, after: int) -> Record:
 def size_annotations(deployment: Obj) -> dict[str, str]:
     """What a ReplicaSet remembers of the Deployment's size, to share out a change of it later."""
     wanted = replicas(deployment)
-    return {DESIRED: str(wanted), MAXIMUM: str(wanted + max_surge(deployment))}
+    return {
+        wellknown.ANNOTATION_DESIRED_REPLICAS: str(wanted),
+        wellknown.ANNOTATION_MAX_REPLICAS: str(wanted + max_surge(deployment)),
+    }
 
 
 def annotate_size(plan: Plan, replica_set: Obj) -> None:
@@ -123,5 +122,5 @@ def oldest_first(items: Iterable[Obj]) -> list[Obj]:
 
 def revision(obj: Obj) -> int:
     """The revision annotation; 0 where it is absent or no number."""
-    text = meta.annotations(obj).get(REVISION, "")
+    text = meta.annotations(obj).get(wellknown.ANNOTATION_REVISION, "")
     return int(text) if text.isascii() and text.isdecimal() else 0

@@ -11,33 +11,22 @@ from collections.abc import Iterable
 
 from homeostat.api import meta
 from homeostat.api.kinds import DEPLOYMENT, REPLICASET
+from homeostat.api.rules import wellknown
 from homeostat.api.types import Obj
-from homeostat.controllers.deployment_plan import (
-    DESIRED,
-    HISTORY,
-    MAXIMUM,
-    REVISION,
-    Plan,
-    count,
-    oldest_first,
-    replicas,
-    revision,
-    size_annotations,
-)
+from homeostat.controllers.deployment_plan import Plan, count, oldest_first, replicas, revision, size_annotations
 from homeostat.controllers.hashing import short_hash
 from homeostat.loop.contract import Delete
 
-HASH_LABEL = "pod-template-hash"
 HISTORY_CHARACTERS_MAX = 2000
 # What says something about the Deployment alone, or that each ReplicaSet has in a form of its own.
 _NOT_COPIED = frozenset(
     {
-        meta.LAST_APPLIED,
+        wellknown.ANNOTATION_LAST_APPLIED,
         "deprecated.deployment.rollback.to",
-        REVISION,
-        HISTORY,
-        DESIRED,
-        MAXIMUM,
+        wellknown.ANNOTATION_REVISION,
+        wellknown.ANNOTATION_REVISION_HISTORY,
+        wellknown.ANNOTATION_DESIRED_REPLICAS,
+        wellknown.ANNOTATION_MAX_REPLICAS,
     }
 )
 
@@ -45,7 +34,9 @@ _NOT_COPIED = frozenset(
 def _bare(template: Obj) -> Obj:
     """The template without the hash label, to compare."""
     metadata: Obj = dict(template.get("metadata") or {})
-    labels = {name: value for name, value in (metadata.get("labels") or {}).items() if name != HASH_LABEL}
+    labels = {
+        name: value for name, value in (metadata.get("labels") or {}).items() if name != wellknown.LABEL_TEMPLATE_HASH
+    }
     metadata.pop("labels", None)
     metadata.pop("creationTimestamp", None)
     if labels:
@@ -77,9 +68,9 @@ def new_replica_set(deployment: Obj) -> Obj:
     template = deployment["spec"]["template"]
     template_hash = short_hash(_bare(template), int((deployment.get("status") or {}).get("collisionCount") or 0))
     metadata = dict(template.get("metadata") or {})
-    metadata["labels"] = {**(metadata.get("labels") or {}), HASH_LABEL: template_hash}
+    metadata["labels"] = {**(metadata.get("labels") or {}), wellknown.LABEL_TEMPLATE_HASH: template_hash}
     selector = dict(deployment["spec"]["selector"])
-    selector["matchLabels"] = {**(selector.get("matchLabels") or {}), HASH_LABEL: template_hash}
+    selector["matchLabels"] = {**(selector.get("matchLabels") or {}), wellknown.LABEL_TEMPLATE_HASH: template_hash}
     spec: Obj = {"replicas": 0, "selector": selector, "template": {**template, "metadata": metadata}}
     if minimum := deployment["spec"].get("minReadySeconds"):
         spec["minReadySeconds"] = minimum
@@ -111,9 +102,11 @@ def sync_new(plan: Plan) -> None:
     wanted = copied_annotations(plan.deployment)
     number = next_revision(plan)
     if revision(news) < number:
-        wanted[REVISION] = str(number)
-        if former := present.get(REVISION):
-            wanted[HISTORY] = _history(present.get(HISTORY, ""), former)
+        wanted[wellknown.ANNOTATION_REVISION] = str(number)
+        if former := present.get(wellknown.ANNOTATION_REVISION):
+            wanted[wellknown.ANNOTATION_REVISION_HISTORY] = _history(
+                present.get(wellknown.ANNOTATION_REVISION_HISTORY, ""), former
+            )
     if not wanted.items() <= present.items():
         plan.edit(news)["metadata"]["annotations"].update(wanted)
     minimum = int(plan.deployment["spec"].get("minReadySeconds") or 0)

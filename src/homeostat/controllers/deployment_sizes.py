@@ -9,10 +9,9 @@ from __future__ import annotations
 import math
 
 from homeostat.api import meta
+from homeostat.api.rules import wellknown
 from homeostat.api.types import Obj
 from homeostat.controllers.deployment_plan import (
-    DESIRED,
-    MAXIMUM,
     Plan,
     active,
     count,
@@ -94,7 +93,10 @@ def stop_old(plan: Plan) -> bool:
 def size_changed(plan: Plan) -> bool:
     """Whether spec.replicas of the Deployment differs from what its active ReplicaSets were last sized for."""
     wanted = str(replicas(plan.deployment))
-    return any(meta.annotations(item).get(DESIRED, wanted) != wanted for item in active(plan.everyone))
+    return any(
+        meta.annotations(item).get(wellknown.ANNOTATION_DESIRED_REPLICAS, wanted) != wanted
+        for item in active(plan.everyone)
+    )
 
 
 def scale_all(plan: Plan) -> None:
@@ -126,7 +128,7 @@ def _saturated(plan: Plan) -> bool:
     news, wanted = plan.news, replicas(plan.deployment)
     return (
         news is not None
-        and meta.annotations(news).get(DESIRED) == str(wanted)
+        and meta.annotations(news).get(wellknown.ANNOTATION_DESIRED_REPLICAS) == str(wanted)
         and replicas(news) == wanted
         and count(news, "availableReplicas") == wanted
     )
@@ -161,7 +163,7 @@ def _share(deployment: Obj, replica_set: Obj, change: int, given: int) -> int:
     if wanted == 0:
         part = -size
     else:
-        text = meta.annotations(replica_set).get(MAXIMUM, "")
+        text = meta.annotations(replica_set).get(wellknown.ANNOTATION_MAX_REPLICAS, "")
         before = int(text) if text.isascii() and text.isdecimal() else count(deployment, "replicas")
         if before == 0:
             return 0

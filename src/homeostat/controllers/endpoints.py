@@ -9,9 +9,9 @@ from collections.abc import Iterable
 
 from homeostat.api import meta
 from homeostat.api.kinds import ENDPOINTS, POD, SERVICE
+from homeostat.api.rules import wellknown
 from homeostat.api.types import Obj
 from homeostat.controllers.service_pods import (
-    HEADLESS,
     Ports,
     addresses_of,
     has_endpoints,
@@ -25,8 +25,6 @@ from homeostat.controllers.service_pods import (
 from homeostat.loop.contract import Action, Create, Delete, Key, Loop, Update, Watch, World
 
 CAPACITY = 1000
-OVER_CAPACITY = "endpoints.kubernetes.io/over-capacity"
-MANAGED_BY = "endpoints.kubernetes.io/managed-by"
 MANAGER = "endpoint-controller"
 
 
@@ -48,20 +46,24 @@ def decide(key: Key, world: World) -> list[Action]:
     service = world.get(SERVICE, namespace, name)
     current = world.get(ENDPOINTS, namespace, name)
     if service is None:
-        if current is not None and meta.labels(current).get(MANAGED_BY) == MANAGER:
+        if current is not None and meta.labels(current).get(wellknown.LABEL_ENDPOINTS_MANAGED_BY) == MANAGER:
             return [Delete(ENDPOINTS, namespace, name, uid=meta.uid(current), note="the Service is gone")]
         return []
     if not has_endpoints(service) or meta.deleting(service):
         return []
     subsets, cut = _truncated(_subsets(service, selected_pods(service, world)))
     metadata: Obj = dict(current["metadata"]) if current is not None else {"name": name, "namespace": namespace}
-    labels = {**meta.labels(service), MANAGED_BY: MANAGER}
-    labels.pop(HEADLESS, None)
+    labels = {**meta.labels(service), wellknown.LABEL_ENDPOINTS_MANAGED_BY: MANAGER}
+    labels.pop(wellknown.LABEL_HEADLESS, None)
     if is_headless(service):
-        labels[HEADLESS] = ""
-    annotations = {key: value for key, value in (metadata.get("annotations") or {}).items() if key != OVER_CAPACITY}
+        labels[wellknown.LABEL_HEADLESS] = ""
+    annotations = {
+        key: value
+        for key, value in (metadata.get("annotations") or {}).items()
+        if key != wellknown.ANNOTATION_OVER_CAPACITY
+    }
     if cut:
-        annotations[OVER_CAPACITY] = "truncated"
+        annotations[wellknown.ANNOTATION_OVER_CAPACITY] = "truncated"
     wanted = (subsets, labels, annotations)
     if current is not None and wanted == (
         current.get("subsets") or [],

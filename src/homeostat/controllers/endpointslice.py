@@ -12,12 +12,10 @@ from dataclasses import dataclass, field
 
 from homeostat.api import meta
 from homeostat.api.kinds import ENDPOINTSLICE, NODE, POD, SERVICE
+from homeostat.api.rules import wellknown
 from homeostat.api.types import Obj
 from homeostat.controllers import topologyhints
 from homeostat.controllers.service_pods import (
-    HEADLESS,
-    MANAGED_BY,
-    SERVICE_NAME,
     Ports,
     addresses_of,
     has_endpoints,
@@ -33,9 +31,8 @@ from homeostat.controllers.service_pods import (
 from homeostat.loop.contract import Action, Create, Delete, Key, Loop, Update, Watch, World
 
 MANAGER = "endpointslice-controller.k8s.io"
-ZONE = topologyhints.ZONE
 _SAME_NODE = "PreferSameNode"
-_RESERVED = frozenset({SERVICE_NAME, MANAGED_BY, HEADLESS})
+_RESERVED = frozenset({wellknown.LABEL_SERVICE_NAME, wellknown.LABEL_SLICE_MANAGED_BY, wellknown.LABEL_HEADLESS})
 
 
 @dataclass(slots=True)
@@ -87,7 +84,7 @@ def _reconcile(service: Obj, world: World, limit: int) -> list[Action]:
     existing = [
         item
         for item in world.owned(ENDPOINTSLICE, meta.uid(service))
-        if meta.labels(item).get(MANAGED_BY) == MANAGER and not meta.deleting(item)
+        if meta.labels(item).get(wellknown.LABEL_SLICE_MANAGED_BY) == MANAGER and not meta.deleting(item)
     ]
     families = service["spec"].get("ipFamilies") or ["IPv4"]
     stray = [item for item in existing if item["addressType"] not in families]
@@ -211,7 +208,7 @@ def _endpoint(family: str, pod: Obj, world: World, *, publish: bool) -> Obj | No
     }
     if node_name:
         endpoint["nodeName"] = node_name
-    if node is not None and (zone := meta.labels(node).get(ZONE)):
+    if node is not None and (zone := meta.labels(node).get(wellknown.LABEL_ZONE)):
         endpoint["zone"] = zone
     return endpoint
 
@@ -231,9 +228,9 @@ def _hints(service: Obj, endpoint: Obj) -> Obj:
 
 def _labels(service: Obj) -> dict[str, str]:
     labels = {name: value for name, value in meta.labels(service).items() if name not in _RESERVED}
-    labels |= {SERVICE_NAME: meta.name(service), MANAGED_BY: MANAGER}
+    labels |= {wellknown.LABEL_SERVICE_NAME: meta.name(service), wellknown.LABEL_SLICE_MANAGED_BY: MANAGER}
     if is_headless(service):
-        labels[HEADLESS] = ""
+        labels[wellknown.LABEL_HEADLESS] = ""
     return labels
 
 
@@ -279,16 +276,20 @@ def _delete(item: Obj, why: str) -> Delete:
 def _slice_keys(old: Obj | None, new: Obj | None, world: World) -> Iterable[Key]:
     """The Service of a slice that this loop keeps."""
     item = new if new is not None else old
-    if item is None or meta.labels(item).get(MANAGED_BY) != MANAGER:
+    if item is None or meta.labels(item).get(wellknown.LABEL_SLICE_MANAGED_BY) != MANAGER:
         return ()
-    name = meta.labels(item).get(SERVICE_NAME)
+    name = meta.labels(item).get(wellknown.LABEL_SERVICE_NAME)
     return (f"{meta.namespace(item)}/{name}",) if name else ()
 
 
 def _node_keys(old: Obj | None, new: Obj | None, world: World) -> Iterable[Key]:
     """A node that came, went or moved to another zone concerns the Services of its Pods; with its readiness it concerns
     all that share endpoints out among zones."""
-    moved = old is None or new is None or meta.labels(old).get(ZONE) != meta.labels(new).get(ZONE)
+    moved = (
+        old is None
+        or new is None
+        or meta.labels(old).get(wellknown.LABEL_ZONE) != meta.labels(new).get(wellknown.LABEL_ZONE)
+    )
     found: set[Key] = set()
     if moved or meta.condition_true(old or {}, "Ready") != meta.condition_true(new or {}, "Ready"):
         found.update(meta.key(service) for service in world.list(SERVICE) if topologyhints.wanted(service))

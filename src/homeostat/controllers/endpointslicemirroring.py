@@ -14,15 +14,14 @@ from typing import TypeAlias
 
 from homeostat.api import meta
 from homeostat.api.kinds import ENDPOINTS, ENDPOINTSLICE, SERVICE
+from homeostat.api.rules import wellknown
 from homeostat.api.types import Obj
-from homeostat.controllers.service_pods import MANAGED_BY, SERVICE_NAME, Ports, ports_of_slice, slice_ports
+from homeostat.controllers.service_pods import Ports, ports_of_slice, slice_ports
 from homeostat.loop.contract import Action, Create, Delete, Key, Loop, Record, Update, Watch, World
 
 MANAGER = "endpointslicemirroring-controller.k8s.io"
-SKIP = "endpointslice.kubernetes.io/skip-mirror"
-LEADER = "control-plane.alpha.kubernetes.io/leader"
 # About the Endpoints object itself, not about what it holds.
-_NOT_COPIED = frozenset({"endpoints.kubernetes.io/last-change-trigger-time", meta.LAST_APPLIED})
+_NOT_COPIED = frozenset({wellknown.ANNOTATION_LAST_CHANGE, wellknown.ANNOTATION_LAST_APPLIED})
 
 _Group: TypeAlias = tuple[str, Ports]
 
@@ -71,7 +70,9 @@ def _mirrored(namespace: str, name: str, endpoints: Obj | None, world: World) ->
 def _to_be_mirrored(endpoints: Obj, service: Obj | None) -> bool:
     if service is None or service["spec"].get("selector"):
         return False
-    return meta.labels(endpoints).get(SKIP) != "true" and LEADER not in meta.annotations(endpoints)
+    if meta.labels(endpoints).get(wellknown.LABEL_SKIP_MIRROR) == "true":
+        return False
+    return wellknown.ANNOTATION_LEADER not in meta.annotations(endpoints)
 
 
 def _wanted(endpoints: Obj, addresses_per_subset_max: int) -> _Wanted:
@@ -145,7 +146,11 @@ def _slice(endpoints: Obj, group: _Group, found: list[Obj]) -> Obj:
     metadata: Obj = {
         "generateName": f"{name}-",
         "namespace": meta.namespace(endpoints),
-        "labels": {**meta.labels(endpoints), SERVICE_NAME: name, MANAGED_BY: MANAGER},
+        "labels": {
+            **meta.labels(endpoints),
+            wellknown.LABEL_SERVICE_NAME: name,
+            wellknown.LABEL_SLICE_MANAGED_BY: MANAGER,
+        },
         "ownerReferences": [meta.make_controller_ref(ENDPOINTS, endpoints)],
     }
     if annotations:
@@ -187,7 +192,8 @@ def _delete(item: Obj, why: str) -> Delete:
 def _service_of(item: Obj) -> str:
     """The Service of a slice that this loop made; empty for other slices."""
     labels = meta.labels(item)
-    return labels.get(SERVICE_NAME, "") if labels.get(MANAGED_BY) == MANAGER else ""
+    is_ours = labels.get(wellknown.LABEL_SLICE_MANAGED_BY) == MANAGER
+    return labels.get(wellknown.LABEL_SERVICE_NAME, "") if is_ours else ""
 
 
 def _slice_keys(old: Obj | None, new: Obj | None, world: World) -> Iterable[Key]:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable
 
 from homeostat.api import meta
 from homeostat.api.kinds import CONFIGMAP, NAMESPACE, SERVICEACCOUNT
+from homeostat.api.rules import wellknown
 from homeostat.api.types import Obj
 from homeostat.loop.contract import Action, Create, Key, Loop, Update, Watch, World
 
@@ -55,7 +56,7 @@ def root_ca_loop(ca_pem: str) -> Loop:
             metadata = {
                 "name": ROOT_CA,
                 "namespace": key,
-                "annotations": {"kubernetes.io/description": _DESCRIPTION},
+                "annotations": {wellknown.ANNOTATION_DESCRIPTION: _DESCRIPTION},
             }
             wanted = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": data}
             return [Create(CONFIGMAP, wanted, ignore_exists=True, note="every namespace has one")]

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 
 from homeostat.api import meta
 from homeostat.api.kinds import LEASE
+from homeostat.api.rules import wellknown
 from homeostat.api.types import Obj
 from homeostat.loop.contract import World
 
@@ -21,7 +22,6 @@ LEASE_NAMESPACE = "kube-node-lease"
 # Looks further apart than so many monitor periods mean that the loop was away.
 PAUSE_PERIODS = 3
 NORMAL, PARTIAL, FULL = "Normal", "PartialDisruption", "FullDisruption"
-_REGION, _ZONE = "topology.kubernetes.io/region", "topology.kubernetes.io/zone"
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +112,7 @@ def ready_status(node: Obj) -> str:
 def zone_of(node: Obj) -> str:
     """Region and zone as one name; empty for nodes without either."""
     labels = meta.labels(node)
-    region, zone = labels.get(_REGION, ""), labels.get(_ZONE, "")
+    region, zone = labels.get(wellknown.LABEL_REGION, ""), labels.get(wellknown.LABEL_ZONE, "")
     return f"{region}:{zone}" if region or zone else ""
 
 

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Sequence
 
 from homeostat.api import meta
 from homeostat.api.kinds import LEASE, NODE, POD
+from homeostat.api.rules import wellknown
 from homeostat.api.types import Obj
 from homeostat.controllers import taints
 from homeostat.controllers.node_health import (
@@ -109,8 +110,8 @@ def _mark_unknown(node: Obj, now: float) -> list[Action]:
 
 
 def _admit(node: Obj, now: float, why: str) -> list[Patch]:
-    both = (taints.NOT_READY, taints.UNREACHABLE)
-    return taints.change(node, (), both, taints.NO_EXECUTE, now=now, note=why)
+    both = (wellknown.TAINT_NOT_READY, wellknown.TAINT_UNREACHABLE)
+    return taints.change(node, (), both, wellknown.NO_EXECUTE, now=now, note=why)
 
 
 def _taint_zone(nodes: Sequence[Obj], observed: Observed, rate: float, now: float) -> tuple[list[Action], float | None]:
@@ -128,13 +129,13 @@ def _taint_zone(nodes: Sequence[Obj], observed: Observed, rate: float, now: floa
         if status == "True":
             actions += _admit(node, now, "the node is ready") if tainted else ()
             continue
-        wanted = taints.UNREACHABLE if status == "Unknown" else taints.NOT_READY
+        wanted = wellknown.TAINT_UNREACHABLE if status == "Unknown" else wellknown.TAINT_NOT_READY
         if not tainted:
             waiting.append(node)
             continue
         newest = max(newest, *(meta.time_of(taint.get("timeAdded")) for taint in tainted))
-        other = taints.UNREACHABLE if wanted == taints.NOT_READY else taints.NOT_READY
-        actions += taints.change(node, (wanted,), (other,), taints.NO_EXECUTE, now=now, note=f"Ready is {status}")
+        other = wellknown.TAINT_UNREACHABLE if wanted == wellknown.TAINT_NOT_READY else wellknown.TAINT_NOT_READY
+        actions += taints.change(node, (wanted,), (other,), wellknown.NO_EXECUTE, now=now, note=f"Ready is {status}")
     if not waiting or rate <= 0:
         return actions, None
     turn = newest + 1.0 / rate
@@ -142,13 +143,16 @@ def _taint_zone(nodes: Sequence[Obj], observed: Observed, rate: float, now: floa
         return actions, turn - now
     first = min(waiting, key=lambda node: (_since(node), meta.name(node)))
     status = observed.status(first)
-    key = taints.UNREACHABLE if status == "Unknown" else taints.NOT_READY
-    actions += taints.change(first, (key,), (), taints.NO_EXECUTE, now=now, note=f"Ready is {status}")
+    key = wellknown.TAINT_UNREACHABLE if status == "Unknown" else wellknown.TAINT_NOT_READY
+    actions += taints.change(first, (key,), (), wellknown.NO_EXECUTE, now=now, note=f"Ready is {status}")
     return actions, (1.0 / rate if len(waiting) > 1 else None)
 
 
 def _evicts(taint: Obj) -> bool:
-    return taint.get("effect") == taints.NO_EXECUTE and taint.get("key") in (taints.NOT_READY, taints.UNREACHABLE)
+    return taint.get("effect") == wellknown.NO_EXECUTE and taint.get("key") in (
+        wellknown.TAINT_NOT_READY,
+        wellknown.TAINT_UNREACHABLE,
+    )
 
 
 def _since(node: Obj) -> float:
@@ -181,10 +185,10 @@ def decide_taints(key: Key, world: World) -> list[Action]:
     found = {(item.get("type"), item.get("status")) for item in meta.conditions(node)}
     wanted = [key for cause, key in taints.OF_CONDITION.items() if cause in found]
     if (node.get("spec") or {}).get("unschedulable"):
-        wanted.append(taints.UNSCHEDULABLE)
-    managed = {*taints.OF_CONDITION.values(), taints.UNSCHEDULABLE}
+        wanted.append(wellknown.TAINT_UNSCHEDULABLE)
+    managed = {*taints.OF_CONDITION.values(), wellknown.TAINT_UNSCHEDULABLE}
     note = "conditions: " + (" ".join(name.removeprefix("node.kubernetes.io/") for name in wanted) or "all well")
-    return [*taints.change(node, wanted, managed.difference(wanted), taints.NO_SCHEDULE, now=world.now, note=note)]
+    return [*taints.change(node, wanted, managed.difference(wanted), wellknown.NO_SCHEDULE, now=world.now, note=note)]
 
 
 def pods_loop() -> Loop:

@@ -14,6 +14,7 @@ from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 
 from homeostat.api import meta, names
 from homeostat.api.kinds import NODE
+from homeostat.api.rules import wellknown
 from homeostat.api.types import Obj
 from homeostat.loop.contract import World
 
@@ -120,5 +121,5 @@ def first_record(plan: NodePlan, world: World) -> Obj:
             said = [each["address"] for each in (node.get("status") or {}).get("addresses") or ()]
             own = [each for each in said if not plan.address_problem(each, name, world, None)]
             data[name] = ",".join(own[:_ADDRESSES_MAX])
-    metadata = {"name": NAME, "namespace": NAMESPACE, "annotations": {"kubernetes.io/description": _NOTE}}
+    metadata = {"name": NAME, "namespace": NAMESPACE, "annotations": {wellknown.ANNOTATION_DESCRIPTION: _NOTE}}
     return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": data}

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 
 from homeostat.api import meta
 from homeostat.api.kinds import NODE, POD
+from homeostat.api.rules import wellknown
 from homeostat.api.types import Obj
 from homeostat.controllers import taints
 from homeostat.controllers.writing import STRATEGIC
@@ -68,7 +69,7 @@ def _node_keys(old: Obj | None, new: Obj | None, world: World) -> Iterable[Key]:
 
 def _out_of_service(node: Obj) -> bool:
     return not meta.condition_true(node, "Ready") and any(
-        taint.get("key") == taints.OUT_OF_SERVICE for taint in taints.of(node)
+        taint.get("key") == wellknown.TAINT_OUT_OF_SERVICE for taint in taints.of(node)
     )
 
 

@@ -15,10 +15,6 @@ from homeostat.api.selectors import of_labels
 from homeostat.api.types import Obj
 from homeostat.loop.contract import Key, World
 
-SERVICE_NAME = "kubernetes.io/service-name"
-MANAGED_BY = "endpointslice.kubernetes.io/managed-by"
-HEADLESS = "service.kubernetes.io/headless"
-
 
 def selected_pods(service: Obj, world: World) -> list[Obj]:
     """The Pods that the Service's selector matches, that have an address and have not ended."""

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 
 from homeostat.api import meta
 from homeostat.api.kinds import NODE, POD
+from homeostat.api.rules import wellknown
 from homeostat.api.tolerations import tolerates
 from homeostat.api.types import Obj
 from homeostat.controllers import taints
@@ -45,7 +46,9 @@ def loop() -> Loop:
 
 
 def _evicting(node: Obj | None) -> list[Obj]:
-    return [taint for taint in taints.of(node) if taint.get("effect") == taints.NO_EXECUTE] if node is not None else []
+    return (
+        [taint for taint in taints.of(node) if taint.get("effect") == wellknown.NO_EXECUTE] if node is not None else []
+    )
 
 
 def _pod_keys(old: Obj | None, new: Obj | None, world: World) -> Iterable[Key]:

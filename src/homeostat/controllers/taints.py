@@ -6,26 +6,20 @@ from collections.abc import Iterable, Sequence
 
 from homeostat.api import meta
 from homeostat.api.kinds import NODE
+from homeostat.api.rules import wellknown
 from homeostat.api.types import Obj
 from homeostat.controllers.writing import STRATEGIC
 from homeostat.kit.clock import rfc3339
 from homeostat.loop.contract import Patch
 
-NOT_READY = "node.kubernetes.io/not-ready"
-UNREACHABLE = "node.kubernetes.io/unreachable"
-UNSCHEDULABLE = "node.kubernetes.io/unschedulable"
-OUT_OF_SERVICE = "node.kubernetes.io/out-of-service"
-NO_EXECUTE = "NoExecute"
-NO_SCHEDULE = "NoSchedule"
-
 # (condition, its status) -> the NoSchedule taint that it brings.
 OF_CONDITION = {
-    ("Ready", "False"): NOT_READY,
-    ("Ready", "Unknown"): UNREACHABLE,
-    ("MemoryPressure", "True"): "node.kubernetes.io/memory-pressure",
-    ("DiskPressure", "True"): "node.kubernetes.io/disk-pressure",
-    ("PIDPressure", "True"): "node.kubernetes.io/pid-pressure",
-    ("NetworkUnavailable", "True"): "node.kubernetes.io/network-unavailable",
+    ("Ready", "False"): wellknown.TAINT_NOT_READY,
+    ("Ready", "Unknown"): wellknown.TAINT_UNREACHABLE,
+    ("MemoryPressure", "True"): wellknown.TAINT_MEMORY_PRESSURE,
+    ("DiskPressure", "True"): wellknown.TAINT_DISK_PRESSURE,
+    ("PIDPressure", "True"): wellknown.TAINT_PID_PRESSURE,
+    ("NetworkUnavailable", "True"): wellknown.TAINT_NETWORK_UNAVAILABLE,
 }
 
 

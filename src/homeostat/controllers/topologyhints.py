@@ -13,11 +13,11 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
 from homeostat.api import meta, quantity
+from homeostat.api.rules import wellknown
 from homeostat.api.types import Obj
 
-ZONE = "topology.kubernetes.io/zone"
-_MODES = ("service.kubernetes.io/topology-mode", "service.kubernetes.io/topology-aware-hints")
-_CONTROL_PLANE = frozenset(("node-role.kubernetes.io/control-plane", "node-role.kubernetes.io/master"))
+_MODES = (wellknown.ANNOTATION_TOPOLOGY_MODE, wellknown.ANNOTATION_TOPOLOGY_HINTS)
+_CONTROL_PLANE = frozenset((wellknown.LABEL_CONTROL_PLANE, wellknown.LABEL_MASTER))
 _OVERLOAD = 0.2
 
 
@@ -34,7 +34,7 @@ def shares(nodes: Iterable[Obj]) -> dict[str, float]:
     for node in nodes:
         if not meta.condition_true(node, "Ready") or _CONTROL_PLANE & set(meta.labels(node)):
             continue
-        zone = meta.labels(node).get(ZONE, "")
+        zone = meta.labels(node).get(wellknown.LABEL_ZONE, "")
         cpu = quantity.cpu_milli(((node.get("status") or {}).get("allocatable") or {}).get("cpu") or "0")
         if not zone or not cpu:
             return {}

@@ -12,6 +12,7 @@ from dataclasses import replace
 from homeostat.api import meta
 from homeostat.api.flags import Settings
 from homeostat.api.kinds import DEPLOYMENT, ENDPOINTSLICE, LEASE, NODE, POD, SERVICE
+from homeostat.api.rules import wellknown
 from homeostat.api.types import Obj
 from homeostat.drill.contract import Drill, DrillError, Prediction, Target
 from homeostat.kit.backoff import Backoff
@@ -235,7 +236,7 @@ def _spared_node(world: World) -> Target:
 
 
 def _is_control_plane(node: Obj) -> bool:
-    return "node-role.kubernetes.io/control-plane" in meta.labels(node)
+    return wellknown.LABEL_CONTROL_PLANE in meta.labels(node)
 
 
 def _component(world: World, component: str) -> Target:
@@ -319,7 +320,7 @@ def _pod_serves(world: World, target: Target) -> bool:
 def _served(world: World) -> set[str]:
     names = set()
     for endpoints in world.list(ENDPOINTSLICE, APP_NAMESPACE):
-        if meta.labels(endpoints).get("kubernetes.io/service-name") != APP:
+        if meta.labels(endpoints).get(wellknown.LABEL_SERVICE_NAME) != APP:
             continue
         for endpoint in endpoints.get("endpoints") or []:
             if (endpoint.get("conditions") or {}).get("ready"):

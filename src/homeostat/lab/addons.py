@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from homeostat.api import kinds, meta
 from homeostat.api.errors import ApiError
 from homeostat.api.kinds import DEPLOYMENT
+from homeostat.api.rules import wellknown
 from homeostat.api.types import Obj
 from homeostat.client.contract import STRATEGIC_PATCH, Client
 from homeostat.kit import clock
@@ -101,7 +102,7 @@ def _service(cluster: Cluster) -> Obj:
         {"name": "dns-tcp", "port": 53, "protocol": "TCP", "targetPort": 53},
         {"name": "metrics", "port": 9153, "protocol": "TCP", "targetPort": 9153},
     ]
-    labels = {**_LABELS, "kubernetes.io/cluster-service": "true", "kubernetes.io/name": "CoreDNS"}
+    labels = {**_LABELS, wellknown.LABEL_CLUSTER_SERVICE: "true", wellknown.LABEL_ADDON_NAME: "CoreDNS"}
     annotations = {"prometheus.io/port": "9153", "prometheus.io/scrape": "true"}
     return {
         "apiVersion": "v1",
@@ -126,16 +127,16 @@ def _deployment(cluster: Cluster) -> Obj:
 
 
 def _pod(cluster: Cluster) -> Obj:
-    apart = {"labelSelector": {"matchLabels": dict(_LABELS)}, "topologyKey": "kubernetes.io/hostname"}
+    apart = {"labelSelector": {"matchLabels": dict(_LABELS)}, "topologyKey": wellknown.LABEL_HOSTNAME}
     return {
         "serviceAccountName": NAME,
         "priorityClassName": "system-cluster-critical",
         # Names that are not the cluster's are asked of whom the node asks.
         "dnsPolicy": "Default",
-        "nodeSelector": {"kubernetes.io/os": "linux"},
+        "nodeSelector": {wellknown.LABEL_OS: "linux"},
         "tolerations": [
             {"key": "CriticalAddonsOnly", "operator": "Exists"},
-            {"key": "node-role.kubernetes.io/control-plane", "effect": "NoSchedule"},
+            {"key": wellknown.TAINT_CONTROL_PLANE, "effect": wellknown.NO_SCHEDULE},
         ],
         "affinity": {
             "podAntiAffinity": {

@@ -14,6 +14,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from homeostat.api.rules import wellknown
+
 CLIENT_PORT, PEER_PORT, METRICS_PORT = 2379, 2380, 2381
 DATA, PKI = "/var/lib/etcd", "/etc/kubernetes/pki"
 # File names in a master's pki folder, `.crt` and `.key`; the client's is kubeadm's.
@@ -134,7 +136,7 @@ def static_pod(member: Member, members: Sequence[Member], image: str, *, joining
             "hostNetwork": True,
             "priorityClassName": "system-node-critical",
             "terminationGracePeriodSeconds": 5,
-            "tolerations": [{"operator": "Exists", "effect": "NoExecute"}],
+            "tolerations": [{"operator": "Exists", "effect": wellknown.NO_EXECUTE}],
             "containers": [container],
             "volumes": [
                 {"name": "data", "hostPath": {"path": DATA, "type": "DirectoryOrCreate"}},

@@ -7,6 +7,7 @@ from typing import Any
 
 import yaml
 
+from homeostat.api.rules import wellknown
 from homeostat.lab.nodes import layout
 from homeostat.lab.state import replace_file
 from homeostat.lab.topology import Cluster, Node
@@ -38,7 +39,7 @@ def static_pod(state: str, cluster: Cluster, node: Node, component: str, image: 
         "hostNetwork": True,
         "priorityClassName": "system-node-critical",
         "terminationGracePeriodSeconds": 5,
-        "tolerations": [{"operator": "Exists", "effect": "NoExecute"}],
+        "tolerations": [{"operator": "Exists", "effect": wellknown.NO_EXECUTE}],
         "containers": [container],
     }
     if cluster.contained:

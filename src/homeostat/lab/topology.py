@@ -16,6 +16,7 @@ from ipaddress import IPv4Network
 from typing import Any
 
 from homeostat.api.flags import Settings
+from homeostat.api.rules import wellknown
 
 CLUSTERS_MAX = 100
 CONTROL_PLANES_MAX = 9
@@ -34,7 +35,7 @@ POD_RANGE, SERVICE_RANGE = "10.244.0.0/16", "10.96.0.0/16"
 EVICTION_HARD = "memory.available<100Mi,nodefs.available<1%,nodefs.inodesFree<1%,imagefs.available<1%"
 # Which addresses of the nodes' network are for load balancers, the first and the last.
 _POOL = (200, 250)
-CONTROL_PLANE_TAINT = {"key": "node-role.kubernetes.io/control-plane", "effect": "NoSchedule"}
+CONTROL_PLANE_TAINT = {"key": wellknown.TAINT_CONTROL_PLANE, "effect": wellknown.NO_SCHEDULE}
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,16 +11,16 @@ from collections.abc import Mapping
 from typing import Protocol
 
 from homeostat.api import meta
+from homeostat.api.rules import wellknown
 from homeostat.api.types import Obj
 from homeostat.kit import clock, tasks
 from homeostat.kit.backoff import Backoff
 from homeostat.kit.log import logger
 from homeostat.network.caches import Caches
-from homeostat.network.plan import SERVICE_NAME_LABEL, Front
+from homeostat.network.plan import Front
 from homeostat.network.plan_node import Entry, Health, Here, NodePlan, plan_health, plan_node
 from homeostat.network.programs import ProgramError
 
-_ZONE = "topology.kubernetes.io/zone"
 _RETRY = Backoff(first_seconds=0.1, ceiling_seconds=30.0)
 
 _log = logger("kube-proxy")
@@ -119,7 +119,7 @@ class NodeProxy:
 
     def _slice_changed(self, old: Obj | None, new: Obj | None) -> None:
         for piece in (old, new):
-            if piece and (name := meta.labels(piece).get(SERVICE_NAME_LABEL)):
+            if piece and (name := meta.labels(piece).get(wellknown.LABEL_SERVICE_NAME)):
                 key = f"{meta.namespace(piece)}/{name}"
                 shelf = self._slices_of.setdefault(key, {})
                 if piece is new:
@@ -131,7 +131,7 @@ class NodeProxy:
     def _node_changed(self, old: Obj | None, new: Obj | None) -> None:
         if meta.name(new or old or {}) != self._here.name:
             return
-        here = Here(self._here.name, meta.labels(new).get(_ZONE, "") if new else self._here.zone)
+        here = Here(self._here.name, meta.labels(new).get(wellknown.LABEL_ZONE, "") if new else self._here.zone)
         if here != self._here:
             self._here = here
             self._dirty.update(meta.key(service) for service in self._caches.services.objects.list())

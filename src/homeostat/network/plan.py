@@ -11,9 +11,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from homeostat.api import meta
+from homeostat.api.rules import wellknown
 from homeostat.api.types import Obj
 
-SERVICE_NAME_LABEL = "kubernetes.io/service-name"
 _AFFINITY_SECONDS = 10800
 
 
@@ -70,7 +70,7 @@ def plan_service(service: Obj, slices: Iterable[Obj], node_addresses: Mapping[st
 def slices_of(service: Obj, slices: Iterable[Obj]) -> list[Obj]:
     """The EndpointSlices that carry the Service's name."""
     name = meta.name(service)
-    return [piece for piece in slices if meta.labels(piece).get(SERVICE_NAME_LABEL) == name]
+    return [piece for piece in slices if meta.labels(piece).get(wellknown.LABEL_SERVICE_NAME) == name]
 
 
 def changes(old: Plan, new: Plan) -> tuple[list[Front], list[Front], list[Front]]:

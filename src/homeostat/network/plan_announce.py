@@ -11,12 +11,12 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from homeostat.api import meta
+from homeostat.api.rules import wellknown
 from homeostat.api.types import Obj
 from homeostat.network.plan_node import balancer_addresses
 from homeostat.network.plan_pods import node_address
 
 # A Node with this label takes no traffic of load balancers (KEP-1143).
-_EXCLUDED = "node.kubernetes.io/exclude-from-external-load-balancers"
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -38,7 +38,7 @@ def healthy(nodes: Iterable[Obj]) -> list[Candidate]:
         for node in nodes
         if meta.condition_true(node, "Ready")
         and node_address(node)
-        and _EXCLUDED not in meta.labels(node)
+        and wellknown.LABEL_EXCLUDE_BALANCERS not in meta.labels(node)
         and not meta.deleting(node)
     ]
 

@@ -13,6 +13,7 @@ from ipaddress import IPv4Network, collapse_addresses
 from typing import TypeAlias
 
 from homeostat.api import meta
+from homeostat.api.rules import wellknown
 from homeostat.api.types import Obj
 from homeostat.network.plan import Backend, Front, affinity_seconds
 from homeostat.network.plan_endpoints import Pools, endpoints_of, is_ipv4, pools
@@ -20,7 +21,6 @@ from homeostat.network.plan_endpoints import Pools, endpoints_of, is_ipv4, pools
 _EVERYONE = IPv4Network("0.0.0.0/0")
 _PROTOCOLS = ("TCP", "UDP", "SCTP")
 # A Service with this label is served by a proxy of its own (KEP-2447).
-_OTHER_PROXY = "service.kubernetes.io/service-proxy-name"
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +76,7 @@ def plan_node(service: Obj, slices: Iterable[Obj], here: Here) -> dict[Front, En
     spec = service.get("spec") or {}
     if spec.get("type") == "ExternalName" or spec.get("clusterIP") in (None, "", "None"):
         return {}
-    if _OTHER_PROXY in meta.labels(service):
+    if wellknown.LABEL_SERVICE_PROXY_NAME in meta.labels(service):
         return {}
     known = list(slices)
     entries: dict[Front, Entry] = {}

@@ -8,12 +8,13 @@ from typing import Protocol
 
 from homeostat.api import meta
 from homeostat.api.kinds import ENDPOINTSLICE, SERVICE
+from homeostat.api.rules import wellknown
 from homeostat.api.types import Obj
 from homeostat.client.contract import Client
 from homeostat.kit import clock, tasks
 from homeostat.loop.informer import Informer
 from homeostat.network.applier import merged
-from homeostat.network.plan import SERVICE_NAME_LABEL, Front, Plan, Rule, plan_service, slices_of
+from homeostat.network.plan import Front, Plan, Rule, plan_service, slices_of
 
 _LOOK_AGAIN_SECONDS = 30.0
 
@@ -96,7 +97,7 @@ class ServiceProxy:
 
     def _slice_changed(self, old: Obj | None, new: Obj | None) -> None:
         for piece in (old, new):
-            if piece and (name := meta.labels(piece).get(SERVICE_NAME_LABEL)):
+            if piece and (name := meta.labels(piece).get(wellknown.LABEL_SERVICE_NAME)):
                 self._touch(f"{meta.namespace(piece)}/{name}")
 
     def _touch(self, key: str) -> None:

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 
 from homeostat.api import meta
 from homeostat.api.kinds import NODE, POD, SERVICE
+from homeostat.api.rules import wellknown
 from homeostat.api.types import Obj
 from homeostat.client.contract import Client
 from homeostat.kit import clock, tasks
@@ -248,7 +249,7 @@ class NodeAgent:
             return
         if spec.is_mirror(pod):
             self._mirrors.look()
-            self._statuses.poke(meta.annotations(pod)[spec.CONFIG_MIRROR])
+            self._statuses.poke(meta.annotations(pod)[wellknown.ANNOTATION_MIRROR])
             return
         if not self._caches.pods.synced.is_set():
             return
@@ -308,7 +309,7 @@ class NodeAgent:
         found = self._caches.pods.objects.get(meta.namespace(pod), meta.name(pod))
         if found is None or spec.is_mirror(found) != spec.is_static(pod):
             return None
-        identity = meta.annotations(found).get(spec.CONFIG_MIRROR) if spec.is_static(pod) else meta.uid(found)
+        identity = meta.annotations(found).get(wellknown.ANNOTATION_MIRROR) if spec.is_static(pod) else meta.uid(found)
         return found if identity == meta.uid(pod) else None
 
     def _services(self) -> Sequence[Obj] | None:

@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from homeostat.api import meta
 from homeostat.api.errors import ApiError
 from homeostat.api.kinds import POD
+from homeostat.api.rules import wellknown
 from homeostat.api.types import Obj
 from homeostat.client.contract import Client
 from homeostat.kit import clock, tasks
 from homeostat.kit.backoff import Backoff
 from homeostat.kit.log import logger
-from homeostat.node import spec
 from homeostat.wire.cause import WriteCause
 
 _log = logger("kubelet.mirror")
@@ -39,7 +39,7 @@ def plan_mirrors(static: Iterable[Obj], mirrors: Mapping[tuple[str, str], Obj]) 
         mirror = mirrors.get(place)
         if mirror is None:
             create.append(pod)
-        elif meta.deleting(mirror) or meta.annotations(mirror).get(spec.CONFIG_MIRROR) != meta.uid(pod):
+        elif meta.deleting(mirror) or meta.annotations(mirror).get(wellknown.ANNOTATION_MIRROR) != meta.uid(pod):
             delete.append(mirror)
     delete += [mirror for place, mirror in mirrors.items() if place not in wanted]
     return MirrorPlan(tuple(create), tuple(delete))
@@ -48,7 +48,7 @@ def plan_mirrors(static: Iterable[Obj], mirrors: Mapping[tuple[str, str], Obj]) 
 def mirror_of(pod: Obj, node: Obj) -> Obj:
     """The object that shows a static pod; the Node owns it."""
     metadata = {key: value for key, value in pod["metadata"].items() if key != "uid"}
-    metadata["annotations"] = {**metadata["annotations"], spec.CONFIG_MIRROR: meta.uid(pod)}
+    metadata["annotations"] = {**metadata["annotations"], wellknown.ANNOTATION_MIRROR: meta.uid(pod)}
     owner = {"apiVersion": "v1", "kind": "Node", "name": meta.name(node), "uid": meta.uid(node), "controller": True}
     metadata["ownerReferences"] = [owner]
     return {**pod, "metadata": metadata}

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from homeostat.api import meta
+from homeostat.api.rules import wellknown
 from homeostat.api.types import Obj
 from homeostat.kit.clock import rfc3339
 from homeostat.node.config import VERSION, NodeConfig
@@ -69,11 +70,11 @@ def capacity(config: NodeConfig, machine: Machine) -> dict[str, str]:
 def default_labels(config: NodeConfig, machine: Machine) -> dict[str, str]:
     """The labels that the agent sets, and sets right when somebody changed them."""
     return {
-        "kubernetes.io/hostname": config.name,
-        "kubernetes.io/os": machine.operating_system,
-        "kubernetes.io/arch": machine.architecture,
-        "beta.kubernetes.io/os": machine.operating_system,
-        "beta.kubernetes.io/arch": machine.architecture,
+        wellknown.LABEL_HOSTNAME: config.name,
+        wellknown.LABEL_OS: machine.operating_system,
+        wellknown.LABEL_ARCH: machine.architecture,
+        wellknown.LABEL_OS_BETA: machine.operating_system,
+        wellknown.LABEL_ARCH_BETA: machine.architecture,
     }
 
 

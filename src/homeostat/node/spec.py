@@ -11,12 +11,8 @@ from collections.abc import Iterator
 import orjson
 
 from homeostat.api import meta
+from homeostat.api.rules import wellknown
 from homeostat.api.types import Obj
-
-CONFIG_SOURCE = "kubernetes.io/config.source"
-CONFIG_MIRROR = "kubernetes.io/config.mirror"
-CONFIG_HASH = "kubernetes.io/config.hash"
-CONFIG_SEEN = "kubernetes.io/config.seen"
 
 GRACE_SECONDS_DEFAULT = 30
 
@@ -75,12 +71,12 @@ def fs_group(pod: Obj) -> int | None:
 
 def is_mirror(pod: Obj) -> bool:
     """Whether the API object only shows a static pod."""
-    return CONFIG_MIRROR in meta.annotations(pod)
+    return wellknown.ANNOTATION_MIRROR in meta.annotations(pod)
 
 
 def is_static(pod: Obj) -> bool:
     """Whether the pod comes from a file of the node."""
-    return meta.annotations(pod).get(CONFIG_SOURCE, "api") != "api"
+    return meta.annotations(pod).get(wellknown.ANNOTATION_CONFIG_SOURCE, "api") != "api"
 
 
 def grace_seconds(pod: Obj) -> float:

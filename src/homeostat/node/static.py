@@ -16,12 +16,12 @@ from homeostat.api.defaults import apply_defaults
 from homeostat.api.documents import DocumentError
 from homeostat.api.errors import ApiError
 from homeostat.api.kinds import POD
+from homeostat.api.rules import wellknown
 from homeostat.api.structural import conform
 from homeostat.api.types import Obj
 from homeostat.api.validation import validate_create
 from homeostat.kit.clock import rfc3339_micro
 from homeostat.kit.log import logger
-from homeostat.node import spec
 
 _log = logger("kubelet.static")
 _SUFFIXES = (".yaml", ".yml", ".json")
@@ -57,11 +57,15 @@ def parse(text: bytes, source: str, node_name: str, now: float) -> Obj:
     digest = hashlib.md5(orjson.dumps([node_name, source]) + text, usedforsecurity=False).hexdigest()
     metadata |= {"name": f"{metadata['name']}-{node_name}", "namespace": metadata.get("namespace") or "default"}
     metadata["uid"] = digest
-    annotations = {spec.CONFIG_HASH: digest, spec.CONFIG_SOURCE: "file", spec.CONFIG_SEEN: rfc3339_micro(now)}
+    annotations = {
+        wellknown.ANNOTATION_CONFIG_HASH: digest,
+        wellknown.ANNOTATION_CONFIG_SOURCE: "file",
+        wellknown.ANNOTATION_CONFIG_SEEN: rfc3339_micro(now),
+    }
     metadata["annotations"] = {**(metadata.get("annotations") or {}), **annotations}
     body = {**pod["spec"], "nodeName": node_name}
     # What the node itself wants to run stays whatever happens to the node.
-    everything = {"operator": "Exists", "effect": "NoExecute"}
+    everything = {"operator": "Exists", "effect": wellknown.NO_EXECUTE}
     if everything not in (body.get("tolerations") or []):
         body["tolerations"] = [*(body.get("tolerations") or []), everything]
     return {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": body}

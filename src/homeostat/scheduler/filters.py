@@ -12,15 +12,16 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from homeostat.api.hostports import clash
+from homeostat.api.rules import wellknown
 from homeostat.scheduler.nodeterms import untolerated
 from homeostat.scheduler.podinfo import Needs, PodInfo
 from homeostat.scheduler.podterms import PodTerm, Spread
 from homeostat.scheduler.room import room_for
 from homeostat.scheduler.snapshot import PODS, Floats, Ints, Mask, Snapshot, Standing
 
-HARD_TAINTS = frozenset({"NoSchedule", "NoExecute"})
-SOFT_TAINTS = frozenset({"PreferNoSchedule"})
-UNSCHEDULABLE_TAINT = {"key": "node.kubernetes.io/unschedulable", "effect": "NoSchedule"}
+HARD_TAINTS = frozenset({wellknown.NO_SCHEDULE, wellknown.NO_EXECUTE})
+SOFT_TAINTS = frozenset({wellknown.PREFER_NO_SCHEDULE})
+UNSCHEDULABLE_TAINT = {"key": wellknown.TAINT_UNSCHEDULABLE, "effect": wellknown.NO_SCHEDULE}
 
 
 @dataclass(frozen=True, slots=True)

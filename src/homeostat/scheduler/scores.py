@@ -6,14 +6,13 @@ import math
 
 import numpy as np
 
+from homeostat.api.rules import wellknown
 from homeostat.scheduler.filters import domain_sums, row_sums, spread_rows, standing
 from homeostat.scheduler.podinfo import PodInfo
 from homeostat.scheduler.room import room_for
 from homeostat.scheduler.snapshot import Floats, Ints, Mask, Snapshot
 
 _MAX = 100.0
-_ZONE = "topology.kubernetes.io/zone"
-_HOSTNAME = "kubernetes.io/hostname"
 # Without constraints of its own, a pod spreads from its controller's other pods (PodTopologySpread, system defaults).
 _DEFAULT_HOST_SKEW, _DEFAULT_ZONE_SKEW = 3, 5
 
@@ -79,14 +78,14 @@ def _spreading(snapshot: Snapshot, pod: PodInfo, rows: Mask) -> Floats | None:
         return None
     owner = pod.owner
     counts = snapshot.counts(("owner", owner), lambda other: other.owner == owner and not other.deleting)
-    values = _spread_cost(snapshot, _HOSTNAME, counts, _DEFAULT_HOST_SKEW)
-    values += _spread_cost(snapshot, _ZONE, counts, _DEFAULT_ZONE_SKEW)
+    values = _spread_cost(snapshot, wellknown.LABEL_HOSTNAME, counts, _DEFAULT_HOST_SKEW)
+    values += _spread_cost(snapshot, wellknown.LABEL_ZONE, counts, _DEFAULT_ZONE_SKEW)
     return _turned(values, rows)
 
 
 def _spread_cost(snapshot: Snapshot, topology_key: str, counts: Ints, max_skew: int) -> Floats:
     """What each row costs under one constraint: the fewer topologies, the less one more pod there weighs."""
-    if topology_key == _HOSTNAME:
+    if topology_key == wellknown.LABEL_HOSTNAME:
         return _cost(counts, len(snapshot.rows), max_skew)
     _, number = snapshot.topology(topology_key)
     if not number:

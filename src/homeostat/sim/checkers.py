@@ -9,13 +9,13 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 
 from homeostat.api import meta
+from homeostat.api.rules import wellknown
 from homeostat.api.types import Obj
 from homeostat.runtime.contract import ContainerState
 from homeostat.sim import workload
 from homeostat.sim.view import View
 
 _SYSTEM_NAMESPACES = ("default", "kube-node-lease", "kube-public", "kube-system")
-_SERVICE_LABEL = "kubernetes.io/service-name"
 
 
 def wishes(view: View) -> Iterable[str]:
@@ -152,7 +152,7 @@ def endpoints(view: View) -> Iterable[str]:
         slices = [
             piece
             for piece in view.all("EndpointSlice")
-            if meta.labels(piece).get(_SERVICE_LABEL) == meta.name(service)
+            if meta.labels(piece).get(wellknown.LABEL_SERVICE_NAME) == meta.name(service)
             and meta.namespace(piece) == meta.namespace(service)
         ]
         ends = [end for piece in slices for end in piece.get("endpoints") or []]
@@ -168,7 +168,7 @@ def endpoints(view: View) -> Iterable[str]:
     for key in sorted(view.rules.keys() - services):
         yield f"rules of {key}, which is not there"
     for piece in view.all("EndpointSlice"):
-        key = f"{meta.namespace(piece)}/{meta.labels(piece).get(_SERVICE_LABEL)}"
+        key = f"{meta.namespace(piece)}/{meta.labels(piece).get(wellknown.LABEL_SERVICE_NAME)}"
         if key not in services:
             yield f"EndpointSlice {meta.key(piece)} of {key}, which is not there"
     for key in sorted(by_name.keys() - services):

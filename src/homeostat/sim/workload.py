@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from homeostat.api.rules import wellknown
 from homeostat.api.types import Obj
 
 PORT = 8080
@@ -65,7 +66,7 @@ def deployment(app: App) -> Obj:
     }
     pod: Obj = {"containers": [container], "terminationGracePeriodSeconds": 10}
     if app.spread:
-        constraint = {"maxSkew": 1, "topologyKey": "kubernetes.io/hostname", "whenUnsatisfiable": "DoNotSchedule"}
+        constraint = {"maxSkew": 1, "topologyKey": wellknown.LABEL_HOSTNAME, "whenUnsatisfiable": "DoNotSchedule"}
         pod["topologySpreadConstraints"] = [constraint | {"labelSelector": {"matchLabels": {"app": app.name}}}]
     annotations = {
         "simulated.homeostat/start-seconds": str(app.start_seconds),

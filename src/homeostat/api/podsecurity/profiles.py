@@ -25,11 +25,9 @@ from homeostat.api.podsecurity.check import (
     unless,
 )
 from homeostat.api.podsecurity.levels import BASELINE, RESTRICTED
+from homeostat.api.rules import wellknown
 from homeostat.api.types import Obj
 
-_APPARMOR_ANNOTATION = "container.apparmor.security.beta.kubernetes.io/"
-_SECCOMP_ANNOTATION_OF_POD = "seccomp.security.alpha.kubernetes.io/pod"
-_SECCOMP_ANNOTATION = "container.seccomp.security.alpha.kubernetes.io/"
 _GOOD_PROFILES = ("RuntimeDefault", "Localhost")
 _SECCOMP = "seccompProfile_baseline"
 _PROC_MOUNT = "procMount"
@@ -89,7 +87,7 @@ def _apparmor(pod: Obj) -> Violation | None:
     notes = sorted(
         _written(key, value)
         for key, value in _annotations(pod).items()
-        if key.startswith(_APPARMOR_ANNOTATION) and value not in ("", "runtime/default")
+        if key.startswith(wellknown.ANNOTATION_APPARMOR_PREFIX) and value not in ("", "runtime/default")
         and not value.startswith("localhost/")
     )  # fmt: skip
     if notes:
@@ -127,7 +125,10 @@ def _selinux(types: frozenset[str]) -> Judge:
 def seccomp_annotations(pod: Obj) -> dict[str, str]:
     """The annotations by which the Pod, or a container of it, asks for a seccomp profile."""
     noted = _annotations(pod)
-    keys = {_SECCOMP_ANNOTATION_OF_POD, *(_SECCOMP_ANNOTATION + name for name in names(containers(pod)))}
+    keys = {
+        wellknown.ANNOTATION_SECCOMP_POD,
+        *(wellknown.ANNOTATION_SECCOMP_PREFIX + name for name in names(containers(pod))),
+    }
     return {key: noted[key] for key in keys.intersection(noted)}
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from homeostat.api import names
 from homeostat.api.errors import Cause
 from homeostat.api.fields import Causes, duplicate, forbidden, invalid, not_supported, required
+from homeostat.api.rules import wellknown
 from homeostat.api.types import Obj
 from homeostat.api.validation.balancing import check_range
 from homeostat.api.validation.common import (
@@ -20,7 +21,6 @@ from homeostat.api.validation.common import (
     check_selector,
 )
 
-_EFFECTS = ("NoExecute", "NoSchedule", "PreferNoSchedule")
 _USER_PRIORITY_MAX = 1_000_000_000
 _SYSTEM_CLASSES = {"system-node-critical": 2_000_001_000, "system-cluster-critical": 2_000_000_000}
 _ONCE = 'node updates may not change {} except from "" to valid'
@@ -36,7 +36,7 @@ def check_node(obj: Obj, out: Causes) -> None:
         value = taint.get("value") or ""
         if problems := names.label_value(value):
             out.append(invalid(f"{path}.value", value, ";".join(problems)))
-        check_needed_enum(effect, f"{path}.effect", _EFFECTS, out)
+        check_needed_enum(effect, f"{path}.effect", wellknown.TAINT_EFFECTS, out)
         if (key, effect) in seen:
             cause = duplicate(path, taint)
             out.append(Cause(cause.reason, path, f"{cause.message}: taints must be unique by key and effect pair"))

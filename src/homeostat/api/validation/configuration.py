@@ -11,12 +11,12 @@ import json
 
 from homeostat.api import names
 from homeostat.api.fields import Causes, forbidden, invalid, required, too_long
+from homeostat.api.rules import wellknown
 from homeostat.api.types import Obj
 from homeostat.api.validation.common import check_immutable
 
 _BYTES_MAX = 1024 * 1024
 _IMMUTABLE = "field is immutable when `immutable` is set"
-_ACCOUNT = "kubernetes.io/service-account.name"
 _DOCKER = {"kubernetes.io/dockercfg": ".dockercfg", "kubernetes.io/dockerconfigjson": ".dockerconfigjson"}
 _NEEDED = {"kubernetes.io/ssh-auth": ("ssh-privatekey",), "kubernetes.io/tls": ("tls.crt", "tls.key")}
 
@@ -66,8 +66,8 @@ def check_secret(obj: Obj, out: Causes) -> None:
         out.append(too_long("data", _BYTES_MAX))
     kind = obj.get("type") or "Opaque"
     if kind == "kubernetes.io/service-account-token":
-        if not ((obj.get("metadata") or {}).get("annotations") or {}).get(_ACCOUNT):
-            out.append(required(f"metadata.annotations[{_ACCOUNT}]"))
+        if not ((obj.get("metadata") or {}).get("annotations") or {}).get(wellknown.ANNOTATION_SERVICE_ACCOUNT):
+            out.append(required(f"metadata.annotations[{wellknown.ANNOTATION_SERVICE_ACCOUNT}]"))
     elif kind in _DOCKER:
         _check_docker(obj, _DOCKER[kind], out)
     elif kind == "kubernetes.io/basic-auth" and "username" not in data and "password" not in data:

@@ -6,10 +6,10 @@ import re
 
 from homeostat.api import names
 from homeostat.api.fields import Causes, duplicate, forbidden, invalid, not_supported, required
+from homeostat.api.rules import wellknown
 from homeostat.api.types import Obj
 from homeostat.api.validation.common import check_enum, check_selector
 
-_EFFECTS = ("NoSchedule", "PreferNoSchedule", "NoExecute")
 _NODE_OPERATORS = ("In", "NotIn", "Exists", "DoesNotExist", "Gt", "Lt")
 _PREFERRED = "preferredDuringSchedulingIgnoredDuringExecution"
 _REQUIRED = "requiredDuringSchedulingIgnoredDuringExecution"
@@ -28,7 +28,7 @@ def check_tolerations(tolerations: list[Obj], path: str, out: Causes) -> None:
             out += [invalid(f"{where}.key", key, why) for why in names.qualified_name(key)]
         elif operator != "Exists":
             out.append(invalid(f"{where}.operator", operator, _ALL_KEYS))
-        if toleration.get("tolerationSeconds") is not None and effect != "NoExecute":
+        if toleration.get("tolerationSeconds") is not None and effect != wellknown.NO_EXECUTE:
             why = "effect must be 'NoExecute' when `tolerationSeconds` is set"
             out.append(invalid(f"{where}.effect", effect or "", why))
         value = toleration.get("value") or ""
@@ -39,8 +39,8 @@ def check_tolerations(tolerations: list[Obj], path: str, out: Causes) -> None:
                 out.append(invalid(f"{where}.operator", value, "value must be empty when `operator` is 'Exists'"))
         else:
             out.append(not_supported(f"{where}.operator", operator, ("Equal", "Exists")))
-        if effect and effect not in _EFFECTS:
-            out.append(not_supported(f"{where}.effect", effect, _EFFECTS))
+        if effect and effect not in wellknown.TAINT_EFFECTS:
+            out.append(not_supported(f"{where}.effect", effect, wellknown.TAINT_EFFECTS))
 
 
 def check_affinity(affinity: Obj, path: str, out: Causes) -> None:

@@ -10,12 +10,12 @@ from typing import Any
 from homeostat.api import meta, names
 from homeostat.api.fields import Causes, duplicate, forbidden, invalid, not_found
 from homeostat.api.qos import qos_class
+from homeostat.api.rules import wellknown
 from homeostat.api.types import Obj
 from homeostat.api.validation.common import check_name
 from homeostat.api.validation.containers import check_container
 from homeostat.api.validation.resources import check_resources
 
-_MIRROR = "kubernetes.io/config.mirror"
 _EPHEMERAL = "spec.ephemeralContainers"
 # What makes sense only for containers that are part of the Pod's work.
 _NEVER_EPHEMERAL = (
@@ -41,7 +41,7 @@ def check_part(new: Obj, old: Obj, subresource: str, out: Causes) -> None:
 
 def check_ephemeral_update(new: Obj, old: Obj, out: Causes) -> None:
     """Ephemeral containers may be added; those that are there stay as they are."""
-    if _MIRROR in meta.annotations(old):
+    if wellknown.ANNOTATION_MIRROR in meta.annotations(old):
         out.append(forbidden("", "static pods do not support ephemeral containers"))
         return
     spec = new.get("spec") or {}
@@ -82,7 +82,7 @@ def _check_all(spec: Obj, wanted: list[Obj], out: Causes) -> None:
 
 def check_resize(new: Obj, old: Obj, out: Causes) -> None:
     """CPU and memory of containers and sidecars may change, as long as the Pod's quality of service stays."""
-    if _MIRROR in meta.annotations(old):
+    if wellknown.ANNOTATION_MIRROR in meta.annotations(old):
         out.append(forbidden("", "static pods cannot be resized"))
         return
     ours, theirs = new.get("spec") or {}, old.get("spec") or {}

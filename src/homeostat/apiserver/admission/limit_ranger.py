@@ -8,12 +8,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from homeostat.api import kinds, quantity
+from homeostat.api.rules import wellknown
 from homeostat.api.types import Obj
 from homeostat.apiserver.admission.plugin import CREATE, UPDATE, Plugin, is_write_of, refuse
 from homeostat.apiserver.contract import Attributes, Reader
 
 _CLAIM = "PersistentVolumeClaim"
-_ANNOTATION = "kubernetes.io/limit-ranger"
 
 
 class LimitRanger(Plugin):
@@ -45,7 +45,7 @@ class LimitRanger(Plugin):
         if notes:
             annotations = attributes.obj["metadata"].get("annotations") or {}
             text = "LimitRanger plugin set: " + "; ".join(notes)
-            attributes.obj["metadata"]["annotations"] = {**annotations, _ANNOTATION: text}
+            attributes.obj["metadata"]["annotations"] = {**annotations, wellknown.ANNOTATION_LIMIT_RANGER: text}
 
     async def validate(self, attributes: Attributes) -> None:
         """Refuse with 403 what is outside the bounds; all breaches in one message."""

@@ -9,22 +9,24 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from homeostat.api.rules import wellknown
+
 _RESTRICTED = "node-restriction.kubernetes.io"
 _OWN_DOMAINS = ("kubernetes.io", "k8s.io")
 _AGENT_DOMAINS = ("kubelet.kubernetes.io", "node.kubernetes.io")
 _AGENT_LABELS = frozenset(
     (
-        "kubernetes.io/hostname",
-        "kubernetes.io/os",
-        "kubernetes.io/arch",
-        "topology.kubernetes.io/zone",
-        "topology.kubernetes.io/region",
-        "failure-domain.beta.kubernetes.io/zone",
-        "failure-domain.beta.kubernetes.io/region",
-        "node.kubernetes.io/instance-type",
-        "beta.kubernetes.io/instance-type",
-        "beta.kubernetes.io/os",
-        "beta.kubernetes.io/arch",
+        wellknown.LABEL_HOSTNAME,
+        wellknown.LABEL_OS,
+        wellknown.LABEL_ARCH,
+        wellknown.LABEL_ZONE,
+        wellknown.LABEL_REGION,
+        wellknown.LABEL_ZONE_BETA,
+        wellknown.LABEL_REGION_BETA,
+        wellknown.LABEL_INSTANCE_TYPE,
+        wellknown.LABEL_INSTANCE_TYPE_BETA,
+        wellknown.LABEL_OS_BETA,
+        wellknown.LABEL_ARCH_BETA,
     )
 )
 

@@ -7,10 +7,10 @@ plugins add to it. Rule: plugin/pkg/admission/noderestriction.
 from __future__ import annotations
 
 from homeostat.api import errors, kinds, meta
+from homeostat.api.rules import wellknown
 from homeostat.api.types import Obj
 from homeostat.apiserver.admission.node_labels import forbidden_changes
 from homeostat.apiserver.admission.plugin import CREATE, DELETE, UPDATE, Plugin, name_of, refuse
-from homeostat.apiserver.admission.service_account import MIRROR
 from homeostat.apiserver.contract import Attributes, Reader
 from homeostat.apiserver.node_authorizer import LEASE_NAMESPACE, NODES_GROUP, node_of
 from homeostat.apiserver.node_graph import references_of
@@ -71,8 +71,9 @@ class NodeRestriction(Plugin):
                 raise refuse(attributes, why)
 
     def _check_mirror(self, node: str, attributes: Attributes, pod: Obj) -> None:
-        if MIRROR not in meta.annotations(pod):
-            why = f'pod does not have "{MIRROR}" annotation, node "{node}" can only create mirror pods'
+        if wellknown.ANNOTATION_MIRROR not in meta.annotations(pod):
+            missing = f'pod does not have "{wellknown.ANNOTATION_MIRROR}" annotation'
+            why = f'{missing}, node "{node}" can only create mirror pods'
             raise refuse(attributes, why)
         if meta.pod_node(pod) != node:
             raise refuse(attributes, f'node "{node}" can only create pods with spec.nodeName set to itself')

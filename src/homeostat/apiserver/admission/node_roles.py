@@ -8,11 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from homeostat.api.rules import wellknown
 from homeostat.apiserver.admission.plugin import CREATE, Plugin, is_write_of, name_of
 from homeostat.apiserver.contract import Attributes
 from homeostat.apiserver.node_authorizer import node_of
-
-ROLE_PREFIX = "node-role.kubernetes.io/"
 
 
 class NodeRoles(Plugin):
@@ -31,4 +30,4 @@ class NodeRoles(Plugin):
         role = self._role_of(name_of(attributes))
         if role:
             metadata = attributes.obj["metadata"]
-            metadata["labels"] = {**(metadata.get("labels") or {}), f"{ROLE_PREFIX}{role}": ""}
+            metadata["labels"] = {**(metadata.get("labels") or {}), f"{wellknown.LABEL_NODE_ROLE_PREFIX}{role}": ""}

@@ -5,11 +5,9 @@ Rules: plugin/pkg/admission/defaulttolerationseconds and nodetaint.
 
 from __future__ import annotations
 
+from homeostat.api.rules import wellknown
 from homeostat.apiserver.admission.plugin import CREATE, UPDATE, Plugin, is_write_of
 from homeostat.apiserver.contract import Attributes
-
-NOT_READY = "node.kubernetes.io/not-ready"
-UNREACHABLE = "node.kubernetes.io/unreachable"
 
 
 class DefaultTolerationSeconds(Plugin):
@@ -19,7 +17,7 @@ class DefaultTolerationSeconds(Plugin):
     mutates = frozenset({"pods"})
 
     def __init__(self, *, not_ready_seconds: int = 300, unreachable_seconds: int = 300) -> None:
-        self._seconds = {NOT_READY: not_ready_seconds, UNREACHABLE: unreachable_seconds}
+        self._seconds = {wellknown.TAINT_NOT_READY: not_ready_seconds, wellknown.TAINT_UNREACHABLE: unreachable_seconds}
 
     async def mutate(self, attributes: Attributes) -> None:
         """Add the missing tolerations."""
@@ -30,10 +28,10 @@ class DefaultTolerationSeconds(Plugin):
         covered = {
             toleration.get("key") or ""
             for toleration in tolerations
-            if toleration.get("effect") in (None, "", "NoExecute")
+            if toleration.get("effect") in (None, "", wellknown.NO_EXECUTE)
         }
         added = [
-            {"effect": "NoExecute", "key": key, "operator": "Exists", "tolerationSeconds": seconds}
+            {"effect": wellknown.NO_EXECUTE, "key": key, "operator": "Exists", "tolerationSeconds": seconds}
             for key, seconds in self._seconds.items()
             if key not in covered and "" not in covered
         ]
@@ -53,5 +51,8 @@ class TaintNodesByCondition(Plugin):
             return
         spec = attributes.obj.setdefault("spec", {})
         taints = spec.get("taints") or []
-        if not any(taint.get("key") == NOT_READY and taint.get("effect") == "NoSchedule" for taint in taints):
-            spec["taints"] = [*taints, {"effect": "NoSchedule", "key": NOT_READY}]
+        if not any(
+            taint.get("key") == wellknown.TAINT_NOT_READY and taint.get("effect") == wellknown.NO_SCHEDULE
+            for taint in taints
+        ):
+            spec["taints"] = [*taints, {"effect": wellknown.NO_SCHEDULE, "key": wellknown.TAINT_NOT_READY}]

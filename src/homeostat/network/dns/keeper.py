@@ -7,13 +7,13 @@ import asyncio
 
 from homeostat.api import meta
 from homeostat.api.kinds import ENDPOINTSLICE, NAMESPACE, POD, SERVICE
+from homeostat.api.rules import wellknown
 from homeostat.api.types import Obj
 from homeostat.client.contract import Client
 from homeostat.kit import clock, tasks
 from homeostat.loop.informer import Informer
 from homeostat.network.dns.entry import entry_of
 from homeostat.network.dns.zone import Zone
-from homeostat.network.plan import SERVICE_NAME_LABEL
 
 # Whose uid says which cluster this is.
 _IDENTITY_NAMESPACE = "kube-system"
@@ -78,7 +78,7 @@ class ZoneKeeper:
 
     def _slice_changed(self, old: Obj | None, new: Obj | None) -> None:
         for piece in (old, new):
-            if piece and (name := meta.labels(piece).get(SERVICE_NAME_LABEL)):
+            if piece and (name := meta.labels(piece).get(wellknown.LABEL_SERVICE_NAME)):
                 key = f"{meta.namespace(piece)}/{name}"
                 pieces = self._slices_of.setdefault(key, {})
                 if piece is new:

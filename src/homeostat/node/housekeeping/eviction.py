@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from homeostat.api import meta, quantity
+from homeostat.api.rules import wellknown
 from homeostat.api.types import Obj
 from homeostat.node import spec
 from homeostat.node.housekeeping.signals import Signal
@@ -189,7 +190,7 @@ def refusal(pod: Obj, pressures: Iterable[str]) -> Trouble | None:
 def _tolerates(pod: Obj) -> bool:
     tolerations: Sequence[Obj] = spec.spec(pod).get("tolerations") or ()
     return any(
-        toleration.get("key") in (None, "", "node.kubernetes.io/memory-pressure")
-        and toleration.get("effect") in (None, "", "NoSchedule")
+        toleration.get("key") in (None, "", wellknown.TAINT_MEMORY_PRESSURE)
+        and toleration.get("effect") in (None, "", wellknown.NO_SCHEDULE)
         for toleration in tolerations
     )
