@@ -5,7 +5,7 @@ import copy
 import pytest
 
 from homeostat.api import kinds
-from homeostat.api.qos import qos_class
+from homeostat.api.rules.qos import qos_class
 from homeostat.api.strategy import has_generation, prepare_create, prepare_update
 from tests.support.rules import container, named, pod, template, workload
 

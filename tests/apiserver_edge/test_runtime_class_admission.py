@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from homeostat.api import tolerations
-from homeostat.api.podresources import total
-from homeostat.api.tolerations import merged
+from homeostat.api.rules import tolerations
+from homeostat.api.rules.podresources import total
+from homeostat.api.rules.tolerations import merged
 from homeostat.node.admission import refusal
 from homeostat.scheduler.podinfo import pod_info
 from tests.support.api_edge import World, pod, story

@@ -10,8 +10,8 @@ from __future__ import annotations
 from typing import TypeAlias
 
 from homeostat.api.kinds import Kind
-from homeostat.api.qos import qos_class
 from homeostat.api.rules import wellknown
+from homeostat.api.rules.qos import qos_class
 from homeostat.api.service_values import keep_allocated
 from homeostat.api.types import Obj
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from homeostat.api import meta
 from homeostat.api.kinds import DAEMONSET
 from homeostat.api.rules import wellknown
-from homeostat.api.tolerations import tolerates
+from homeostat.api.rules.tolerations import HARD_EFFECTS, untolerated, with_toleration
 from homeostat.api.types import Obj
 from homeostat.controllers import node_affinity, taints
 
@@ -45,15 +45,10 @@ def placement(daemon_set: Obj, pods: Iterable[Obj], nodes: Iterable[Obj]) -> Pla
     for node in nodes:
         if not node_affinity.admits(spec, node):
             continue
-        untolerated = {
-            taint.get("effect")
-            for taint in taints.of(node)
-            if taint.get("effect") in (wellknown.NO_SCHEDULE, wellknown.NO_EXECUTE)
-            and not any(tolerates(item, taint) for item in tolerations)
-        }
-        if not untolerated:
+        effects = {taint["effect"] for taint in untolerated(taints.of(node), tolerations, HARD_EFFECTS)}
+        if not effects:
             result.wanted.append(node)
-        if wellknown.NO_EXECUTE not in untolerated:
+        if wellknown.NO_EXECUTE not in effects:
             result.tolerated.add(meta.name(node))
     return result
 
@@ -65,9 +60,7 @@ def all_tolerations(spec: Obj) -> list[Obj]:
     if spec.get("hostNetwork"):
         always.append((wellknown.TAINT_NETWORK_UNAVAILABLE, wellknown.NO_SCHEDULE))
     for key, effect in always:
-        toleration = {"key": key, "operator": "Exists", "effect": effect}
-        if not any(item.get("key") == key and item.get("effect") == effect for item in given):
-            given.append(toleration)
+        given = with_toleration(given, {"key": key, "operator": "Exists", "effect": effect})
     return given
 
 

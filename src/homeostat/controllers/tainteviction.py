@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from homeostat.api import meta
 from homeostat.api.kinds import NODE, POD
 from homeostat.api.rules import wellknown
-from homeostat.api.tolerations import tolerates
+from homeostat.api.rules.tolerations import matching
 from homeostat.api.types import Obj
 from homeostat.controllers import taints
 from homeostat.controllers.writing import STRATEGIC
@@ -99,7 +99,7 @@ def _deadline(pod: Obj, node: Obj | None, now: float, memory: Memory) -> float |
     """When the Pod has to go; None when it may stay."""
     deadlines: list[float] = []
     for taint in _evicting(node):
-        toleration = next((item for item in _tolerations(pod) if tolerates(item, taint)), None)
+        toleration = matching(_tolerations(pod), taint)
         if toleration is None:
             return now
         seconds = toleration.get("tolerationSeconds")

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from homeostat.api import meta, podresources, quantity
-from homeostat.api.hostports import clash, host_ports
+from homeostat.api import meta, quantity
+from homeostat.api.rules import podresources
+from homeostat.api.rules.hostports import clash, host_ports
 from homeostat.api.selectors import Requirement
 from homeostat.api.types import Obj
 from homeostat.node import spec

@@ -17,6 +17,7 @@ from homeostat.api.documents import DocumentError
 from homeostat.api.errors import ApiError
 from homeostat.api.kinds import POD
 from homeostat.api.rules import wellknown
+from homeostat.api.rules.tolerations import with_toleration
 from homeostat.api.structural import conform
 from homeostat.api.types import Obj
 from homeostat.api.validation import validate_create
@@ -66,8 +67,7 @@ def parse(text: bytes, source: str, node_name: str, now: float) -> Obj:
     body = {**pod["spec"], "nodeName": node_name}
     # What the node itself wants to run stays whatever happens to the node.
     everything = {"operator": "Exists", "effect": wellknown.NO_EXECUTE}
-    if everything not in (body.get("tolerations") or []):
-        body["tolerations"] = [*(body.get("tolerations") or []), everything]
+    body["tolerations"] = with_toleration(body.get("tolerations") or [], everything)
     return {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": body}
 
 

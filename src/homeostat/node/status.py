@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from homeostat.api import meta
-from homeostat.api.qos import qos_class
+from homeostat.api.rules.qos import qos_class
 from homeostat.api.types import Obj
 from homeostat.kit import clock
 from homeostat.node import conditions, resize, spec

@@ -11,16 +11,14 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from homeostat.api.hostports import clash
 from homeostat.api.rules import wellknown
-from homeostat.scheduler.nodeterms import untolerated
+from homeostat.api.rules.hostports import clash
+from homeostat.api.rules.tolerations import HARD_EFFECTS, SOFT_EFFECTS, untolerated
 from homeostat.scheduler.podinfo import Needs, PodInfo
 from homeostat.scheduler.podterms import PodTerm, Spread
 from homeostat.scheduler.room import room_for
 from homeostat.scheduler.snapshot import PODS, Floats, Ints, Mask, Snapshot, Standing
 
-HARD_TAINTS = frozenset({wellknown.NO_SCHEDULE, wellknown.NO_EXECUTE})
-SOFT_TAINTS = frozenset({wellknown.PREFER_NO_SCHEDULE})
 UNSCHEDULABLE_TAINT = {"key": wellknown.TAINT_UNSCHEDULABLE, "effect": wellknown.NO_SCHEDULE}
 
 
@@ -112,7 +110,7 @@ def _judge(snapshot: Snapshot, needs: Needs) -> Standing:
     for check in _BY_NODES:
         for failure in check(snapshot, needs):
             allowed &= ~failure.rows
-    soft = np.array([len(untolerated(taints, needs.tolerations, SOFT_TAINTS)) for taints in snapshot.taint_lists])
+    soft = np.array([len(untolerated(taints, needs.tolerations, SOFT_EFFECTS)) for taints in snapshot.taint_lists])
     soft_taints = soft[snapshot.taints].astype(np.float64) if soft.any() else None
     return Standing(allowed, soft_taints, _preferences(snapshot, needs, allowed))
 
@@ -128,13 +126,13 @@ def _preferences(snapshot: Snapshot, needs: Needs, rows: Mask) -> Floats | None:
 
 
 def _unschedulable(snapshot: Snapshot, needs: Needs) -> Failures:
-    if untolerated([UNSCHEDULABLE_TAINT], needs.tolerations, HARD_TAINTS):
+    if untolerated([UNSCHEDULABLE_TAINT], needs.tolerations, HARD_EFFECTS):
         yield Failure(snapshot.unschedulable, "node(s) were unschedulable")
 
 
 def _taints(snapshot: Snapshot, needs: Needs) -> Failures:
     for number, taints in enumerate(snapshot.taint_lists):
-        if taints and untolerated(taints, needs.tolerations, HARD_TAINTS):
+        if taints and untolerated(taints, needs.tolerations, HARD_EFFECTS):
             yield Failure(snapshot.taints == number, "node(s) had untolerated taint(s)")
 
 

@@ -1,11 +1,10 @@
-"""Node selector terms (`nodeAffinity`), compiled; and which taints a pod tolerates. Pure."""
+"""Node selector terms (`nodeAffinity`), compiled. Pure."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from homeostat.api.tolerations import tolerates
 from homeostat.api.types import Obj
 
 _Match = Callable[[str | None], bool]
@@ -59,9 +58,3 @@ def _number(value: str | None) -> int | None:
 def _compare(value: str | None, values: frozenset[str]) -> int:
     left, right = _number(value), _number(next(iter(values), None))
     return 0 if left is None or right is None else (left > right) - (left < right)
-
-
-def untolerated(taints: Iterable[Obj], tolerations: Sequence[Obj], effects: frozenset[str]) -> list[Obj]:
-    """The taints with one of `effects` that no toleration covers, in order."""
-    relevant = [taint for taint in taints if taint.get("effect") in effects]
-    return [taint for taint in relevant if not any(tolerates(toleration, taint) for toleration in tolerations)]

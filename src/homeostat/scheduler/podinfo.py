@@ -12,9 +12,10 @@ from functools import lru_cache
 
 import orjson
 
-from homeostat.api import meta, podresources
-from homeostat.api.hostports import HostPort, host_ports
-from homeostat.api.podresources import Amounts
+from homeostat.api import meta
+from homeostat.api.rules import podresources
+from homeostat.api.rules.hostports import HostPort, host_ports
+from homeostat.api.rules.podresources import Amounts
 from homeostat.api.types import Obj
 from homeostat.scheduler.nodeterms import NodeTerm, compile_terms
 from homeostat.scheduler.podterms import Labels, PodTerm, Spread, preferred_terms, required_terms, spreads

@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from homeostat.api import meta
-from homeostat.api.podresources import amount_of
+from homeostat.api.rules.podresources import amount_of
 from homeostat.api.types import Obj
 from homeostat.scheduler.budgets import Budget
 from homeostat.scheduler.podinfo import Needs, PodInfo

@@ -9,8 +9,8 @@ from typing import Any
 
 from homeostat.api import meta, names
 from homeostat.api.fields import Causes, duplicate, forbidden, invalid, not_found
-from homeostat.api.qos import qos_class
 from homeostat.api.rules import wellknown
+from homeostat.api.rules.qos import qos_class
 from homeostat.api.types import Obj
 from homeostat.api.validation.common import check_name
 from homeostat.api.validation.containers import check_container

@@ -5,7 +5,8 @@ Rule: plugin/pkg/admission/runtimeclass.
 
 from __future__ import annotations
 
-from homeostat.api import kinds, quantity, tolerations
+from homeostat.api import kinds, quantity
+from homeostat.api.rules import tolerations
 from homeostat.api.types import Obj
 from homeostat.apiserver.admission.plugin import CREATE, Plugin, is_write_of, refuse
 from homeostat.apiserver.contract import Attributes, Reader

@@ -6,11 +6,12 @@ Rules: pkg/kubelet/eviction (helpers.go: thresholds, ranking, messages; eviction
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from homeostat.api import meta, quantity
 from homeostat.api.rules import wellknown
+from homeostat.api.rules.tolerations import matching
 from homeostat.api.types import Obj
 from homeostat.node import spec
 from homeostat.node.housekeeping.signals import Signal
@@ -19,6 +20,7 @@ from homeostat.node.view import Trouble
 
 _CONDITIONS = {"memory": "MemoryPressure", "nodefs": "DiskPressure", "imagefs": "DiskPressure", "pid": "PIDPressure"}
 _RESOURCES = {"memory": "memory", "nodefs": "ephemeral-storage", "imagefs": "ephemeral-storage", "pid": "pids"}
+_MEMORY_PRESSURE = {"key": wellknown.TAINT_MEMORY_PRESSURE, "effect": wellknown.NO_SCHEDULE}
 # Memory first, then as Kubernetes' order of reclaiming has it.
 _ORDER = ("memory", "nodefs", "imagefs", "pid")
 
@@ -188,9 +190,4 @@ def refusal(pod: Obj, pressures: Iterable[str]) -> Trouble | None:
 
 
 def _tolerates(pod: Obj) -> bool:
-    tolerations: Sequence[Obj] = spec.spec(pod).get("tolerations") or ()
-    return any(
-        toleration.get("key") in (None, "", wellknown.TAINT_MEMORY_PRESSURE)
-        and toleration.get("effect") in (None, "", wellknown.NO_SCHEDULE)
-        for toleration in tolerations
-    )
+    return matching(spec.spec(pod).get("tolerations") or (), _MEMORY_PRESSURE) is not None

@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 
-from homeostat.api import podresources, quantity
-from homeostat.api.qos import qos_class
+from homeostat.api import quantity
+from homeostat.api.rules import podresources
+from homeostat.api.rules.qos import qos_class
 from homeostat.api.types import Obj
 from homeostat.node import spec
 from homeostat.runtime.contract import Resources

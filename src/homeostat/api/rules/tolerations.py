@@ -1,11 +1,11 @@
-"""Tolerations: what one covers, and two lists made one. Pure.
+"""Tolerations: which taints a Pod tolerates, and how lists of tolerations are put together. Pure.
 
-Rules: core/v1 Toleration.ToleratesTaint; pkg/util/tolerations (MergeTolerations).
+Kubernetes: Taints and Tolerations; core/v1 Toleration.ToleratesTaint; pkg/util/tolerations (MergeTolerations).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import TypeAlias
 
 import orjson
@@ -15,10 +15,17 @@ from homeostat.api.types import Obj
 
 # Key, effect, operator and value.
 _Place: TypeAlias = tuple[str, str, str, str]
+_IDENTITY = ("key", "effect", "operator", "value")
+
+
+# Taints with these effects keep Pods away that do not tolerate them; those with the soft one only make a node worse.
+HARD_EFFECTS = frozenset({wellknown.NO_SCHEDULE, wellknown.NO_EXECUTE})
+SOFT_EFFECTS = frozenset({wellknown.PREFER_NO_SCHEDULE})
 
 
 def tolerates(toleration: Obj, taint: Obj) -> bool:
-    """Whether one toleration covers one taint."""
+    """Whether the toleration matches the taint. An empty effect matches every effect and an empty operator is Equal. An
+    empty key matches every key, with Exists alone; an unknown operator matches nothing."""
     if toleration.get("effect") and toleration["effect"] != taint.get("effect"):
         return False
     key, operator = toleration.get("key") or "", toleration.get("operator") or "Equal"
@@ -27,6 +34,28 @@ def tolerates(toleration: Obj, taint: Obj) -> bool:
     if operator == "Exists":
         return True
     return bool(key) and operator == "Equal" and (toleration.get("value") or "") == (taint.get("value") or "")
+
+
+def matching(tolerations: Iterable[Obj], taint: Obj) -> Obj | None:
+    """The first toleration that matches the taint, whose tolerationSeconds count; None when there is none."""
+    return next((toleration for toleration in tolerations if tolerates(toleration, taint)), None)
+
+
+def untolerated(taints: Iterable[Obj], tolerations: Sequence[Obj], effects: Collection[str]) -> list[Obj]:
+    """The taints with one of `effects` that no toleration matches, in their order; empty when all are tolerated."""
+    return [taint for taint in taints if taint.get("effect") in effects and matching(tolerations, taint) is None]
+
+
+def with_toleration(tolerations: Sequence[Obj], wanted: Obj) -> list[Obj]:
+    """The list with `wanted` in it: in the place of the one with the same key, effect, operator and value, whose
+    tolerationSeconds it replaces, else at the end (AddOrUpdateTolerationInPodSpec)."""
+    result, found = [], False
+    for toleration in tolerations:
+        is_same = all((toleration.get(field) or "") == (wanted.get(field) or "") for field in _IDENTITY)
+        if not (is_same and found):
+            result.append(wanted if is_same else toleration)
+        found = found or is_same
+    return result if found else [*result, wanted]
 
 
 def merged(first: Sequence[Obj], second: Sequence[Obj]) -> list[Obj]:
