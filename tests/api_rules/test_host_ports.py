@@ -39,7 +39,7 @@ def test_scheduler_and_kubelet_have_one_rule_for_host_ports(wanted, held, clashe
     cluster.add_pod(scheduling.pod_info(first), "one")
     placed = place(cluster, scheduling.pod_info(second), 0).node
     assert bool(placed) is not clashes
-    trouble = refusal(second, [first], {}, {"pods": "10"})
+    trouble = refusal(second, [first], "one", {}, {"pods": "10"})
     assert (trouble.reason if trouble else "") == ("NodePorts" if clashes else "")
 
 

@@ -12,7 +12,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from homeostat.api.rules import tolerations
-from homeostat.api.rules.podresources import total
 from homeostat.api.rules.tolerations import merged
 from homeostat.node.admission import refusal
 from homeostat.scheduler.podinfo import pod_info
@@ -156,12 +155,6 @@ def test_merging_costs_a_few_comparisons_for_each_toleration(monkeypatch):
     assert calls <= 8 * count
 
 
-def test_the_larger_phase_counts_and_the_overhead_comes_on_top():
-    mains, inits = [{"cpu": 100}, {"cpu": 200}], [(False, {"cpu": 250}), (True, {"cpu": 50}), (False, {"cpu": 400})]
-    assert total(mains, inits, {"cpu": 10, "memory": 7}) == {"cpu": 460, "memory": 7}
-    assert total(mains, [(True, {"cpu": 50})], {}) == {"cpu": 350}
-
-
 def test_scheduler_and_kubelet_count_the_overhead_alike():
     container = {"name": "app", "image": "none", "resources": {"requests": {"cpu": "500m", "memory": "100Mi"}}}
     heavy = {
@@ -170,10 +163,10 @@ def test_scheduler_and_kubelet_count_the_overhead_alike():
     }
     assert pod_info(heavy).needs.requests == {"cpu": 750, "memory": 220 * 1024 * 1024}
     fits, short = {"cpu": "750m", "memory": "220Mi", "pods": "9"}, {"cpu": "749m", "memory": "220Mi", "pods": "9"}
-    assert refusal(heavy, [], {}, fits) is None
-    trouble = refusal(heavy, [], {}, short)
+    assert refusal(heavy, [], "n", {}, fits) is None
+    trouble = refusal(heavy, [], "n", {}, short)
     assert trouble is not None and trouble.reason == "OutOfcpu"
     assert "requested: 750, used: 0, capacity: 749" in trouble.message
-    assert refusal(heavy, [heavy], {}, {"cpu": "1500m", "memory": "440Mi", "pods": "9"}) is None
-    crowded = refusal(heavy, [heavy], {}, {"cpu": "9", "memory": "439Mi", "pods": "9"})
+    assert refusal(heavy, [heavy], "n", {}, {"cpu": "1500m", "memory": "440Mi", "pods": "9"}) is None
+    crowded = refusal(heavy, [heavy], "n", {}, {"cpu": "9", "memory": "439Mi", "pods": "9"})
     assert crowded is not None and crowded.reason == "OutOfmemory"

@@ -243,7 +243,10 @@ def test_node_affinity_of_the_node_itself() -> None:
     def matches(*expressions: Obj) -> bool:
         required = {"nodeSelectorTerms": [{"matchExpressions": list(expressions)}]}
         affinity = {"nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": required}}
-        return admission.matches_node({"spec": {"affinity": affinity}}, {"zone": "a", "rank": "5"})
+        pod = {"spec": {"affinity": affinity}}
+        found = admission.refusal(pod, [], "n1", {"zone": "a", "rank": "5"}, {})
+        assert found is None or found.reason == "NodeAffinity"
+        return found is None
 
     assert matches({"key": "zone", "operator": "In", "values": ["a", "b"]})
     assert not matches({"key": "zone", "operator": "NotIn", "values": ["a"]})

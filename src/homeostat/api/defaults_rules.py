@@ -10,6 +10,7 @@ import base64
 from collections.abc import Callable
 
 from homeostat.api.rules import wellknown
+from homeostat.api.rules.podresources import container_requests
 from homeostat.api.types import Obj
 
 # ---- pods and what they hold
@@ -33,7 +34,7 @@ def _pod(obj: Obj) -> None:
     for container in [*spec.get("containers", ()), *spec.get("initContainers", ())]:
         resources = container.get("resources")
         if resources and resources.get("limits"):
-            resources["requests"] = {**resources["limits"], **(resources.get("requests") or {})}
+            resources["requests"] = container_requests(resources)
         if spec.get("hostNetwork"):
             for port in container.get("ports") or ():
                 if not port.get("hostPort") and "containerPort" in port:

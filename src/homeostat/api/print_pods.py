@@ -10,6 +10,7 @@ from typing import Any
 
 from homeostat.api import meta
 from homeostat.api.printing import AGE, NAME, NONE, Printer, age, human_duration, spec, status, text, wide
+from homeostat.api.rules.containers import is_sidecar
 from homeostat.api.types import Obj
 
 _COLUMNS = (
@@ -50,16 +51,12 @@ def _ended_text(ended: Obj, prefix: str) -> str:
     return f"{prefix}ExitCode:{ended.get('exitCode') or 0}"
 
 
-def _is_sidecar(container: Obj) -> bool:
-    return container.get("restartPolicy") == "Always"
-
-
 def _count_init(pod: Obj, count: _Count) -> tuple[bool, _Count]:
     """Go through the init containers up to the first that is not done.
 
     Returns whether the Pod is still initializing, and the counts of the sidecars alone.
     """
-    sidecars = {container.get("name") for container in spec(pod).get("initContainers") or () if _is_sidecar(container)}
+    sidecars = {container.get("name") for container in spec(pod).get("initContainers") or () if is_sidecar(container)}
     of_sidecars = _Count("")
     for at, container in enumerate(status(pod).get("initContainerStatuses") or ()):
         count.restarted(container)
@@ -134,7 +131,7 @@ def _gates(pod: Obj) -> str:
 def _cells(pod: Obj, now: float) -> list[Any]:
     count = _tally(pod)
     said, seen = spec(pod), status(pod)
-    total = len(said.get("containers") or ()) + sum(map(_is_sidecar, said.get("initContainers") or ()))
+    total = len(said.get("containers") or ()) + sum(map(is_sidecar, said.get("initContainers") or ()))
     restarts = str(count.restarts)
     if count.restarts and count.last_restart:
         restarts += f" ({human_duration(now - count.last_restart)} ago)"

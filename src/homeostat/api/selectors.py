@@ -22,10 +22,20 @@ Labels: TypeAlias = Mapping[str, str]
 TEXT_BYTES_MAX = 1_048_576
 
 _token = re.compile(r"\s*(==|!=|[!=(),<>]|[^\s!=(),<>]+)")
+_integer = re.compile(r"[-+]?[0-9]{1,32}", re.ASCII)
 _BINARY = "in, notin, =, ==, !=, gt, lt"
 _WORD_OPERATORS = ("in", "notin")
 _SYMBOLS = frozenset(("==", "!=", "!", "=", "(", ")", ",", "<", ">"))
 _OF_EXPRESSION = {"In": "in", "NotIn": "notin", "Exists": "exists", "DoesNotExist": "!"}
+
+
+def int64(text: str) -> int | None:
+    """The number that `text` writes, as strconv.ParseInt reads it: decimal digits with an optional sign, in 64 bits.
+    None for anything else."""
+    if not _integer.fullmatch(text):
+        return None
+    number = int(text)
+    return number if -(2**63) <= number < 2**63 else None
 
 
 class SelectorError(ApiError):
@@ -58,10 +68,11 @@ class Requirement:
         return value is not None and self._compares(value)
 
     def _compares(self, value: str) -> bool:
-        (bound,) = self.values
-        if not re.fullmatch(r"[-+]?[0-9]{1,19}", value):
+        (text,) = self.values
+        number, bound = int64(value), int64(text)
+        if number is None or bound is None:
             return False
-        return int(value) > int(bound) if self.operator == "gt" else int(value) < int(bound)
+        return number > bound if self.operator == "gt" else number < bound
 
     def __str__(self) -> str:
         listed = ",".join(sorted(self.values))
@@ -231,7 +242,7 @@ class _Parser:
 
     def _bound(self, key: str) -> frozenset[str]:
         value = self._value()
-        if not re.fullmatch(r"[-+]?[0-9]{1,19}", value):
+        if int64(value) is None:
             why = "for 'Gt', 'Lt' operators, the value must be an integer"
             raise _Unparsable(f"values[0]: Invalid value: {show(value)}: {why}")
         return frozenset((value,))

@@ -11,9 +11,10 @@ from dataclasses import dataclass, field
 from homeostat.api import meta
 from homeostat.api.kinds import DAEMONSET
 from homeostat.api.rules import wellknown
+from homeostat.api.rules.nodeaffinity import pinned, pinned_node, required_nodes
 from homeostat.api.rules.tolerations import HARD_EFFECTS, untolerated, with_toleration
 from homeostat.api.types import Obj
-from homeostat.controllers import node_affinity, taints
+from homeostat.controllers import taints
 
 _ALWAYS_TOLERATED = (
     (wellknown.TAINT_NOT_READY, wellknown.NO_EXECUTE),
@@ -41,15 +42,16 @@ def placement(daemon_set: Obj, pods: Iterable[Obj], nodes: Iterable[Obj]) -> Pla
     for pod in pods:
         result.pods.setdefault(target_node(pod), []).append(pod)
     spec = daemon_set["spec"]["template"].get("spec") or {}
-    tolerations = all_tolerations(spec)
+    tolerations, allowed = all_tolerations(spec), required_nodes(spec)
     for node in nodes:
-        if not node_affinity.admits(spec, node):
+        name = meta.name(node)
+        if spec.get("nodeName", name) != name or not allowed.matches(name, meta.labels(node)):
             continue
         effects = {taint["effect"] for taint in untolerated(taints.of(node), tolerations, HARD_EFFECTS)}
         if not effects:
             result.wanted.append(node)
         if wellknown.NO_EXECUTE not in effects:
-            result.tolerated.add(meta.name(node))
+            result.tolerated.add(name)
     return result
 
 
@@ -66,13 +68,7 @@ def all_tolerations(spec: Obj) -> list[Obj]:
 
 def target_node(pod: Obj) -> str:
     """The node that the Pod is bound to, or that its affinity names; empty when there is neither."""
-    if name := meta.pod_node(pod):
-        return name
-    for term in node_affinity.required_terms(pod["spec"]) or ():
-        for item in term.get("matchFields") or ():
-            if item.get("key") == "metadata.name" and len(item.get("values") or ()) == 1:
-                return str(item["values"][0])
-    return ""
+    return meta.pod_node(pod) or pinned_node(pod["spec"])
 
 
 def new_pod(daemon_set: Obj, node: str, revision_hash: str) -> Obj:
@@ -91,16 +87,8 @@ def new_pod(daemon_set: Obj, node: str, revision_hash: str) -> Obj:
     metadata |= {name: given[name] for name in ("annotations", "finalizers") if given.get(name)}
     spec = dict(template.get("spec") or {})
     spec["tolerations"] = all_tolerations(spec)
-    spec["affinity"] = _pinned(spec.get("affinity") or {}, node)
+    spec["affinity"] = pinned(spec.get("affinity") or {}, node)
     return {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec}
-
-
-def _pinned(affinity: Obj, node: str) -> Obj:
-    """The affinity with its required node terms replaced by one that names the node."""
-    term = {"matchFields": [{"key": "metadata.name", "operator": "In", "values": [node]}]}
-    required = {"nodeSelectorTerms": [term]}
-    of_nodes = {**(affinity.get("nodeAffinity") or {}), "requiredDuringSchedulingIgnoredDuringExecution": required}
-    return {**affinity, "nodeAffinity": of_nodes}
 
 
 def is_current(pod: Obj, revision_hash: str) -> bool:

@@ -10,6 +10,7 @@ from functools import cmp_to_key, partial
 
 from homeostat.api import meta
 from homeostat.api.rules import wellknown
+from homeostat.api.rules.containers import is_sidecar
 from homeostat.api.types import Obj
 
 _PHASE_ORDER = {"Pending": 0, "Unknown": 1, "Running": 2}
@@ -36,9 +37,7 @@ def _cost(pod: Obj) -> int:
 def _restarts(pod: Obj) -> tuple[int, int]:
     """The most restarts of any one app container, and of any one sidecar."""
     status = pod.get("status") or {}
-    sidecars = {
-        item["name"] for item in pod["spec"].get("initContainers") or () if item.get("restartPolicy") == "Always"
-    }
+    sidecars = {item["name"] for item in pod["spec"].get("initContainers") or () if is_sidecar(item)}
     regular = (int(item.get("restartCount") or 0) for item in status.get("containerStatuses") or ())
     inits = status.get("initContainerStatuses") or ()
     beside = (int(item.get("restartCount") or 0) for item in inits if item.get("name") in sidecars)

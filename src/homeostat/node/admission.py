@@ -8,29 +8,28 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from homeostat.api import meta, quantity
-from homeostat.api.rules import podresources
 from homeostat.api.rules.hostports import clash, host_ports
-from homeostat.api.selectors import Requirement
+from homeostat.api.rules.nodeaffinity import required_nodes
+from homeostat.api.rules.podresources import amount_of, pod_requests
 from homeostat.api.types import Obj
 from homeostat.node import spec
 from homeostat.node.view import Trouble
 
-_OPERATORS = {"In": "in", "NotIn": "notin", "Exists": "exists", "DoesNotExist": "!", "Gt": "gt", "Lt": "lt"}
-
 
 def refusal(
-    pod: Obj, others: Iterable[Obj], labels: Mapping[str, str], allocatable: Mapping[str, str]
+    pod: Obj, others: Iterable[Obj], name: str, labels: Mapping[str, str], allocatable: Mapping[str, str]
 ) -> Trouble | None:
-    """Why the pod cannot run beside `others` (the pods that are to run here), or None."""
+    """Why the pod cannot run beside `others` (the pods that are to run here), or None. `name` and `labels` are the
+    Node's."""
     others = list(others)
     places = int(quantity.of(allocatable.get("pods", "110")).value)
     if len(others) + 1 > places:
         return _short("pods", 1, len(others), places)
-    wanted, used = _requests(pod), [_requests(other) for other in others]
+    wanted, used = pod_requests(spec.spec(pod)), [pod_requests(spec.spec(other)) for other in others]
     for resource in ("cpu", "memory", "ephemeral-storage"):
         if resource not in wanted or resource not in allocatable:
             continue
-        capacity = podresources.amount_of(resource, allocatable[resource])
+        capacity = amount_of(resource, allocatable[resource])
         held = sum(requests.get(resource, 0) for requests in used)
         if held + wanted[resource] > capacity:
             return _short(resource, wanted[resource], held, capacity)
@@ -38,47 +37,10 @@ def refusal(
     if ports and any(clash(ports, host_ports(spec.spec(other))) for other in others):
         why = "Pod was rejected: Predicate NodePorts failed: node(s) didn't have free ports for the requested pod ports"
         return Trouble("NodePorts", why)
-    if not matches_node(pod, labels):
+    if not required_nodes(spec.spec(pod)).matches(name, labels):
         why = "Pod was rejected: Predicate NodeAffinity failed: node(s) didn't match Pod's node affinity/selector"
         return Trouble("NodeAffinity", why)
     return None
-
-
-def matches_node(pod: Obj, labels: Mapping[str, str]) -> bool:
-    """Whether nodeSelector and required node affinity match a node of these labels."""
-    body = spec.spec(pod)
-    if any(labels.get(key) != value for key, value in (body.get("nodeSelector") or {}).items()):
-        return False
-    affinity = (body.get("affinity") or {}).get("nodeAffinity") or {}
-    required = affinity.get("requiredDuringSchedulingIgnoredDuringExecution")
-    if not required:
-        return True
-    return any(_term_matches(term, labels) for term in required.get("nodeSelectorTerms") or [])
-
-
-def _term_matches(term: Obj, labels: Mapping[str, str]) -> bool:
-    expressions, fields = term.get("matchExpressions") or [], term.get("matchFields") or []
-    if not expressions and not fields:
-        return False
-    # The one field is metadata.name; it was the scheduler's, and the pod is here.
-    return all(
-        Requirement(e["key"], _OPERATORS.get(e["operator"], ""), frozenset(e.get("values") or ())).matches(dict(labels))
-        for e in expressions
-    )
-
-
-def _requests(pod: Obj) -> dict[str, int]:
-    """What the pod needs; a limit counts where nothing is requested (a Pod from a file has no such default)."""
-    return podresources.total(
-        map(_of, spec.mains(pod)),
-        [(spec.is_sidecar(init), _of(init)) for init in spec.inits(pod)],
-        podresources.amounts_of(spec.spec(pod).get("overhead")),
-    )
-
-
-def _of(container: Obj) -> dict[str, int]:
-    resources = container.get("resources") or {}
-    return podresources.amounts_of({**(resources.get("limits") or {}), **(resources.get("requests") or {})})
 
 
 def _short(resource: str, requested: int, used: int, capacity: int) -> Trouble:

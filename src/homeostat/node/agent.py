@@ -282,7 +282,7 @@ class NodeAgent:
             forbidden = security.sysctl_refusal(pod, self.config.words("allowed-unsafe-sysctls"))
             if forbidden is not None:
                 return forbidden
-        return refusal(pod, others, labels, self._context.allocatable)
+        return refusal(pod, others, self.config.name, labels, self._context.allocatable)
 
     def _version(self) -> str:
         return f"{self.runtime.name}://{self.runtime.version}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from homeostat.api import meta
+from homeostat.api.rules.containers import is_sidecar
 from homeostat.api.types import Obj
 from homeostat.node import spec
 
@@ -44,7 +45,7 @@ def _containers_ready(pod: Obj, status: Obj, phase: str) -> Obj:
     if phase == "Failed":
         return {"status": "False", "reason": "PodFailed"}
     statuses = {s["name"]: s for s in (*status.get("initContainerStatuses", ()), *status.get("containerStatuses", ()))}
-    watched = [c["name"] for c in spec.inits(pod) if spec.is_sidecar(c)] + [c["name"] for c in spec.mains(pod)]
+    watched = [c["name"] for c in spec.inits(pod) if is_sidecar(c)] + [c["name"] for c in spec.mains(pod)]
     unknown = [name for name in watched if name not in statuses]
     unready = [name for name in watched if name in statuses and not statuses[name]["ready"]]
     texts = []

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from homeostat.api import meta, quantity
+from homeostat.api.rules.podresources import container_requests
 from homeostat.api.types import Obj
 from homeostat.node import spec
 
@@ -80,10 +81,9 @@ def resource_value(pod: Obj, container: Obj, ref: Obj, around: Surroundings) -> 
     if side not in ("limits", "requests") or resource not in ("cpu", "memory", "ephemeral-storage"):
         raise ConfigError(f"unsupported container resource : {ref['resource']}")
     resources = owner.get("resources") or {}
-    given = (resources.get(side) or {}).get(resource)
-    if given is None and side == "requests":
-        given = (resources.get("limits") or {}).get(resource, "0")
-    if given is None:
-        given = around.allocatable.get(resource, "0")
+    if side == "requests":
+        given = container_requests(resources).get(resource, "0")
+    else:
+        given = (resources.get("limits") or {}).get(resource) or around.allocatable.get(resource, "0")
     divisor = quantity.of(ref.get("divisor") or "0").nanos or quantity.of("1").nanos
     return str(-(-quantity.of(given).nanos // divisor))

@@ -13,6 +13,7 @@ from typing import TypeVar
 
 from homeostat.api import meta
 from homeostat.api.errors import ApiError
+from homeostat.api.rules.containers import is_sidecar
 from homeostat.api.types import Obj
 from homeostat.kit import clock, tasks
 from homeostat.kit.backoff import Backoff
@@ -105,7 +106,7 @@ class Performer:
         ground = self._context.ground
         if ground is None or not ground.cgroups.available:
             return {}
-        lasting = [c for c in spec.all_containers(pod) if c in spec.mains(pod) or spec.is_sidecar(c)]
+        lasting = [c for c in spec.all_containers(pod) if c in spec.mains(pod) or is_sidecar(c)]
         return {container["name"]: ground.resources(pod, container) for container in lasting}
 
     def adopted(self, pod: Obj) -> bool:

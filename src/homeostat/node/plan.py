@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from homeostat.api import durations, meta
+from homeostat.api.rules.containers import is_sidecar
 from homeostat.api.types import Obj
 from homeostat.node import resize, spec
 from homeostat.node.view import Trouble, View
@@ -130,7 +131,7 @@ def _init_done(init: Obj, view: View) -> bool:
     latest = view.latest(init["name"])
     if latest is None:
         return False
-    if spec.is_sidecar(init):
+    if is_sidecar(init):
         return latest.state is ContainerState.RUNNING and latest.id in view.started
     return latest.state is ContainerState.EXITED and latest.exit_code == 0
 
@@ -141,7 +142,7 @@ def _never_again(pod: Obj, view: View) -> bool:
     if policy == "Always":
         return False
     if policy == "Never" and not initialized(pod, view):
-        failed = [view.latest(init["name"]) for init in spec.inits(pod) if not spec.is_sidecar(init)]
+        failed = [view.latest(init["name"]) for init in spec.inits(pod) if not is_sidecar(init)]
         if any(c is not None and c.state is ContainerState.EXITED and c.exit_code != 0 for c in failed):
             return True
     for main in spec.mains(pod):
@@ -166,7 +167,7 @@ def _plan_containers(result: Plan, case: _Case) -> None:
     for ephemeral in spec.ephemerals(pod):
         _keep(result, case, ephemeral, "Never")
     for init in spec.inits(pod):
-        sidecar = spec.is_sidecar(init)
+        sidecar = is_sidecar(init)
         if sidecar or not (ready_for_mains or _init_done(init, view)):
             _keep(result, case, init, "Always" if sidecar else _init_policy(pod))
         if not ready_for_mains and not _init_done(init, view):

@@ -48,11 +48,6 @@ def all_containers(pod: Obj) -> Iterator[Obj]:
     yield from mains(pod)
 
 
-def is_sidecar(container: Obj) -> bool:
-    """Whether an init container is restartable: it runs beside the app containers."""
-    return container.get("restartPolicy") == "Always"
-
-
 def restart_policy(pod: Obj) -> str:
     """Always, OnFailure or Never."""
     return spec(pod).get("restartPolicy") or "Always"

@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from homeostat.api import meta
+from homeostat.api.rules.containers import is_sidecar
+from homeostat.api.rules.podresources import container_requests
 from homeostat.api.rules.qos import qos_class
 from homeostat.api.types import Obj
 from homeostat.kit import clock
@@ -90,7 +92,7 @@ def _passing(status: Obj, view: View, facts: Facts) -> list[Obj]:
 
 def _init_status(container: Obj, pod: Obj, view: View, facts: Facts) -> Obj:
     status = _container_status(container, view, facts, Trouble("PodInitializing", ""))
-    if not spec.is_sidecar(container):
+    if not is_sidecar(container):
         ended = status["state"].get("terminated")
         status["ready"] = bool(ended) and ended["exitCode"] == 0
     return status
@@ -123,7 +125,7 @@ def _container_status(container: Obj, view: View, facts: Facts, default: Trouble
 
 def _sizes(resources: Obj) -> Obj:
     """What the container has: all of it, and its share of what the node gives away."""
-    requests = {**(resources.get("limits") or {}), **(resources.get("requests") or {})}
+    requests = container_requests(resources)
     return {"resources": resources} | ({"allocatedResources": requests} if requests else {})
 
 
@@ -170,7 +172,7 @@ def _phase(pod: Obj, status: Obj, old: Obj, facts: Facts, *, is_initialized: boo
 def _init_failed(pod: Obj, status: Obj, policy: str, *, ending: bool) -> bool:
     if policy != "Never" and not ending:
         return False
-    regular = {c["name"] for c in spec.inits(pod) if not spec.is_sidecar(c)}
+    regular = {c["name"] for c in spec.inits(pod) if not is_sidecar(c)}
     ended = [s["state"].get("terminated") for s in status.get("initContainerStatuses", ()) if s["name"] in regular]
     return any(entry is not None and entry["exitCode"] != 0 for entry in ended)
 

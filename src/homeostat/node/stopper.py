@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 
+from homeostat.api.rules.containers import is_sidecar
 from homeostat.api.types import Obj
 from homeostat.kit import clock
 from homeostat.node import spec
@@ -29,7 +30,7 @@ class Stopper:
         for container in running:
             by_name.setdefault(container.spec.name, []).append(container)
         specs = {container["name"]: container for container in spec.all_containers(pod)}
-        sidecars = [c["name"] for c in spec.inits(pod) if spec.is_sidecar(c)]
+        sidecars = [c["name"] for c in spec.inits(pod) if is_sidecar(c)]
         first = [name for name in by_name if name not in sidecars]
         for names in (first, *([name] for name in reversed(sidecars))):
             left = max(0.0, deadline - clock.monotonic()) if grace_seconds else 0.0

@@ -13,6 +13,7 @@ import numpy as np
 
 from homeostat.api.rules import wellknown
 from homeostat.api.rules.hostports import clash
+from homeostat.api.rules.nodeaffinity import preference
 from homeostat.api.rules.tolerations import HARD_EFFECTS, SOFT_EFFECTS, untolerated
 from homeostat.scheduler.podinfo import Needs, PodInfo
 from homeostat.scheduler.podterms import PodTerm, Spread
@@ -116,12 +117,12 @@ def _judge(snapshot: Snapshot, needs: Needs) -> Standing:
 
 
 def _preferences(snapshot: Snapshot, needs: Needs, rows: Mask) -> Floats | None:
-    if not needs.node_preferred:
+    if not needs.preferred_nodes:
         return None
     values = np.zeros(snapshot.size)
     for row in np.flatnonzero(rows):
         name, labels = snapshot.name_of(int(row)), snapshot.labels_of(int(row))
-        values[row] = sum(weight for weight, term in needs.node_preferred if term.matches(name, labels))
+        values[row] = preference(needs.preferred_nodes, name, labels)
     return values
 
 
@@ -139,19 +140,15 @@ def _taints(snapshot: Snapshot, needs: Needs) -> Failures:
 def node_affinity_mask(snapshot: Snapshot, needs: Needs) -> Mask:
     """The rows that `nodeSelector` and the required node affinity allow."""
     allowed = snapshot.valid.copy()
-    if not needs.node_selector and needs.node_required is None:
+    if needs.required_nodes.everything:
         return allowed
     for row in np.flatnonzero(allowed):
-        labels, name = snapshot.labels_of(int(row)), snapshot.name_of(int(row))
-        fits = all(labels.get(key) == value for key, value in needs.node_selector)
-        if fits and needs.node_required is not None:
-            fits = any(term.matches(name, labels) for term in needs.node_required)
-        allowed[row] = fits
+        allowed[row] = needs.required_nodes.matches(snapshot.name_of(int(row)), snapshot.labels_of(int(row)))
     return allowed
 
 
 def _node_affinity(snapshot: Snapshot, needs: Needs) -> Failures:
-    if needs.node_selector or needs.node_required is not None:
+    if not needs.required_nodes.everything:
         yield Failure(~node_affinity_mask(snapshot, needs), "node(s) didn't match Pod's node affinity/selector")
 
 

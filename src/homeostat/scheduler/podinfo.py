@@ -6,18 +6,16 @@ compared by identity, and what follows from it and from nodes alone is kept per 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
 import orjson
 
 from homeostat.api import meta
-from homeostat.api.rules import podresources
 from homeostat.api.rules.hostports import HostPort, host_ports
-from homeostat.api.rules.podresources import Amounts
+from homeostat.api.rules.nodeaffinity import PreferredNodes, RequiredNodes, preferred_nodes, required_nodes
+from homeostat.api.rules.podresources import Amounts, pod_requests
 from homeostat.api.types import Obj
-from homeostat.scheduler.nodeterms import NodeTerm, compile_terms
 from homeostat.scheduler.podterms import Labels, PodTerm, Spread, preferred_terms, required_terms, spreads
 
 DEFAULT_SCHEDULER = "default-scheduler"
@@ -37,9 +35,8 @@ class Needs:
     requests: Amounts
     nonzero_cpu: int
     nonzero_memory: int
-    node_selector: tuple[tuple[str, str], ...]
-    node_required: tuple[NodeTerm, ...] | None
-    node_preferred: tuple[tuple[int, NodeTerm], ...]
+    required_nodes: RequiredNodes
+    preferred_nodes: PreferredNodes
     tolerations: tuple[Obj, ...]
     affinity: tuple[PodTerm, ...]
     anti_affinity: tuple[PodTerm, ...]
@@ -125,7 +122,12 @@ def _words(pod: Obj, spec: Obj) -> bytes:
 
 
 def _container(container: Obj) -> Obj:
-    kept = {"requests": (container.get("resources") or {}).get("requests")}
+    resources = container.get("resources") or {}
+    requests, limits = resources.get("requests"), resources.get("limits")
+    kept: Obj = {"resources": {"requests": requests}}
+    if limits and not limits.keys() <= (requests or {}).keys():
+        # Only without the API server's defaults: then a limit counts as a request.
+        kept["resources"] = {"requests": requests, "limits": limits}
     if ports := [port for port in container.get("ports") or () if port.get("hostPort")]:
         kept["ports"] = ports
     if policy := container.get("restartPolicy"):
@@ -137,8 +139,6 @@ def _container(container: Obj) -> Obj:
 def _needs(words: bytes) -> Needs:
     said: Obj = orjson.loads(words)
     affinity = said.get("affinity") or {}
-    node_affinity = affinity.get("nodeAffinity") or {}
-    required = node_affinity.get("requiredDuringSchedulingIgnoredDuringExecution")
     whose = said.get("namespace", ""), said.get("labels", {})
     preferred = preferred_terms(affinity, *whose)
     hard = required_terms(affinity.get("podAffinity"), *whose, weight=_HARD_AFFINITY_WEIGHT)
@@ -147,9 +147,8 @@ def _needs(words: bytes) -> Needs:
         requests=pod_requests(said),
         nonzero_cpu=nonzero.get("cpu", 0),
         nonzero_memory=nonzero.get("memory", 0),
-        node_selector=tuple(sorted((said.get("nodeSelector") or {}).items())),
-        node_required=compile_terms(required["nodeSelectorTerms"]) if required else None,
-        node_preferred=_preferred_nodes(node_affinity),
+        required_nodes=required_nodes(said),
+        preferred_nodes=preferred_nodes(said),
         tolerations=tuple(said.get("tolerations") or ()),
         affinity=hard,
         anti_affinity=required_terms(affinity.get("podAntiAffinity"), *whose),
@@ -172,23 +171,3 @@ def _unsupported(said: Obj) -> str:
     for name in said.get("resourceClaims") or ():
         return f'pod has the resource claim "{name}", and this cluster allocates no devices'
     return ""
-
-
-def pod_requests(spec: Obj, missing: Mapping[str, str] | None = None) -> dict[str, int]:
-    """What the pod needs at once (`podresources.total`); `spec` is in the short form of `_words`.
-    A container counts with what is `missing` where it requests nothing of that."""
-    default = dict(missing or {})
-
-    def amounts(container: Obj) -> dict[str, int]:
-        return podresources.amounts_of(default | (container.get("requests") or {}))
-
-    return podresources.total(
-        map(amounts, spec["containers"]),
-        [(each.get("restartPolicy") == "Always", amounts(each)) for each in spec.get("initContainers") or ()],
-        podresources.amounts_of(spec.get("overhead")),
-    )
-
-
-def _preferred_nodes(node_affinity: Obj) -> tuple[tuple[int, NodeTerm], ...]:
-    items: Sequence[Obj] = node_affinity.get("preferredDuringSchedulingIgnoredDuringExecution") or ()
-    return tuple((int(item["weight"]), compile_terms([item["preference"]])[0]) for item in items)

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from homeostat.api import selectors
+from homeostat.api.rules.nodeaffinity import PREFERRED, REQUIRED
 from homeostat.api.selectors import LabelSelector
 from homeostat.api.types import Obj
 
@@ -49,7 +50,7 @@ class Spread:
 
 def required_terms(affinity: Obj | None, namespace: str, labels: Labels, *, weight: int = 0) -> tuple[PodTerm, ...]:
     """The required terms of a podAffinity or podAntiAffinity of a pod in `namespace` with `labels`."""
-    items = (affinity or {}).get("requiredDuringSchedulingIgnoredDuringExecution") or ()
+    items = (affinity or {}).get(REQUIRED) or ()
     return tuple(_affinity_term(item, namespace, labels, weight) for item in items)
 
 
@@ -58,7 +59,7 @@ def preferred_terms(affinity: Obj, namespace: str, labels: Labels) -> tuple[PodT
     return tuple(
         _affinity_term(item["podAffinityTerm"], namespace, labels, sign * int(item["weight"]))
         for part, sign in (("podAffinity", 1), ("podAntiAffinity", -1))
-        for item in (affinity.get(part) or {}).get("preferredDuringSchedulingIgnoredDuringExecution") or ()
+        for item in (affinity.get(part) or {}).get(PREFERRED) or ()
     )
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from homeostat.api import meta
+from homeostat.api.rules.nodeaffinity import pinned_node
 from homeostat.api.types import Obj
 from homeostat.controllers.fenceposts import max_surge
 from homeostat.sim.ledger import Commit, Ledger
@@ -59,9 +60,10 @@ class PodBounds:
             yield from self._of_replica_set(pod, siblings, now)
         elif owner.get("kind") == "DaemonSet":
             own = [other for other in siblings if (meta.controller_of(other) or {}).get("uid") == owner["uid"]]
-            places = [_target(other) for other in own]
-            if places.count(_target(pod)) > 1:
-                yield f"DaemonSet {owner['name']} has {places.count(_target(pod))} pods for {_target(pod)}"
+            node = pinned_node(pod["spec"])
+            number = sum(pinned_node(other["spec"]) == node for other in own)
+            if number > 1:
+                yield f"DaemonSet {owner['name']} has {number} pods for {node}"
 
     def _of_replica_set(self, pod: Obj, siblings: list[Obj], now: float) -> Iterable[str]:
         rs = self._ledger.get("ReplicaSet", f"{meta.namespace(pod)}/{(meta.controller_of(pod) or {})['name']}")
@@ -85,13 +87,3 @@ class PodBounds:
 
 def _owner_uid(obj: Obj) -> str:
     return str((meta.controller_of(obj) or {}).get("uid", ""))
-
-
-def _target(pod: Obj) -> str:
-    """The node that a daemon's pod is for."""
-    affinity = (pod["spec"].get("affinity") or {}).get("nodeAffinity") or {}
-    required = affinity.get("requiredDuringSchedulingIgnoredDuringExecution") or {}
-    for term in required.get("nodeSelectorTerms") or []:
-        for field in term.get("matchFields") or []:
-            return str(field["values"][0])
-    return ""

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Set
 from typing import NamedTuple
 
+from homeostat.api.rules.containers import lasting_containers
 from homeostat.api.types import Obj
 
 _EVERY_ADDRESS = "0.0.0.0"
@@ -43,8 +44,7 @@ def clash(wanted: Set[HostPort], held: Set[HostPort]) -> bool:
 
 
 def _each(spec: Obj) -> Iterator[HostPort]:
-    sidecars = [item for item in spec.get("initContainers") or () if item.get("restartPolicy") == "Always"]
-    for container in [*(spec.get("containers") or ()), *sidecars]:
+    for container in lasting_containers(spec):
         for port in container.get("ports") or ():
             if port.get("hostPort"):
                 address = port.get("hostIP") or _EVERY_ADDRESS

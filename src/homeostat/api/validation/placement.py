@@ -7,12 +7,10 @@ import re
 from homeostat.api import names
 from homeostat.api.fields import Causes, duplicate, forbidden, invalid, not_supported, required
 from homeostat.api.rules import wellknown
+from homeostat.api.rules.nodeaffinity import OPERATORS, PREFERRED, REQUIRED, required_terms
 from homeostat.api.types import Obj
 from homeostat.api.validation.common import check_enum, check_selector
 
-_NODE_OPERATORS = ("In", "NotIn", "Exists", "DoesNotExist", "Gt", "Lt")
-_PREFERRED = "preferredDuringSchedulingIgnoredDuringExecution"
-_REQUIRED = "requiredDuringSchedulingIgnoredDuringExecution"
 _ACTIONS = ("DoNotSchedule", "ScheduleAnyway")
 _ONLY_ADDED = "only additions are allowed (no mutations or deletions)"
 _ALL_KEYS = 'operator must be Exists when `key` is empty, which means "match all values and all keys"'
@@ -49,10 +47,10 @@ def check_affinity(affinity: Obj, path: str, out: Causes) -> None:
         _check_node_affinity(node, f"{path}.nodeAffinity", out)
     for field in ("podAffinity", "podAntiAffinity"):
         terms = affinity.get(field) or {}
-        for position, term in enumerate(terms.get(_REQUIRED) or ()):
-            _check_pod_term(term, f"{path}.{field}.{_REQUIRED}[{position}]", out)
-        for position, weighted in enumerate(terms.get(_PREFERRED) or ()):
-            where = f"{path}.{field}.{_PREFERRED}[{position}]"
+        for position, term in enumerate(terms.get(REQUIRED) or ()):
+            _check_pod_term(term, f"{path}.{field}.{REQUIRED}[{position}]", out)
+        for position, weighted in enumerate(terms.get(PREFERRED) or ()):
+            where = f"{path}.{field}.{PREFERRED}[{position}]"
             _check_weight(weighted, where, out)
             _check_pod_term(weighted.get("podAffinityTerm") or {}, f"{where}.podAffinityTerm", out)
 
@@ -64,10 +62,10 @@ def _check_weight(weighted: Obj, path: str, out: Causes) -> None:
 
 
 def _check_node_affinity(affinity: Obj, path: str, out: Causes) -> None:
-    if affinity.get(_REQUIRED) is not None:
-        check_node_selector(affinity[_REQUIRED], f"{path}.{_REQUIRED}", out)
-    for position, weighted in enumerate(affinity.get(_PREFERRED) or ()):
-        where = f"{path}.{_PREFERRED}[{position}]"
+    if affinity.get(REQUIRED) is not None:
+        check_node_selector(affinity[REQUIRED], f"{path}.{REQUIRED}", out)
+    for position, weighted in enumerate(affinity.get(PREFERRED) or ()):
+        where = f"{path}.{PREFERRED}[{position}]"
         _check_weight(weighted, where, out)
         _check_node_term(weighted.get("preference") or {}, f"{where}.preference", out)
 
@@ -103,7 +101,7 @@ def _check_node_expression(expression: Obj, path: str, out: Causes) -> None:
     elif operator in ("Gt", "Lt") and (len(values) != 1 or not re.fullmatch(r"-?[0-9]{1,19}", values[0])):
         why = "must be specified single value when `operator` is 'Lt' or 'Gt'"
         out.append(required(f"{path}.values", why))
-    elif operator not in _NODE_OPERATORS:
+    elif operator not in OPERATORS:
         out.append(invalid(f"{path}.operator", operator, "not a valid selector operator"))
 
 
@@ -155,8 +153,8 @@ def check_gated_placement(new: Obj, old: Obj, out: Causes) -> None:
     if any(now.get(key) != value for key, value in before.items()):
         why = "only additions to spec.nodeSelector are allowed (no mutations or deletions)"
         out.append(invalid("spec.nodeSelector", now, why))
-    terms, changed = _required_terms(old), _required_terms(new)
-    path = f"spec.affinity.nodeAffinity.{_REQUIRED}.nodeSelectorTerms"
+    terms, changed = required_terms(old) or [], required_terms(new) or []
+    path = f"spec.affinity.nodeAffinity.{REQUIRED}.nodeSelectorTerms"
     if terms and len(terms) != len(changed):
         why = "no additions/deletions to non-empty NodeSelectorTerms list are allowed"
         out.append(invalid(path, changed, why))
@@ -165,11 +163,6 @@ def check_gated_placement(new: Obj, old: Obj, out: Causes) -> None:
         # An empty term matches nothing and stays so.
         if term != other and not (any(term.values()) and _has_all(other, term)):
             out.append(invalid(f"{path}[{position}]", other, _ONLY_ADDED))
-
-
-def _required_terms(spec: Obj) -> list[Obj]:
-    affinity = (spec.get("affinity") or {}).get("nodeAffinity") or {}
-    return (affinity.get(_REQUIRED) or {}).get("nodeSelectorTerms") or []
 
 
 def _has_all(term: Obj, before: Obj) -> bool:

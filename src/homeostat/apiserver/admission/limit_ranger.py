@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping
 
 from homeostat.api import kinds, quantity
 from homeostat.api.rules import wellknown
+from homeostat.api.rules.podresources import of_containers
 from homeostat.api.types import Obj
 from homeostat.apiserver.admission.plugin import CREATE, UPDATE, Plugin, is_write_of, refuse
 from homeostat.apiserver.contract import Attributes, Reader
@@ -105,18 +106,16 @@ def _pod_breaches(pod: Obj, limits: list[Obj]) -> list[str]:
 
 
 def _pod_resources(spec: Obj) -> Obj:
-    """Sums over the containers; each resource no less than what an init container needs alone."""
+    """What the containers request together and may use together, without the Pod's overhead."""
     total: Obj = {}
     for field in ("requests", "limits"):
-        sums: dict[str, int] = {}
-        for container in spec.get("containers") or ():
-            for name, value in ((container.get("resources") or {}).get(field) or {}).items():
-                sums[name] = sums.get(name, 0) + _nanos(value)
-        for container in spec.get("initContainers") or ():
-            for name, value in ((container.get("resources") or {}).get(field) or {}).items():
-                sums[name] = max(sums.get(name, 0), _nanos(value))
+        sums = of_containers(spec, lambda container: _in_nanos(container, field))  # noqa: B023 (called at once)
         total[field] = {name: str(quantity.Quantity(value)) for name, value in sums.items()}
     return total
+
+
+def _in_nanos(container: Obj, field: str) -> dict[str, int]:
+    return {name: _nanos(value) for name, value in ((container.get("resources") or {}).get(field) or {}).items()}
 
 
 def _nanos(value: str) -> int:

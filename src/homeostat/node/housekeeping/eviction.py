@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 
 from homeostat.api import meta, quantity
 from homeostat.api.rules import wellknown
+from homeostat.api.rules.podresources import amounts_of, container_requests, pod_limits, pod_requests
 from homeostat.api.rules.tolerations import matching
 from homeostat.api.types import Obj
 from homeostat.node import spec
@@ -19,7 +20,8 @@ from homeostat.node.isolation import figures
 from homeostat.node.view import Trouble
 
 _CONDITIONS = {"memory": "MemoryPressure", "nodefs": "DiskPressure", "imagefs": "DiskPressure", "pid": "PIDPressure"}
-_RESOURCES = {"memory": "memory", "nodefs": "ephemeral-storage", "imagefs": "ephemeral-storage", "pid": "pids"}
+_DISK = "ephemeral-storage"
+_RESOURCES = {"memory": "memory", "nodefs": _DISK, "imagefs": _DISK, "pid": "pids"}
 _MEMORY_PRESSURE = {"key": wellknown.TAINT_MEMORY_PRESSURE, "effect": wellknown.NO_SCHEDULE}
 # Memory first, then as Kubernetes' order of reclaiming has it.
 _ORDER = ("memory", "nodefs", "imagefs", "pid")
@@ -88,7 +90,7 @@ class Usage:
         """All of one resource."""
         if resource == "memory":
             return sum(self.memory.values())
-        return sum(self.disk.values()) + sum(self.volumes.values()) if resource == "ephemeral-storage" else 0
+        return sum(self.disk.values()) + sum(self.volumes.values()) if resource == _DISK else 0
 
 
 def ranked(pods: Iterable[Obj], usage: Mapping[str, Usage], limit: Threshold) -> list[Obj]:
@@ -106,14 +108,7 @@ def ranked(pods: Iterable[Obj], usage: Mapping[str, Usage], limit: Threshold) ->
 
 
 def _request(pod: Obj, resource: str) -> int:
-    if resource == "memory":
-        return figures.pod_amount(pod).memory_request or 0
-    return sum(_amount(container, "requests") for container in spec.all_containers(pod)) if resource != "pids" else 0
-
-
-def _amount(container: Obj, side: str) -> int:
-    given = ((container.get("resources") or {}).get(side) or {}).get("ephemeral-storage")
-    return 0 if given is None else quantity.of(given).value
+    return pod_requests(spec.spec(pod)).get(resource, 0)
 
 
 def why(pod: Obj, limit: Threshold, found: Signal, usage: Usage) -> Trouble:
@@ -128,9 +123,7 @@ def why(pod: Obj, limit: Threshold, found: Signal, usage: Usage) -> Trouble:
     used = usage.memory if resource == "memory" else usage.disk
     for container in spec.mains(pod):
         name, consumed = container["name"], used.get(container["name"], 0)
-        asked = (
-            (figures.amount(container).memory_request or 0) if resource == "memory" else _amount(container, "requests")
-        )
+        asked = amounts_of(container_requests(container.get("resources"))).get(resource, 0)
         if consumed > asked:
             text += f"Container {name} was using {_binary(consumed)}, request is {_binary(asked)}, "
             text += f"has larger consumption of {resource}. "
@@ -161,22 +154,16 @@ def over_own_limits(pod: Obj, usage: Usage) -> Trouble | None:
         if limit is not None and usage.volumes.get(volume["name"], 0) > quantity.of(limit).value > 0:
             text = f'Usage of EmptyDir volume "{volume["name"]}" exceeds the limit "{limit}". '
             return Trouble("Evicted", text)
-    limits = {container["name"]: _amount(container, "limits") for container in spec.all_containers(pod)}
-    for name, most in limits.items():
-        if most and usage.disk.get(name, 0) > most:
-            limit = _written(pod, name)
+    for container in spec.all_containers(pod):
+        limit = ((container.get("resources") or {}).get("limits") or {}).get(_DISK)
+        if limit is not None and usage.disk.get(container["name"], 0) > quantity.of(limit).value > 0:
+            name = container["name"]
             return Trouble("Evicted", f'Container {name} exceeded its local ephemeral storage limit "{limit}". ')
-    mains = [limits[container["name"]] for container in spec.mains(pod)]
-    if mains and all(mains) and usage.of("ephemeral-storage") > sum(mains):
-        total = _binary(sum(mains))
-        text = f"Pod ephemeral local storage usage exceeds the total limit of containers {total}. "
+    most = pod_limits(spec.spec(pod)).get(_DISK, 0)
+    if most and usage.of(_DISK) > most:
+        text = f"Pod ephemeral local storage usage exceeds the total limit of containers {_binary(most)}. "
         return Trouble("Evicted", text)
     return None
-
-
-def _written(pod: Obj, name: str) -> str:
-    container = spec.by_name(pod)[name]
-    return str(container["resources"]["limits"]["ephemeral-storage"])
 
 
 def refusal(pod: Obj, pressures: Iterable[str]) -> Trouble | None:

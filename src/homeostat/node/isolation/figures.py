@@ -7,10 +7,10 @@ shares are those of cgroup v1; `weight` turns them into those of v2.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
-from homeostat.api import quantity
-from homeostat.api.rules import podresources
+from homeostat.api.rules.containers import is_sidecar
+from homeostat.api.rules.podresources import amounts_of, container_requests, pod_limits, pod_requests
 from homeostat.api.rules.qos import qos_class
 from homeostat.api.types import Obj
 from homeostat.node import spec
@@ -37,21 +37,9 @@ class Amount:
 def amount(container: Obj) -> Amount:
     """What one container says."""
     resources = container.get("resources") or {}
-    requests, limits = resources.get("requests") or {}, resources.get("limits") or {}
-    return Amount(
-        _milli(requests.get("cpu", limits.get("cpu"))),
-        _milli(limits.get("cpu")),
-        _bytes(requests.get("memory", limits.get("memory"))),
-        _bytes(limits.get("memory")),
-    )
-
-
-def _milli(written: object) -> int | None:
-    return None if written is None else quantity.of(written).milli  # type: ignore[arg-type]
-
-
-def _bytes(written: object) -> int | None:
-    return None if written is None else quantity.of(written).value  # type: ignore[arg-type]
+    requests = amounts_of(container_requests(resources))
+    limits = amounts_of(resources.get("limits"))
+    return Amount(requests.get("cpu"), limits.get("cpu"), requests.get("memory"), limits.get("memory"))
 
 
 def shares(cpu_milli: int) -> int:
@@ -87,13 +75,13 @@ def oom_score_adj(pod: Obj, container: Obj, memory_capacity: int) -> int:
     body = spec.spec(pod)
     if is_critical(pod):
         return _OOM_GUARANTEED
-    quality = (pod.get("status") or {}).get("qosClass") or qos_class(pod)
+    quality = quality_of(pod)
     if quality == "Guaranteed":
         return _OOM_GUARANTEED
     if quality == "BestEffort":
         return _OOM_BEST_EFFORT
     found = _burstable_score(container, memory_capacity)
-    if spec.is_sidecar(container) and container in (body.get("initContainers") or []):
+    if is_sidecar(container) and container in (body.get("initContainers") or []):
         # A sidecar outlives the container that it serves.
         found = min([found, *(_burstable_score(main, memory_capacity) for main in spec.mains(pod))])
     return found
@@ -115,29 +103,19 @@ def pod_amount(pod: Obj) -> Amount:
     """The pod as a whole: app containers and sidecars together or the largest init container, and its overhead.
 
     A limit counts only where every container has one."""
-    overhead = spec.spec(pod).get("overhead") or {}
-    extra = amount({"resources": {"requests": overhead, "limits": overhead}})
-    whole = podresources.total(
-        [_given(amount(container)) for container in spec.mains(pod)],
-        [(spec.is_sidecar(container), _given(amount(container))) for container in spec.inits(pod)],
-        _given(extra),
-    )
-    everyone = [amount(container) for container in spec.all_containers(pod)]
+    requests, limits = pod_requests(spec.spec(pod)), pod_limits(spec.spec(pod))
+    each = [amount(container) for container in spec.all_containers(pod)]
     return Amount(
-        whole.get("cpu_request", 0),
-        whole.get("cpu_limit", 0) if all(each.cpu_limit for each in everyone) else None,
-        whole.get("memory_request", 0),
-        whole.get("memory_limit", 0) if all(each.memory_limit for each in everyone) else None,
+        requests.get("cpu", 0),
+        limits.get("cpu", 0) if all(container.cpu_limit for container in each) else None,
+        requests.get("memory", 0),
+        limits.get("memory", 0) if all(container.memory_limit for container in each) else None,
     )
-
-
-def _given(found: Amount) -> dict[str, int]:
-    return {name: value for name, value in asdict(found).items() if value is not None}
 
 
 def pod_resources(pod: Obj) -> Resources:
     """The limits of the cgroup around all of a pod's containers."""
-    quality = (pod.get("status") or {}).get("qosClass") or qos_class(pod)
+    quality = quality_of(pod)
     if quality == "BestEffort":
         return Resources(cpu_shares=SHARES_MIN)
     wanted = pod_amount(pod)
