@@ -11,7 +11,7 @@ from homeostat.api.kinds import DEPLOYMENT, POD, REPLICASET
 from homeostat.api.rules import wellknown
 from homeostat.controllers import deployment, replicaset
 from homeostat.controllers.deployment_revisions import new_replica_set
-from homeostat.controllers.fenceposts import fenceposts, resolve
+from homeostat.controllers.fenceposts import fenceposts
 from tests.support.controlling import Bench, owner, replica_set, run, template
 from tests.support.controlling import deployment as make
 
@@ -66,34 +66,6 @@ def begun(replicas=10, surge="25%", unavailable="25%", **spec):
     world.settle()
     assert world.web["status"].get("availableReplicas", 0) == replicas
     return world
-
-
-@pytest.mark.parametrize(
-    ("value", "total", "up", "down"),
-    [
-        (0, 10, 0, 0),
-        (3, 10, 3, 3),
-        (12, 10, 12, 12),
-        ("0%", 10, 0, 0),
-        ("25%", 10, 3, 2),
-        ("25%", 4, 1, 1),
-        ("25%", 3, 1, 0),
-        ("1%", 1, 1, 0),
-        ("100%", 7, 7, 7),
-        ("33%", 3, 1, 0),
-        ("50%", 0, 0, 0),
-        (None, 10, 0, 0),
-    ],
-)
-def test_shares_are_rounded_up_for_surge_and_down_for_unavailability(value, total, up, down):
-    assert resolve(value, total, round_up=True) == up
-    assert resolve(value, total, round_up=False) == down
-
-
-@pytest.mark.parametrize("word", ["half", "", "10", "10 percent"])
-def test_a_word_is_no_share(word):
-    with pytest.raises(ValueError, match="neither a number nor a percentage"):
-        resolve(word, 10, round_up=True)
 
 
 @pytest.mark.parametrize(

@@ -7,11 +7,12 @@ from typing import Any
 
 import pytest
 
+from homeostat.api.rules.disruption import Counts
 from homeostat.api.types import Obj
 from homeostat.apiserver import lifecycle
 from homeostat.apiserver.hub import Hub
 from homeostat.apiserver.selection import Seen, Selection
-from homeostat.apiserver.subresources import disruption, eviction
+from homeostat.apiserver.subresources import eviction
 from homeostat.apiserver.watching import Watches
 from homeostat.apiserver.window import Change
 from homeostat.apiserver.writing import Writes
@@ -59,7 +60,16 @@ def no_budget_check(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def budget_never_exhausted(monkeypatch: pytest.MonkeyPatch) -> None:
     """The disruption is written down, but never refused."""
-    monkeypatch.setattr(disruption.Budget, "allowed", property(lambda self: 1))
+    count = eviction.counts
+
+    class Generous(Counts):
+        allowed = property(lambda self: 1)
+
+    def generous(*what: Any) -> Counts:
+        found = count(*what)
+        return Generous(found.expected, found.healthy, found.desired)
+
+    monkeypatch.setattr(eviction, "counts", generous)
 
 
 def namespace_forgotten_on_resuming(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,12 +10,12 @@ from dataclasses import dataclass, field
 
 from homeostat.api import meta
 from homeostat.api.kinds import CONTROLLERREVISION, DAEMONSET, NODE, POD
+from homeostat.api.rules.intorpercent import scaled
 from homeostat.api.selectors import of_label_selector
 from homeostat.api.types import Obj
 from homeostat.controllers import taints
 from homeostat.controllers.daemonset_pods import Placement, is_current, new_pod, oldest_first, placement
 from homeostat.controllers.daemonset_revisions import history
-from homeostat.controllers.fenceposts import resolve
 from homeostat.controllers.owning import Matcher, claim, owner_keys
 from homeostat.controllers.writing import status_patch, without_zeros
 from homeostat.loop.contract import Action, Create, Delete, Key, Later, Loop, Record, Watch, World
@@ -123,8 +123,8 @@ def _allowances(daemon_set: Obj, wanted: int) -> tuple[int, int]:
     rolling = (daemon_set["spec"].get("updateStrategy") or {}).get("rollingUpdate") or {}
     if _strategy(daemon_set) != "RollingUpdate":
         return 0, 0
-    surge = resolve(rolling.get("maxSurge"), wanted, round_up=True)
-    unavailable = resolve(rolling.get("maxUnavailable", 1), wanted, round_up=True)
+    surge = scaled(rolling.get("maxSurge"), wanted, round_up=True)
+    unavailable = scaled(rolling.get("maxUnavailable", 1), wanted, round_up=True)
     return surge, (unavailable if surge else max(1, unavailable))
 
 

@@ -2,27 +2,14 @@
 
 from __future__ import annotations
 
-import math
-
+from homeostat.api.rules.intorpercent import scaled
 from homeostat.api.types import Obj
-
-
-def resolve(value: int | str | None, total: int, *, round_up: bool) -> int:
-    """A number, or a percentage of `total` rounded up or down. Absent is 0. Raises ValueError for other text."""
-    if value is None:
-        return 0
-    if isinstance(value, int):
-        return value
-    if not value.endswith("%"):
-        raise ValueError(f"{value!r} is neither a number nor a percentage")
-    share = int(value[:-1]) * total
-    return math.ceil(share / 100) if round_up else share // 100
 
 
 def fenceposts(surge: int | str | None, unavailable: int | str | None, total: int) -> tuple[int, int]:
     """Surge and unavailable Pods allowed. When rounding leaves neither, one may be unavailable, or no rollout ends."""
-    surge_pods = resolve(surge, total, round_up=True)
-    unavailable_pods = resolve(unavailable, total, round_up=False)
+    surge_pods = scaled(surge, total, round_up=True)
+    unavailable_pods = scaled(unavailable, total, round_up=False)
     return (surge_pods, unavailable_pods) if surge_pods or unavailable_pods else (0, 1)
 
 

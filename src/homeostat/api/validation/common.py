@@ -79,11 +79,6 @@ def check_at_most_all(value: int | str | None, path: str, out: Causes) -> None:
         out.append(invalid(path, value, "must not be greater than 100%"))
 
 
-def is_zero(value: int | str | None) -> bool:
-    """Whether an IntOrString says none."""
-    return value is None or value == 0 or (isinstance(value, str) and value.rstrip("%").strip("0") == "")
-
-
 def check_selector(selector: Obj | None, path: str, out: Causes) -> None:
     """A LabelSelector: its labels, and its expressions' operators and values (ValidateLabelSelector)."""
     if not selector:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from homeostat.api import names
 from homeostat.api.fields import Causes, forbidden, invalid, not_supported, required
+from homeostat.api.rules.intorpercent import is_zero
 from homeostat.api.selectors import SelectorError, of_label_selector
 from homeostat.api.types import Obj
 from homeostat.api.validation.common import (
@@ -16,7 +17,6 @@ from homeostat.api.validation.common import (
     check_needed_enum,
     check_numbers,
     check_selector,
-    is_zero,
 )
 from homeostat.api.validation.objectmeta import check_labels
 from homeostat.api.validation.pods import check_template

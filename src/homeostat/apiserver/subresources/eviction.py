@@ -6,11 +6,22 @@ several API servers never use the same allowance twice. Rule: pkg/registry/core/
 
 from __future__ import annotations
 
-from homeostat.api import errors, kinds, meta, selectors
+from dataclasses import replace
+
+from homeostat.api import errors, kinds, meta
 from homeostat.api.errors import ApiError
+from homeostat.api.rules.disruption import (
+    Counts,
+    UnknownScale,
+    counted,
+    counts,
+    disrupted,
+    is_unprotected,
+    needs_allowance,
+    selector,
+)
 from homeostat.api.types import Obj
 from homeostat.apiserver.contract import Call
-from homeostat.apiserver.subresources.disruption import Budget, budget, disrupted
 from homeostat.apiserver.subresources.exchange import body_of, success, write_options
 from homeostat.kit import clock
 from homeostat.wire.message import Response
@@ -31,7 +42,7 @@ async def evict(call: Call) -> Response:
     dry_run = write_options(call)["dry_run"] or "All" in (options.get("dryRun") or ())
     if dry_run:
         options["dryRun"] = ["All"]
-    if not _free_to_go(pod):
+    if not is_unprotected(pod):
         await _use_budget(call, pod, dry_run=dry_run)
         if not dry_run:
             await _mark(call, pod)
@@ -42,13 +53,9 @@ async def evict(call: Call) -> Response:
     return success()
 
 
-def _free_to_go(pod: Obj) -> bool:
-    """Pods that no budget protects: finished, not yet running, or already going."""
-    return meta.pod_terminal(pod) or meta.pod_phase(pod) == "Pending" or meta.deleting(pod)
-
-
 async def _use_budget(call: Call, pod: Obj, *, dry_run: bool) -> None:
-    found = [pdb for pdb in call.reader.list(kinds.PDB, call.info.namespace) if _protects(pdb, pod)]
+    budgets = call.reader.list(kinds.PDB, call.info.namespace)
+    found = [pdb for pdb in budgets if selector(pdb).matches(meta.labels(pod))]
     if not found:
         return
     if len(found) > 1:
@@ -63,23 +70,18 @@ async def _use_budget(call: Call, pod: Obj, *, dry_run: bool) -> None:
     await call.writer.change(kinds.PDB, call.info.namespace, name, use, user=call.user, **options)
 
 
-def _protects(pdb: Obj, pod: Obj) -> bool:
-    selector = (pdb.get("spec") or {}).get("selector")
-    return selectors.of_label_selector(selector).matches(meta.labels(pod))
-
-
 def _used(call: Call, pdb: Obj, pod: Obj) -> Obj:
     """The budget with this Pod among its disrupted ones. Raises 429 when it allows none."""
     now = clock.wall()
-    pods = [other for other in call.reader.list(kinds.POD, call.info.namespace) if _protects(pdb, other)]
-    counts = budget(pdb, pods, lambda owner: _replicas(call, owner), now)
-    going = disrupted(pdb, now)
-    if _needs_allowance(pdb, pod, counts):
-        if counts.allowed <= 0:
-            raise _refused(meta.name(pdb), counts)
+    pods = counted(pdb, call.reader.list(kinds.POD, call.info.namespace))
+    found = _counts(call, pdb, pods, now)
+    going = disrupted(pdb, pods, now)
+    if needs_allowance(pdb, pod, found):
+        if found.allowed <= 0:
+            raise _refused(meta.name(pdb), found)
         going[meta.name(pod)] = clock.rfc3339(now)
-        counts = Budget(counts.expected, counts.healthy - 1, counts.desired)
-    status = {**(pdb.get("status") or {}), **counts.status()}
+        found = replace(found, healthy=found.healthy - 1)
+    status = {**(pdb.get("status") or {}), **found.status()}
     status["observedGeneration"] = meta.generation(pdb)
     status["disruptedPods"] = going
     pdb["status"] = status
@@ -88,28 +90,23 @@ def _used(call: Call, pdb: Obj, pod: Obj) -> Obj:
     return pdb
 
 
-def _needs_allowance(pdb: Obj, pod: Obj, counts: Budget) -> bool:
-    """Whether this eviction uses one disruption up. A Pod that is not ready may go without, by the budget's policy."""
-    if meta.pod_ready(pod):
-        return True
-    if (pdb.get("spec") or {}).get("unhealthyPodEvictionPolicy") == "AlwaysAllow":
-        return False
-    return not (counts.healthy >= counts.desired and counts.desired > 0)
+def _counts(call: Call, pdb: Obj, pods: list[Obj], now: float) -> Counts:
+    """The budget now. When the number of expected Pods is not known nothing may go, and the counts of before hold."""
+
+    def find(kind: kinds.Kind, name: str) -> Obj | None:
+        return call.reader.get(kind, call.info.namespace, name)
+
+    try:
+        return counts(pdb, pods, find, now)
+    except UnknownScale:
+        before = pdb.get("status") or {}
+        return Counts(0, int(before.get("currentHealthy") or 0), int(before.get("desiredHealthy") or 0))
 
 
-def _replicas(call: Call, owner: Obj) -> int | None:
-    """The wanted replicas of a controller that has a scale."""
-    kind = kinds.by_kind(owner.get("kind", ""), owner.get("apiVersion", ""))
-    if kind is None or "scale" not in kind.subresources:
-        return None
-    found = call.reader.get(kind, call.info.namespace, owner.get("name", ""))
-    return int((found.get("spec") or {}).get("replicas", 1)) if found else None
-
-
-def _refused(name: str, counts: Budget) -> ApiError:
+def _refused(name: str, found: Counts) -> ApiError:
     # Without a time to retry after: clients would then retry by themselves, and `kubectl drain` would say nothing.
     error = errors.too_many_requests(_VIOLATES, retry_after_seconds=0)
-    message = f"The disruption budget {name} needs {counts.desired} healthy pods and has {counts.healthy} currently"
+    message = f"The disruption budget {name} needs {found.desired} healthy pods and has {found.healthy} currently"
     error.details["causes"] = [{"reason": "DisruptionBudget", "message": message}]
     return error
 
