@@ -347,7 +347,8 @@ def test_a_terminal(node: Node, engine: Engine) -> None:
     )
     lines = [line.strip() for line in done.stdout.splitlines()]
     assert "33 99" in lines
-    assert "got hello" in lines
+    # `script` may end its input with a zero byte, which the terminal shows.
+    assert any(line.endswith("got hello") for line in lines)
     assert "code 5" in lines
 
 

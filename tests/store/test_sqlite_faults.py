@@ -105,7 +105,7 @@ async def opened(path: Path, *, synchronous: str = "OFF") -> SqliteStore:
 
 def test_on_a_full_disk_writes_are_refused_reads_go_on_and_nothing_is_lost(tmp_path: Path) -> None:
     child = subprocess.run(
-        [sys.executable, "-c", _FULL_DISK, str(tmp_path / "store.db")], capture_output=True, text=True, timeout=60
+        [sys.executable, "-c", _FULL_DISK, str(tmp_path / "store.db")], capture_output=True, text=True, timeout=180
     )
     assert child.returncode == 0, child.stderr
     assert child.stdout.startswith("fine")
