@@ -13,10 +13,10 @@ from homeostat.lab.nodes import cgroups, janitor, pulls, switch, userspace
 from homeostat.lab.nodes.cables import Cables
 from homeostat.lab.nodes.machine import Kit, Machines
 from homeostat.lab.nodes.needs import interpreter_folders
-from homeostat.lab.nodetools.launchers import launchers
 from homeostat.lab.state import Folder
 from homeostat.lab.supervisor import Child
 from homeostat.lab.topology import Cluster
+from homeostat.shell.launchers import launchers
 
 # What runs on nodes in forks of their init; imported before the first node boots.
 NODE_COMPONENTS = ("kubelet", "kube-proxy")

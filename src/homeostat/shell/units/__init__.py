@@ -1,0 +1,1 @@
+"""`systemctl`, `journalctl`, `service` and the power commands: the node's services through its init."""
