@@ -19,7 +19,6 @@ from bench.hosts import state_home
 from bench.lab import lab
 from bench.torture.conduct import Result, Run
 from bench.torture.faults import FAULTS
-from bench.torture.footing import own_group
 from bench.torture.stage import Stage
 from homeostat.api.errors import ApiError
 from homeostat.cli.connect import admin_client
@@ -35,8 +34,7 @@ def torture(folder: Folder, seconds: float, seed: int, names: list[str]) -> Resu
         run = Run(lambda client, chance: Stage(folder, client, chance), lambda: admin_client(folder), seed)
         return await run.go(seconds, names=names, say=lambda text: print(text, flush=True))
 
-    with own_group():
-        return asyncio.run(go())
+    return asyncio.run(go())
 
 
 def report(result: Result) -> str:

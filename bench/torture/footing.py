@@ -1,7 +1,9 @@
-"""A share of the processors for the program itself.
+"""A share of the processors for who measures.
 
 The clients of a cluster are other machines. Here they share the cluster's processors, and a client that waits for its
-turn measures its own waiting: on two cores with sixteen that want them, a second and a half.
+turn measures its own waiting: on two cores with sixteen that want them, a second and a half. Only the process that
+measures is spared that, and it needs little: what a group counts for is divided among the processors by what it does on
+each, so that one which shared a group with a busy process would wait all the same.
 """
 
 from __future__ import annotations
@@ -15,7 +17,7 @@ from homeostat.lab.nodes import cgroups
 from homeostat.lab.nodes.cgroups import Groups
 
 _PREFIX = "homeostat-torture"
-_GROUP = "clients"
+_GROUP = "probes"
 
 
 @contextmanager

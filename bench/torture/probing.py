@@ -21,6 +21,7 @@ from typing import Any
 
 import orjson
 
+from bench.torture.footing import own_group
 from homeostat.api.kinds import CONFIGMAP
 from homeostat.cli.connect import admin_client
 from homeostat.drill.probe import Probe, Sample
@@ -178,4 +179,5 @@ if __name__ == "__main__":
     async def _main() -> None:
         await _Asking(Folder(Path(sys.argv[1])), *sys.argv[2:4]).run()
 
-    asyncio.run(_main())
+    with own_group():
+        asyncio.run(_main())
