@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import pytest
 
 from homeostat.api.rules.hostports import HostPort, clash, host_ports
-from homeostat.node.admission import refusal
+from homeostat.node.decide.admission import refusal
 from homeostat.scheduler.cycle import place
 from tests.support import scheduling
 

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 
 from homeostat.api import meta
 from homeostat.api.rules.nodeaffinity import pinned, pinned_node, preference, preferred_nodes, required_nodes
-from homeostat.controllers.daemonset_pods import placement
-from homeostat.node.admission import refusal
+from homeostat.controllers.workloads.daemonset_pods import placement
+from homeostat.node.decide.admission import refusal
 from homeostat.scheduler.filters import fitting, standing
 from tests.support import scheduling
 

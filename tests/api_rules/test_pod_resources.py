@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from homeostat.api.rules.podresources import aggregate, amounts_of, container_requests, pod_limits, pod_requests
 from homeostat.apiserver.admission import limit_ranger
-from homeostat.node.admission import refusal
+from homeostat.node.decide.admission import refusal
 from homeostat.node.housekeeping import eviction
 from homeostat.node.housekeeping.eviction import Usage
 from homeostat.node.isolation import figures

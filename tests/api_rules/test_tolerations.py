@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from homeostat.api.rules.tolerations import HARD_EFFECTS, matching, tolerates, untolerated, with_toleration
-from homeostat.controllers.daemonset_pods import all_tolerations, placement
+from homeostat.controllers.workloads.daemonset_pods import all_tolerations, placement
 from homeostat.node.housekeeping import eviction
 from homeostat.scheduler.filters import fitting, standing
 from tests.support import scheduling

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from homeostat.api.rules import tolerations
 from homeostat.api.rules.tolerations import merged
-from homeostat.node.admission import refusal
+from homeostat.node.decide.admission import refusal
 from homeostat.scheduler.podinfo import pod_info
 from tests.support.api_edge import World, pod, story
 

@@ -12,7 +12,7 @@ from homeostat.api.flags import Settings
 from homeostat.api.schema import schema_of
 from homeostat.apiserver import unattended
 from homeostat.controllers.registry import Authority, all_loops
-from homeostat.controllers.servicelb import CLASS
+from homeostat.controllers.services.servicelb import CLASS
 from tests.support.api_edge import World, pod, story
 
 Obj = dict[str, Any]

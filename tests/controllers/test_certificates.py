@@ -19,8 +19,8 @@ from homeostat.api.kinds import CONFIGMAP, CSR, SECRET
 from homeostat.client.api_client import ApiClient
 from homeostat.client.in_process import InProcessTransport
 from homeostat.compose.signing import signer
-from homeostat.controllers import bootstraptokens, csrapproving, csrcleaner, csrsigning
-from homeostat.controllers.nodeplan import NodePlan
+from homeostat.controllers.certificates import bootstraptokens, csrapproving, csrcleaner, csrsigning
+from homeostat.controllers.nodes.nodeplan import NodePlan
 from homeostat.controllers.registry import Authority, all_loops
 from homeostat.kit import clock
 from homeostat.kit.clock import rfc3339

@@ -2,8 +2,8 @@
 
 from homeostat.api import meta
 from homeostat.api.kinds import CONTROLLERREVISION, DAEMONSET, NODE, POD
-from homeostat.controllers import daemonset
-from homeostat.controllers.daemonset_pods import target_node
+from homeostat.controllers.workloads import daemonset
+from homeostat.controllers.workloads.daemonset_pods import target_node
 from tests.support.controlling import Bench, node, obj, run, template
 
 

@@ -4,8 +4,8 @@ import pytest
 
 from homeostat.api import meta
 from homeostat.api.kinds import CONTROLLERREVISION, DAEMONSET, NODE, POD
-from homeostat.controllers import daemonset
-from homeostat.controllers.daemonset_pods import placement, target_node
+from homeostat.controllers.workloads import daemonset
+from homeostat.controllers.workloads.daemonset_pods import placement, target_node
 from tests.support.controlling import Bench, node, obj, pod, run, template
 
 HASH = "controller-revision-hash"

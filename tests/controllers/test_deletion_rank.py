@@ -5,7 +5,7 @@ import itertools
 import pytest
 
 from homeostat.api import meta
-from homeostat.controllers.deletion_rank import first_to_go
+from homeostat.controllers.workloads.deletion_rank import first_to_go
 from homeostat.kit.clock import rfc3339
 from tests.support.controlling import NOW, obj
 

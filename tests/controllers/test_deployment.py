@@ -3,7 +3,7 @@
 from homeostat.api import meta
 from homeostat.api.errors import ApiError
 from homeostat.api.kinds import DEPLOYMENT, POD, REPLICASET
-from homeostat.controllers import deployment, replicaset
+from homeostat.controllers.workloads import deployment, replicaset
 from tests.support.controlling import Bench, obj, replica_set, run, template
 from tests.support.controlling import deployment as make
 

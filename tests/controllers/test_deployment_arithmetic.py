@@ -9,9 +9,9 @@ from homeostat.api import meta
 from homeostat.api.errors import ApiError
 from homeostat.api.kinds import DEPLOYMENT, POD, REPLICASET
 from homeostat.api.rules import wellknown
-from homeostat.controllers import deployment, replicaset
-from homeostat.controllers.deployment_revisions import new_replica_set
-from homeostat.controllers.fenceposts import fenceposts
+from homeostat.controllers.workloads import deployment, replicaset
+from homeostat.controllers.workloads.deployment_revisions import new_replica_set
+from homeostat.controllers.workloads.fenceposts import fenceposts
 from tests.support.controlling import Bench, owner, replica_set, run, template
 from tests.support.controlling import deployment as make
 

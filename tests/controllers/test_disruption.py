@@ -4,7 +4,7 @@ import pytest
 
 from homeostat.api import meta
 from homeostat.api.kinds import PDB, POD
-from homeostat.controllers import disruption
+from homeostat.controllers.policy import disruption
 from homeostat.kit.clock import rfc3339
 from tests.support.controlling import Bench, deployment, obj, owner, pod, replica_set
 

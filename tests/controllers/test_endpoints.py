@@ -2,7 +2,7 @@
 
 from homeostat.api import meta
 from homeostat.api.kinds import ENDPOINTS, ENDPOINTSLICE, NODE, POD, SERVICE
-from homeostat.controllers import endpoints, endpointslice
+from homeostat.controllers.services import endpoints, endpointslice
 from homeostat.loop.snapshot import Snapshot
 from tests.support.controlling import NOW, Bench, node, obj, owner, pod, run, service
 

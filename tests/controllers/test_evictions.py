@@ -4,8 +4,8 @@ import pytest
 
 from homeostat.api import meta
 from homeostat.api.kinds import NODE, POD
-from homeostat.controllers import tainteviction
-from homeostat.controllers.tainteviction import tolerates
+from homeostat.controllers.nodes import tainteviction
+from homeostat.controllers.nodes.tainteviction import tolerates
 from homeostat.kit.clock import rfc3339
 from tests.support.controlling import Bench, node, pod
 

@@ -2,7 +2,7 @@
 
 from homeostat.api import meta
 from homeostat.api.kinds import CONFIGMAP, DEPLOYMENT, NODE, POD, REPLICASET
-from homeostat.controllers import garbagecollector
+from homeostat.controllers.ownership import garbagecollector
 from homeostat.loop.snapshot import Snapshot
 from tests.support.controlling import NOW, Bench, deployment, node, obj, owner, pod, replica_set
 

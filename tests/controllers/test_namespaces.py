@@ -3,7 +3,7 @@
 from homeostat.api import meta
 from homeostat.api.errors import ApiError
 from homeostat.api.kinds import CONFIGMAP, EVENT, NAMESPACE, POD, SECRET, SERVICEACCOUNT
-from homeostat.controllers import namespace, namespace_defaults
+from homeostat.controllers.ownership import namespace, namespace_defaults
 from tests.support.controlling import Bench, obj, pod
 
 

@@ -1,7 +1,7 @@
 """Each Node has a range for its Pods (pkg/controller/nodeipam)."""
 
 from homeostat.api.kinds import NODE
-from homeostat.controllers import nodeipam
+from homeostat.controllers.nodes import nodeipam
 from tests.support.controlling import Bench, node
 
 

@@ -2,8 +2,8 @@
 
 from homeostat.api import meta
 from homeostat.api.kinds import LEASE, NODE, POD
-from homeostat.controllers import nodelifecycle, taints
-from homeostat.controllers.node_health import Options
+from homeostat.controllers.nodes import nodelifecycle, taints
+from homeostat.controllers.nodes.node_health import Options
 from homeostat.kit.clock import rfc3339, rfc3339_micro
 from tests.support.controlling import Bench, node, obj, pod
 

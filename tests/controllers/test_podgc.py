@@ -2,7 +2,7 @@
 
 from homeostat.api import meta
 from homeostat.api.kinds import NODE, POD
-from homeostat.controllers import podgc
+from homeostat.controllers.ownership import podgc
 from homeostat.kit.clock import rfc3339
 from tests.support.controlling import NOW, Bench, node, pod
 

@@ -3,7 +3,7 @@
 from homeostat.api import meta
 from homeostat.api.errors import ApiError
 from homeostat.api.kinds import POD, REPLICASET
-from homeostat.controllers import replicaset
+from homeostat.controllers.workloads import replicaset
 from homeostat.loop.snapshot import Snapshot
 from tests.support.controlling import NOW, Bench, owner, pod, replica_set, run
 

@@ -5,8 +5,8 @@ from hypothesis import strategies as st
 
 from homeostat.api import meta
 from homeostat.api.kinds import DEPLOYMENT, POD, REPLICASET
-from homeostat.controllers import deployment, replicaset
-from homeostat.controllers.fenceposts import fenceposts
+from homeostat.controllers.workloads import deployment, replicaset
+from homeostat.controllers.workloads.fenceposts import fenceposts
 from tests.support.controlling import Bench, run, template
 from tests.support.controlling import deployment as make
 

@@ -4,7 +4,7 @@ import pytest
 
 from homeostat.api import meta
 from homeostat.api.kinds import SERVICE
-from homeostat.controllers import servicelb
+from homeostat.controllers.services import servicelb
 from homeostat.kit.clock import rfc3339
 from tests.support.controlling import NOW, Bench, service
 

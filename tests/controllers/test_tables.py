@@ -6,8 +6,8 @@ import pytest
 
 from homeostat.api import meta
 from homeostat.api.kinds import CONFIGMAP, ENDPOINTS, ENDPOINTSLICE, NAMESPACE, NODE, POD, REPLICASET, SERVICE
-from homeostat.controllers import endpoints, endpointslice, garbagecollector, namespace, tainteviction
-from homeostat.controllers.node_health import (
+from homeostat.controllers.nodes import tainteviction
+from homeostat.controllers.nodes.node_health import (
     FULL,
     NORMAL,
     PARTIAL,
@@ -18,6 +18,8 @@ from homeostat.controllers.node_health import (
     zone_of,
     zone_states,
 )
+from homeostat.controllers.ownership import garbagecollector, namespace
+from homeostat.controllers.services import endpoints, endpointslice
 from homeostat.loop.snapshot import Snapshot
 from tests.support.controlling import NOW, Bench, node, obj, owner, pod, replica_set, run, service
 

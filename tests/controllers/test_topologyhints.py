@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from homeostat.api.kinds import ENDPOINTSLICE, NODE
-from homeostat.controllers import endpointslice, topologyhints
+from homeostat.controllers.services import endpointslice, topologyhints
 from tests.support.controlling import NOW, Bench, node, pod, run, service
 
 AUTO = {"service.kubernetes.io/topology-mode": "Auto"}

@@ -27,8 +27,8 @@ from homeostat.client.in_process import InProcessTransport
 from homeostat.kit import clock
 from homeostat.lab.images.stock import BUSYBOX
 from homeostat.node.agent import NodeAgent
-from homeostat.node.config import NodeConfig
 from homeostat.node.housekeeping.signals import Signal
+from homeostat.node.podspec.node_config import NodeConfig
 from homeostat.runtime.contract import Container, ContainerState, LogSpan
 from homeostat.runtime.cri.runtime import CriRuntime
 from homeostat.store.memory import MemoryState, MemoryStore

@@ -18,7 +18,7 @@ from homeostat.compose.signing import signer
 from homeostat.controllers.registry import Authority, all_loops
 from homeostat.kit import clock, tasks
 from homeostat.loop.manager import Manager
-from homeostat.node.certificates import (
+from homeostat.node.machine.certificates import (
     Kept,
     Refused,
     client_wish,

@@ -8,14 +8,16 @@ from typing import Any
 
 import pytest
 
-from homeostat.node import admission, atomicdir, unsupported
-from homeostat.node.config import NodeConfig
-from homeostat.node.downward import ConfigError, Surroundings, field_value, resource_value
-from homeostat.node.env import environment, expand, references
-from homeostat.node.mounts import last_words, volume_mounts
-from homeostat.node.payload import File, TokenWish, files, token_wishes, volume_type
-from homeostat.node.serviceenv import service_variables
-from homeostat.node.volumes import PodFiles, VolumeError
+from homeostat.node.decide import admission
+from homeostat.node.pod.mounts import last_words, volume_mounts
+from homeostat.node.podspec import unsupported
+from homeostat.node.podspec.downward import ConfigError, Surroundings, field_value, resource_value
+from homeostat.node.podspec.env import environment, expand, references
+from homeostat.node.podspec.node_config import NodeConfig
+from homeostat.node.podspec.service_env import service_variables
+from homeostat.node.volumes import atomicdir
+from homeostat.node.volumes.payload import File, TokenWish, files, token_wishes, volume_type
+from homeostat.node.volumes.volumes import PodFiles, VolumeError
 
 Obj = dict[str, Any]
 AROUND = Surroundings("10.1.0.7", "10.0.0.1", {"cpu": "4", "memory": "8Gi"})

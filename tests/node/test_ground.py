@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 
 from homeostat.api.flags import Settings
-from homeostat.node import nodeobject
-from homeostat.node.config import NodeConfig
 from homeostat.node.isolation import sandboxspec
-from homeostat.node.isolation.ground import Ground
-from homeostat.node.nodeobject import Health, Machine
+from homeostat.node.machine import node_object
+from homeostat.node.machine.node_object import Health, Machine
+from homeostat.node.pod.pod_isolation import Ground
+from homeostat.node.podspec.node_config import NodeConfig
 from homeostat.runtime.contract import Dns, Image, PortMapping, Resources
 
 Obj = dict[str, Any]
@@ -161,7 +161,7 @@ def test_profiles_follow_the_nodes_flag(root: Path) -> None:
 )
 def test_the_conditions_of_a_node_under_pressure(tmp_path: Path, pressure: str, reason: str, message: str) -> None:
     """nodestatus/setters.go."""
-    status = nodeobject.node_status(config(tmp_path), Machine(), "x://1", Health(pressures=frozenset({pressure})))
+    status = node_object.node_status(config(tmp_path), Machine(), "x://1", Health(pressures=frozenset({pressure})))
     by_type = {condition["type"]: condition for condition in status["conditions"]}
     held = by_type.pop(pressure)
     assert (held["status"], held["reason"], held["message"]) == ("True", reason, message)
@@ -171,15 +171,15 @@ def test_the_conditions_of_a_node_under_pressure(tmp_path: Path, pressure: str, 
 
 def test_a_node_tells_its_largest_images(tmp_path: Path) -> None:
     images = tuple(Image(f"id-{size}", (f"i:{size}",), (f"i@{size}",), size_bytes=size) for size in range(60))
-    status = nodeobject.node_status(config(tmp_path), Machine(), "x://1", Health(images=images))
+    status = node_object.node_status(config(tmp_path), Machine(), "x://1", Health(images=images))
     assert len(status["images"]) == 50
     assert status["images"][0] == {"names": ["i@59", "i:59"], "sizeBytes": 59}
-    assert "images" not in nodeobject.node_status(config(tmp_path), Machine(), "x://1", Health())
-    assert nodeobject.changed({"status": {}}, status)
+    assert "images" not in node_object.node_status(config(tmp_path), Machine(), "x://1", Health())
+    assert node_object.changed({"status": {}}, status)
 
 
 def test_a_node_with_trouble_is_not_ready_and_says_why(tmp_path: Path) -> None:
-    status = nodeobject.node_status(config(tmp_path), Machine(), "x://1", Health("node is shutting down"))
+    status = node_object.node_status(config(tmp_path), Machine(), "x://1", Health("node is shutting down"))
     ready = next(condition for condition in status["conditions"] if condition["type"] == "Ready")
     assert (ready["status"], ready["reason"]) == ("False", "KubeletNotReady")
     assert ready["message"] == "node is shutting down"

@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable
 import grpc
 import pytest
 
-from homeostat.node import grpcprobe, health_pb2
+from homeostat.node.probes import grpcprobe, health_pb2
 from homeostat.runtime.contract import ProbeError
 
 Status = health_pb2.HealthCheckResponse

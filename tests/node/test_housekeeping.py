@@ -12,7 +12,7 @@ from homeostat.api.kinds import NODE, POD
 from homeostat.kit import clock, tasks
 from homeostat.node.housekeeping.signals import Signal
 from homeostat.node.isolation import mounting
-from homeostat.node.server import NodeServer
+from homeostat.node.serve.kubelet_server import NodeServer
 from homeostat.runtime.contract import Image, Stats
 from homeostat.runtime.simulated import Behaviour, behaviours
 from homeostat.wire.message import Request

@@ -12,12 +12,13 @@ import pytest
 
 from homeostat.api.kinds import POD
 from homeostat.kit import clock
-from homeostat.node import atomicdir, mounts
-from homeostat.node.config import NodeConfig
-from homeostat.node.downward import ConfigError, Surroundings
 from homeostat.node.isolation import mounting
-from homeostat.node.payload import File, TokenWish, files
-from homeostat.node.volumes import PodFiles, VolumeError, memory_size
+from homeostat.node.pod import mounts
+from homeostat.node.podspec.downward import ConfigError, Surroundings
+from homeostat.node.podspec.node_config import NodeConfig
+from homeostat.node.volumes import atomicdir
+from homeostat.node.volumes.payload import File, TokenWish, files
+from homeostat.node.volumes.volumes import PodFiles, VolumeError, memory_size
 
 from .conftest import Stage, container
 

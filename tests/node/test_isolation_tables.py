@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
-from homeostat.node import unsupported
 from homeostat.node.images.credentials import credentials
 from homeostat.node.images.names import is_reference, with_tag
 from homeostat.node.isolation import figures, names, security
 from homeostat.node.isolation.names import Resolver
 from homeostat.node.isolation.security import Profiles
+from homeostat.node.podspec import unsupported
 from homeostat.runtime.contract import Dns, Resources
 
 Obj = dict[str, Any]

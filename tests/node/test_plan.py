@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from homeostat.node import spec
-from homeostat.node.lifecycle import POD, PodEvent, PodState
-from homeostat.node.plan import Kill, Plan, Prune, RunSandbox, Start, plan
-from homeostat.node.view import CrashBackoff, View
+from homeostat.node.decide.lifecycle import POD, PodEvent, PodState
+from homeostat.node.decide.plan import Kill, Plan, Prune, RunSandbox, Start, plan
+from homeostat.node.podspec import spec
+from homeostat.node.podspec.view import CrashBackoff, View
 from homeostat.runtime.contract import (
     CONTAINER,
     Container,

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from homeostat.kit import clock
-from homeostat.node.tally import ProbeRule, Tally
+from homeostat.node.probes.probe_results import ProbeRule, Tally
 from homeostat.runtime.simulated import Behaviour, behaviours
 
 from .conftest import Stage, condition, container, is_ready, status_of

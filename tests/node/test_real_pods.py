@@ -20,8 +20,8 @@ from homeostat.apiserver.server import ApiServer
 from homeostat.client.api_client import ApiClient
 from homeostat.client.in_process import InProcessTransport
 from homeostat.node.agent import NodeAgent
-from homeostat.node.config import NodeConfig
-from homeostat.node.server import NodeServer
+from homeostat.node.podspec.node_config import NodeConfig
+from homeostat.node.serve.kubelet_server import NodeServer
 from homeostat.runtime.process import ProcessRuntime
 from homeostat.runtime.processes import start_ticks
 from homeostat.store.memory import MemoryState, MemoryStore

@@ -11,8 +11,8 @@ import pytest
 from homeostat.api.errors import ApiError
 from homeostat.client.contract import Unreachable
 from homeostat.kit import clock, virtual
-from homeostat.node.payload import TokenWish
-from homeostat.node.references import References
+from homeostat.node.volumes.payload import TokenWish
+from homeostat.node.volumes.references import References
 
 Obj = dict[str, Any]
 POD: Obj = {"metadata": {"name": "web", "namespace": "default", "uid": "u-1"}, "spec": {"serviceAccountName": "robot"}}

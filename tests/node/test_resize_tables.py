@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from homeostat.node import resize
-from homeostat.node.plan import Kill, Prune, PruneSandbox, Resize, Start, plan
-from homeostat.node.status import Facts, pod_status
-from homeostat.node.statusdiff import status_patch
-from homeostat.node.view import Trouble, View
+from homeostat.node.decide import resize
+from homeostat.node.decide.plan import Kill, Prune, PruneSandbox, Resize, Start, plan
+from homeostat.node.decide.status import Facts, pod_status
+from homeostat.node.decide.status_patch import status_patch
+from homeostat.node.podspec.view import Trouble, View
 from homeostat.runtime.contract import Container, ContainerSpec, ContainerState, Resources, Sandbox, SandboxSpec
 
 Obj = dict[str, Any]
@@ -28,7 +28,7 @@ def pod(resources: Obj | None = None, **more: Any) -> Obj:
 
 
 def runs(name: str = "main", *, state: ContainerState = ContainerState.RUNNING, has: Resources = HAS) -> Container:
-    from homeostat.node import spec
+    from homeostat.node.podspec import spec
 
     wanted = ContainerSpec(
         name, "app:1", spec_hash=spec.container_hash({"name": name, "image": "app:1"}), resources=has

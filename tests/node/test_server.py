@@ -7,7 +7,7 @@ from collections.abc import Callable
 import orjson
 
 from homeostat.kit import clock
-from homeostat.node.server import NodeServer
+from homeostat.node.serve.kubelet_server import NodeServer
 from homeostat.runtime.simulated import Behaviour, behaviours
 from homeostat.wire.message import Request, Response, User
 

@@ -9,7 +9,7 @@ import yaml
 
 from homeostat.api.kinds import POD
 from homeostat.kit import clock
-from homeostat.node.static import read_folder
+from homeostat.node.machine.static_pods import read_folder
 
 from .conftest import Stage, condition, is_ready
 

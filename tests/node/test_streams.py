@@ -10,7 +10,7 @@ import pytest
 
 from homeostat.client.contract import Unreachable
 from homeostat.client.direct import ask_at
-from homeostat.node.server import NodeServer
+from homeostat.node.serve.kubelet_server import NodeServer
 from homeostat.runtime.contract import RuntimeFault, StreamOptions
 from homeostat.wire.message import Request, Response, User
 

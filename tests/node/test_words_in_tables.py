@@ -9,17 +9,19 @@ from typing import Any
 
 import pytest
 
-from homeostat.node import conditions, logs, spec
-from homeostat.node.config import NodeConfig
-from homeostat.node.downward import ConfigError, Surroundings, field_value, resource_value
-from homeostat.node.env import environment, expand, expand_all
-from homeostat.node.mounts import volume_mounts
-from homeostat.node.payload import File, files
-from homeostat.node.plan import plan
-from homeostat.node.status import Facts, pod_status
-from homeostat.node.tally import ProbeRule, Tally
-from homeostat.node.view import View
-from homeostat.node.volumes import PodFiles, VolumeError
+from homeostat.node.decide import conditions
+from homeostat.node.decide.plan import plan
+from homeostat.node.decide.status import Facts, pod_status
+from homeostat.node.pod.mounts import volume_mounts
+from homeostat.node.podspec import spec
+from homeostat.node.podspec.downward import ConfigError, Surroundings, field_value, resource_value
+from homeostat.node.podspec.env import environment, expand, expand_all
+from homeostat.node.podspec.node_config import NodeConfig
+from homeostat.node.podspec.view import View
+from homeostat.node.probes.probe_results import ProbeRule, Tally
+from homeostat.node.serve import logs
+from homeostat.node.volumes.payload import File, files
+from homeostat.node.volumes.volumes import PodFiles, VolumeError
 from homeostat.runtime.contract import Container, ContainerSpec, ContainerState, Sandbox, SandboxSpec
 
 Obj = dict[str, Any]

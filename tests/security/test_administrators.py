@@ -8,7 +8,7 @@ import asyncio
 import orjson
 
 from homeostat.lab import leaves
-from homeostat.node.server import API_SERVER
+from homeostat.node.serve.kubelet_server import API_SERVER
 from homeostat.wire.message import User
 from tests.support.api_site import TOKENS, Site, story
 

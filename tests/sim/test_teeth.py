@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from homeostat.api.errors import ApiError
-from homeostat.controllers import endpointslice
+from homeostat.controllers.services import endpointslice
 from homeostat.loop.catchup import Catchup, Wait
 from homeostat.loop.contract import Action, Key, Loop, World
 from homeostat.loop.informer import Informer

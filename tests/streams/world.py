@@ -26,8 +26,8 @@ from homeostat.client.http import HttpTransport
 from homeostat.client.in_process import InProcessTransport
 from homeostat.lab.images.stock import BUSYBOX
 from homeostat.node.agent import NodeAgent
-from homeostat.node.config import NodeConfig
-from homeostat.node.server import API_SERVER, NodeServer
+from homeostat.node.podspec.node_config import NodeConfig
+from homeostat.node.serve.kubelet_server import API_SERVER, NodeServer
 from homeostat.runtime.contract import Runtime
 from homeostat.runtime.cri.runtime import CriRuntime
 from homeostat.runtime.process import ProcessRuntime

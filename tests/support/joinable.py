@@ -18,7 +18,7 @@ from homeostat.client.http import HttpTransport
 from homeostat.client.in_process import InProcessTransport
 from homeostat.compose.discovery import Invitation
 from homeostat.compose.signing import signer
-from homeostat.controllers.nodeplan import NodePlan
+from homeostat.controllers.nodes.nodeplan import NodePlan
 from homeostat.controllers.registry import Authority, all_loops
 from homeostat.kit import clock
 from homeostat.loop.manager import Manager

@@ -8,7 +8,7 @@ from homeostat.compose import healthz
 from homeostat.compose.leading import candidate, lead
 from homeostat.compose.place import Place
 from homeostat.compose.signing import signer
-from homeostat.controllers.nodeplan import NodePlan
+from homeostat.controllers.nodes.nodeplan import NodePlan
 from homeostat.controllers.registry import Authority, all_loops
 from homeostat.lab import certificates, leaves
 from homeostat.lab.topology import Cluster

@@ -24,7 +24,7 @@ from homeostat.client.http import HttpTransport
 from homeostat.kit import clock, private
 from homeostat.kit.log import logger
 from homeostat.lab.state import LabError, replace_file
-from homeostat.node.certificates import Refused, client_wish, obtain, write
+from homeostat.node.machine.certificates import Refused, client_wish, obtain, write
 from homeostat.wire import pki, tls
 from homeostat.wire.message import Request
 

@@ -27,10 +27,10 @@ from homeostat.kit.backoff import Backoff
 from homeostat.kit.log import logger
 from homeostat.lab.state import LabError
 from homeostat.node.agent import NodeAgent
-from homeostat.node.certificates import Kept, client_wish, proxy_wish, serving_wish
-from homeostat.node.config import NodeConfig
-from homeostat.node.machine import this_machine
-from homeostat.node.server import NodeServer
+from homeostat.node.machine.certificates import Kept, client_wish, proxy_wish, serving_wish
+from homeostat.node.machine.host_facts import this_machine
+from homeostat.node.podspec.node_config import NodeConfig
+from homeostat.node.serve.kubelet_server import NodeServer
 from homeostat.runtime.contract import Runtime
 from homeostat.wire import tls
 from homeostat.wire.server import serve

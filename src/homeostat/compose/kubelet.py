@@ -15,9 +15,9 @@ from homeostat.lab.launcher import WarmLauncher
 from homeostat.lab.nodes import layout, provision
 from homeostat.lab.topology import CONTROL_PLANE_TAINT, KUBELET_BEHIND_PORT, KUBELET_PORT
 from homeostat.node.agent import NodeAgent
-from homeostat.node.config import NodeConfig
-from homeostat.node.machine import this_machine
-from homeostat.node.server import NodeServer
+from homeostat.node.machine.host_facts import this_machine
+from homeostat.node.podspec.node_config import NodeConfig
+from homeostat.node.serve.kubelet_server import NodeServer
 from homeostat.runtime.contract import Runtime
 from homeostat.runtime.process import ProcessOptions, ProcessRuntime
 from homeostat.runtime.simulated import SimulatedRuntime

@@ -10,29 +10,14 @@ from dataclasses import dataclass, field
 
 from homeostat.api.flags import Settings
 from homeostat.api.types import Obj
-from homeostat.controllers import (
-    bootstraptokens,
-    csrapproving,
-    csrcleaner,
-    csrsigning,
-    daemonset,
-    deployment,
-    disruption,
-    endpoints,
-    endpointslice,
-    endpointslicemirroring,
-    garbagecollector,
-    namespace,
-    namespace_defaults,
-    nodeipam,
-    nodelifecycle,
-    podgc,
-    replicaset,
-    servicelb,
-    tainteviction,
-)
-from homeostat.controllers.node_health import Options
-from homeostat.controllers.nodeplan import NodePlan
+from homeostat.controllers.certificates import bootstraptokens, csrapproving, csrcleaner, csrsigning
+from homeostat.controllers.nodes import nodeipam, nodelifecycle, tainteviction
+from homeostat.controllers.nodes.node_health import Options
+from homeostat.controllers.nodes.nodeplan import NodePlan
+from homeostat.controllers.ownership import garbagecollector, namespace, namespace_defaults, podgc
+from homeostat.controllers.policy import disruption
+from homeostat.controllers.services import endpoints, endpointslice, endpointslicemirroring, servicelb
+from homeostat.controllers.workloads import daemonset, deployment, replicaset
 from homeostat.loop.contract import Loop
 
 _COMPONENT = "controller-manager"

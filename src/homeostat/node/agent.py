@@ -21,26 +21,27 @@ from homeostat.kit import clock, tasks
 from homeostat.kit.log import logger
 from homeostat.loop.informer import Informer
 from homeostat.loop.recorder import EventRecorder
-from homeostat.node import nodeobject, spec, static
-from homeostat.node.admission import by_age, refusal
-from homeostat.node.config import COMPONENT, NodeConfig
-from homeostat.node.context import NodeContext
-from homeostat.node.heartbeat import Heartbeat
+from homeostat.node.decide.admission import by_age, refusal
+from homeostat.node.decide.lifecycle import PodState
 from homeostat.node.housekeeping import eviction
 from homeostat.node.housekeeping.keeper import House, Keeper
 from homeostat.node.housekeeping.signals import Signal
 from homeostat.node.housekeeping.signals import read as read_signals
 from homeostat.node.images.puller import ImagePuller
 from homeostat.node.isolation import figures, security
-from homeostat.node.isolation.ground import Ground
-from homeostat.node.lifecycle import PodState
-from homeostat.node.machine import this_machine
-from homeostat.node.mirrors import Mirrors
-from homeostat.node.nodeobject import Health, Machine
-from homeostat.node.references import References
-from homeostat.node.statuswriter import StatusWriter
-from homeostat.node.view import Trouble
-from homeostat.node.worker import PodWorker
+from homeostat.node.machine import node_object, static_pods
+from homeostat.node.machine.heartbeat import Heartbeat
+from homeostat.node.machine.host_facts import this_machine
+from homeostat.node.machine.node_object import Health, Machine
+from homeostat.node.pod.context import NodeContext
+from homeostat.node.pod.pod_isolation import Ground
+from homeostat.node.pod.worker import PodWorker
+from homeostat.node.podspec import spec
+from homeostat.node.podspec.node_config import COMPONENT, NodeConfig
+from homeostat.node.podspec.view import Trouble
+from homeostat.node.reports.mirror_pods import Mirrors
+from homeostat.node.reports.statuswriter import StatusWriter
+from homeostat.node.volumes.references import References
 from homeostat.runtime.contract import Runtime, RuntimeFault
 
 _log = logger("kubelet")
@@ -94,7 +95,7 @@ class NodeAgent:
         )
         self._workers: dict[str, PodWorker] = {}
         self._static: dict[str, Obj] = {}
-        references, allocatable = References(client, name), nodeobject.capacity(config, self._machine)
+        references, allocatable = References(client, name), node_object.capacity(config, self._machine)
         self._context = NodeContext(
             config=config,
             client=client,
@@ -299,7 +300,7 @@ class NodeAgent:
 
     @functools.cached_property
     def _default_labels(self) -> Mapping[str, str]:
-        return nodeobject.default_labels(self.config, self._machine)
+        return node_object.default_labels(self.config, self._machine)
 
     def _finished(self, uid: str) -> None:
         self._workers.pop(uid, None)
@@ -333,7 +334,7 @@ class NodeAgent:
 
     def _read_static(self) -> None:
         assert self.config.static_pod_dir is not None
-        found = static.read_folder(self.config.static_pod_dir, self.config.name, clock.wall())
+        found = static_pods.read_folder(self.config.static_pod_dir, self.config.name, clock.wall())
         for uid in self._static.keys() - found.keys():
             if uid in self._workers:
                 self._workers[uid].delete()

@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from homeostat.api import meta
 from homeostat.api.rules.nodeaffinity import pinned_node
 from homeostat.api.types import Obj
-from homeostat.controllers.fenceposts import max_surge
+from homeostat.controllers.workloads.fenceposts import max_surge
 from homeostat.sim.ledger import Commit, Ledger
 
 # How long a controller's view of a wish may be behind.

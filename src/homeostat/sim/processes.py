@@ -23,7 +23,7 @@ from homeostat.kit import chance, tasks
 from homeostat.loop.election import Election, Timing
 from homeostat.loop.manager import Manager
 from homeostat.node.agent import NodeAgent
-from homeostat.node.config import NodeConfig
+from homeostat.node.podspec.node_config import NodeConfig
 from homeostat.runtime.contract import Container, ContainerState, Sandbox
 from homeostat.runtime.simulated import SimulatedRuntime
 from homeostat.scheduler.scheduler import Scheduler

@@ -14,10 +14,10 @@ from homeostat.api.rules import wellknown
 from homeostat.api.rules.podresources import amounts_of, container_requests, pod_limits, pod_requests
 from homeostat.api.rules.tolerations import matching
 from homeostat.api.types import Obj
-from homeostat.node import spec
 from homeostat.node.housekeeping.signals import Signal
 from homeostat.node.isolation import figures
-from homeostat.node.view import Trouble
+from homeostat.node.podspec import spec
+from homeostat.node.podspec.view import Trouble
 
 _CONDITIONS = {"memory": "MemoryPressure", "nodefs": "DiskPressure", "imagefs": "DiskPressure", "pid": "PIDPressure"}
 _DISK = "ephemeral-storage"

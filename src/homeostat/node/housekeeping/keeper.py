@@ -15,15 +15,15 @@ from homeostat.api import durations, meta
 from homeostat.api.types import Obj
 from homeostat.kit import clock, tasks
 from homeostat.kit.log import logger
-from homeostat.node.config import COMPONENT, NodeConfig
 from homeostat.node.housekeeping import eviction, rotation, usage
 from homeostat.node.housekeeping.eviction import Threshold, Usage
 from homeostat.node.housekeeping.signals import Signal
 from homeostat.node.images.choice import Known, Room, to_remove
 from homeostat.node.isolation import figures, mounting
-from homeostat.node.isolation.ground import Ground
-from homeostat.node.view import Trouble
-from homeostat.node.worker import PodWorker
+from homeostat.node.pod.pod_isolation import Ground
+from homeostat.node.pod.worker import PodWorker
+from homeostat.node.podspec.node_config import COMPONENT, NodeConfig
+from homeostat.node.podspec.view import Trouble
 from homeostat.runtime.contract import ContainerState, Image, Runtime, RuntimeFault
 
 _log = logger("kubelet.housekeeping")

@@ -8,11 +8,12 @@ from pathlib import Path
 
 from homeostat.api import meta
 from homeostat.api.types import Obj
-from homeostat.node import payload, spec
-from homeostat.node.config import NodeConfig
 from homeostat.node.housekeeping.eviction import Usage
 from homeostat.node.housekeeping.signals import folder_bytes
-from homeostat.node.volumes import PodFiles
+from homeostat.node.podspec import spec
+from homeostat.node.podspec.node_config import NodeConfig
+from homeostat.node.volumes import payload
+from homeostat.node.volumes.volumes import PodFiles
 from homeostat.runtime.contract import Container, Runtime, Stats
 
 

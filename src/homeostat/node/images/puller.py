@@ -13,13 +13,13 @@ from collections.abc import Callable, Sequence
 from homeostat.api import durations, meta
 from homeostat.api.types import Obj
 from homeostat.kit import clock
-from homeostat.node import spec
-from homeostat.node.config import COMPONENT, NodeConfig
-from homeostat.node.failures import StartFailure
 from homeostat.node.images.credentials import credentials
 from homeostat.node.images.names import is_reference
-from homeostat.node.references import References
-from homeostat.node.view import CrashBackoff, Trouble
+from homeostat.node.podspec import spec
+from homeostat.node.podspec.failures import StartFailure
+from homeostat.node.podspec.node_config import COMPONENT, NodeConfig
+from homeostat.node.podspec.view import CrashBackoff, Trouble
+from homeostat.node.volumes.references import References
 from homeostat.runtime.contract import ImageAuth, Runtime, RuntimeFault
 
 _FIRST_SECONDS, _CEILING_SECONDS = 10.0, 300.0

@@ -13,7 +13,7 @@ from homeostat.api.rules.containers import is_sidecar
 from homeostat.api.rules.podresources import amounts_of, container_requests, pod_limits, pod_requests
 from homeostat.api.rules.qos import qos_class
 from homeostat.api.types import Obj
-from homeostat.node import spec
+from homeostat.node.podspec import spec
 from homeostat.runtime.contract import Resources
 
 SHARES_MIN, SHARES_MAX = 2, 262144

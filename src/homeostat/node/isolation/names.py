@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from homeostat.api import meta
 from homeostat.api.types import Obj
-from homeostat.node import spec
+from homeostat.node.podspec import spec
 from homeostat.runtime.contract import Dns
 
 _SERVERS_MAX, _SEARCHES_MAX, _SEARCH_CHARS_MAX = 3, 32, 2048

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 from homeostat.api import meta
 from homeostat.api.types import Obj
-from homeostat.node import spec
 from homeostat.node.isolation import names, security
 from homeostat.node.isolation.security import Profiles
+from homeostat.node.podspec import spec
 from homeostat.runtime.contract import Dns, PortMapping, SandboxSpec
 
 

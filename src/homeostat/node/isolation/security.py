@@ -11,9 +11,9 @@ from dataclasses import dataclass
 
 from homeostat.api import meta
 from homeostat.api.types import Obj
-from homeostat.node import spec
-from homeostat.node.downward import ConfigError
-from homeostat.node.view import Trouble
+from homeostat.node.podspec import spec
+from homeostat.node.podspec.downward import ConfigError
+from homeostat.node.podspec.view import Trouble
 from homeostat.runtime.contract import Security
 
 SAFE_SYSCTLS = (
