@@ -175,8 +175,9 @@ class Run:
             )
             healed = _HEAL_SECONDS_MAX
         await asyncio.sleep(_SETTLE_SECONDS)
-        since = undone if fault.without_quorum else began
-        return Felt(fault, tuple(nodes), *self._gaps(since), healed)
+        since, now = undone if fault.without_quorum else began, time.monotonic()
+        await self._probing.heard(now)
+        return Felt(fault, tuple(nodes), *self._gaps(since, now), healed)
 
     async def _healed(self, since: float) -> float | None:
         """Seconds until all nodes are Ready and both open loops have been answered again; None: it does not heal."""
@@ -191,9 +192,8 @@ class Run:
             await asyncio.sleep(0.1)
         return None
 
-    def _gaps(self, since: float) -> tuple[Gap, Gap]:
-        """The longest times without an answer from `since` until now, to reads and to writes."""
-        now = time.monotonic()
+    def _gaps(self, since: float, now: float) -> tuple[Gap, Gap]:
+        """The longest times without an answer between two moments, to reads and to writes."""
         return self._probing.gap(READS, since, now), self._probing.gap(WRITES, since, now)
 
     async def _end(self) -> list[str]:

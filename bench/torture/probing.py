@@ -27,7 +27,7 @@ from homeostat.cli.connect import admin_client
 from homeostat.drill.probe import Probe, Sample
 from homeostat.lab.state import Folder
 
-READS, WRITES, LATE = "reads", "writes", "late"
+READS, WRITES, LATE, NOW = "reads", "writes", "late", "now"
 _TICK_SECONDS = 0.02
 # A loop that is later than this was not given a processor, or had too much to do at once.
 _LATE_SECONDS = 0.1
@@ -62,6 +62,8 @@ class Probing:
 
     samples: dict[str, list[Sample]] = field(default_factory=lambda: {READS: [], WRITES: []})
     late: list[Span] = field(default_factory=list)
+    # All that had happened by this moment has been said.
+    told: float = 0.0
     _process: asyncio.subprocess.Process | None = None
     _reading: asyncio.Task[None] | None = None
 
@@ -98,6 +100,11 @@ class Probing:
         """When requests that were sent since then have been answered."""
         return [each.at + each.seconds for each in self.samples[loop] if not each.error and each.at >= since]
 
+    async def heard(self, moment: float) -> None:
+        """Wait until everything up to a moment has been said: what is not known yet is no gap."""
+        while self.told < moment and self._reading is not None and not self._reading.done():
+            await asyncio.sleep(_TELL_SECONDS)
+
     def gap(self, loop: str, since: float, until: float) -> Gap:
         """The longest time without an answer."""
         return longest(self.answers(loop, float("-inf")), since, until, self.late)
@@ -106,7 +113,9 @@ class Probing:
         assert process.stdout is not None
         async for line in process.stdout:
             what, at, seconds, error = orjson.loads(line)
-            if what == LATE:
+            if what == NOW:
+                self.told = at
+            elif what == LATE:
                 self.late.append((at, at + seconds))
             else:
                 self.samples[what].append(Sample(at, seconds, error))
@@ -155,11 +164,13 @@ class _Asking:
             await asyncio.sleep(_TELL_SECONDS)
 
     def _tell_new(self) -> None:
+        now = time.monotonic()
         for probe in self._probes:
             fresh = probe.samples[self._told[probe.name] :]
             self._told[probe.name] += len(fresh)
             for each in fresh:
                 _say(probe.name, each.at, each.seconds, each.error)
+        _say(NOW, now, 0.0, "")
 
 
 async def _tick() -> None:
