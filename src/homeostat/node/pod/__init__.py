@@ -1,0 +1,1 @@
+"""The worker of each Pod: performs what `decide` decided against the runtime."""

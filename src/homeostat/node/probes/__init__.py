@@ -1,0 +1,1 @@
+"""Probes and lifecycle hooks: performed against containers, and counted to verdicts."""

@@ -1,0 +1,1 @@
+"""What the node says of its Pods to the API: their statuses, and the mirrors of static Pods."""

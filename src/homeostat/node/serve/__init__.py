@@ -1,0 +1,1 @@
+"""The kubelet's own server: logs, exec, attach, port-forward, health, statistics."""

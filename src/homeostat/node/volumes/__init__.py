@@ -1,0 +1,1 @@
+"""A Pod's files: volumes made, filled from the objects that they show, kept current, removed."""
