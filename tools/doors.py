@@ -15,7 +15,7 @@ FORBIDDEN_MODULES = {"time", "random", "uuid", "secrets"}
 FORBIDDEN_CALLS = {"asyncio.sleep", "asyncio.create_task", "asyncio.ensure_future", "os.urandom"}
 FORBIDDEN_METHODS = {"create_task", "utcnow", "now", "today"}
 # Modules that only decide: no await, clock, chance or logging.
-DECISIONS = ("api/", "controllers/", "scheduler/filters", "scheduler/scores", "network/plan", "node/lifecycle")
+DECISIONS = ("api/", "controllers/", "scheduler/filters", "scheduler/scores", "network/plan", "node/decide/lifecycle")
 NOT_DECISIONS = ("api/facts.py",)
 IMPURE_IMPORTS = {"logging", "homeostat.kit.clock", "homeostat.kit.chance", "homeostat.kit.log", "homeostat.kit.tasks"}
 PURE_FROM_CLOCK = {"rfc3339", "rfc3339_micro", "rfc3339_nano", "parse_rfc3339", "written", "written_micro"}

@@ -1,11 +1,8 @@
 """Pods leave tainted nodes when their tolerations say (pkg/controller/tainteviction)."""
 
-import pytest
-
 from homeostat.api import meta
 from homeostat.api.kinds import NODE, POD
 from homeostat.controllers.nodes import tainteviction
-from homeostat.controllers.nodes.tainteviction import tolerates
 from homeostat.kit.clock import rfc3339
 from tests.support.controlling import Bench, node, pod
 
@@ -121,19 +118,3 @@ def test_a_planned_eviction_is_dropped_with_its_pod():
     world.remove(POD, "a")
     world.advance(400)
     assert world.events == []
-
-
-@pytest.mark.parametrize(
-    ("toleration", "expected"),
-    [
-        ({"operator": "Exists"}, True),
-        ({"key": "k", "operator": "Exists"}, True),
-        ({"key": "k", "operator": "Equal", "value": "v"}, True),
-        ({"key": "k", "value": "v"}, True),
-        ({"key": "k", "value": "w"}, False),
-        ({"key": "k", "operator": "Exists", "effect": "NoSchedule"}, False),
-        ({"key": "j", "operator": "Exists"}, False),
-    ],
-)
-def test_what_a_toleration_covers(toleration, expected):
-    assert tolerates(toleration, {"key": "k", "value": "v", "effect": "NoExecute"}) is expected
