@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from homeostat.network.balancer import Balancer
-from homeostat.network.plan import Backend, Front, Rule, changes, plan_service, slices_of
+from homeostat.network.plan import Backend, Front, Rule, changes, plan_service
 
 NODES = {"": "127.0.0.1", "w1": "127.10.0.21"}
 
@@ -71,13 +71,6 @@ def test_ports_meet_by_name_so_that_pods_may_differ_in_number() -> None:
         Backend("127.10.1.2", 8080, "w1"),
         Backend("127.10.1.3", 9090, "w1"),
     )
-
-
-def test_slices_belong_to_a_service_by_their_label() -> None:
-    stranger = piece(endpoint("127.10.1.2"))
-    stranger["metadata"]["labels"] = {"kubernetes.io/service-name": "other"}
-    mine = piece(endpoint("127.10.1.3"))
-    assert slices_of(service(), [stranger, mine]) == [mine]
 
 
 def test_a_new_plan_touches_only_what_differs() -> None:

@@ -55,7 +55,7 @@ def service(wanted: list[Obj], **more: Any) -> Obj:
 
 def may_serve(endpoint: Obj) -> bool:
     conditions = endpoint["conditions"]
-    return conditions.get("ready", True) or bool(conditions.get("serving") and conditions.get("terminating"))
+    return conditions.get("ready", True) or bool(conditions.get("serving", True) and conditions.get("terminating"))
 
 
 @given(slices, service_ports)

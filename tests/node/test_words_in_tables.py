@@ -504,14 +504,6 @@ def test_readiness_gates_are_named(present: list[Obj], message: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("port", "expected"), [(80, 80), ("80", 80), ("http", 8080), ("none", None), ("", None), ("８０", None)]
-)
-def test_ports_of_probes(port: int | str, expected: int | None) -> None:
-    container = {"name": "main", "ports": [{"name": "http", "containerPort": 8080}]}
-    assert spec.port_number(container, port) == expected
-
-
-@pytest.mark.parametrize(
     ("metadata", "fields", "expected"),
     [
         ({}, {}, 30),

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from homeostat.api.rules.ports import protocol_of
 from homeostat.api.types import Obj
 
 _WITH_ADDRESS = frozenset(("ClusterIP", "NodePort", "LoadBalancer"))
@@ -77,7 +78,7 @@ def _drop_address(ours: Obj, theirs: Obj) -> None:
 
 
 def _port_key(port: Obj) -> tuple[str, int]:
-    return port.get("protocol") or "TCP", int(port.get("port") or 0)
+    return protocol_of(port), int(port.get("port") or 0)
 
 
 def _keep_node_ports(ours: Obj, theirs: Obj) -> None:

@@ -12,13 +12,14 @@ import asyncio
 import socket
 from collections.abc import Awaitable, Callable
 
+from homeostat.api import meta
 from homeostat.api.types import Obj
 from homeostat.kit import clock, tasks
 from homeostat.kit.log import logger
 from homeostat.network import arp, links
 from homeostat.network.caches import Caches
-from homeostat.network.plan import slices_of
 from homeostat.network.plan_announce import Candidate, Ranks, answers, healthy, rank, rivals
+from homeostat.network.slices import ServiceSlices
 
 _TICK_SECONDS = 0.5
 # A node that has not answered for this long is passed over: three questions and a half.
@@ -45,6 +46,7 @@ class Announcer:
         self._held: dict[str, float] = {}
         self._yielded: set[str] = set()
         self._moved = asyncio.Event()
+        self._slices_of = ServiceSlices()
         self._ranks: Ranks = {}
         self._is_old = True  # the caches have changed since ranks were computed
         self._tasks: list[asyncio.Task[None]] = []
@@ -56,8 +58,9 @@ class Announcer:
 
     def start(self) -> None:
         """Begin, before the caches do."""
-        for cache in (self._caches.nodes, self._caches.services, self._caches.slices):
+        for cache in (self._caches.nodes, self._caches.services):
             cache.listen(self._changed)
+        self._caches.slices.listen(self._slice_changed)
         self._tasks = [tasks.spawn(self._run(), name="announcer"), tasks.spawn(self._check(), name="announcer/api")]
 
     async def stop(self) -> None:
@@ -67,6 +70,10 @@ class Announcer:
     def _changed(self, old: Obj | None, new: Obj | None) -> None:
         self._is_old = True
         self._moved.set()
+
+    def _slice_changed(self, old: Obj | None, new: Obj | None) -> None:
+        self._slices_of.change(old, new)
+        self._changed(old, new)
 
     async def _check(self) -> None:
         while True:
@@ -113,8 +120,7 @@ class Announcer:
         ranks: dict[str, tuple[Candidate, ...]] = {}
         for service in self._caches.services.objects.list():
             if (service.get("spec") or {}).get("type") == "LoadBalancer":
-                pieces = self._caches.slices.objects.list(service["metadata"].get("namespace", ""))
-                ranks |= rank(service, slices_of(service, pieces), nodes)
+                ranks |= rank(service, self._slices_of.of(meta.key(service)), nodes)
         return ranks
 
     async def _tick(self, wire: socket.socket, uplink: links.Uplink, now: float) -> None:

@@ -20,6 +20,7 @@ from homeostat.network.caches import Caches
 from homeostat.network.plan import Front
 from homeostat.network.plan_node import Entry, Health, Here, NodePlan, plan_health, plan_node
 from homeostat.network.programs import ProgramError
+from homeostat.network.slices import ServiceSlices
 
 _RETRY = Backoff(first_seconds=0.1, ceiling_seconds=30.0)
 
@@ -56,7 +57,7 @@ class NodeProxy:
         self._here = Here(node)
         self._entries: dict[str, dict[Front, Entry]] = {}
         self._health: dict[str, Health] = {}
-        self._slices_of: dict[str, dict[str, Obj]] = {}
+        self._slices_of = ServiceSlices()
         self._applied: NodePlan = {}
         self._dirty: set[str] = set()
         self._moved = asyncio.Event()
@@ -109,7 +110,7 @@ class NodeProxy:
             if service is None:
                 self._entries.pop(key, None)
                 continue
-            slices = [self._slices_of[key][name] for name in sorted(self._slices_of.get(key, {}))]
+            slices = self._slices_of.of(key)
             self._entries[key] = plan_node(service, slices, self._here)
             if check := plan_health(service, slices, self._here):
                 self._health[key] = check
@@ -118,15 +119,8 @@ class NodeProxy:
         self._touch(meta.key(new or old or {}))
 
     def _slice_changed(self, old: Obj | None, new: Obj | None) -> None:
-        for piece in (old, new):
-            if piece and (name := meta.labels(piece).get(wellknown.LABEL_SERVICE_NAME)):
-                key = f"{meta.namespace(piece)}/{name}"
-                shelf = self._slices_of.setdefault(key, {})
-                if piece is new:
-                    shelf[meta.name(piece)] = piece
-                else:
-                    shelf.pop(meta.name(piece), None)
-                self._touch(key)
+        for key in self._slices_of.change(old, new):
+            self._touch(key)
 
     def _node_changed(self, old: Obj | None, new: Obj | None) -> None:
         if meta.name(new or old or {}) != self._here.name:

@@ -11,7 +11,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from homeostat.api import meta
-from homeostat.api.rules import wellknown
+from homeostat.api.rules.endpoints import is_ready, is_serving_while_terminating
+from homeostat.api.rules.ports import port_name, protocol_of, slice_port
 from homeostat.api.types import Obj
 
 _AFFINITY_SECONDS = 10800
@@ -58,19 +59,13 @@ def plan_service(service: Obj, slices: Iterable[Obj], node_addresses: Mapping[st
     known = list(slices)
     rules: dict[Front, Rule] = {}
     for port in spec.get("ports") or []:
-        backends = _backends(known, str(port.get("name") or ""), str(port.get("protocol") or "TCP"))
+        backends = _backends(known, port_name(port), protocol_of(port))
         if not backends:
             continue
-        rule = Rule(meta.key(service), str(port.get("name") or ""), backends, affinity_seconds(spec))
+        rule = Rule(meta.key(service), port_name(port), backends, affinity_seconds(spec))
         for front in _fronts(spec, port, node_addresses):
             rules[front] = rule
     return rules
-
-
-def slices_of(service: Obj, slices: Iterable[Obj]) -> list[Obj]:
-    """The EndpointSlices that carry the Service's name."""
-    name = meta.name(service)
-    return [piece for piece in slices if meta.labels(piece).get(wellknown.LABEL_SERVICE_NAME) == name]
 
 
 def changes(old: Plan, new: Plan) -> tuple[list[Front], list[Front], list[Front]]:
@@ -90,33 +85,24 @@ def affinity_seconds(spec: Obj) -> int:
 
 
 def _fronts(spec: Obj, port: Obj, node_addresses: Mapping[str, str]) -> list[Front]:
-    protocol = str(port.get("protocol") or "TCP")
     addresses = spec.get("clusterIPs") or [spec["clusterIP"]]
-    fronts = [Front(str(address), int(port["port"]), protocol) for address in addresses]
+    fronts = [Front(str(address), int(port["port"]), protocol_of(port)) for address in addresses]
     if node_port := int(port.get("nodePort") or 0):
-        fronts += [Front(address, node_port, protocol, node) for node, address in node_addresses.items()]
+        fronts += [Front(address, node_port, protocol_of(port), node) for node, address in node_addresses.items()]
     return fronts
 
 
-def _backends(slices: Sequence[Obj], port_name: str, protocol: str) -> tuple[Backend, ...]:
+def _backends(slices: Sequence[Obj], name: str, of_protocol: str) -> tuple[Backend, ...]:
     ready: set[Backend] = set()
     leaving: set[Backend] = set()
     for piece in slices:
-        number = _port_number(piece, port_name, protocol)
+        number = slice_port(piece.get("ports"), name, of_protocol)
         if not number:
             continue
         for endpoint in piece.get("endpoints") or []:
-            conditions = endpoint.get("conditions") or {}
             found = {Backend(str(a), number, str(endpoint.get("nodeName") or "")) for a in endpoint["addresses"]}
-            if conditions.get("ready", True):
+            if is_ready(endpoint):
                 ready |= found
-            elif conditions.get("serving") and conditions.get("terminating"):
+            elif is_serving_while_terminating(endpoint):
                 leaving |= found
     return tuple(sorted(ready or leaving))
-
-
-def _port_number(piece: Obj, port_name: str, protocol: str) -> int:
-    for port in piece.get("ports") or []:
-        if str(port.get("name") or "") == port_name and str(port.get("protocol") or "TCP") == protocol:
-            return int(port.get("port") or 0)
-    return 0

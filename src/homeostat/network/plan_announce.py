@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from homeostat.api import meta
 from homeostat.api.rules import wellknown
+from homeostat.api.rules.endpoints import is_ready
 from homeostat.api.types import Obj
 from homeostat.network.plan_node import balancer_addresses
 from homeostat.network.plan_pods import node_address
@@ -81,7 +82,7 @@ def _nodes_with_endpoints(slices: Iterable[Obj]) -> set[str]:
         str(endpoint.get("nodeName"))
         for piece in slices
         for endpoint in piece.get("endpoints") or ()
-        if (endpoint.get("conditions") or {}).get("ready") is not False
+        if is_ready(endpoint)
     }
 
 

@@ -11,6 +11,8 @@ import socket
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+from homeostat.api.rules.endpoints import is_ready, is_serving_while_terminating
+from homeostat.api.rules.ports import slice_port
 from homeostat.api.types import Obj
 from homeostat.network.plan import Backend
 
@@ -39,7 +41,7 @@ def endpoints_of(slices: Iterable[Obj], port_name: str, protocol: str) -> list[E
     it moves between them, counts once, and is ready when either says so."""
     found: dict[Backend, Endpoint] = {}
     for piece in slices:
-        number = port_number(piece, port_name, protocol)
+        number = slice_port(piece.get("ports"), port_name, protocol)
         if not number or piece.get("addressType", "IPv4") != "IPv4":
             continue
         for endpoint in piece.get("endpoints") or ():
@@ -70,12 +72,8 @@ def _near(ready: list[Endpoint], node: str, zone: str) -> list[Endpoint]:
 
 
 def _read(endpoint: Obj, number: int) -> list[Endpoint]:
-    conditions = endpoint.get("conditions") or {}
     hints = endpoint.get("hints") or {}
-    # Only an explicit false counts: nil is "unknown", which consumers should take for true (discovery/v1 types).
-    ready = conditions.get("ready") is not False
-    serving = conditions.get("serving")
-    leaving = bool(conditions.get("terminating")) and (ready if serving is None else bool(serving))
+    ready, leaving = is_ready(endpoint), is_serving_while_terminating(endpoint)
     zones = frozenset(str(hint.get("name")) for hint in hints.get("forZones") or ())
     nodes = frozenset(str(hint.get("name")) for hint in hints.get("forNodes") or ())
     name = str(endpoint.get("nodeName") or "")
@@ -93,11 +91,3 @@ def is_ipv4(text: object) -> bool:
         return isinstance(text, str) and bool(socket.inet_pton(socket.AF_INET, text))
     except OSError:
         return False
-
-
-def port_number(piece: Obj, port_name: str, protocol: str) -> int:
-    """The number that the slice's Pods serve the port on; 0 when they do not."""
-    for port in piece.get("ports") or []:
-        if str(port.get("name") or "") == port_name and str(port.get("protocol") or "TCP") == protocol:
-            return int(port.get("port") or 0)
-    return 0

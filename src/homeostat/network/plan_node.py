@@ -14,6 +14,7 @@ from typing import TypeAlias
 
 from homeostat.api import meta
 from homeostat.api.rules import wellknown
+from homeostat.api.rules.ports import port_name, protocol_of
 from homeostat.api.types import Obj
 from homeostat.network.plan import Backend, Front, affinity_seconds
 from homeostat.network.plan_endpoints import Pools, endpoints_of, is_ipv4, pools
@@ -81,21 +82,21 @@ def plan_node(service: Obj, slices: Iterable[Obj], here: Here) -> dict[Front, En
     known = list(slices)
     entries: dict[Front, Entry] = {}
     for port in spec.get("ports") or ():
-        name, protocol = str(port.get("name") or ""), str(port.get("protocol") or "TCP")
-        if protocol not in _PROTOCOLS:
+        name, of_protocol = port_name(port), protocol_of(port)
+        if of_protocol not in _PROTOCOLS:
             continue
-        found = pools(endpoints_of(known, name, protocol), here.name, here.zone)
+        found = pools(endpoints_of(known, name, of_protocol), here.name, here.zone)
         inner = _inner(service, name, found)
         for address in _family(spec.get("clusterIPs") or [spec["clusterIP"]]):
-            entries[Front(address, int(port["port"]), protocol)] = inner
+            entries[Front(address, int(port["port"]), of_protocol)] = inner
         outer = _outer(service, name, found)
         for address in _family(spec.get("externalIPs") or ()):
-            entries.setdefault(Front(address, int(port["port"]), protocol), outer)
+            entries.setdefault(Front(address, int(port["port"]), of_protocol), outer)
         guarded = _guarded(outer, spec)
         for address in balancer_addresses(service):
-            entries.setdefault(Front(address, int(port["port"]), protocol), guarded)
+            entries.setdefault(Front(address, int(port["port"]), of_protocol), guarded)
         if number := int(port.get("nodePort") or 0):
-            entries[Front("", number, protocol)] = outer
+            entries[Front("", number, of_protocol)] = outer
     return entries
 
 
@@ -125,7 +126,7 @@ def plan_health(service: Obj, slices: Iterable[Obj], here: Here) -> Health | Non
         return None
     known, local = list(slices), set[str]()
     for port in spec.get("ports") or ():
-        found = endpoints_of(known, str(port.get("name") or ""), str(port.get("protocol") or "TCP"))
+        found = endpoints_of(known, port_name(port), protocol_of(port))
         local |= {e.backend.address for e in found if e.ready and e.backend.node == here.name}
     return Health(meta.key(service), number, len(local))
 

@@ -8,13 +8,13 @@ from typing import Protocol
 
 from homeostat.api import meta
 from homeostat.api.kinds import ENDPOINTSLICE, SERVICE
-from homeostat.api.rules import wellknown
 from homeostat.api.types import Obj
 from homeostat.client.contract import Client
 from homeostat.kit import clock, tasks
 from homeostat.loop.informer import Informer
 from homeostat.network.applier import merged
-from homeostat.network.plan import Front, Plan, Rule, plan_service, slices_of
+from homeostat.network.plan import Front, Plan, Rule, plan_service
+from homeostat.network.slices import ServiceSlices
 
 _LOOK_AGAIN_SECONDS = 30.0
 
@@ -42,6 +42,7 @@ class ServiceProxy:
     def __init__(self, client: Client, applier: Rules, node_addresses: Mapping[str, str]) -> None:
         self._services = Informer(client, SERVICE)
         self._slices = Informer(client, ENDPOINTSLICE)
+        self._slices_of = ServiceSlices()
         self._applier = applier
         self._node_addresses = node_addresses
         self._rules: dict[str, dict[Front, Rule]] = {}
@@ -89,16 +90,14 @@ class ServiceProxy:
             if service is None:
                 self._rules.pop(key, None)
                 continue
-            slices = slices_of(service, self._slices.objects.list(namespace))
-            self._rules[key] = plan_service(service, slices, self._node_addresses)
+            self._rules[key] = plan_service(service, self._slices_of.of(key), self._node_addresses)
 
     def _service_changed(self, old: Obj | None, new: Obj | None) -> None:
         self._touch(meta.key(new or old or {}))
 
     def _slice_changed(self, old: Obj | None, new: Obj | None) -> None:
-        for piece in (old, new):
-            if piece and (name := meta.labels(piece).get(wellknown.LABEL_SERVICE_NAME)):
-                self._touch(f"{meta.namespace(piece)}/{name}")
+        for key in self._slices_of.change(old, new):
+            self._touch(key)
 
     def _touch(self, key: str) -> None:
         self._dirty.add(key)

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 
 from homeostat.api import meta
 from homeostat.api.rules import wellknown
+from homeostat.api.rules.endpoints import is_ready
 from homeostat.api.types import Obj
 from homeostat.runtime.contract import ContainerState
 from homeostat.sim import workload
@@ -158,7 +159,7 @@ def endpoints(view: View) -> Iterable[str]:
         ends = [end for piece in slices for end in piece.get("endpoints") or []]
         yield from _differ(f"EndpointSlices of {key}", sorted(end["addresses"][0] for end in ends), ready)
         for end in ends:
-            if not end["conditions"].get("ready", True):
+            if not is_ready(end):
                 yield f"EndpointSlices of {key}: {end['addresses'][0]} is not ready"
         subsets = (by_name.get(key) or {}).get("subsets") or []
         addresses = sorted(address["ip"] for subset in subsets for address in subset.get("addresses") or [])

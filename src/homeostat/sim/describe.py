@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from homeostat.api import meta
+from homeostat.api.rules.endpoints import is_ready
 from homeostat.api.types import Obj
 
 
@@ -44,7 +45,7 @@ def _node(node: Obj) -> str:
 
 def _slice(piece: Obj) -> str:
     ends = piece.get("endpoints") or []
-    ready = sum(1 for end in ends if (end.get("conditions") or {}).get("ready", True))
+    ready = sum(map(is_ready, ends))
     return f"{ready} of {len(ends)} endpoints ready"
 
 

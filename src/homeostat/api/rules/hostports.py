@@ -10,6 +10,7 @@ from collections.abc import Iterator, Set
 from typing import NamedTuple
 
 from homeostat.api.rules.containers import lasting_containers
+from homeostat.api.rules.ports import protocol_of
 from homeostat.api.types import Obj
 
 _EVERY_ADDRESS = "0.0.0.0"
@@ -48,4 +49,4 @@ def _each(spec: Obj) -> Iterator[HostPort]:
         for port in container.get("ports") or ():
             if port.get("hostPort"):
                 address = port.get("hostIP") or _EVERY_ADDRESS
-                yield HostPort(port.get("protocol") or "TCP", address, int(port["hostPort"]))
+                yield HostPort(protocol_of(port), address, int(port["hostPort"]))

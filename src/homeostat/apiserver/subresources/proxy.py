@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from homeostat.api import errors, kinds, reachable
+from homeostat.api.rules.ports import port_name
 from homeostat.api.types import Obj
 from homeostat.apiserver.contract import Call
 from homeostat.apiserver.routing import split_proxied
@@ -105,13 +106,13 @@ class Proxies:
         service = call.reader.get(kinds.SERVICE, namespace, place.name)
         if service is None:
             raise errors.not_found("services", "", place.name)
-        port_name = _port_name(service, place)
+        wanted = _port_name(service, place)
         endpoints = call.reader.get(kinds.ENDPOINTS, namespace, place.name) or {}
         found = [
             (address["ip"], str(port["port"]))
             for subset in endpoints.get("subsets") or ()
             for port in subset.get("ports") or ()
-            if (port.get("name") or "") == port_name
+            if port_name(port) == wanted
             for address in subset.get("addresses") or ()
         ]
         if not found:
@@ -159,7 +160,7 @@ def _port_name(service: Obj, place: Place) -> str:
         return place.port
     for port in ports:
         if port["port"] == int(place.port):
-            return port.get("name") or ""
+            return port_name(port)
     raise errors.unavailable(f'no service port {place.port} found for service "{place.name}"')
 
 

@@ -15,6 +15,7 @@ from typing import TypeAlias
 from homeostat.api import meta
 from homeostat.api.kinds import ENDPOINTS, ENDPOINTSLICE, SERVICE
 from homeostat.api.rules import wellknown
+from homeostat.api.rules.ports import port_name, protocol_of
 from homeostat.api.types import Obj
 from homeostat.controllers.services.service_pods import Ports, ports_of_slice, slice_ports
 from homeostat.loop.contract import Action, Create, Delete, Key, Loop, Record, Update, Watch, World
@@ -110,7 +111,7 @@ def _family(text: str) -> str:
 
 
 def _port(port: Obj) -> tuple[str, str, int, str]:
-    return port.get("name") or "", port.get("protocol") or "TCP", int(port["port"]), port.get("appProtocol") or ""
+    return port_name(port), protocol_of(port), int(port["port"]), port.get("appProtocol") or ""
 
 
 def _endpoint(address: Obj, *, ready: bool) -> Obj:

@@ -11,6 +11,7 @@ from typing import TypeAlias
 
 from homeostat.api import meta
 from homeostat.api.kinds import POD, SERVICE
+from homeostat.api.rules.ports import port_name, protocol_of, target_port
 from homeostat.api.selectors import of_labels
 from homeostat.api.types import Obj
 from homeostat.loop.contract import Key, World
@@ -51,7 +52,7 @@ Ports: TypeAlias = tuple[tuple[str, str, int, str], ...]
 def ports_of_slice(item: Obj) -> Ports:
     """The ports of an EndpointSlice."""
     ports = item.get("ports") or ()
-    return tuple((p.get("name") or "", p["protocol"], int(p["port"]), p.get("appProtocol") or "") for p in ports)
+    return tuple((port_name(p), protocol_of(p), int(p["port"]), p.get("appProtocol") or "") for p in ports)
 
 
 def slice_ports(ports: Ports) -> list[Obj]:
@@ -75,27 +76,10 @@ def _target_ports(service: Obj, pod: Obj) -> Ports:
     """The Service's ports that the Pod has."""
     found = []
     for port in service["spec"].get("ports") or ():
-        number = _port_number(pod, port)
+        number = target_port(port, pod.get("spec") or {})
         if number is not None:
-            protocol = port.get("protocol") or "TCP"
-            found.append((port.get("name") or "", protocol, number, port.get("appProtocol") or ""))
+            found.append((port_name(port), protocol_of(port), number, port.get("appProtocol") or ""))
     return tuple(found)
-
-
-def _port_number(pod: Obj, port: Obj) -> int | None:
-    target = port.get("targetPort")
-    if isinstance(target, int):
-        return target or int(port["port"])
-    if not target:
-        return int(port["port"])
-    protocol = port.get("protocol") or "TCP"
-    spec = pod["spec"]
-    sidecars = [item for item in spec.get("initContainers") or () if item.get("restartPolicy") == "Always"]
-    for container in [*(spec.get("containers") or ()), *sidecars]:
-        for offered in container.get("ports") or ():
-            if offered.get("name") == target and (offered.get("protocol") or "TCP") == protocol:
-                return int(offered["containerPort"])
-    return None
 
 
 def addresses_of(pod: Obj) -> list[str]:

@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from typing import NamedTuple, TypeVar
 
 from homeostat.api import meta
+from homeostat.api.rules.endpoints import is_ready
+from homeostat.api.rules.ports import protocol_of
 from homeostat.api.types import Obj
 from homeostat.network.dns.records import dashed
 
@@ -68,14 +70,14 @@ def entry_of(service: Obj, slices: Sequence[Obj]) -> Entry:
 def _endpoints(piece: Obj, *, all_count: bool) -> Iterable[Endpoint]:
     """The slice's ready endpoints; those that do not say are ready (discovery/v1, EndpointConditions)."""
     for endpoint in piece.get("endpoints") or ():
-        if not all_count and (endpoint.get("conditions") or {}).get("ready") is False:
+        if not all_count and not is_ready(endpoint):
             continue
         for address in endpoint.get("addresses") or ():
             yield Endpoint(str(endpoint.get("hostname") or dashed(address)).lower(), address)
 
 
 def _port_key(port: Obj) -> tuple[str, str]:
-    return f"_{port['name']}".lower(), f"_{port.get('protocol') or 'TCP'}".lower()
+    return f"_{port['name']}".lower(), f"_{protocol_of(port)}".lower()
 
 
 def _grouped(pairs: Iterable[tuple[K, V]]) -> dict[K, tuple[V, ...]]:

@@ -7,13 +7,13 @@ import asyncio
 
 from homeostat.api import meta
 from homeostat.api.kinds import ENDPOINTSLICE, NAMESPACE, POD, SERVICE
-from homeostat.api.rules import wellknown
 from homeostat.api.types import Obj
 from homeostat.client.contract import Client
 from homeostat.kit import clock, tasks
 from homeostat.loop.informer import Informer
 from homeostat.network.dns.entry import entry_of
 from homeostat.network.dns.zone import Zone
+from homeostat.network.slices import ServiceSlices
 
 # Whose uid says which cluster this is.
 _IDENTITY_NAMESPACE = "kube-system"
@@ -28,7 +28,7 @@ class ZoneKeeper:
         self._slices = Informer(client, ENDPOINTSLICE, transform=_slice)
         self._namespaces = Informer(client, NAMESPACE, transform=_name_only)
         self._pods = Informer(client, POD, transform=_pod) if verify_pods else None
-        self._slices_of: dict[str, dict[str, Obj]] = {}
+        self._slices_of = ServiceSlices()
         self._dirty: set[str] = set()
         self._moved = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
@@ -70,24 +70,14 @@ class ZoneKeeper:
         if service is None:
             self._zone.remove(namespace, name)
             return
-        pieces = self._slices_of.get(key, {})
-        self._zone.put(entry_of(service, [pieces[each] for each in sorted(pieces)]))
+        self._zone.put(entry_of(service, self._slices_of.of(key)))
 
     def _service_changed(self, old: Obj | None, new: Obj | None) -> None:
         self._touch(meta.key(new or old or {}))
 
     def _slice_changed(self, old: Obj | None, new: Obj | None) -> None:
-        for piece in (old, new):
-            if piece and (name := meta.labels(piece).get(wellknown.LABEL_SERVICE_NAME)):
-                key = f"{meta.namespace(piece)}/{name}"
-                pieces = self._slices_of.setdefault(key, {})
-                if piece is new:
-                    pieces[meta.name(piece)] = piece
-                else:
-                    pieces.pop(meta.name(piece), None)
-                if not pieces:
-                    del self._slices_of[key]
-                self._touch(key)
+        for key in self._slices_of.change(old, new):
+            self._touch(key)
 
     def _namespace_changed(self, old: Obj | None, new: Obj | None) -> None:
         name = meta.name(new or old or {})

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from homeostat.api import meta
+from homeostat.api.rules.ports import protocol_of
 from homeostat.api.types import Obj
 from homeostat.node.isolation import names, security
 from homeostat.node.isolation.security import Profiles
@@ -62,9 +63,7 @@ def isolated(pod: Obj, attempt: int, around: Surrounding, dns: Dns, cgroup_paren
 def port_mappings(pod: Obj) -> tuple[PortMapping, ...]:
     """The ports of the node that lead into the pod."""
     return tuple(
-        PortMapping(
-            int(port["containerPort"]), int(port["hostPort"]), port.get("protocol") or "TCP", port.get("hostIP") or ""
-        )
+        PortMapping(int(port["containerPort"]), int(port["hostPort"]), protocol_of(port), port.get("hostIP") or "")
         for container in spec.all_containers(pod)
         for port in container.get("ports") or []
         if port.get("hostPort")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from homeostat.api import meta
+from homeostat.api.rules.ports import protocol_of
 from homeostat.api.types import Obj
 
 
@@ -38,7 +39,7 @@ def _of_one(service: Obj) -> dict[str, str]:
         if port.get("name"):
             result[f"{word}_SERVICE_PORT_{_word(port['name'])}"] = str(port["port"])
     for place, port in enumerate(ports):
-        protocol = port.get("protocol") or "TCP"
+        protocol = protocol_of(port)
         url = f"{protocol.lower()}://{address}:{port['port']}"
         stem = f"{word}_PORT_{port['port']}_{protocol}"
         if place == 0:

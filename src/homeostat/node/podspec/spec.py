@@ -92,13 +92,3 @@ def container_hash(container: Obj) -> str:
     """Changes when a container must be made anew: its name or image changed (the only mutable parts of a spec)."""
     text = orjson.dumps([container.get("name"), container.get("image")])
     return hashlib.blake2b(text, digest_size=4).hexdigest()
-
-
-def port_number(container: Obj, port: int | str) -> int | None:
-    """A probe's or hook's port: a number, or the name of one of the container's ports. None when there is no such."""
-    if isinstance(port, int):
-        return port
-    for known in container.get("ports") or []:
-        if known.get("name") == port:
-            return int(known["containerPort"])
-    return int(port) if port.isascii() and port.isdecimal() else None

@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass
 
+from homeostat.api.rules.ports import container_port
 from homeostat.api.types import Obj
 from homeostat.kit import clock
-from homeostat.node.podspec import spec
 from homeostat.runtime.contract import HttpAsk, ProbeError, Runtime, RuntimeFault
 
 
@@ -109,7 +109,7 @@ async def _grpc(runtime: Runtime, action: Obj, target: Target, timeout_seconds: 
 
 
 def _port(action: Obj, target: Target) -> int:
-    number = spec.port_number(target.container, action.get("port") or "")
+    number = container_port(target.container, action.get("port") or "")
     if number is None:
         raise ProbeError(f"couldn't find port: {action.get('port')!r} in container {target.container['name']}")
     return number
