@@ -2,7 +2,7 @@
 
 import pytest
 
-from homeostat.api import kinds, meta
+from homeostat.api import meta
 from tests.support.rules import pod
 
 
@@ -10,9 +10,8 @@ def test_absent_metadata_reads_as_zero_values():
     for obj in ({}, {"metadata": None}, {"metadata": {}}):
         assert (meta.name(obj), meta.namespace(obj), meta.uid(obj)) == ("", "", "")
         assert meta.labels(obj) == meta.annotations(obj) == {}
-        assert meta.finalizers(obj) == meta.owner_references(obj) == []
+        assert meta.finalizers(obj) == []
         assert (meta.resource_version(obj), meta.generation(obj), meta.deleting(obj)) == (0, 0, False)
-        assert meta.controller_of(obj) is None
         assert meta.created_at(obj) == 0
 
 
@@ -26,23 +25,6 @@ def test_key_has_the_namespace_only_where_there_is_one():
 def test_a_resource_version_that_is_no_number_reads_as_zero():
     assert meta.resource_version({"metadata": {"resourceVersion": "17"}}) == 17
     assert meta.resource_version({"metadata": {"resourceVersion": "abc"}}) == 0
-
-
-def test_the_controller_is_the_owner_that_says_so():
-    owner = {"metadata": {"name": "web", "uid": "u1"}}
-    reference = meta.make_controller_ref(kinds.REPLICASET, owner)
-    assert reference == {
-        "apiVersion": "apps/v1",
-        "kind": "ReplicaSet",
-        "name": "web",
-        "uid": "u1",
-        "controller": True,
-        "blockOwnerDeletion": True,
-    }
-    owned = {"metadata": {"ownerReferences": [{"uid": "u0", "controller": False}, reference]}}
-    assert meta.controller_of(owned) == reference
-    assert meta.controlled_by(owned, owner)
-    assert not meta.controlled_by(owned, {"metadata": {"uid": "u0"}})
 
 
 def test_a_transition_time_moves_only_with_the_status():

@@ -4,6 +4,7 @@ import pytest
 
 from homeostat.api import meta
 from homeostat.api.kinds import CONTROLLERREVISION, DAEMONSET, NODE, POD
+from homeostat.api.rules import ownership
 from homeostat.controllers.workloads import daemonset
 from homeostat.controllers.workloads.daemonset_pods import placement, target_node
 from tests.support.controlling import Bench, node, obj, pod, run, template
@@ -301,7 +302,7 @@ def test_a_pod_without_an_owner_that_matches_is_adopted():
     world.put(make())
     world.settle()
     assert world.status["currentNumberScheduled"] == 1
-    assert [meta.name(item) for item in world.all(POD) if meta.controller_of(item)] == world.names(POD)
+    assert [meta.name(item) for item in world.all(POD) if ownership.controller_of(item)] == world.names(POD)
 
 
 def test_misscheduled_pods_are_counted_until_they_are_gone():

@@ -3,6 +3,7 @@
 from homeostat.api import meta
 from homeostat.api.errors import ApiError
 from homeostat.api.kinds import DEPLOYMENT, POD, REPLICASET
+from homeostat.api.rules import ownership
 from homeostat.controllers.workloads import deployment, replicaset
 from tests.support.controlling import Bench, obj, replica_set, run, template
 from tests.support.controlling import deployment as make
@@ -252,7 +253,7 @@ def test_an_orphaned_replica_set_is_adopted_and_used():
     world = Rollout(orphan, make(replicas=3))
     world.settle()
     assert world.names(REPLICASET) == ["web"]
-    assert meta.controlled_by(world.need(REPLICASET, "web"), world.web)
+    assert ownership.controlled_by(world.need(REPLICASET, "web"), world.web)
 
 
 def test_a_name_that_is_taken_by_another_template_is_hashed_again():

@@ -8,7 +8,7 @@ import pytest
 from homeostat.api import meta
 from homeostat.api.errors import ApiError
 from homeostat.api.kinds import DEPLOYMENT, POD, REPLICASET
-from homeostat.api.rules import wellknown
+from homeostat.api.rules import ownership, wellknown
 from homeostat.controllers.workloads import deployment, replicaset
 from homeostat.controllers.workloads.deployment_revisions import new_replica_set
 from homeostat.controllers.workloads.fenceposts import fenceposts
@@ -314,7 +314,7 @@ def test_a_replica_set_whose_labels_no_longer_match_is_let_go_and_another_is_mad
     (first,) = world.names(REPLICASET)
     world.change(REPLICASET, first, "default", lambda r: r["metadata"]["labels"].update(app="mine"))
     world.settle()
-    assert meta.owner_references(world.need(REPLICASET, first)) == []
+    assert ownership.owner_references(world.need(REPLICASET, first)) == []
     assert world.web["status"]["collisionCount"] == 1, "the name is still taken"
     assert len(world.all(REPLICASET)) == 2
 
@@ -327,8 +327,8 @@ def test_another_deployments_replica_set_is_left_alone():
     world.put(theirs)
     world.put(make(replicas=1))
     world.settle()
-    assert meta.controller_of(world.need(REPLICASET, "theirs"))["name"] == "other"
-    owners = [meta.controller_of(item)["name"] for item in world.all(REPLICASET)]
+    assert ownership.controller_of(world.need(REPLICASET, "theirs"))["name"] == "other"
+    owners = [ownership.controller_of(item)["name"] for item in world.all(REPLICASET)]
     assert sorted(owners) == ["other", "web"]
 
 

@@ -2,6 +2,7 @@
 
 from homeostat.api import meta
 from homeostat.api.kinds import CONFIGMAP, DEPLOYMENT, NODE, POD, REPLICASET
+from homeostat.api.rules import ownership
 from homeostat.controllers.ownership import garbagecollector
 from homeostat.loop.snapshot import Snapshot
 from tests.support.controlling import NOW, Bench, deployment, node, obj, owner, pod, replica_set
@@ -73,7 +74,7 @@ def test_orphaning_keeps_the_dependents_and_cuts_the_reference():
     world.delete(DEPLOYMENT, "web", propagation="Orphan")
     world.settle()
     assert world.all(DEPLOYMENT) == []
-    assert meta.owner_references(world.need(REPLICASET, "middle")) == []
+    assert ownership.owner_references(world.need(REPLICASET, "middle")) == []
     assert world.names(POD) == ["a", "b"]
 
 
@@ -84,7 +85,7 @@ def test_an_object_with_another_living_owner_stays_and_forgets_the_dead_one():
     world.settle()
     world.delete(REPLICASET, "one")
     world.settle()
-    assert [reference["name"] for reference in meta.owner_references(world.need(POD, "a"))] == ["two"]
+    assert [reference["name"] for reference in ownership.owner_references(world.need(POD, "a"))] == ["two"]
 
 
 def test_an_object_created_after_its_owner_went_goes_too():

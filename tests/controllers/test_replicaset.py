@@ -3,6 +3,7 @@
 from homeostat.api import meta
 from homeostat.api.errors import ApiError
 from homeostat.api.kinds import POD, REPLICASET
+from homeostat.api.rules import ownership
 from homeostat.controllers.workloads import replicaset
 from homeostat.loop.snapshot import Snapshot
 from tests.support.controlling import NOW, Bench, owner, pod, replica_set, run
@@ -22,7 +23,7 @@ def test_creates_what_is_missing_and_says_so():
     pods = world.all(POD)
     assert len(pods) == 3
     assert {meta.labels(item)["app"] for item in pods} == {"web"}
-    assert all(meta.controlled_by(item, world.need(REPLICASET, "web")) for item in pods)
+    assert all(ownership.controlled_by(item, world.need(REPLICASET, "web")) for item in pods)
     assert world.events[0] == ("SuccessfulCreate", "Created pod: web-00001")
     assert status(world) == {"replicas": 3, "observedGeneration": 1, "fullyLabeledReplicas": 3}
 
@@ -72,8 +73,8 @@ def test_adopts_matching_orphans_and_leaves_others_alone():
     world = bench(pod("mine"), pod("other", app="db"), replica_set(replicas=1))
     world.settle()
     assert world.names(POD) == ["mine", "other"]
-    assert meta.controlled_by(world.need(POD, "mine"), world.need(REPLICASET, "web"))
-    assert meta.controller_of(world.need(POD, "other")) is None
+    assert ownership.controlled_by(world.need(POD, "mine"), world.need(REPLICASET, "web"))
+    assert ownership.controller_of(world.need(POD, "other")) is None
 
 
 def test_an_orphan_that_appears_later_is_adopted_too():
@@ -89,7 +90,7 @@ def test_never_takes_a_pod_from_another_controller():
     world = bench(pod("theirs", metadata={"ownerReferences": [other]}), replica_set(replicas=1))
     world.settle()
     assert len(world.all(POD)) == 2
-    assert meta.owner_references(world.need(POD, "theirs")) == [other]
+    assert ownership.owner_references(world.need(POD, "theirs")) == [other]
 
 
 def test_releases_a_pod_whose_label_was_changed_and_replaces_it():
@@ -98,7 +99,7 @@ def test_releases_a_pod_whose_label_was_changed_and_replaces_it():
     (name,) = world.names(POD)
     world.change(POD, name, "default", lambda p: p["metadata"]["labels"].update(app="debug"))
     world.settle()
-    assert meta.owner_references(world.need(POD, name)) == []
+    assert ownership.owner_references(world.need(POD, name)) == []
     assert len(world.all(POD)) == 2
 
 

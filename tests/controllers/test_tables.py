@@ -6,6 +6,7 @@ import pytest
 
 from homeostat.api import meta
 from homeostat.api.kinds import CONFIGMAP, ENDPOINTS, ENDPOINTSLICE, NAMESPACE, NODE, POD, REPLICASET, SERVICE
+from homeostat.api.rules import ownership
 from homeostat.controllers.nodes import tainteviction
 from homeostat.controllers.nodes.node_health import (
     FULL,
@@ -291,7 +292,7 @@ def test_who_is_left_of_an_owner_and_a_dependent_that_is_held(propagation, block
     assert bool(world.names(REPLICASET)) is owner_left
     held = world.need(CONFIGMAP, "held")
     assert meta.deleting(held) is (dependent == "going")
-    assert bool(meta.owner_references(held)) is (dependent == "going")
+    assert bool(ownership.owner_references(held)) is (dependent == "going")
     world.change(CONFIGMAP, "held", "default", lambda c: c["metadata"].update(finalizers=[]))
     if dependent == "going":
         world.remove(CONFIGMAP, "held")

@@ -1,4 +1,4 @@
-"""What every loop asks of an object: its metadata, its owners, its conditions, and a Pod's readiness.
+"""What every loop asks of an object: its metadata, its conditions, and a Pod's readiness.
 
 Pure helpers over plain objects (decoded JSON). Absent and null fields read as Go's zero values. Times are seconds
 since the epoch; nothing here reads a clock.
@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import cast
 
-from homeostat.api.kinds import Kind
 from homeostat.api.types import Obj
 from homeostat.kit.clock import parse_rfc3339
 
@@ -100,40 +99,6 @@ def time_of(text: str | None, default: float = 0.0) -> float:
 def created_at(obj: Obj) -> float:
     """metadata.creationTimestamp as seconds; 0 when absent."""
     return time_of((obj.get("metadata") or {}).get("creationTimestamp"))
-
-
-# Owners
-
-
-def owner_references(obj: Obj) -> list[Obj]:
-    """metadata.ownerReferences; read-only."""
-    return (obj.get("metadata") or {}).get("ownerReferences") or []
-
-
-def controller_of(obj: Obj) -> Obj | None:
-    """The one owner reference with `controller: true` (metav1.GetControllerOf)."""
-    for reference in owner_references(obj):
-        if reference.get("controller"):
-            return reference
-    return None
-
-
-def controlled_by(obj: Obj, owner: Obj) -> bool:
-    """Whether `owner` is the controller of `obj`, by uid (metav1.IsControlledBy)."""
-    reference = controller_of(obj)
-    return reference is not None and reference.get("uid") == uid(owner)
-
-
-def make_controller_ref(kind: Kind, owner: Obj) -> Obj:
-    """The owner reference of what a controller creates: it blocks the owner's foreground deletion."""
-    return {
-        "apiVersion": kind.api_version,
-        "kind": kind.kind,
-        "name": name(owner),
-        "uid": uid(owner),
-        "controller": True,
-        "blockOwnerDeletion": True,
-    }
 
 
 # Conditions

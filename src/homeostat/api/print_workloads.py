@@ -31,6 +31,7 @@ from homeostat.api.printing import (
     template_containers,
     text,
 )
+from homeostat.api.rules import ownership
 from homeostat.api.types import Obj
 
 _TEMPLATE = (CONTAINERS, IMAGES, SELECTOR)
@@ -132,7 +133,7 @@ def _disruption_budget(obj: Obj, now: float) -> list[Any]:
 
 
 def _controller_revision(obj: Obj, now: float) -> list[Any]:
-    owner = meta.controller_of(obj)
+    owner = ownership.controller_of(obj)
     shown = NONE
     if owner is not None:
         group = (owner.get("apiVersion") or "").rpartition("/")[0]

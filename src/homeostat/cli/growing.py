@@ -10,7 +10,7 @@ from dataclasses import replace
 from homeostat.api import meta
 from homeostat.api.errors import ApiError
 from homeostat.api.kinds import NODE, POD
-from homeostat.api.rules import wellknown
+from homeostat.api.rules import ownership, wellknown
 from homeostat.cli.connect import administering
 from homeostat.client.contract import Client
 from homeostat.kit import clock
@@ -99,7 +99,7 @@ async def _movable(client: Client, node: str) -> list[dict[str, object]]:
     pods = (await client.list(POD, fields=f"spec.nodeName={node}")).items
 
     def stays(pod: dict[str, object]) -> bool:
-        owner = meta.controller_of(pod)
+        owner = ownership.controller_of(pod)
         mirror = wellknown.ANNOTATION_MIRROR in meta.annotations(pod)
         return mirror or (owner is not None and owner["kind"] == "DaemonSet")
 

@@ -12,6 +12,7 @@ from functools import lru_cache
 import orjson
 
 from homeostat.api import meta
+from homeostat.api.rules import ownership
 from homeostat.api.rules.hostports import HostPort, host_ports
 from homeostat.api.rules.nodeaffinity import PreferredNodes, RequiredNodes, preferred_nodes, required_nodes
 from homeostat.api.rules.podresources import Amounts, pod_requests
@@ -78,13 +79,12 @@ class PodInfo:
 def pod_info(pod: Obj) -> PodInfo:
     """Read a pod."""
     metadata, spec, status = pod["metadata"], pod["spec"], pod.get("status") or {}
-    owner = meta.controller_of(pod)
     return PodInfo(
         key=meta.key(pod),
         uid=meta.uid(pod),
         namespace=meta.namespace(pod),
         labels=meta.labels(pod),
-        owner=str(owner["uid"]) if owner else "",
+        owner=ownership.controller_uid(pod),
         priority=int(spec.get("priority") or 0),
         since=str(status.get("startTime") or metadata.get("creationTimestamp") or ""),
         deleting="deletionTimestamp" in metadata,

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from homeostat.api import meta
+from homeostat.api.rules import ownership
 from homeostat.api.rules.nodeaffinity import pinned_node
 from homeostat.api.types import Obj
 from homeostat.controllers.workloads.fenceposts import max_surge
@@ -54,36 +55,32 @@ class PodBounds:
         return most
 
     def _created(self, pod: Obj, now: float) -> Iterable[str]:
-        owner = meta.controller_of(pod) or {}
+        owner = ownership.controller_of(pod) or {}
         siblings = [other for other in self._ledger.all("Pod", meta.namespace(pod)) if meta.pod_active(other)]
         if owner.get("kind") == "ReplicaSet":
             yield from self._of_replica_set(pod, siblings, now)
         elif owner.get("kind") == "DaemonSet":
-            own = [other for other in siblings if (meta.controller_of(other) or {}).get("uid") == owner["uid"]]
+            own = [other for other in siblings if ownership.controller_uid(other) == owner["uid"]]
             node = pinned_node(pod["spec"])
             number = sum(pinned_node(other["spec"]) == node for other in own)
             if number > 1:
                 yield f"DaemonSet {owner['name']} has {number} pods for {node}"
 
     def _of_replica_set(self, pod: Obj, siblings: list[Obj], now: float) -> Iterable[str]:
-        rs = self._ledger.get("ReplicaSet", f"{meta.namespace(pod)}/{(meta.controller_of(pod) or {})['name']}")
-        if rs is None or not meta.controlled_by(pod, rs):
+        rs = self._ledger.get("ReplicaSet", f"{meta.namespace(pod)}/{(ownership.controller_of(pod) or {})['name']}")
+        if rs is None or not ownership.controlled_by(pod, rs):
             return
-        own = sum(1 for other in siblings if meta.controlled_by(other, rs))
+        own = sum(1 for other in siblings if ownership.controlled_by(other, rs))
         if own > self._most(meta.uid(rs), now):
             yield f"ReplicaSet {meta.key(rs)} has {own} pods, and wants {self._most(meta.uid(rs), now)} at most"
 
     def _grown(self, old: Obj | None, rs: Obj, now: float) -> Iterable[str]:
-        owner = meta.controller_of(rs)
+        owner = ownership.controller_of(rs)
         before = old["spec"]["replicas"] if old is not None else 0
         if owner is None or rs["spec"]["replicas"] <= before or owner["uid"] not in self._wishes:
             return
-        sets = [other for other in self._ledger.all("ReplicaSet") if _owner_uid(other) == owner["uid"]]
+        sets = [other for other in self._ledger.all("ReplicaSet") if ownership.controller_uid(other) == owner["uid"]]
         whole = sum(other["spec"]["replicas"] for other in sets)
         most = self._most(owner["uid"], now)
         if whole > most:
             yield f"ReplicaSets of Deployment {owner['name']} want {whole} pods, and it allows {most} at most"
-
-
-def _owner_uid(obj: Obj) -> str:
-    return str((meta.controller_of(obj) or {}).get("uid", ""))

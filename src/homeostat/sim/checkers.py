@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 
 from homeostat.api import meta
-from homeostat.api.rules import wellknown
+from homeostat.api.rules import ownership, wellknown
 from homeostat.api.rules.endpoints import is_ready
 from homeostat.api.types import Obj
 from homeostat.runtime.contract import ContainerState
@@ -48,7 +48,7 @@ def deployments(view: View) -> Iterable[str]:
         for count in ("replicas", "updatedReplicas", "readyReplicas", "availableReplicas"):
             yield from _differ(f"{name} {count}", status.get(count, 0), replicas)
         yield from _differ(f"{name} unavailableReplicas", status.get("unavailableReplicas", 0), 0)
-        sets = [rs for rs in view.all("ReplicaSet") if meta.controlled_by(rs, deployment)]
+        sets = [rs for rs in view.all("ReplicaSet") if ownership.controlled_by(rs, deployment)]
         current = [rs for rs in sets if _image(rs) == _image(deployment)]
         yield from _differ(f"{name} ReplicaSets of its template", len(current), 1)
         for rs in sets:
@@ -60,7 +60,7 @@ def replica_sets(view: View) -> Iterable[str]:
     """Every ReplicaSet has as many pods as it wants, all ready, and its status says so."""
     for rs in view.all("ReplicaSet"):
         name, replicas = f"ReplicaSet {meta.key(rs)}", rs["spec"]["replicas"]
-        pods = [pod for pod in view.all("Pod") if meta.controlled_by(pod, rs) and meta.pod_active(pod)]
+        pods = [pod for pod in view.all("Pod") if ownership.controlled_by(pod, rs) and meta.pod_active(pod)]
         yield from _differ(f"{name} pods", len(pods), replicas)
         yield from _differ(f"{name} ready pods", sum(1 for pod in pods if meta.pod_ready(pod)), replicas)
         status = rs.get("status") or {}
@@ -76,7 +76,7 @@ def daemon_sets(view: View) -> Iterable[str]:
     nodes = sorted(meta.name(node) for node in view.all("Node"))
     for daemon in view.all("DaemonSet"):
         name = f"DaemonSet {meta.key(daemon)}"
-        pods = [pod for pod in view.all("Pod") if meta.controlled_by(pod, daemon)]
+        pods = [pod for pod in view.all("Pod") if ownership.controlled_by(pod, daemon)]
         yield from _differ(f"{name} nodes", sorted(meta.pod_node(pod) for pod in pods), nodes)
         for pod in pods:
             if not meta.pod_ready(pod):
@@ -112,7 +112,7 @@ def bindings(view: View) -> Iterable[str]:
             yield f"Pod {meta.key(pod)} is not bound"
         elif meta.pod_node(pod) not in known:
             yield f"Pod {meta.key(pod)} is bound to {meta.pod_node(pod)}, which is not there"
-        if meta.controller_of(pod) is None:
+        if ownership.controller_of(pod) is None:
             yield f"Pod {meta.key(pod)} has no controller"
 
 
@@ -191,7 +191,7 @@ def owners(view: View) -> Iterable[str]:
         if kind == "Event":
             continue
         for obj in view.objects[kind]:
-            for reference in meta.owner_references(obj):
+            for reference in ownership.owner_references(obj):
                 if uids.get(reference["uid"]) != reference["kind"]:
                     yield f"{kind} {meta.key(obj)} has lost its owner {reference['kind']} {reference['name']}"
 

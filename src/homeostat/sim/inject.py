@@ -12,6 +12,7 @@ from dataclasses import replace
 from homeostat.api import meta
 from homeostat.api.errors import ApiError
 from homeostat.api.kinds import NODE, POD
+from homeostat.api.rules import ownership
 from homeostat.api.types import Obj
 from homeostat.kit import clock, tasks
 from homeostat.runtime.simulated import SimulatedRuntime
@@ -277,7 +278,7 @@ class Injector:
         """What kubectl drain does, daemons' pods left alone; as with --timeout, it gives up on what a budget keeps."""
         end = clock.monotonic() + _EVICTING_SECONDS_MAX
         for pod in self._cluster.ledger.all("Pod"):
-            owner = meta.controller_of(pod) or {}
+            owner = ownership.controller_of(pod) or {}
             if meta.pod_node(pod) != node or owner.get("kind") == "DaemonSet" or meta.deleting(pod):
                 continue
             await self._evict(pod, max(1.0, end - clock.monotonic()))

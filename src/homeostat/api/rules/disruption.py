@@ -12,6 +12,7 @@ from typing import Final, TypeAlias
 
 from homeostat.api import meta
 from homeostat.api.kinds import DEPLOYMENT, REPLICASET, REPLICATIONCONTROLLER, STATEFULSET, Kind
+from homeostat.api.rules import ownership
 from homeostat.api.rules.intorpercent import scaled
 from homeostat.api.selectors import LabelSelector, of_label_selector
 from homeostat.api.types import Obj
@@ -107,7 +108,7 @@ def _expected(pods: Iterable[Obj], find: Find) -> int:
     """The replicas of the Pods' controllers, each counted once; Pods without a controller do not count."""
     sizes: dict[str, int] = {}
     for pod in pods:
-        reference = meta.controller_of(pod)
+        reference = ownership.controller_of(pod)
         if reference is not None:
             owner = _scaled_owner(reference, pod, find)
             replicas = (owner.get("spec") or {}).get("replicas")
@@ -120,7 +121,7 @@ def _scaled_owner(reference: Obj, pod: Obj, find: Find) -> Obj:
     UnknownScale when it is not there, or another has its name by now."""
     kind = SCALED.get(str(reference.get("kind")))
     owner = find(kind, str(reference.get("name"))) if kind is not None else None
-    above = meta.controller_of(owner) if owner is not None and meta.uid(owner) == reference.get("uid") else None
+    above = ownership.controller_of(owner) if owner is not None and meta.uid(owner) == reference.get("uid") else None
     if above is not None and above.get("kind") == DEPLOYMENT.kind:
         owner = find(DEPLOYMENT, str(above.get("name")))
         reference = above

@@ -10,6 +10,7 @@ from collections.abc import Collection
 from homeostat.api import kinds, meta
 from homeostat.api.podsecurity.evaluate import evaluate, reasons
 from homeostat.api.podsecurity.levels import LevelVersion
+from homeostat.api.rules import ownership
 from homeostat.api.types import Obj
 from homeostat.apiserver import codec
 from homeostat.apiserver.contract import Reader
@@ -71,7 +72,7 @@ class _Look:
 
     def _is_replica(self, pod: Obj) -> bool:
         """Whether a Pod of the same controller was seen."""
-        owner = str((meta.controller_of(pod) or {}).get("uid") or "")
+        owner = ownership.controller_uid(pod)
         seen = owner in self._owners
         if owner:
             self._owners.add(owner)

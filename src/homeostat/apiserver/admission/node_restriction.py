@@ -7,7 +7,7 @@ plugins add to it. Rule: plugin/pkg/admission/noderestriction.
 from __future__ import annotations
 
 from homeostat.api import errors, kinds, meta
-from homeostat.api.rules import wellknown
+from homeostat.api.rules import ownership, wellknown
 from homeostat.api.types import Obj
 from homeostat.apiserver.admission.node_labels import forbidden_changes
 from homeostat.apiserver.admission.plugin import CREATE, DELETE, UPDATE, Plugin, name_of, refuse
@@ -77,7 +77,7 @@ class NodeRestriction(Plugin):
             raise refuse(attributes, why)
         if meta.pod_node(pod) != node:
             raise refuse(attributes, f'node "{node}" can only create pods with spec.nodeName set to itself')
-        self._check_owner(node, attributes, pod["metadata"].get("ownerReferences") or [])
+        self._check_owner(node, attributes, ownership.owner_references(pod))
         if (pod.get("spec") or {}).get("serviceAccountName"):
             raise refuse(attributes, f'node "{node}" can not create pods that reference a service account')
         named = {resource for resource, _, _ in references_of(pod)}
@@ -131,12 +131,12 @@ def _check_node(node: str, attributes: Attributes) -> None:
         raise refuse(attributes, f'node "{node}" is not allowed to {verb} labels: {", ".join(forbidden)}')
     if old is None:
         # A node that owns itself to something could delete itself (and come back without its taints).
-        if new["metadata"].get("ownerReferences"):
+        if ownership.owner_references(new):
             raise refuse(attributes, f'node "{node}" is not allowed to set ownerReferences')
         return
     if ((new.get("spec") or {}).get("taints") or []) != ((old.get("spec") or {}).get("taints") or []):
         raise refuse(attributes, f'node "{node}" is not allowed to modify taints')
-    if (new["metadata"].get("ownerReferences") or []) != (old["metadata"].get("ownerReferences") or []):
+    if ownership.owner_references(new) != ownership.owner_references(old):
         raise refuse(attributes, f'node "{node}" is not allowed to modify ownerReferences')
 
 

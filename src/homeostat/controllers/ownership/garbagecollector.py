@@ -19,6 +19,7 @@ from dataclasses import dataclass, field
 from homeostat.api import kinds, meta
 from homeostat.api.errors import qualified
 from homeostat.api.kinds import Kind
+from homeostat.api.rules import ownership
 from homeostat.api.types import Obj
 from homeostat.controllers.writing import STRATEGIC
 from homeostat.loop.contract import Absent, Action, Confirm, Delete, Key, Loop, Patch, Record, Watch, World
@@ -114,7 +115,7 @@ class _keys_of:
         before = _outline(old) if old is not None else ((), False, ())
         now = _outline(new)
         if before != now:
-            if meta.deleting(new) or (meta.owner_references(new) and not _stays(new, world)):
+            if meta.deleting(new) or (ownership.owner_references(new) and not _stays(new, world)):
                 found.append(key_of(self._kind, new))
             if meta.deleting(new) and FOREGROUND in meta.finalizers(new):
                 found += _dependents(meta.uid(new), world)
@@ -131,14 +132,14 @@ class _keys_of:
 
 def _outline(obj: Obj) -> tuple[object, bool, object]:
     """What of an object this loop reacts to."""
-    return meta.owner_references(obj), meta.deleting(obj), meta.finalizers(obj)
+    return ownership.owner_references(obj), meta.deleting(obj), meta.finalizers(obj)
 
 
 def _stays(obj: Obj, world: World) -> bool:
     """Whether all owners are there to stay, so that nothing is to be decided: what becomes of one of them later brings
     the key of `obj` as its dependent."""
     space = meta.namespace(obj)
-    for reference in meta.owner_references(obj):
+    for reference in ownership.owner_references(obj):
         kind = _kind_of(reference)
         owner = _cached(kind, reference, space, world) if kind is not None else None
         if owner is None or meta.deleting(owner) or (kind is not None and kind.namespaced and not space):
@@ -153,7 +154,7 @@ def _dependents(uid: str, world: World) -> list[Key]:
 def _waiting_owners(obj: Obj, world: World) -> list[Key]:
     """The owners of `obj` that may have waited for it."""
     found = []
-    for reference in meta.owner_references(obj):
+    for reference in ownership.owner_references(obj):
         kind = _kind_of(reference)
         owner = _cached(kind, reference, meta.namespace(obj), world) if kind is not None else None
         if kind is not None and owner is not None and meta.deleting(owner):
@@ -163,8 +164,7 @@ def _waiting_owners(obj: Obj, world: World) -> list[Key]:
 
 def _kind_of(reference: Obj) -> Kind | None:
     """The collected kind of an owner; None where it is unknown or not collected."""
-    group, _, _ = str(reference.get("apiVersion") or "").rpartition("/")
-    return _BY_GROUP_KIND.get((group, str(reference.get("kind"))))
+    return _BY_GROUP_KIND.get((ownership.group_of(reference), str(reference.get("kind"))))
 
 
 def _cached(kind: Kind, reference: Obj, namespace: str, world: World) -> Obj | None:
@@ -201,7 +201,7 @@ def _orphan_dependents(kind: Kind, obj: Obj, world: World) -> list[Action]:
 def _finish_foreground(kind: Kind, obj: Obj, world: World) -> list[Action]:
     uid = meta.uid(obj)
     for _, item in _owned(uid, world):
-        if any(ref.get("uid") == uid and ref.get("blockOwnerDeletion") for ref in meta.owner_references(item)):
+        if any(ref.get("uid") == uid and ref.get("blockOwnerDeletion") for ref in ownership.owner_references(item)):
             return []
     return [_without_finalizer(kind, obj, FOREGROUND)]
 
@@ -222,7 +222,7 @@ def _weigh(obj: Obj, world: World, memory: _Memory) -> _Verdict:
     """Sort the object's owner references."""
     verdict = _Verdict()
     space = meta.namespace(obj)
-    for reference in meta.owner_references(obj):
+    for reference in ownership.owner_references(obj):
         uid = str(reference.get("uid"))
         kind = _kind_of(reference)
         if kind is None:
@@ -250,7 +250,7 @@ def _wrong_namespace(reference: Obj, space: str) -> str:
 
 
 def _judge(kind: Kind, obj: Obj, world: World, memory: _Memory) -> list[Action]:
-    if not meta.owner_references(obj):
+    if not ownership.owner_references(obj):
         return []
     verdict = _weigh(obj, world, memory)
     events: list[Action] = [Record(obj, "OwnerRefInvalidNamespace", text, "Warning") for text in verdict.invalid]

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 
 from homeostat.api import meta
 from homeostat.api.kinds import Kind
+from homeostat.api.rules import ownership
 from homeostat.api.types import Obj
 from homeostat.controllers.writing import STRATEGIC
 from homeostat.loop.contract import Action, Key, Patch, World
@@ -35,7 +36,7 @@ def claim(owner_kind: Kind, owner: Obj, child_kind: Kind, matches: Matcher, worl
         metadata = child["metadata"]
         references = metadata["ownerReferences"]
         # Nearly always there is one reference, and this is called for thousands of Pods.
-        own = references[0] if len(references) == 1 else meta.controller_of(child)
+        own = references[0] if len(references) == 1 else ownership.controller_of(child)
         if own is None or own["uid"] != owner_uid or not own.get("controller"):
             continue
         if matches(metadata.get("labels") or {}):
@@ -54,7 +55,7 @@ def claim(owner_kind: Kind, owner: Obj, child_kind: Kind, matches: Matcher, worl
 
 
 def _adopt(owner_kind: Kind, owner: Obj, child_kind: Kind, child: Obj) -> Patch:
-    reference = meta.make_controller_ref(owner_kind, owner)
+    reference = ownership.controller_reference(owner_kind, owner)
     body = {"metadata": {"uid": meta.uid(child), "ownerReferences": [reference]}}
     note = f"adopted by {owner_kind.kind} {meta.name(owner)}"
     return Patch(child_kind, meta.namespace(child), meta.name(child), body, content_type=STRATEGIC, note=note)
@@ -68,10 +69,8 @@ def _release(child_kind: Kind, child: Obj, owner_uid: str) -> Patch:
 
 def controller_key(child: Obj, owner_kind: Kind) -> Key | None:
     """The key of the child's controller, when that is an `owner_kind`."""
-    reference = meta.controller_of(child)
-    if reference is None or reference.get("kind") != owner_kind.kind:
-        return None
-    if str(reference.get("apiVersion")).partition("/")[0] != owner_kind.api_version.partition("/")[0]:
+    reference = ownership.controller_of(child)
+    if reference is None or not ownership.refers_to(reference, owner_kind):
         return None
     return f"{meta.namespace(child)}/{reference.get('name')}"
 
@@ -94,7 +93,7 @@ def owner_keys(
             own = controller_key(new, owner_kind)
             return (own,) if own else ()
         found = {key for child in (old, new) if child is not None and (key := controller_key(child, owner_kind))}
-        if new is not None and not meta.deleting(new) and meta.controller_of(new) is None:
+        if new is not None and not meta.deleting(new) and ownership.controller_of(new) is None:
             labels = meta.labels(new)
             for owner in world.list(owner_kind, meta.namespace(new)):
                 if selects(owner)(labels):

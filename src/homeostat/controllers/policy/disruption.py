@@ -11,6 +11,7 @@ from collections.abc import Iterable
 
 from homeostat.api import meta
 from homeostat.api.kinds import DEPLOYMENT, PDB, POD, Kind
+from homeostat.api.rules import ownership
 from homeostat.api.rules.disruption import (
     DELETION_SECONDS,
     SCALED,
@@ -51,7 +52,13 @@ def _pod_keys(old: Obj | None, new: Obj | None, world: World) -> Iterable[Key]:
 
 
 def _outline(pod: Obj) -> tuple[object, ...]:
-    return meta.labels(pod), meta.pod_ready(pod), meta.pod_terminal(pod), meta.deleting(pod), meta.controller_of(pod)
+    return (
+        meta.labels(pod),
+        meta.pod_ready(pod),
+        meta.pod_terminal(pod),
+        meta.deleting(pod),
+        ownership.controller_of(pod),
+    )
 
 
 def decide(key: Key, world: World) -> list[Action]:

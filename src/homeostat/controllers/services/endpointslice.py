@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from homeostat.api import meta
 from homeostat.api.kinds import ENDPOINTSLICE, NODE, POD, SERVICE
-from homeostat.api.rules import wellknown
+from homeostat.api.rules import ownership, wellknown
 from homeostat.api.types import Obj
 from homeostat.controllers.services import topologyhints
 from homeostat.controllers.services.service_pods import (
@@ -242,7 +242,7 @@ def _create(service: Obj, wanted: _Wanted, endpoints: list[Obj]) -> Create:
             "generateName": f"{meta.name(service)}-",
             "namespace": meta.namespace(service),
             "labels": _labels(service),
-            "ownerReferences": [meta.make_controller_ref(SERVICE, service)],
+            "ownerReferences": [ownership.controller_reference(SERVICE, service)],
         },
         "addressType": wanted.family,
         "endpoints": endpoints,

@@ -14,7 +14,7 @@ from typing import TypeAlias
 
 from homeostat.api import meta
 from homeostat.api.kinds import ENDPOINTS, ENDPOINTSLICE, SERVICE
-from homeostat.api.rules import wellknown
+from homeostat.api.rules import ownership, wellknown
 from homeostat.api.rules.ports import port_name, protocol_of
 from homeostat.api.types import Obj
 from homeostat.controllers.services.service_pods import Ports, ports_of_slice, slice_ports
@@ -152,7 +152,7 @@ def _slice(endpoints: Obj, group: _Group, found: list[Obj]) -> Obj:
             wellknown.LABEL_SERVICE_NAME: name,
             wellknown.LABEL_SLICE_MANAGED_BY: MANAGER,
         },
-        "ownerReferences": [meta.make_controller_ref(ENDPOINTS, endpoints)],
+        "ownerReferences": [ownership.controller_reference(ENDPOINTS, endpoints)],
     }
     if annotations:
         metadata["annotations"] = annotations

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from homeostat.api import meta
 from homeostat.api.kinds import DAEMONSET
-from homeostat.api.rules import wellknown
+from homeostat.api.rules import ownership, wellknown
 from homeostat.api.rules.nodeaffinity import pinned, pinned_node, required_nodes
 from homeostat.api.rules.tolerations import HARD_EFFECTS, untolerated, with_toleration
 from homeostat.api.types import Obj
@@ -82,7 +82,7 @@ def new_pod(daemon_set: Obj, node: str, revision_hash: str) -> Obj:
         "generateName": f"{meta.name(daemon_set)}-",
         "namespace": meta.namespace(daemon_set),
         "labels": labels,
-        "ownerReferences": [meta.make_controller_ref(DAEMONSET, daemon_set)],
+        "ownerReferences": [ownership.controller_reference(DAEMONSET, daemon_set)],
     }
     metadata |= {name: given[name] for name in ("annotations", "finalizers") if given.get(name)}
     spec = dict(template.get("spec") or {})

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from homeostat.api import meta
 from homeostat.api.kinds import CONTROLLERREVISION, DAEMONSET
-from homeostat.api.rules import wellknown
+from homeostat.api.rules import ownership, wellknown
 from homeostat.api.types import Obj
 from homeostat.controllers.workloads.hashing import short_hash
 from homeostat.controllers.writing import status_patch
@@ -65,7 +65,7 @@ def _new(daemon_set: Obj, data: Obj, number: int, world: World) -> History:
             "namespace": meta.namespace(daemon_set),
             "labels": {**meta.labels(daemon_set["spec"]["template"]), wellknown.LABEL_REVISION_HASH: revision_hash},
             "annotations": dict(meta.annotations(daemon_set)),
-            "ownerReferences": [meta.make_controller_ref(DAEMONSET, daemon_set)],
+            "ownerReferences": [ownership.controller_reference(DAEMONSET, daemon_set)],
         },
         "data": data,
         "revision": number,

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 
 from homeostat.api import meta
 from homeostat.api.kinds import DEPLOYMENT, POD, REPLICASET
-from homeostat.api.rules import wellknown
+from homeostat.api.rules import ownership, wellknown
 from homeostat.api.selectors import of_label_selector
 from homeostat.api.types import Obj
 from homeostat.controllers.ownership.owning import Matcher, claim, controller_key, owner_keys
@@ -177,7 +177,7 @@ def _create_new(plan: Plan, world: World) -> None:
 
 def _on_collision(plan: Plan, taken: Obj, wanted: Obj) -> None:
     """The name is taken. Another template has it: hash again with a higher count. Ours is going: wait until it has."""
-    ours = meta.controlled_by(taken, plan.deployment)
+    ours = ownership.controlled_by(taken, plan.deployment)
     if ours and same_template(taken["spec"]["template"], wanted["spec"]["template"]):
         return
     collisions = int((plan.deployment.get("status") or {}).get("collisionCount") or 0) + 1

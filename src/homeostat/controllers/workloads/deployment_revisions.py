@@ -11,7 +11,7 @@ from collections.abc import Iterable
 
 from homeostat.api import meta
 from homeostat.api.kinds import DEPLOYMENT, REPLICASET
-from homeostat.api.rules import wellknown
+from homeostat.api.rules import ownership, wellknown
 from homeostat.api.types import Obj
 from homeostat.controllers.workloads.deployment_plan import (
     Plan,
@@ -89,7 +89,7 @@ def new_replica_set(deployment: Obj) -> Obj:
             "namespace": meta.namespace(deployment),
             "labels": dict(metadata["labels"]),
             "annotations": {**copied_annotations(deployment), **size_annotations(deployment)},
-            "ownerReferences": [meta.make_controller_ref(DEPLOYMENT, deployment)],
+            "ownerReferences": [ownership.controller_reference(DEPLOYMENT, deployment)],
         },
         "spec": spec,
     }

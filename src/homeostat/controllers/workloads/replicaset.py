@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 
 from homeostat.api import meta
 from homeostat.api.kinds import POD, REPLICASET
+from homeostat.api.rules import ownership
 from homeostat.api.selectors import of_label_selector
 from homeostat.api.types import Obj
 from homeostat.controllers.ownership.owning import Matcher, claim, owner_keys
@@ -103,7 +104,7 @@ def _create(replica_set: Obj, note: str) -> Create:
     return Create(
         POD,
         pod_from_template(
-            replica_set["spec"]["template"], replica_set, meta.make_controller_ref(REPLICASET, replica_set)
+            replica_set["spec"]["template"], replica_set, ownership.controller_reference(REPLICASET, replica_set)
         ),
         note=note,
         done=Record(replica_set, "SuccessfulCreate", "Created pod: {name}"),
@@ -134,7 +135,7 @@ def pod_from_template(template: Obj, owner: Obj, reference: Obj) -> Obj:
 
 def _related(replica_set: Obj, active: list[Obj], world: World) -> list[Obj]:
     """The active Pods of this ReplicaSet and of its siblings under the same Deployment."""
-    controller = meta.controller_of(replica_set)
+    controller = ownership.controller_of(replica_set)
     if controller is None:
         return active
     pods = list(active)

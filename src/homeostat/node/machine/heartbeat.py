@@ -14,6 +14,7 @@ from collections.abc import Awaitable, Callable
 from homeostat.api import meta
 from homeostat.api.errors import ApiError
 from homeostat.api.kinds import LEASE, NODE
+from homeostat.api.rules import ownership
 from homeostat.api.types import Obj
 from homeostat.client.contract import STRATEGIC_PATCH, Client
 from homeostat.kit import chance, clock, tasks
@@ -190,8 +191,7 @@ class Heartbeat:
         metadata: Obj = {"name": self._config.name, "namespace": _LEASE_NAMESPACE}
         node = self._current() or self._written
         if node is not None:
-            owner = {"apiVersion": "v1", "kind": "Node", "name": self._config.name, "uid": meta.uid(node)}
-            metadata["ownerReferences"] = [owner]
+            metadata["ownerReferences"] = [ownership.owner_reference(NODE, node)]
         return {"apiVersion": LEASE.api_version, "kind": LEASE.kind, "metadata": metadata, "spec": self._spec(now)}
 
     def _spec(self, now: str) -> Obj:

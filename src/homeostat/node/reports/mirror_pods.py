@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 from homeostat.api import meta
 from homeostat.api.errors import ApiError
-from homeostat.api.kinds import POD
-from homeostat.api.rules import wellknown
+from homeostat.api.kinds import NODE, POD
+from homeostat.api.rules import ownership, wellknown
 from homeostat.api.types import Obj
 from homeostat.client.contract import Client
 from homeostat.kit import clock, tasks
@@ -49,8 +49,7 @@ def mirror_of(pod: Obj, node: Obj) -> Obj:
     """The object that shows a static pod; the Node owns it."""
     metadata = {key: value for key, value in pod["metadata"].items() if key != "uid"}
     metadata["annotations"] = {**metadata["annotations"], wellknown.ANNOTATION_MIRROR: meta.uid(pod)}
-    owner = {"apiVersion": "v1", "kind": "Node", "name": meta.name(node), "uid": meta.uid(node), "controller": True}
-    metadata["ownerReferences"] = [owner]
+    metadata["ownerReferences"] = [{**ownership.owner_reference(NODE, node), "controller": True}]
     return {**pod, "metadata": metadata}
 
 
