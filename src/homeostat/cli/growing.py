@@ -9,10 +9,9 @@ from dataclasses import replace
 
 from homeostat.api import meta
 from homeostat.api.errors import ApiError
-from homeostat.api.kinds import NODE, POD
-from homeostat.api.rules import ownership, wellknown
+from homeostat.api.kinds import NODE
 from homeostat.cli.connect import administering
-from homeostat.client.contract import Client
+from homeostat.client.drain import drain
 from homeostat.kit import clock
 from homeostat.lab.boot import prepare
 from homeostat.lab.control import ask
@@ -76,47 +75,12 @@ async def wait_ready(folder: Folder, name: str) -> None:
 
 
 async def _drain(folder: Folder, name: str) -> None:
-    """Cordon the node and evict its pods, as `kubectl drain --ignore-daemonsets` does. Raises LabError."""
+    """Move the node's Pods elsewhere. Raises LabError when some stay."""
     async with administering(folder) as client:
-        try:
-            await client.patch(NODE, name, "", {"spec": {"unschedulable": True}})
-        except ApiError as error:
-            if error.reason == "NotFound":
-                return
-            raise
-        deadline = clock.monotonic() + _DRAIN_SECONDS
-        while pods := await _movable(client, name):
-            if clock.monotonic() > deadline:
-                left = ", ".join(sorted(meta.key(pod) for pod in pods))
-                raise LabError(f"{name} still runs {left} after {_DRAIN_SECONDS:.0f} s; it is cordoned, not removed")
-            for pod in pods:
-                await _evict(client, pod)
-            await clock.sleep(_LOOK_SECONDS)
-
-
-async def _movable(client: Client, node: str) -> list[dict[str, object]]:
-    """The pods that a drain waits for: neither mirror pods nor a DaemonSet's."""
-    pods = (await client.list(POD, fields=f"spec.nodeName={node}")).items
-
-    def stays(pod: dict[str, object]) -> bool:
-        owner = ownership.controller_of(pod)
-        mirror = wellknown.ANNOTATION_MIRROR in meta.annotations(pod)
-        return mirror or (owner is not None and owner["kind"] == "DaemonSet")
-
-    return [pod for pod in pods if not stays(pod)]
-
-
-async def _evict(client: Client, pod: dict[str, object]) -> None:
-    if meta.deleting(pod):
-        return
-    name, namespace = meta.name(pod), meta.namespace(pod)
-    body = {"apiVersion": "policy/v1", "kind": "Eviction", "metadata": {"name": name, "namespace": namespace}}
-    try:
-        await client.create(POD, body, subresource="eviction")
-    except ApiError as error:
-        # A disruption budget says "not now"; a pod that is gone needs none.
-        if error.reason not in ("TooManyRequests", "NotFound"):
-            raise
+        left = await drain(client, name, seconds=_DRAIN_SECONDS)
+    if left:
+        pods = ", ".join(sorted(map(meta.key, left)))
+        raise LabError(f"{name} still runs {pods} after {_DRAIN_SECONDS:.0f} s; it is cordoned, not removed")
 
 
 async def _forget(folder: Folder, name: str) -> None:

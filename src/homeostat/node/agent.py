@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from homeostat.api import meta
 from homeostat.api.kinds import NODE, POD, SERVICE
 from homeostat.api.rules import wellknown
+from homeostat.api.rules.eviction import is_mirror
 from homeostat.api.types import Obj
 from homeostat.client.contract import Client
 from homeostat.kit import clock, tasks
@@ -248,7 +249,7 @@ class NodeAgent:
         pod = new or old
         if pod is None:
             return
-        if spec.is_mirror(pod):
+        if is_mirror(pod):
             self._mirrors.look()
             self._statuses.poke(meta.annotations(pod)[wellknown.ANNOTATION_MIRROR])
             return
@@ -308,7 +309,7 @@ class NodeAgent:
 
     def _api_object(self, pod: Obj) -> Obj | None:
         found = self._caches.pods.objects.get(meta.namespace(pod), meta.name(pod))
-        if found is None or spec.is_mirror(found) != spec.is_static(pod):
+        if found is None or is_mirror(found) != spec.is_static(pod):
             return None
         identity = meta.annotations(found).get(wellknown.ANNOTATION_MIRROR) if spec.is_static(pod) else meta.uid(found)
         return found if identity == meta.uid(pod) else None
@@ -330,7 +331,7 @@ class NodeAgent:
         if not self._caches.pods.synced.is_set():
             return None
         pods = self._caches.pods.objects.list()
-        return {(meta.namespace(pod), meta.name(pod)): pod for pod in pods if spec.is_mirror(pod)}
+        return {(meta.namespace(pod), meta.name(pod)): pod for pod in pods if is_mirror(pod)}
 
     def _read_static(self) -> None:
         assert self.config.static_pod_dir is not None

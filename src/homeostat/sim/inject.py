@@ -12,8 +12,9 @@ from dataclasses import replace
 from homeostat.api import meta
 from homeostat.api.errors import ApiError
 from homeostat.api.kinds import NODE, POD
-from homeostat.api.rules import ownership
+from homeostat.api.rules.eviction import leaves_on_drain
 from homeostat.api.types import Obj
+from homeostat.client.drain import cordon, evict
 from homeostat.kit import clock, tasks
 from homeostat.runtime.simulated import SimulatedRuntime
 from homeostat.sim import faults
@@ -270,33 +271,19 @@ class Injector:
         await self._cluster.insist(attempt)
 
     async def _cordon(self, node: str, *, unschedulable: bool) -> None:
-        patch = {"spec": {"unschedulable": unschedulable or None}}
         self._cluster.transcript.say("user", f"{'cordons' if unschedulable else 'uncordons'} {node}")
-        await self._insist(lambda: self._cluster.user.patch(NODE, node, "", patch))
+        await self._insist(lambda: cordon(self._cluster.user, node, unschedulable=unschedulable))
 
     async def _evict_all(self, node: str) -> None:
         """What kubectl drain does, daemons' pods left alone; as with --timeout, it gives up on what a budget keeps."""
         end = clock.monotonic() + _EVICTING_SECONDS_MAX
         for pod in self._cluster.ledger.all("Pod"):
-            owner = ownership.controller_of(pod) or {}
-            if meta.pod_node(pod) != node or owner.get("kind") == "DaemonSet" or meta.deleting(pod):
-                continue
-            await self._evict(pod, max(1.0, end - clock.monotonic()))
+            if meta.pod_node(pod) == node and leaves_on_drain(pod) and not meta.deleting(pod):
+                await self._evict(pod, max(1.0, end - clock.monotonic()))
 
     async def _evict(self, pod: Obj, seconds: float) -> None:
-        metadata = {"name": meta.name(pod), "namespace": meta.namespace(pod)}
-        eviction = {"apiVersion": "policy/v1", "kind": "Eviction", "metadata": metadata}
-        eviction["deleteOptions"] = {"preconditions": {"uid": meta.uid(pod)}}
-
-        async def attempt() -> None:
-            try:
-                await self._cluster.user.create(POD, eviction, subresource="eviction")
-            except ApiError as error:
-                if error.reason != "Conflict":
-                    raise
-
         try:
-            await self._cluster.insist(attempt, seconds=seconds)
+            await self._cluster.insist(lambda: evict(self._cluster.user, pod), seconds=seconds)
         except ApiError as error:
             if error.reason != "TooManyRequests":
                 raise

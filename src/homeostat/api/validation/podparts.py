@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from homeostat.api import meta, names
+from homeostat.api import names
 from homeostat.api.fields import Causes, duplicate, forbidden, invalid, not_found
-from homeostat.api.rules import wellknown
+from homeostat.api.rules.eviction import is_mirror
 from homeostat.api.rules.qos import qos_class
 from homeostat.api.types import Obj
 from homeostat.api.validation.common import check_name
@@ -41,7 +41,7 @@ def check_part(new: Obj, old: Obj, subresource: str, out: Causes) -> None:
 
 def check_ephemeral_update(new: Obj, old: Obj, out: Causes) -> None:
     """Ephemeral containers may be added; those that are there stay as they are."""
-    if wellknown.ANNOTATION_MIRROR in meta.annotations(old):
+    if is_mirror(old):
         out.append(forbidden("", "static pods do not support ephemeral containers"))
         return
     spec = new.get("spec") or {}
@@ -82,7 +82,7 @@ def _check_all(spec: Obj, wanted: list[Obj], out: Causes) -> None:
 
 def check_resize(new: Obj, old: Obj, out: Causes) -> None:
     """CPU and memory of containers and sidecars may change, as long as the Pod's quality of service stays."""
-    if wellknown.ANNOTATION_MIRROR in meta.annotations(old):
+    if is_mirror(old):
         out.append(forbidden("", "static pods cannot be resized"))
         return
     ours, theirs = new.get("spec") or {}, old.get("spec") or {}

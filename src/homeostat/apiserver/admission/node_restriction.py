@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from homeostat.api import errors, kinds, meta
 from homeostat.api.rules import ownership, wellknown
+from homeostat.api.rules.eviction import is_mirror
 from homeostat.api.types import Obj
 from homeostat.apiserver.admission.node_labels import forbidden_changes
 from homeostat.apiserver.admission.plugin import CREATE, DELETE, UPDATE, Plugin, name_of, refuse
@@ -71,7 +72,7 @@ class NodeRestriction(Plugin):
                 raise refuse(attributes, why)
 
     def _check_mirror(self, node: str, attributes: Attributes, pod: Obj) -> None:
-        if wellknown.ANNOTATION_MIRROR not in meta.annotations(pod):
+        if not is_mirror(pod):
             missing = f'pod does not have "{wellknown.ANNOTATION_MIRROR}" annotation'
             why = f'{missing}, node "{node}" can only create mirror pods'
             raise refuse(attributes, why)

@@ -11,7 +11,7 @@ from __future__ import annotations
 from zlib import crc32
 
 from homeostat.api import kinds
-from homeostat.api.rules import wellknown
+from homeostat.api.rules.eviction import is_mirror
 from homeostat.api.types import Obj
 from homeostat.apiserver.admission.plugin import CREATE, Plugin, is_write_of, refuse
 from homeostat.apiserver.contract import Attributes, Reader
@@ -48,7 +48,7 @@ class ServiceAccount(Plugin):
             return
         pod = attributes.obj
         spec = pod.setdefault("spec", {})
-        if wellknown.ANNOTATION_MIRROR in (pod["metadata"].get("annotations") or {}):
+        if is_mirror(pod):
             return
         name = spec.get("serviceAccountName") or spec.get("serviceAccount") or _DEFAULT
         spec["serviceAccountName"] = spec["serviceAccount"] = name
@@ -66,7 +66,7 @@ class ServiceAccount(Plugin):
         if not is_write_of(attributes, "pods", CREATE) or attributes.obj is None:
             return
         pod = attributes.obj
-        if wellknown.ANNOTATION_MIRROR not in (pod["metadata"].get("annotations") or {}):
+        if not is_mirror(pod):
             return
         spec = pod.get("spec") or {}
         if spec.get("serviceAccountName"):

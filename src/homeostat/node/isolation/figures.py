@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from homeostat.api.rules.containers import is_sidecar
+from homeostat.api.rules.eviction import is_mirror
 from homeostat.api.rules.podresources import amounts_of, container_requests, pod_limits, pod_requests
 from homeostat.api.rules.qos import qos_class
 from homeostat.api.types import Obj
@@ -89,7 +90,7 @@ def oom_score_adj(pod: Obj, container: Obj, memory_capacity: int) -> int:
 
 def is_critical(pod: Obj) -> bool:
     """Whether the pod is part of the node or of the cluster: the last to go."""
-    return spec.is_static(pod) or spec.is_mirror(pod) or int(spec.spec(pod).get("priority") or 0) >= CRITICAL_PRIORITY
+    return spec.is_static(pod) or is_mirror(pod) or int(spec.spec(pod).get("priority") or 0) >= CRITICAL_PRIORITY
 
 
 def _burstable_score(container: Obj, memory_capacity: int) -> int:

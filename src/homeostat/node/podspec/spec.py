@@ -64,11 +64,6 @@ def fs_group(pod: Obj) -> int | None:
     return None if group is None else int(group)
 
 
-def is_mirror(pod: Obj) -> bool:
-    """Whether the API object only shows a static pod."""
-    return wellknown.ANNOTATION_MIRROR in meta.annotations(pod)
-
-
 def is_static(pod: Obj) -> bool:
     """Whether the pod comes from a file of the node."""
     return meta.annotations(pod).get(wellknown.ANNOTATION_CONFIG_SOURCE, "api") != "api"
