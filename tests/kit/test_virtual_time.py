@@ -84,3 +84,17 @@ def test_backoff_doubles_up_to_its_ceiling() -> None:
     backoff = Backoff(first_seconds=10, ceiling_seconds=300)
     assert [backoff.delay(n) for n in range(7)] == [10, 20, 40, 80, 160, 300, 300]
     assert backoff.delay(10**9) == 300
+
+
+def test_timers_of_one_moment_run_in_the_order_in_which_they_were_set() -> None:
+    ran: list[int] = []
+
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+        for number in range(100):
+            loop.call_at(5.0, ran.append, number)
+        loop.call_at(5.0, ran.append, -1).cancel()
+        await asyncio.sleep(5)
+
+    virtual.run(main, seed=1)
+    assert ran == list(range(100))
