@@ -137,3 +137,27 @@ def test_a_relaunched_server_knows_what_happened_before_it_began(story):
 
     state = MemoryState()
     story(scenario, state=state)
+
+
+def test_nothing_is_summed_up_that_nobody_asks_for_while_there_is_room(story, monkeypatch):
+    made = []
+
+    def counted(old, new, *, deleted):
+        made.append(new["metadata"]["name"])
+        return "summed up"
+
+    async def scenario(api):
+        monkeypatch.setattr("homeostat.apiserver.journal.summarize", counted)
+        await api.create(MAPS, {"metadata": {"name": "a"}})
+        await api.merge(f"{MAPS}/a", {"data": {"k": "1"}})
+        await clock.sleep(10)
+        later = type(api)(state, Settings(), None)
+        await later.start()
+        await clock.sleep(10)
+        assert not made
+        assert [entry["summary"] for entry in await journal(api, name="a")] == ["summed up"] * 2
+        assert made == ["a", "a"]
+        await later.stop()
+
+    state = MemoryState()
+    story(scenario, state=state)

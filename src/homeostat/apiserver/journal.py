@@ -1,9 +1,9 @@
 """The journal of causes: a bounded ring of every change that this server saw, with who made it and why.
 
 `GET /homeostat/journal?kind=&namespace=&name=&since=REVISION&after=SECONDS&limit=` answers with the newest `limit`
-entries that match, oldest first. The write path only appends; what a change changed is worked out a second later, or
-when somebody asks. Events are no entries (they tell of changes themselves), nor are a Lease's
-renewals.
+entries that match, oldest first. The write path only appends; what a change changed is worked out when somebody asks,
+or when the objects that are kept until then take much room. Events are no entries (they tell of changes themselves),
+nor are a Lease's renewals.
 """
 
 from __future__ import annotations
@@ -90,8 +90,9 @@ class Entry:
 class Journal:
     """The ring. `entries_max` bounds the entries, `bytes_max` the objects kept for summaries not yet made.
 
-    `settle` runs beside the requests and sums up at a modest pace; under a load that is faster than that, the oldest
-    objects are let go with a rougher summary, so that the write path never pays for prose.
+    Hardly a summary is ever read, so none is made before the objects fill half of the room. Then `settle` sums up
+    beside the requests, at a modest pace; under a load that is faster than that, the oldest objects are let go with a
+    rougher summary, so that the write path never pays for prose.
     """
 
     def __init__(self, *, entries_max: int, bytes_max: int) -> None:
@@ -99,6 +100,7 @@ class Journal:
         self._unsettled: deque[Entry] = deque()
         self._bytes = 0
         self._bytes_max = bytes_max
+        self._bytes_calm = bytes_max // 2
 
     def observe(self, hub: Hub, change: Change) -> None:
         """Take a change: the feed calls this for every one."""
@@ -117,8 +119,12 @@ class Journal:
         told = [(prefix, change) for prefix, change in past if _is_told(prefix, change)]
         for prefix, change in reversed(told[-room:] if room else []):
             entry = Entry(prefix, change)
-            entry.settle()
             self._entries.appendleft(entry)
+            if self._bytes + entry.size > self._bytes_calm:
+                entry.settle()
+            else:
+                self._unsettled.appendleft(entry)
+                self._bytes += entry.size
 
     def _oldest(self) -> Entry:
         entry = self._unsettled.popleft()
@@ -126,12 +132,11 @@ class Journal:
         return entry
 
     async def settle(self) -> None:
-        """Sum up what is older than a period, for ever."""
+        """Sum up the oldest while they take more than half of the room, for ever."""
         while True:
-            settled_upto = self._entries[-1].revision if self._entries else 0
             await clock.sleep(_SETTLE_PERIOD_SECONDS)
             for _ in range(_SETTLED_A_PERIOD):
-                if not self._unsettled or self._unsettled[0].revision > settled_upto:
+                if self._bytes <= self._bytes_calm:
                     break
                 self._oldest().settle()
 
