@@ -97,8 +97,16 @@ class ServerSlot:
         number = self._count
         task = tasks.spawn(server.handle(request), name=f"{self.name}/request")
         self._pending[number] = task
-        task.add_done_callback(lambda _: self._pending.pop(number, None))
-        await asyncio.wait((task,))
+        ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+        def end(_: asyncio.Task[Response]) -> None:
+            del self._pending[number]
+            if not ended.done():
+                ended.set_result(None)
+
+        # Not the task itself: a client that leaves must not take it along.
+        task.add_done_callback(end)
+        await ended
         if task.cancelled():
             raise ConnectionResetError(f"{self.name} died")
         response = task.result()
