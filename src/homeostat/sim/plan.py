@@ -35,7 +35,7 @@ class Bounds:
     readers and of rivals: many seeds together see them all.
     """
 
-    seconds: float = 40.0
+    seconds: float = 30.0
     faults_min: int = 6
     faults_max: int = 18
     longest_seconds: float = 30.0

@@ -22,7 +22,8 @@ from homeostat.store.memory import MemoryState
 _UP_SECONDS = 60.0
 # The longest that something may take after the last fault: a crash backoff of minutes, then a rollout.
 _SETTLE_SECONDS = 600.0
-_QUIET_SECONDS = 20.0
+# Longer than the longest time that something may pass unseen: the lease of a leader that died.
+_QUIET_SECONDS = 16.0
 _LOOK_SECONDS = 2.0
 # No seed takes this long. What waits for ever fails, and says so.
 _RUN_SECONDS = 3600.0
