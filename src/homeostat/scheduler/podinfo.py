@@ -122,12 +122,7 @@ def _words(pod: Obj, spec: Obj) -> bytes:
 
 
 def _container(container: Obj) -> Obj:
-    resources = container.get("resources") or {}
-    requests, limits = resources.get("requests"), resources.get("limits")
-    kept: Obj = {"resources": {"requests": requests}}
-    if limits and not limits.keys() <= (requests or {}).keys():
-        # Only without the API server's defaults: then a limit counts as a request.
-        kept["resources"] = {"requests": requests, "limits": limits}
+    kept: Obj = {"resources": container.get("resources")}
     if ports := [port for port in container.get("ports") or () if port.get("hostPort")]:
         kept["ports"] = ports
     if policy := container.get("restartPolicy"):

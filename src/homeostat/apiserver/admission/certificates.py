@@ -6,7 +6,7 @@ signing, subjectrestriction).
 
 from __future__ import annotations
 
-from homeostat.api import x509
+from homeostat.api import signers, x509
 from homeostat.api.types import Obj
 from homeostat.apiserver.admission.plugin import CREATE, UPDATE, Plugin, refuse
 from homeostat.apiserver.contract import Attributes, Authorizer, RequestInfo
@@ -16,7 +16,6 @@ from homeostat.wire.message import User
 
 _GROUP = "certificates.k8s.io"
 _PLURAL = frozenset(("certificatesigningrequests",))
-_CLIENT_SIGNER = "kubernetes.io/kube-apiserver-client"
 
 
 class CertificateIdentity(Plugin):
@@ -104,7 +103,7 @@ def _about_signer(verb: str, name: str) -> RequestInfo:
 
 
 def _check_subject(attributes: Attributes, spec: Obj) -> None:
-    if spec.get("signerName") != _CLIENT_SIGNER:
+    if spec.get("signerName") != signers.CLIENT:
         return
     try:
         asked = x509.read_request(x509.decoded(spec.get("request")))
@@ -112,5 +111,5 @@ def _check_subject(attributes: Attributes, spec: Obj) -> None:
         # Validation has said so, or will.
         return
     if MASTERS in asked.organizations:
-        why = f"use of {_CLIENT_SIGNER} signer with {MASTERS} group is not allowed"
+        why = f"use of {signers.CLIENT} signer with {MASTERS} group is not allowed"
         raise refuse(attributes, why)

@@ -6,7 +6,7 @@ plugins add to it. Rule: plugin/pkg/admission/noderestriction.
 
 from __future__ import annotations
 
-from homeostat.api import errors, kinds, meta
+from homeostat.api import errors, kinds, meta, signers
 from homeostat.api.rules import ownership, wellknown
 from homeostat.api.rules.eviction import is_mirror
 from homeostat.api.types import Obj
@@ -16,7 +16,7 @@ from homeostat.apiserver.contract import Attributes, Reader
 from homeostat.apiserver.node_authorizer import LEASE_NAMESPACE, NODES_GROUP, node_of
 from homeostat.apiserver.node_graph import references_of
 
-_NODE_SIGNERS = ("kubernetes.io/kubelet-serving", "kubernetes.io/kube-apiserver-client-kubelet")
+_NODE_SIGNERS = (signers.KUBELET_SERVING, signers.KUBELET_CLIENT)
 # What a mirror Pod may not refer to, in the order in which it is told.
 _FORBIDDEN_REFERENCES = ("secrets", "configmaps", "persistentvolumeclaims", "resourceclaims")
 _CLAIM_STATUS_OF_NODE = ("capacity", "conditions", "allocatedResources", "allocatedResourceStatuses")
