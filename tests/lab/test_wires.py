@@ -383,7 +383,6 @@ def test_a_socket_path_may_be_long(tmp_path: Path) -> None:
 
 def test_a_port_in_use_cannot_be_bound_twice() -> None:
     first = bound("127.0.0.1", 0)
-    first.listen()
     with (
         first,
         pytest.raises(OSError, match=r"cannot listen on 127\.0\.0\.1:\d+: Address already in use"),

@@ -145,11 +145,13 @@ class Relay:
 
 
 def bound(host: str, port: int) -> socket.socket:
-    """A socket bound to an address of the lab. Raises OSError."""
+    """A listening socket at an address of the lab. Raises OSError, with the address in its text."""
     sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         sock.bind((host, port))
+        # Of two sockets that bind at once only the second call to listen fails, so it belongs to the same error.
+        sock.listen(1024)
         sock.setblocking(False)
     except OSError as error:
         sock.close()
