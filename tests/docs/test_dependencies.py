@@ -1,4 +1,4 @@
-"""Every run-time dependency is explained and used; every decision is in the list of decisions."""
+"""Every dependency is explained, locked and, at run time, used; every decision is in the list of decisions."""
 
 from __future__ import annotations
 
@@ -6,19 +6,33 @@ import re
 import tomllib
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).resolve().parents[2]
 DECISIONS = ROOT / "docs" / "decisions"
 _MODULES = {"PyYAML": "yaml", "grpcio": "grpc", "prometheus-client": "prometheus_client"}
 
 
-def dependencies() -> set[str]:
-    listed = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["dependencies"]
+def dependencies(*, development: bool = False) -> set[str]:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    listed = project["optional-dependencies"]["dev"] if development else project["dependencies"]
     return {re.split(r"[<>=~!\[ ]", entry)[0] for entry in listed}
 
 
-def test_each_dependency_has_a_reason() -> None:
-    text = (DECISIONS / "0009-dependencies.md").read_text()
-    assert set(re.findall(r"^\| `([\w-]+)` \|", text, re.MULTILINE)) == dependencies()
+@pytest.mark.parametrize(("title", "development"), [("At run time", False), ("For development", True)])
+def test_each_dependency_has_a_reason(title: str, development: bool) -> None:
+    text = (DECISIONS / "0009-dependencies.md").read_text().partition(f"## {title}\n")[2].partition("\n## ")[0]
+    assert set(re.findall(r"^\| `([\w-]+)` \|", text, re.MULTILINE)) == dependencies(development=development)
+
+
+@pytest.mark.parametrize(("lock", "development"), [("run", False), ("dev", True)])
+def test_each_dependency_is_locked_with_hashes_and_without_addresses(lock: str, development: bool) -> None:
+    text = (ROOT / "requirements" / f"{lock}.txt").read_text()
+    entries = re.findall(r"^([\w-]+)==\S+ \\\n((?: +--hash=sha256:[0-9a-f]{64}(?: \\)?\n)+)", text, re.MULTILINE)
+    assert len(entries) == text.count("=="), "each entry has hashes"
+    wanted = dependencies() | (dependencies(development=True) if development else set())
+    assert {name.lower() for name in wanted} <= {name for name, _ in entries}
+    assert not re.search(r"://|file:|--(?:index-url|extra-index-url|find-links)", text)
 
 
 def test_each_dependency_is_imported() -> None:
