@@ -20,6 +20,7 @@ from homeostat.api.rules.disruption import (
     disrupted,
     is_unprotected,
     needs_allowance,
+    still_disrupted,
 )
 from homeostat.kit.clock import rfc3339
 
@@ -144,9 +145,10 @@ def test_an_evicted_pod_is_not_healthy_until_it_goes_or_its_time_is_over() -> No
     noted = {"p0": rfc3339(NOW), "p1": rfc3339(NOW), "gone": rfc3339(NOW), "late": rfc3339(NOW - DELETION_SECONDS)}
     owned = budget(minAvailable=1, status={"disruptedPods": noted})
     pods = [pod("p0"), going, pod("late"), pod("p3")]
-    assert disrupted(owned, pods, NOW) == {"p0": rfc3339(NOW)}
+    assert disrupted(owned, NOW).keys() == {"p0", "p1", "gone"}
+    assert still_disrupted(owned, pods, NOW) == {"p0": rfc3339(NOW)}
     assert counts(owned, pods, find, NOW).healthy == 2
-    assert disrupted(budget(), pods, NOW) == {}
+    assert disrupted(budget(), NOW) == still_disrupted(budget(), pods, NOW) == {}
 
 
 @pytest.mark.parametrize(

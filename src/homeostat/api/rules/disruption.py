@@ -64,18 +64,23 @@ def counted(budget: Obj, pods: Iterable[Obj]) -> list[Obj]:
     return [pod for pod in pods if not meta.pod_terminal(pod) and matches(meta.labels(pod))]
 
 
-def disrupted(budget: Obj, pods: Iterable[Obj], now: float) -> dict[str, str]:
-    """status.disruptedPods that still count at `now`, name to time: their Pods are among `pods`, are not yet on their
-    way out, and were evicted less than `DELETION_SECONDS` ago."""
+def disrupted(budget: Obj, now: float) -> dict[str, str]:
+    """status.disruptedPods that count at `now`, name to time: those evicted less than `DELETION_SECONDS` ago. This is
+    what an eviction keeps: the server that performs it may not know yet what became of Pods evicted by others."""
     noted: Mapping[str, str] = (budget.get("status") or {}).get("disruptedPods") or {}
-    present = {meta.name(pod) for pod in pods if not meta.deleting(pod)} if noted else set()
-    return {name: at for name, at in noted.items() if name in present and meta.time_of(at) + DELETION_SECONDS > now}
+    return {name: at for name, at in noted.items() if meta.time_of(at) + DELETION_SECONDS > now}
+
+
+def still_disrupted(budget: Obj, pods: Iterable[Obj], now: float) -> dict[str, str]:
+    """Those of `disrupted` whose Pods are among `pods` and not yet on their way out: what the disruption loop keeps."""
+    present = {meta.name(pod) for pod in pods if not meta.deleting(pod)}
+    return {name: at for name, at in disrupted(budget, now).items() if name in present}
 
 
 def counts(budget: Obj, pods: Sequence[Obj], find: Find, now: float) -> Counts:
     """The budget over the Pods that it counts (`counted`). Raises UnknownScale when the number of expected Pods depends
     on a controller that `find` does not give."""
-    going = disrupted(budget, pods, now)
+    going = disrupted(budget, now)
     healthy = sum(meta.pod_ready(pod) and not meta.deleting(pod) and meta.name(pod) not in going for pod in pods)
     spec = budget.get("spec") or {}
     minimum, maximum = spec.get("minAvailable"), spec.get("maxUnavailable")

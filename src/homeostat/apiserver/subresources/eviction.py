@@ -75,7 +75,7 @@ def _used(call: Call, pdb: Obj, pod: Obj) -> Obj:
     now = clock.wall()
     pods = counted(pdb, call.reader.list(kinds.POD, call.info.namespace))
     found = _counts(call, pdb, pods, now)
-    going = disrupted(pdb, pods, now)
+    going = disrupted(pdb, now)
     if needs_allowance(pdb, pod, found):
         if found.allowed <= 0:
             raise _refused(meta.name(pdb), found)

@@ -18,8 +18,8 @@ from homeostat.api.rules.disruption import (
     UnknownScale,
     counted,
     counts,
-    disrupted,
     selector,
+    still_disrupted,
 )
 from homeostat.api.types import Obj
 from homeostat.kit.clock import rfc3339
@@ -77,7 +77,7 @@ def decide(key: Key, world: World) -> list[Action]:
         failed = _written(budget, {"disruptionsAllowed": 0}, ("False", "SyncFailed", str(problem)), world.now)
         text = f"Failed to calculate the number of expected pods: {problem}"
         return [Record(budget, "CalculateExpectedPodCountFailed", text, "Warning"), *failed] if failed else []
-    going = disrupted(budget, pods, world.now)
+    going = still_disrupted(budget, pods, world.now)
     numbers: Obj = {**found.status(), "disruptedPods": going}
     verdict = ("True", "SufficientPods", "") if found.allowed else ("False", "InsufficientPods", "")
     actions = _written(budget, numbers, verdict, world.now)
