@@ -127,7 +127,7 @@ def test_thresholds_count_results_in_a_row() -> None:
     rule = ProbeRule.of({"successThreshold": 2, "failureThreshold": 3})
     tally, verdicts = Tally(), []
     for result in (True, True, False, False, True, False, False, False, True, True):
-        tally = tally.add(result, rule)
+        tally = tally.add(rule, result=result)
         verdicts.append(tally.verdict)
     assert verdicts == [None, True, True, True, True, True, True, False, False, True]
 

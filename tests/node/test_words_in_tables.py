@@ -329,7 +329,7 @@ def test_thresholds(successes: int, failures: int, results: str, verdicts: str) 
     rule = ProbeRule.of({"successThreshold": successes, "failureThreshold": failures})
     tally, seen = Tally(), ""
     for result in results:
-        tally = tally.add(result == ".", rule)
+        tally = tally.add(rule, result=result == ".")
         seen += {True: "+", False: "-", None: " "}[tally.verdict]
     assert seen == verdicts
 

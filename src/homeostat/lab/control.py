@@ -56,7 +56,7 @@ class Orders:
         self._listener = listener
         self._descriptors = descriptors
         self._obey = obey
-        listener.setblocking(False)
+        listener.settimeout(0)
         descriptors.watch(listener.fileno(), self._accept)
 
     def _accept(self) -> None:
@@ -64,7 +64,7 @@ class Orders:
             connection, _ = self._listener.accept()
         except BlockingIOError:
             return
-        connection.setblocking(False)
+        connection.settimeout(0)
         pending = bytearray()
         self._descriptors.watch(connection.fileno(), lambda: self._read(connection, pending))
 

@@ -26,7 +26,7 @@ def listening(port: int) -> socket.socket:
         sock.bind((HOST, port))
         # Bound and not listening, a second one would be bound to the same port as well.
         sock.listen(128)
-        sock.setblocking(False)
+        sock.settimeout(0)
     except OSError:
         sock.close()
         raise
@@ -44,7 +44,7 @@ def asked(channel: socket.socket, port: int) -> socket.socket:
         code, descriptors, _, _ = socket.recv_fds(ours, 1, 1)
     if descriptors:
         made = socket.socket(fileno=descriptors[0])
-        made.setblocking(False)
+        made.settimeout(0)
         return made
     number = code[0] if code else errno.EPIPE
     raise OSError(number, os.strerror(number))

@@ -85,7 +85,7 @@ class PullProxy:
 
     async def listen(self, listener: socket.socket) -> None:
         """Serve on a socket that listens, in whichever network it was made; may be called for several."""
-        listener.setblocking(False)
+        listener.settimeout(0)
         self._servers.append(await asyncio.start_server(self._accepted, sock=listener, limit=_HEAD_BYTES_MAX))
 
     async def close(self) -> None:
@@ -188,7 +188,7 @@ def hand_over(channel: socket.socket, listener: socket.socket) -> None:
 
 async def _serve_until_left(channel: socket.socket) -> None:
     proxy, left, loop = PullProxy(), asyncio.Event(), asyncio.get_running_loop()
-    channel.setblocking(False)
+    channel.settimeout(0)
 
     def hear() -> None:
         said, descriptors, _, _ = socket.recv_fds(channel, 64, 8)

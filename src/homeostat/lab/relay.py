@@ -152,7 +152,7 @@ def bound(host: str, port: int) -> socket.socket:
         sock.bind((host, port))
         # Of two sockets that bind at once only the second call to listen fails, so it belongs to the same error.
         sock.listen(1024)
-        sock.setblocking(False)
+        sock.settimeout(0)
     except OSError as error:
         sock.close()
         raise OSError(error.errno, f"cannot listen on {host}:{port}: {error.strerror}") from error

@@ -91,7 +91,7 @@ class Announcer:
                 uplink = await asyncio.to_thread(links.uplink, self._address)
                 with socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(arp.ETHERTYPE)) as wire:
                     wire.bind((uplink.name, arp.ETHERTYPE))
-                    wire.setblocking(False)
+                    wire.settimeout(0)
                     await self._serve(wire, uplink)
             except (links.LinkError, OSError) as error:
                 _log.warning("load balancers' addresses cannot be announced: %s", error)

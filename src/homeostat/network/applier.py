@@ -165,7 +165,7 @@ def bound(front: Front) -> socket.socket:
     try:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         sock.bind((front.address, front.port))
-        sock.setblocking(False)
+        sock.settimeout(0)
     except OSError:
         sock.close()
         raise

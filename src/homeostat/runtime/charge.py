@@ -118,7 +118,7 @@ class Charge:
         finally:
             os.close(folder)
         self._listener.listen(16)
-        self._listener.setblocking(False)
+        self._listener.settimeout(0)
         self._descriptors.watch(self._listener.fileno(), self._accept)
 
     def _hear(self) -> None:

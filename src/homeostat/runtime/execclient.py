@@ -43,7 +43,7 @@ async def run(folder: Path, argv: tuple[str, ...], *, timeout_seconds: float) ->
 async def connect(folder: Path) -> socket.socket:
     """A connection to the shim of the container of `folder`. Raises RuntimeFault when it is gone."""
     connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC)
-    connection.setblocking(False)
+    connection.settimeout(0)
     place = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         # Through the descriptor, for a socket's path may have 107 bytes only. A Unix connect never waits.

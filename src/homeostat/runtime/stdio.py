@@ -141,7 +141,7 @@ class Visitor:
         self._typed = typed
         self._listening = False
         self._sizes = b""
-        connection.setblocking(False)
+        connection.settimeout(0)
         stdio.descriptors.watch(connection.fileno(), self._hear)
         if typed >= 0:
             os.set_blocking(typed, False)

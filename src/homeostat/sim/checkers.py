@@ -99,7 +99,8 @@ def nodes(view: View) -> Iterable[str]:
             yield f"Node {name} is not Ready: {(meta.condition(node, 'Ready') or {}).get('reason')}"
         spec = node.get("spec") or {}
         yield from _differ(f"Node {name} taints", [taint["key"] for taint in spec.get("taints") or []], [])
-        yield from _differ(f"Node {name} unschedulable", bool(spec.get("unschedulable")), False)
+        if spec.get("unschedulable"):
+            yield f"Node {name} is unschedulable"
 
 
 def bindings(view: View) -> Iterable[str]:

@@ -90,7 +90,8 @@ class MemoryState:
             self._sorted = list(dict.fromkeys(merged)) if self._gone else merged
             self._fresh, self._gone = [], False
         start = max(bisect_left(self._sorted, prefix), bisect_right(self._sorted, after) if after else 0)
-        end = bisect_left(self._sorted, True, lo=start, key=lambda key: not key.startswith(prefix))
+        # The keys of the prefix (0) come before all that follow them (1).
+        end = bisect_left(self._sorted, 1, lo=start, key=lambda key: not key.startswith(prefix))
         return self._sorted[start:end]
 
 

@@ -83,7 +83,7 @@ class SqliteStore:
     async def commit(self, key: str, expected_revision: int, value: bytes, *, delete: bool = False) -> int:
         """See the contract."""
         key.encode()  # Raises here: a key that is no text must not fail the group it would be in.
-        return await self._open().commit(key, expected_revision, value, delete)
+        return await self._open().commit(key, expected_revision, value, delete=delete)
 
     def watch(self, prefix: str, *, after_revision: int) -> AsyncIterator[Batch]:
         """See the contract."""
@@ -173,7 +173,7 @@ class _Parts:
         if running:
             _log.warning("store %s: closed while another process holds its lock", self._path)
 
-    def commit(self, key: str, expected: int, value: bytes, delete: bool) -> asyncio.Future[int]:  # noqa: FBT001
+    def commit(self, key: str, expected: int, value: bytes, *, delete: bool) -> asyncio.Future[int]:
         """Queue a write; those of one tick of the loop reach the writer together. The answer is its revision."""
         if self._writer_ended.done():
             raise Unavailable(f"store {self._path}: its writer has ended; restart")

@@ -99,7 +99,7 @@ class Peers:
         with contextlib.suppress(OSError):
             while True:
                 other, _ = self._listener.accept()
-                other.setblocking(False)
+                other.settimeout(0)
                 if len(self._others) < _PEERS_MAX:
                     self._remember(other)
                     # For what was committed between its looking at the file and our knowing of it.

@@ -90,7 +90,8 @@ def response_head(response: Response, *, date: bytes, length: int | None, keep_a
 
     Raises ValueError when a header would break out of its line.
     """
-    head = _fixed_head(response.status, tuple(response.headers.items()), keep_alive, version_1_0)
+    connection = "close" if not keep_alive else "keep-alive" if version_1_0 else ""
+    head = _fixed_head(response.status, tuple(response.headers.items()), connection)
     if length is None:
         return head + (b"%b\r\n" if version_1_0 else b"transfer-encoding: chunked\r\n%b\r\n") % date
     if response.status in _BODILESS:
@@ -103,14 +104,12 @@ _FRAMING = frozenset(("content-length", "transfer-encoding"))
 
 # Most answers have one of a few heads, but for their length and date. (lru_cache takes positions faster.)
 @lru_cache(maxsize=256)
-def _fixed_head(status: int, headers: tuple[tuple[str, str], ...], keep_alive: bool, version_1_0: bool) -> bytes:  # noqa: FBT001
+def _fixed_head(status: int, headers: tuple[tuple[str, str], ...], connection: str) -> bytes:
     lines = [_STATUS_LINES.get(status) or f"HTTP/1.1 {status} Status\r\n"]
     # How long the body is, and how it comes, is this connection's: an answer passed on brings those of another.
     lines += [f"{name}: {value}\r\n" for name, value in headers if name not in _FRAMING]
-    if not keep_alive:
-        lines.append("connection: close\r\n")
-    elif version_1_0:
-        lines.append("connection: keep-alive\r\n")
+    if connection:
+        lines.append(f"connection: {connection}\r\n")
     text = "".join(lines)
     if text.count("\n") != len(lines) or text.count("\r") != len(lines):
         raise ValueError("a response header contains a line break")

@@ -126,7 +126,9 @@ class RequestReader:
         path, query = split_target(line[1])
         headers = self._repeated_headers.copy()
         self.ready.append(
-            Incoming(Request("GET", path, query, headers, b"", None, self._peer, self._remote, line[1]), True)
+            Incoming(
+                Request("GET", path, query, headers, b"", None, self._peer, self._remote, line[1]), keep_alive=True
+            )
         )
         return True
 

@@ -38,7 +38,7 @@ class Net:
         self.asked: list[tuple[Address, str]] = []
         self.takes_seconds = 0.0
 
-    async def exchange(self, server: Address, labels: tuple[bytes, ...], kind: int, dnssec: bool) -> Reply:
+    async def exchange(self, server: Address, labels: tuple[bytes, ...], kind: int, *, dnssec: bool = False) -> Reply:
         self.asked.append((server, b".".join(labels).decode()))
         reply = self.replies[server]
         if reply is None:

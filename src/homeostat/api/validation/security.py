@@ -29,7 +29,7 @@ def check_pod_security(spec: Obj, path: str, out: Causes) -> None:
         _check_id(group, f"{where}.supplementalGroups[{position}]", out)
     if spec.get("shareProcessNamespace") and spec.get("hostPID"):
         why = "ShareProcessNamespace and HostPID cannot both be enabled"
-        out.append(invalid(f"{where}.shareProcessNamespace", True, why))
+        out.append(invalid(f"{where}.shareProcessNamespace", spec["shareProcessNamespace"], why))
     _check_sysctls(context.get("sysctls") or [], f"{where}.sysctls", out)
     check_enum(context.get("fsGroupChangePolicy"), f"{where}.fsGroupChangePolicy", ("Always", "OnRootMismatch"), out)
     _check_seccomp(context.get("seccompProfile"), f"{where}.seccompProfile", out)

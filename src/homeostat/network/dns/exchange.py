@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
-from typing import TypeAlias
+from typing import Protocol, TypeAlias
 
 from homeostat.kit import chance
 from homeostat.network.dns import message
@@ -12,13 +11,20 @@ from homeostat.network.dns.message import Reply
 
 # (host, port)
 Address: TypeAlias = tuple[str, int]
-# Asks one server (labels, kind, whether signatures are wanted). Raises OSError, TimeoutError among them.
-Exchange: TypeAlias = Callable[[Address, tuple[bytes, ...], int, bool], Awaitable[Reply]]
+
+
+class Exchange(Protocol):
+    """Asks one server for the records of one kind. Raises OSError, TimeoutError among them."""
+
+    async def __call__(self, server: Address, labels: tuple[bytes, ...], kind: int, *, dnssec: bool = False) -> Reply:
+        """The reply; with signatures when `dnssec`."""
+        ...
+
 
 SECONDS_MAX = 2.0
 
 
-async def exchange(server: Address, labels: tuple[bytes, ...], kind: int, dnssec: bool = False) -> Reply:  # noqa: FBT001, FBT002 - the form that `Exchange` has
+async def exchange(server: Address, labels: tuple[bytes, ...], kind: int, *, dnssec: bool = False) -> Reply:
     """The server's reply within two seconds. Raises OSError, also TimeoutError.
 
     Each question has a number and a port of its own, so that answers cannot be guessed (RFC 5452).

@@ -85,7 +85,7 @@ class Forwarder:
         last: Reply | None = None
         for server in self._order():
             try:
-                reply = await self._exchange(server.address, asked, kind, dnssec)
+                reply = await self._exchange(server.address, asked, kind, dnssec=dnssec)
             except OSError as error:
                 self._failed(server, error)
                 continue
@@ -117,7 +117,7 @@ class Forwarder:
         while True:
             for server in self._servers:
                 try:
-                    reply = await self._exchange(server.address, asked, records.TXT, False)
+                    reply = await self._exchange(server.address, asked, records.TXT)
                 except OSError:
                     continue  # whether it answers at all is for those to say who need it
                 circular = any(identity.encode() in _texts(rr) for rr in reply.answers)

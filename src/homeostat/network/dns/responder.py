@@ -76,7 +76,7 @@ class Responder:
         except Ignored:
             return None
         except Rejected as rejected:
-            self._count(tcp, records.ANY, rejected.reply[3] & 0xF)
+            self._count(records.ANY, rejected.reply[3] & 0xF, tcp=tcp)
             return rejected.reply
         # Instead of all that there is, what is wanted most often: RFC 8482 leaves the choice to the server.
         answer = self._zone.answer(query.labels, records.A if query.kind == records.ANY else query.kind)
@@ -84,7 +84,7 @@ class Responder:
             return self._outside(query, answer, tcp=tcp)
         if not tcp:
             return self._keep(data, query, answer)
-        self._count(tcp, query.kind, answer.rcode)
+        self._count(query.kind, answer.rcode, tcp=tcp)
         self._turn += 1
         return message.write(query, answer, limit=message.TCP_BYTES_MAX, turn=self._turn)
 
@@ -100,7 +100,7 @@ class Responder:
             return Pending(query, answer, tcp)
         # Who does not want others to be asked gets what there is.
         known = answer or Answer(records.REFUSED)
-        self._count(tcp, query.kind, known.rcode)
+        self._count(query.kind, known.rcode, tcp=tcp)
         return message.write(query, known, limit=_limit(query, tcp=tcp), authoritative=answer is not None)
 
     async def later(self, pending: Pending) -> bytes:
@@ -109,7 +109,7 @@ class Responder:
         limit = _limit(query, tcp=pending.tcp)
         labels = records.labels_of(known.onward) if known else query.labels
         reply = await self._forwarder.resolve(labels, query.kind, dnssec=query.dnssec)
-        self._count(pending.tcp, query.kind, reply.rcode)
+        self._count(query.kind, reply.rcode, tcp=pending.tcp)
         if known is None:
             sections = (reply.answers, reply.authority, ())
             return message.write_records(query, reply.rcode, sections, limit=limit)
@@ -120,7 +120,7 @@ class Responder:
         """The answer when there is no time to ask anybody."""
         return message.write(pending.query, Answer(records.SERVFAIL), limit=_limit(pending.query, tcp=pending.tcp))
 
-    def _count(self, tcp: bool, kind: int, rcode: int) -> None:  # noqa: FBT001 - a label of the metric
+    def _count(self, kind: int, rcode: int, *, tcp: bool) -> None:
         self._tally.answers["tcp" if tcp else "udp", kind, rcode] += 1
 
 

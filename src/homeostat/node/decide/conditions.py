@@ -21,7 +21,7 @@ def conditions(pod: Obj, status: Obj, *, has_sandbox: bool, is_initialized: bool
     phase = status["phase"]
     containers = _containers_ready(pod, status, phase)
     entries = [
-        {"type": "PodReadyToStartContainers", "status": _word(has_sandbox)},
+        {"type": "PodReadyToStartContainers", "status": "True" if has_sandbox else "False"},
         _initialized(pod, status, phase, is_initialized=is_initialized),
         {"type": "Ready"} | _ready(pod, containers),
         {"type": "ContainersReady"} | containers,
@@ -33,10 +33,6 @@ def conditions(pod: Obj, status: Obj, *, has_sandbox: bool, is_initialized: bool
         if generation:
             entry["observedGeneration"] = generation
     return entries
-
-
-def _word(value: bool) -> str:  # noqa: FBT001 - a conversion of this one value
-    return "True" if value else "False"
 
 
 def _containers_ready(pod: Obj, status: Obj, phase: str) -> Obj:

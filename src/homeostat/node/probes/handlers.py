@@ -20,7 +20,7 @@ class Target:
     pod_ip: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
     """Whether a handler succeeded, and what it said."""
 
@@ -36,19 +36,19 @@ async def probe(runtime: Runtime, handler: Obj, target: Target, timeout_seconds:
         if handler.get("httpGet") is not None:
             answer = await runtime.http_get(http_ask(handler["httpGet"], target, timeout_seconds))
             ok = 200 <= answer.status < 400
-            return Outcome(ok, "" if ok else f"HTTP probe failed with statuscode: {answer.status}")
+            return Outcome(ok=ok, message="" if ok else f"HTTP probe failed with statuscode: {answer.status}")
         if handler.get("tcpSocket") is not None:
             socket = handler["tcpSocket"]
             await runtime.tcp_connect(
                 socket.get("host") or target.pod_ip, _port(socket, target), timeout_seconds=timeout_seconds
             )
-            return Outcome(True)
+            return Outcome(ok=True)
         if handler.get("grpc") is not None:
             await _grpc(runtime, handler["grpc"], target, timeout_seconds)
-            return Outcome(True)
+            return Outcome(ok=True)
     except (ProbeError, RuntimeFault) as error:
-        return Outcome(False, str(error))
-    return Outcome(False, f"probes of type {_type(handler)} are not supported by this node")
+        return Outcome(ok=False, message=str(error))
+    return Outcome(ok=False, message=f"probes of type {_type(handler)} are not supported by this node")
 
 
 async def hook(runtime: Runtime, handler: Obj, target: Target, timeout_seconds: float = 0) -> Outcome:
@@ -57,19 +57,19 @@ async def hook(runtime: Runtime, handler: Obj, target: Target, timeout_seconds: 
         async with asyncio.timeout(timeout_seconds or None):
             if handler.get("sleep") is not None:
                 await clock.sleep(float(handler["sleep"].get("seconds") or 0))
-                return Outcome(True)
+                return Outcome(ok=True)
             if handler.get("exec") is not None:
                 return await _exec(runtime, handler["exec"], target, timeout_seconds)
             if handler.get("httpGet") is not None:
                 ask = http_ask(handler["httpGet"], target, timeout_seconds or 30.0)
                 answer = await runtime.http_get(ask)
                 ok = answer.status < 400
-                return Outcome(ok, "" if ok else f"HTTP hook failed with status code: {answer.status}")
+                return Outcome(ok=ok, message="" if ok else f"HTTP hook failed with status code: {answer.status}")
     except TimeoutError:
-        return Outcome(False, "the hook did not end in its time")
+        return Outcome(ok=False, message="the hook did not end in its time")
     except (ProbeError, RuntimeFault) as error:
-        return Outcome(False, str(error))
-    return Outcome(False, f"lifecycle hooks of type {_type(handler)} are not supported by this node")
+        return Outcome(ok=False, message=str(error))
+    return Outcome(ok=False, message=f"lifecycle hooks of type {_type(handler)} are not supported by this node")
 
 
 def http_ask(action: Obj, target: Target, timeout_seconds: float) -> HttpAsk:
@@ -92,8 +92,8 @@ async def _exec(runtime: Runtime, action: Obj, target: Target, timeout_seconds: 
     argv = tuple(action.get("command") or ())
     result = await runtime.exec_sync(target.container_id, argv, timeout_seconds=timeout_seconds)
     if result.timed_out:
-        return Outcome(False, f'command timed out: "{" ".join(argv)}" timed out after {timeout_seconds:g}s')
-    return Outcome(result.exit_code == 0, result.output.decode("utf-8", "replace"))
+        return Outcome(ok=False, message=f'command timed out: "{" ".join(argv)}" timed out after {timeout_seconds:g}s')
+    return Outcome(ok=result.exit_code == 0, message=result.output.decode("utf-8", "replace"))
 
 
 async def _grpc(runtime: Runtime, action: Obj, target: Target, timeout_seconds: float) -> None:

@@ -40,7 +40,7 @@ class Tally:
     run: int = 0
     verdict: bool | None = None
 
-    def add(self, result: bool, rule: ProbeRule) -> Tally:  # noqa: FBT001 - the one result that is added
+    def add(self, rule: ProbeRule, *, result: bool) -> Tally:
         """The tally after one more result: a verdict changes when its threshold is reached."""
         run = self.run + 1 if result == self.last else 1
         needed = rule.successes if result else rule.failures

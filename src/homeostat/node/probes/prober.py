@@ -111,7 +111,7 @@ class Prober:
             if on_time:
                 due = max(due + rule.period, clock.monotonic())
             if outcome.ok or on_time:
-                tally = tally.add(outcome.ok, rule)
+                tally = tally.add(rule, result=outcome.ok)
                 if not outcome.ok:
                     self._unhealthy(target.container, f"{kind.capitalize()} probe failed: {outcome.message}")
                 if self._establish(kind, tally, target, watched, rule):
