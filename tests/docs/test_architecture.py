@@ -14,7 +14,7 @@ from homeostat.controllers.registry import Authority, all_loops
 
 ROOT = Path(__file__).resolve().parents[2]
 SOURCE = ROOT / "src" / "homeostat"
-PAGES = [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")]
+PAGES = [*ROOT.glob("*.md"), ROOT / "changes" / "README.md", *(ROOT / "docs").rglob("*.md")]
 _LINK = re.compile(r"\[(`?[^\]]+`?)\]\(([^)\s]+)\)")
 
 
@@ -59,6 +59,20 @@ def test_every_loop_is_in_its_table() -> None:
 def test_links_lead_to_files(page: Path) -> None:
     missing = [t for _, t in links(page.read_text()) if not (page.parent / t.partition("#")[0]).exists()]
     assert missing == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_links_into_a_page_lead_to_a_heading(page: Path) -> None:
+    for _, target in _LINK.findall(page.read_text()):
+        file, mark, anchor = target.partition("#")
+        if mark and not target.startswith("http") and (not file or file.endswith(".md")):
+            headings = re.findall(r"^#+ (.*)$", (page.parent / file if file else page).read_text(), re.MULTILINE)
+            assert anchor in {re.sub(r"[^\w -]", "", each.lower()).replace(" ", "-") for each in headings}, target
+
+
+def test_the_make_targets_that_contributing_names_exist() -> None:
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    assert set(re.findall(r"`make ([a-z-]+)`", (ROOT / "CONTRIBUTING.md").read_text())) <= targets
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
