@@ -19,8 +19,9 @@ from pathlib import Path
 import yaml
 from tools import kubectl
 
+from homeostat.api.catalogue import Catalogue
 from homeostat.api.errors import ApiError
-from homeostat.api.kinds import SERVICE, by_kind
+from homeostat.api.kinds import SERVICE
 from homeostat.cli.connect import administering
 from homeostat.cli.drill import FIRST
 from homeostat.cli.drilling import run_drills
@@ -45,7 +46,7 @@ async def launch(folder: Folder) -> str:
         service = ""
         for obj in yaml.safe_load_all(HELLO.read_text()):
             obj["metadata"].setdefault("namespace", NAMESPACE)
-            kind = by_kind(obj["kind"], obj["apiVersion"])
+            kind = Catalogue.builtin().by_kind(obj["kind"], obj["apiVersion"])
             assert kind is not None
             deadline = clock.monotonic() + _PATIENCE_SECONDS
             while True:

@@ -12,7 +12,9 @@ import yaml
 from bench.fuzz import mutations, protobuf
 from bench.fuzz.objects import NAMES, NAMESPACES, SPECIMENS, any_object
 from homeostat.api import kinds
-from homeostat.api.kinds import Kind, Subresource, definition_of
+from homeostat.api.catalogue import Catalogue
+from homeostat.api.kinds import Kind, Subresource
+from homeostat.api.schema import definition_of
 
 IDENTITIES = (*["admin"] * 16, "owner", "owner", "nobody", "node", "anonymous", "forged")
 JSON, YAML, PROTOBUF = "application/json", "application/yaml", "application/vnd.kubernetes.protobuf"
@@ -244,7 +246,7 @@ def _offered(random: Random, verbs: frozenset[str]) -> tuple[str, bool]:
 
 
 def _kind(random: Random) -> Kind:
-    every = kinds.all_kinds()
+    every = Catalogue.builtin().kinds
     if random.random() < 0.5:
         return random.choice(every)
     return random.choice([kind for kind in every if kind.kind in SPECIMENS])

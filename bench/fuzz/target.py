@@ -17,7 +17,7 @@ from pathlib import Path
 from bench.fuzz.cases import TOKEN, Case
 from bench.fuzz.objects import NAMES, NAMESPACES, SPECIMENS
 from bench.server import OTHERS
-from homeostat.api import kinds
+from homeostat.api.catalogue import Catalogue
 
 # A request that takes longer hangs.
 SECONDS_MAX = 30.0
@@ -176,7 +176,7 @@ def _prepare(found: Target) -> None:
         place = f"/api/v1/namespaces/{namespace}/serviceaccounts"
         found.ask("POST", place, {"metadata": {"name": "default"}})
         found.ask("POST", f"/apis/rbac.authorization.k8s.io/v1/namespaces/{namespace}/rolebindings", binding)
-    for kind in kinds.all_kinds():
+    for kind in Catalogue.builtin().kinds:
         if kind.kind in SPECIMENS and "update" in kind.verbs and kind.kind != "Namespace":
             for place in NAMESPACES[:2] if kind.namespaced else ("",):
                 for name in NAMES[:2]:

@@ -4,8 +4,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from homeostat.api import fieldselectors, kinds, selectors
+from homeostat.api import kinds, selectors
+from homeostat.api.catalogue import Catalogue
 from homeostat.api.selectors import SelectorError
+
+of = Catalogue.builtin().resource
 
 LABELS = {"app": "web", "tier": "front", "rank": "7"}
 
@@ -164,21 +167,21 @@ POD = {
     ],
 )
 def test_field_selectors_of_pods(text, matches):
-    assert fieldselectors.parse(text, kinds.POD).matches(POD) is matches
+    assert of(kinds.POD).selectable.parse(text).matches(POD) is matches
 
 
 def test_absent_booleans_and_numbers_are_gos_zero_values():
-    assert fieldselectors.parse("spec.unschedulable=false", kinds.NODE).matches({"spec": {}})
-    assert fieldselectors.parse("spec.unschedulable=true", kinds.NODE).matches({"spec": {"unschedulable": True}})
-    assert fieldselectors.parse("status.replicas=0", kinds.REPLICASET).matches({})
-    assert fieldselectors.parse("status.successful=1", kinds.JOB).matches({"status": {"succeeded": 1}})
+    assert of(kinds.NODE).selectable.parse("spec.unschedulable=false").matches({"spec": {}})
+    assert of(kinds.NODE).selectable.parse("spec.unschedulable=true").matches({"spec": {"unschedulable": True}})
+    assert of(kinds.REPLICASET).selectable.parse("status.replicas=0").matches({})
+    assert of(kinds.JOB).selectable.parse("status.successful=1").matches({"status": {"succeeded": 1}})
 
 
 def test_events_are_found_by_what_they_are_about():
     event = {"involvedObject": {"kind": "Pod", "name": "web-1", "uid": "u"}, "type": "Warning", "reason": "BackOff"}
     wanted = "involvedObject.name=web-1,involvedObject.kind=Pod,type=Warning,involvedObject.uid=u"
-    assert fieldselectors.parse(wanted, kinds.EVENT).matches(event)
-    assert not fieldselectors.parse("reason=Killing", kinds.EVENT).matches(event)
+    assert of(kinds.EVENT).selectable.parse(wanted).matches(event)
+    assert not of(kinds.EVENT).selectable.parse("reason=Killing").matches(event)
 
 
 @pytest.mark.parametrize(
@@ -198,16 +201,16 @@ def test_events_are_found_by_what_they_are_about():
 )
 def test_unknown_fields_are_refused_in_the_servers_words(kind, text, message):
     with pytest.raises(SelectorError) as problem:
-        fieldselectors.parse(text, kind)
+        of(kind).selectable.parse(text)
     assert (problem.value.code, problem.value.message) == (400, message)
 
 
 def test_escaped_commas_belong_to_the_value():
-    selector = fieldselectors.parse(r"metadata.name=a\,b\=c\\,metadata.namespace=n", kinds.CONFIGMAP)
+    selector = of(kinds.CONFIGMAP).selectable.parse(r"metadata.name=a\,b\=c\\,metadata.namespace=n")
     assert selector.equal == {"metadata.name": "a,b=c\\", "metadata.namespace": "n"}
 
 
 def test_an_index_learns_which_values_are_fixed():
-    selector = fieldselectors.parse("spec.nodeName=n1,status.phase!=Failed", kinds.POD)
+    selector = of(kinds.POD).selectable.parse("spec.nodeName=n1,status.phase!=Failed")
     assert selector.equal == {"spec.nodeName": "n1"}
     assert selectors.parse("a=b,c in (d),e!=f").equal == (("a", "b"), ("c", "d"))

@@ -5,6 +5,7 @@ import base64
 import pytest
 
 from homeostat.api import kinds
+from homeostat.api.catalogue import Catalogue
 from homeostat.api.fields import CAUSES_MAX
 from homeostat.api.structural import conform
 from homeostat.api.validation import validate_create, validate_update
@@ -313,7 +314,7 @@ def test_network_policies():
 def test_an_object_of_endless_mistakes_is_refused_with_the_first_thousand():
     """A body has room for 250,000: listing them all occupied the server for seconds."""
     pod = named(kinds.POD, "p", spec={"containers": [{} for _ in range(3 * CAUSES_MAX)]})
-    assert len(conform(kinds.POD, pod).missing) == CAUSES_MAX
+    assert len(conform(Catalogue.builtin().resource(kinds.POD), pod).missing) == CAUSES_MAX
     assert len(validate_create(kinds.POD, pod)) == CAUSES_MAX
     assert len(validate_update(kinds.POD, pod, named(kinds.POD, "p", spec={"containers": []}))) == CAUSES_MAX
     few = named(kinds.POD, "p", spec={"containers": [{}]})

@@ -4,11 +4,23 @@ from __future__ import annotations
 
 import pytest
 
-from homeostat.api import kinds
-from homeostat.api.tables import definitions, rows, table
+from homeostat.api import kinds, tables
+from homeostat.api.catalogue import Catalogue
 
 NOW = 1767225600.0 + 600  # ten minutes into 2026
 MADE = "2026-01-01T00:00:00Z"
+
+
+def printer(kind):
+    return Catalogue.builtin().resource(kind).printer
+
+
+def definitions(kind):
+    return [column.definition() for column in printer(kind).columns]
+
+
+def rows(kind, obj, now):
+    return printer(kind).cells(obj, now)
 
 
 def cells(kind, obj, *, wide=False):
@@ -64,7 +76,7 @@ def headings(kind, *, wide):
 )
 def test_columns(kind, narrow, wide):
     """Names as kubectl prints them: capitals, words joined by hyphens."""
-    found = next(each for each in kinds.all_kinds() if each.plural == kind and each.group != "extensions")
+    found = next(each for each in Catalogue.builtin().kinds if each.plural == kind and each.group != "extensions")
     shown = [name.replace(" ", "-") for name in headings(found, wide=False)]
     assert shown == narrow.split()
     if wide is not None:
@@ -73,7 +85,7 @@ def test_columns(kind, narrow, wide):
 
 
 def of(plural, group=""):
-    return next(each for each in kinds.all_kinds() if (each.plural, each.group) == (plural, group))
+    return next(each for each in Catalogue.builtin().kinds if (each.plural, each.group) == (plural, group))
 
 
 def service(**spec):
@@ -341,7 +353,7 @@ def test_age_is_unknown_without_a_birthday():
 
 def test_a_table_is_whole():
     objs = [{"metadata": {"name": name, "creationTimestamp": MADE}} for name in ("a", "b")]
-    made = table(kinds.CONFIGMAP, objs, NOW)
+    made = tables.table(printer(kinds.CONFIGMAP), objs, NOW)
     assert (made["kind"], made["apiVersion"]) == ("Table", "meta.k8s.io/v1")
     assert [row["cells"][0] for row in made["rows"]] == ["a", "b"]
     for column in made["columnDefinitions"]:
@@ -349,7 +361,9 @@ def test_a_table_is_whole():
         assert column["type"] in ("string", "integer", "boolean", "number", "date")
 
 
-@pytest.mark.parametrize("kind", [kind for kind in kinds.all_kinds() if "list" in kind.verbs], ids=lambda k: k.plural)
+@pytest.mark.parametrize(
+    "kind", [kind for kind in Catalogue.builtin().kinds if "list" in kind.verbs], ids=lambda k: k.plural
+)
 def test_one_column_of_every_kind_is_its_name(kind):
     """What `kubectl get -o name` and completion go by."""
     columns = definitions(kind)

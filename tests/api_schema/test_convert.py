@@ -4,10 +4,13 @@ import copy
 
 import pytest
 
+from homeostat.api.catalogue import Catalogue
 from homeostat.api.convert import convert
-from homeostat.api.defaults import apply_defaults
-from homeostat.api.kinds import EVENT, EVENT_V1, HPA, HPA_V1, POD, stored_as
+from homeostat.api.kinds import EVENT, EVENT_V1, HPA, HPA_V1, POD
 from homeostat.api.structural import conform
+
+of = Catalogue.builtin().resource
+
 
 OLD = {
     "apiVersion": "v1",
@@ -28,9 +31,9 @@ OLD = {
 
 
 def test_events_have_one_home():
-    assert stored_as(EVENT_V1) is EVENT
-    assert stored_as(HPA_V1) is HPA
-    assert stored_as(POD) is POD
+    assert EVENT_V1.home is EVENT
+    assert HPA_V1.home is HPA
+    assert POD.home is POD
 
 
 def test_an_event_of_either_group_is_the_same_event():
@@ -39,7 +42,7 @@ def test_an_event_of_either_group_is_the_same_event():
     assert new["note"] == "Stopping"
     assert new["deprecatedCount"] == 2
     assert new["reportingController"] == "kubelet"
-    assert conform(EVENT_V1, copy.deepcopy(new), field_validation="Strict").problems == []
+    assert conform(of(EVENT_V1), copy.deepcopy(new), field_validation="Strict").problems == []
     assert convert(new, EVENT) == OLD
 
 
@@ -69,7 +72,7 @@ def test_v1_says_the_cpu_target_and_carries_the_rest():
     old = convert(autoscaler_v2(), HPA_V1)
     assert old["spec"]["targetCPUUtilizationPercentage"] == 50
     assert "metrics" not in old["spec"]
-    assert conform(HPA_V1, copy.deepcopy(old), field_validation="Strict").problems == []
+    assert conform(of(HPA_V1), copy.deepcopy(old), field_validation="Strict").problems == []
 
 
 def test_nothing_is_lost_by_way_of_v1():
@@ -84,7 +87,7 @@ def test_nothing_is_lost_by_way_of_v1():
 def test_a_v1_autoscaler_without_a_target_gets_the_default_one():
     start = {"apiVersion": "autoscaling/v1", "kind": "HorizontalPodAutoscaler", "spec": {"maxReplicas": 2}}
     new = convert(start, HPA)
-    apply_defaults(HPA, new)
+    of(HPA).apply_defaults(new)
     assert convert(new, HPA_V1)["spec"]["targetCPUUtilizationPercentage"] == 80
 
 

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from homeostat.api import kinds
-from homeostat.api.defaults import apply_defaults
+from homeostat.api.catalogue import Catalogue
 from homeostat.api.structural import conform
 
 _spec = importlib.util.spec_from_file_location("objects", pathlib.Path(__file__).with_name("objects.py"))
@@ -19,7 +19,7 @@ _spec.loader.exec_module(objects)
 
 def defaulted(kind, obj):
     obj = copy.deepcopy(obj)
-    apply_defaults(kind, obj)
+    CATALOGUE.resource(kind).apply_defaults(obj)
     return obj
 
 
@@ -219,24 +219,25 @@ def test_the_defaults_are_not_shared_between_objects():
     assert second["spec"]["securityContext"] == {}
 
 
-STORED = [kind for kind in kinds.all_kinds() if not kind.virtual]
+CATALOGUE = Catalogue.builtin()
+STORED = [kind for kind in CATALOGUE.kinds if not kind.virtual]
 
 
 @settings(max_examples=150, deadline=None)
 @given(st.sampled_from(STORED), st.randoms(use_true_random=False))
 def test_twice_is_once_for_every_kind(kind, random):
     obj = objects.any_object(kind, random)
-    conform(kind, obj)
+    conform(CATALOGUE.resource(kind), obj)
     once = defaulted(kind, obj)
     assert defaulted(kind, once) == once
-    assert conform(kind, once, field_validation="Warn").problems == []  # every default is a field of its type
+    assert conform(CATALOGUE.resource(kind), once, field_validation="Warn").problems == []
 
 
 @settings(max_examples=150, deadline=None)
 @given(st.sampled_from(STORED), st.randoms(use_true_random=False))
 def test_what_was_decoded_decodes_to_itself(kind, random):
     obj = objects.any_object(kind, random)
-    assert conform(kind, obj, field_validation="Strict").problems == []
+    assert conform(CATALOGUE.resource(kind), obj, field_validation="Strict").problems == []
     again = copy.deepcopy(obj)
-    conform(kind, again, field_validation="Strict")
+    conform(CATALOGUE.resource(kind), again, field_validation="Strict")
     assert again == obj

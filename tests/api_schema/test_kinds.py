@@ -6,30 +6,33 @@ import sys
 import pytest
 
 from homeostat.api import facts, kinds
-from homeostat.api.kinds import Kind, all_kinds, by_kind, by_resource, groups, subresource
+from homeostat.api.catalogue import Catalogue
+from homeostat.api.kinds import Kind
 from homeostat.api.schema import schema_of
+
+CATALOGUE = Catalogue.builtin()
 
 
 def test_only_generally_available_versions_are_served():
-    assert {kind.version for kind in all_kinds()} == {"v1", "v2"}
-    assert len(all_kinds()) == 68
+    assert {kind.version for kind in CATALOGUE.kinds} == {"v1", "v2"}
+    assert len(CATALOGUE.kinds) == 68
 
 
 def test_every_kind_is_found_by_its_names():
-    for kind in all_kinds():
-        assert by_kind(kind.kind, kind.api_version) is kind
-        assert by_resource(kind.group, kind.version, kind.plural) is kind
+    for kind in CATALOGUE.kinds:
+        assert CATALOGUE.by_kind(kind.kind, kind.api_version) is kind
+        assert CATALOGUE.by_resource(kind.group, kind.version, kind.plural) is kind
 
 
 def test_a_bare_kind_is_the_one_that_discovery_lists_first():
-    assert by_kind("Event") is kinds.EVENT
-    assert by_kind("HorizontalPodAutoscaler") is kinds.HPA
-    assert by_kind("Nonsense") is None
-    assert by_kind("Pod", "apps/v1") is None
+    assert CATALOGUE.by_kind("Event") is kinds.EVENT
+    assert CATALOGUE.by_kind("HorizontalPodAutoscaler") is kinds.HPA
+    assert CATALOGUE.by_kind("Nonsense") is None
+    assert CATALOGUE.by_kind("Pod", "apps/v1") is None
 
 
 def test_the_core_group_comes_first_and_versions_by_preference():
-    order = groups()
+    order = CATALOGUE.groups
     assert list(order)[:3] == ["", "apiregistration.k8s.io", "apps"]
     assert order["autoscaling"] == ("v2", "v1")
 
@@ -73,19 +76,19 @@ def test_paths_and_keys():
     ],
 )
 def test_subresources_say_what_they_take(kind: Kind, name, expected, verbs):
-    found = subresource(kind, name)
+    found = kind.part(name)
     assert (found.group, found.version, found.kind) == expected
     assert found.verbs == verbs
 
 
 def test_what_a_kind_does_not_have():
-    assert subresource(kinds.CONFIGMAP, "status") is None
+    assert kinds.CONFIGMAP.part("status") is None
     assert "status" not in kinds.CSINODE.subresources
     assert "deletecollection" not in kinds.NAMESPACE.verbs
 
 
 def test_virtual_kinds_are_never_stored():
-    virtual = {kind.kind for kind in all_kinds() if kind.virtual}
+    virtual = {kind.kind for kind in CATALOGUE.kinds if kind.virtual}
     assert virtual == {
         "Binding",
         "ComponentStatus",
@@ -99,14 +102,14 @@ def test_virtual_kinds_are_never_stored():
 
 
 def test_a_short_name_means_one_resource():
-    named = [(name, kind.plural) for kind in all_kinds() for name in kind.short_names]
+    named = [(name, kind.plural) for kind in CATALOGUE.kinds for name in kind.short_names]
     by_name = {}
     for name, plural in named:
         assert by_name.setdefault(name, plural) == plural
 
 
 def test_every_status_subresource_has_a_status_to_write():
-    for kind in all_kinds():
+    for kind in CATALOGUE.kinds:
         if "status" in kind.subresources:
             assert schema_of(kind).field("status") is not None, kind
 

@@ -4,10 +4,12 @@ import json
 
 import pytest
 
-from homeostat.api import openapi
-from homeostat.api.kinds import all_kinds, groups
+from homeostat.api.catalogue import Catalogue
+from homeostat.api.openapi import Documents
 
-NAMES = list(json.loads(openapi.v3_index())["paths"])
+CATALOGUE = Catalogue.builtin()
+DOCUMENTS = CATALOGUE.derived(Documents)
+NAMES = list(json.loads(DOCUMENTS.v3_index)["paths"])
 
 
 def references(node):
@@ -23,18 +25,18 @@ def references(node):
 
 
 def document(name):
-    return json.loads(openapi.v3_document(name))
+    return json.loads(DOCUMENTS.v3(name))
 
 
 def test_the_index_names_every_group_and_version():
-    expected = {f"apis/{g}/{v}" if g else f"api/{v}" for g, versions in groups().items() for v in versions}
+    expected = {f"apis/{g}/{v}" if g else f"api/{v}" for g, versions in CATALOGUE.groups.items() for v in versions}
     assert set(NAMES) == expected
-    url = json.loads(openapi.v3_index())["paths"]["apis/apps/v1"]["serverRelativeURL"]
-    assert url == f"/openapi/v3/apis/apps/v1?hash={openapi.v3_hash('apis/apps/v1')}"
+    url = json.loads(DOCUMENTS.v3_index)["paths"]["apis/apps/v1"]["serverRelativeURL"]
+    assert url == f"/openapi/v3/apis/apps/v1?hash={DOCUMENTS.v3_hash('apis/apps/v1')}"
 
 
 def test_there_is_no_document_for_an_unknown_group():
-    assert openapi.v3_document("apis/nowhere/v1") is None
+    assert DOCUMENTS.v3("apis/nowhere/v1") is None
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -49,14 +51,14 @@ def test_every_reference_leads_somewhere_and_every_id_is_used_once(name):
 
 
 def test_the_second_version_refers_to_what_it_defines():
-    shown = json.loads(openapi.v2_document())
+    shown = json.loads(DOCUMENTS.v2)
     assert shown["swagger"] == "2.0"
     assert {ref.removeprefix("#/definitions/") for ref in references(shown)} <= set(shown["definitions"])
 
 
 def test_kubectl_learns_that_strict_validation_is_served():
     """kubectl's field validation asks each kind's PATCH operation for the parameters `fieldValidation` and `dryRun`."""
-    for kind in all_kinds():
+    for kind in CATALOGUE.kinds:
         if "patch" in kind.verbs:
             shown = document(f"apis/{kind.group}/{kind.version}" if kind.group else f"api/{kind.version}")
             place = kind.path("{namespace}" if kind.namespaced else "", "{name}")

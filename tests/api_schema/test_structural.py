@@ -5,9 +5,12 @@ import copy
 import orjson
 import pytest
 
+from homeostat.api.catalogue import Catalogue
 from homeostat.api.errors import ApiError
 from homeostat.api.kinds import CONFIGMAP, CRD, DEPLOYMENT, EVENT, LEASE, POD, ROLE, SECRET, SERVICE
 from homeostat.api.structural import conform
+
+of = Catalogue.builtin().resource
 
 
 def deployment(**spec):
@@ -19,14 +22,14 @@ def deployment(**spec):
 def test_a_good_object_is_left_as_it_is():
     obj = deployment(replicas=2)
     before = copy.deepcopy(obj)
-    findings = conform(DEPLOYMENT, obj, field_validation="Strict", body=orjson.dumps(obj))
+    findings = conform(of(DEPLOYMENT), obj, field_validation="Strict", body=orjson.dumps(obj))
     assert (findings.problems, findings.missing) == ([], [])
     assert obj == before
 
 
 def test_a_wrong_type_is_refused_in_the_decoders_words():
     with pytest.raises(ApiError) as refused:
-        conform(DEPLOYMENT, deployment(replicas="two"))
+        conform(of(DEPLOYMENT), deployment(replicas="two"))
     assert refused.value.code == 400
     assert refused.value.reason == "BadRequest"
     assert refused.value.message == (
@@ -60,14 +63,14 @@ def test_each_wrong_type_names_its_place(change, words):
     pod = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "p"}, "spec": {"containers": [{"name": "c"}]}}
     change(pod["spec"]["containers"][0])
     with pytest.raises(ApiError, match="cannot be handled as a Pod") as refused:
-        conform(POD, pod)
+        conform(of(POD), pod)
     assert words in refused.value.message
 
 
 def test_a_label_must_be_text():
     obj = {"metadata": {"name": "c", "labels": {"n": 1}}}
     with pytest.raises(ApiError) as refused:
-        conform(CONFIGMAP, obj)
+        conform(of(CONFIGMAP), obj)
     assert refused.value.message.endswith(
         "json: cannot unmarshal number into Go struct field ObjectMeta.metadata.labels of type string"
     )
@@ -76,7 +79,7 @@ def test_a_label_must_be_text():
 def test_unknown_fields_are_dropped_and_told_of():
     obj = deployment(replica=3)
     obj["spec"]["template"]["spec"]["containers"][0]["imag"] = "x"
-    findings = conform(DEPLOYMENT, obj, field_validation="Warn")
+    findings = conform(of(DEPLOYMENT), obj, field_validation="Warn")
     assert findings.problems == [
         'unknown field "spec.template.spec.containers[0].imag"',
         'unknown field "spec.replica"',
@@ -86,38 +89,38 @@ def test_unknown_fields_are_dropped_and_told_of():
 
 def test_strict_refuses_unknown_fields():
     with pytest.raises(ApiError) as refused:
-        conform(DEPLOYMENT, deployment(foo=1), field_validation="Strict")
+        conform(of(DEPLOYMENT), deployment(foo=1), field_validation="Strict")
     assert refused.value.code == 400
     assert refused.value.message.endswith('strict decoding error: unknown field "spec.foo"')
 
 
 def test_ignore_drops_unknown_fields_without_a_word():
     obj = deployment(foo=1)
-    assert conform(DEPLOYMENT, obj, field_validation="Ignore").problems == []
+    assert conform(of(DEPLOYMENT), obj, field_validation="Ignore").problems == []
     assert "foo" not in obj["spec"]
 
 
 def test_duplicate_fields_are_found_in_the_body():
     body = b'{"metadata":{"name":"c"},"data":{"a":"1","b":"2","a":"3"}, "data":{"a":"1","a":"2"}}'
-    findings = conform(CONFIGMAP, orjson.loads(body), field_validation="Warn", body=body)
+    findings = conform(of(CONFIGMAP), orjson.loads(body), field_validation="Warn", body=body)
     assert findings.problems == ['duplicate field "data"', 'duplicate field "data.a"']
 
 
 def test_a_body_in_another_layout_has_no_duplicates():
     body = b'{ "metadata" : {"name": "c\\u00e9"},\n "data": {"a": "\\u003cx\\u003e"} }\n'
-    assert conform(CONFIGMAP, orjson.loads(body), field_validation="Strict", body=body).problems == []
+    assert conform(of(CONFIGMAP), orjson.loads(body), field_validation="Strict", body=body).problems == []
 
 
 def test_nulls_are_as_if_they_were_not_there():
     obj = deployment(replicas=None, strategy=None)
     obj["metadata"]["creationTimestamp"] = None
-    conform(DEPLOYMENT, obj)
+    conform(of(DEPLOYMENT), obj)
     assert obj == deployment()
 
 
 def test_a_null_in_a_map_or_list_is_the_zero_value():
     obj = {"metadata": {"name": "p", "labels": {"a": None}}, "spec": {"containers": [{"name": "c", "args": [None]}]}}
-    conform(POD, obj)
+    conform(of(POD), obj)
     assert obj["metadata"]["labels"] == {"a": ""}
     assert obj["spec"]["containers"][0]["args"] == [""]
 
@@ -126,7 +129,7 @@ def test_empty_optional_lists_and_maps_go_but_empty_objects_stay():
     obj = {"metadata": {"name": "p", "labels": {}, "finalizers": []}, "spec": {"containers": [{"name": "c"}]}}
     obj["spec"]["volumes"] = [{"name": "v", "emptyDir": {}}]
     obj["spec"]["nodeSelector"] = {}
-    conform(POD, obj)
+    conform(of(POD), obj)
     assert obj["metadata"] == {"name": "p"}
     assert obj["spec"] == {"containers": [{"name": "c"}], "volumes": [{"name": "v", "emptyDir": {}}]}
 
@@ -134,7 +137,7 @@ def test_empty_optional_lists_and_maps_go_but_empty_objects_stay():
 def test_quantities_take_their_canonical_form():
     resources = {"limits": {"cpu": 1, "memory": "1024Mi"}, "requests": {"cpu": 0.5, "memory": "128Mi"}}
     obj = {"metadata": {"name": "p"}, "spec": {"containers": [{"name": "c", "resources": resources}]}}
-    conform(POD, obj)
+    conform(of(POD), obj)
     assert resources["limits"] == {"cpu": "1", "memory": "1Gi"}
     assert resources["requests"] == {"cpu": "500m", "memory": "128Mi"}
 
@@ -142,14 +145,14 @@ def test_quantities_take_their_canonical_form():
 def test_ports_may_be_numbers_or_names():
     ports = [{"port": 80, "targetPort": "http"}, {"port": 81, "targetPort": 8081}]
     obj = {"metadata": {"name": "s"}, "spec": {"ports": copy.deepcopy(ports)}}
-    conform(SERVICE, obj)
+    conform(of(SERVICE), obj)
     assert obj["spec"]["ports"] == ports
 
 
 def test_times_are_put_into_utc():
     obj = {"metadata": {"name": "l"}, "spec": {"renewTime": "2026-01-01T02:00:00.5+02:00"}}
     obj["metadata"]["creationTimestamp"] = "2026-01-01T02:00:00.999999999+02:00"
-    conform(LEASE, obj)
+    conform(of(LEASE), obj)
     assert obj["spec"]["renewTime"] == "2026-01-01T00:00:00.500000Z"
     assert obj["metadata"]["creationTimestamp"] == "2026-01-01T00:00:00Z"
 
@@ -157,18 +160,18 @@ def test_times_are_put_into_utc():
 @pytest.mark.parametrize("text", ["", "yesterday", "2026-01-01", "2026-01-01T00:00:00", "2026-13-01T00:00:00Z"])
 def test_what_is_no_time_is_refused(text):
     with pytest.raises(ApiError, match="parsing time"):
-        conform(LEASE, {"metadata": {"creationTimestamp": text}})
+        conform(of(LEASE), {"metadata": {"creationTimestamp": text}})
 
 
 def test_secrets_hold_base64():
-    conform(SECRET, {"metadata": {"name": "s"}, "data": {"a": "aGVsbG8="}})
+    conform(of(SECRET), {"metadata": {"name": "s"}, "data": {"a": "aGVsbG8="}})
     with pytest.raises(ApiError, match="illegal base64 data at input byte 4"):
-        conform(SECRET, {"metadata": {"name": "s"}, "data": {"a": "abcd!"}})
+        conform(of(SECRET), {"metadata": {"name": "s"}, "data": {"a": "abcd!"}})
 
 
 def test_required_fields_are_named_by_their_path():
     obj = {"metadata": {"name": "p"}, "spec": {"containers": [{"image": "i"}, {"name": "", "env": [{"value": "x"}]}]}}
-    missing = conform(POD, obj).missing
+    missing = conform(of(POD), obj).missing
     assert sorted(cause.field for cause in missing) == [
         "spec.containers[0].name",
         "spec.containers[1].env[0].name",
@@ -179,15 +182,15 @@ def test_required_fields_are_named_by_their_path():
 
 def test_a_deployment_needs_a_selector_and_a_pod_needs_containers():
     obj = {"metadata": {"name": "d"}, "spec": {"template": {"spec": {"containers": []}}}}
-    assert [cause.field for cause in conform(DEPLOYMENT, obj).missing] == [
+    assert [cause.field for cause in conform(of(DEPLOYMENT), obj).missing] == [
         "spec.template.spec.containers",
         "spec.selector",
     ]
 
 
 def test_what_go_only_writes_is_not_asked_of_users():
-    assert conform(ROLE, {"metadata": {"name": "r"}}).missing == []
-    assert conform(EVENT, {"metadata": {"name": "e"}}).missing == []
+    assert conform(of(ROLE), {"metadata": {"name": "r"}}).missing == []
+    assert conform(of(EVENT), {"metadata": {"name": "e"}}).missing == []
 
 
 def test_free_form_fields_keep_everything():
@@ -197,15 +200,15 @@ def test_free_form_fields_keep_everything():
     spec = {"group": "example.com", "names": names, "scope": "Namespaced", "versions": [version]}
     obj = {"metadata": {"name": "foos.example.com", "managedFields": [{"fieldsV1": {"f:a": {"x": 1}}}]}, "spec": spec}
     before = copy.deepcopy(obj)
-    assert conform(CRD, obj, field_validation="Strict").problems == []
+    assert conform(of(CRD), obj, field_validation="Strict").problems == []
     assert obj == before
 
 
 def test_decoding_twice_changes_nothing_more():
     obj = deployment(replicas=None, foo=1)
-    conform(DEPLOYMENT, obj)
+    conform(of(DEPLOYMENT), obj)
     once = copy.deepcopy(obj)
-    conform(DEPLOYMENT, obj)
+    conform(of(DEPLOYMENT), obj)
     assert obj == once
 
 
@@ -218,19 +221,19 @@ def test_a_spec_that_comes_again_is_known_and_a_mistake_is_told_of_each_time():
     good = {"name": "c", "image": "i"}
     for _ in range(2):
         obj, body = pod(good, hostNetwrk=True)
-        found = conform(POD, obj, field_validation="Warn", body=body)
+        found = conform(of(POD), obj, field_validation="Warn", body=body)
         assert found.problems == ['unknown field "spec.hostNetwrk"']
         assert "hostNetwrk" not in obj["spec"]
         obj, body = pod(good | {"resources": {"limits": {"cpu": "1000m"}}})
-        conform(POD, obj, body=body)
+        conform(of(POD), obj, body=body)
         assert obj["spec"]["containers"][0]["resources"]["limits"]["cpu"] == "1"
         obj, body = pod({"image": "i"})
-        assert [cause.field for cause in conform(POD, obj, body=body).missing] == ["spec.containers[0].name"]
+        assert [cause.field for cause in conform(of(POD), obj, body=body).missing] == ["spec.containers[0].name"]
         with pytest.raises(ApiError):
-            conform(POD, *pod("none")[:1], body=b"{}")
+            conform(of(POD), *pod("none")[:1], body=b"{}")
         obj, body = pod(good)
-        conform(POD, obj, body=body)
+        conform(of(POD), obj, body=body)
         # Not from JSON: its text would not tell this list from no list.
         obj, _ = pod(good, tolerations=float("nan"))
         with pytest.raises(ApiError):
-            conform(POD, obj)
+            conform(of(POD), obj)

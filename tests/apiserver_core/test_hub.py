@@ -10,6 +10,7 @@ from homeostat.api.kinds import CONFIGMAP
 from homeostat.api.selectors import parse
 from homeostat.apiserver import codec
 from homeostat.apiserver.hub import Hub
+from homeostat.apiserver.items import maker
 from homeostat.apiserver.selection import Selection
 from homeostat.apiserver.settings import Settings
 from homeostat.apiserver.watchers import Watcher
@@ -55,7 +56,7 @@ def seen(view, namespace=""):
 @given(WRITES)
 @settings(max_examples=150, deadline=None)
 def test_every_past_within_the_window_is_seen_as_it_was(writes):
-    hub = Hub(CONFIGMAP.prefix, 10, Settings(window_events=12))
+    hub = Hub(CONFIGMAP.prefix, 10, Settings(window_events=12), maker({}))
     states = {10: {}}
     apply(writes, hub, states.__setitem__)
     for revision, state in states.items():
@@ -72,7 +73,7 @@ def test_every_past_within_the_window_is_seen_as_it_was(writes):
 @given(WRITES, st.integers(0, 40))
 @settings(max_examples=150, deadline=None)
 def test_a_watcher_that_joins_anywhere_ends_with_what_it_selects(writes, join_after):
-    hub = Hub(CONFIGMAP.prefix, 10, Settings())
+    hub = Hub(CONFIGMAP.prefix, 10, Settings(), maker({}))
     watchers = []
 
     def join(revision, state):
@@ -106,7 +107,7 @@ def test_a_watcher_that_joins_anywhere_ends_with_what_it_selects(writes, join_af
 
 
 def test_the_window_is_bounded_by_bytes_too():
-    hub = Hub(CONFIGMAP.prefix, 0, Settings(window_bytes=1000))
+    hub = Hub(CONFIGMAP.prefix, 0, Settings(window_bytes=1000), maker({}))
     for revision in range(1, 50):
         hub.apply(event("one", "a", "web", revision))
     kept = hub.window.after(hub.window.start)

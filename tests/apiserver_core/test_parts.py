@@ -5,13 +5,16 @@ from __future__ import annotations
 import pytest
 
 from homeostat.api import yamldocuments
+from homeostat.api.catalogue import Catalogue
 from homeostat.api.documents import DocumentError
 from homeostat.api.kinds import EVENT, POD
 from homeostat.apiserver import codec, pages
 from homeostat.apiserver.items import maker
-from homeostat.apiserver.routing import resolve
+from homeostat.apiserver.routing import Routes
 from homeostat.apiserver.summary import summarize
 from homeostat.wire.message import Request
+
+CATALOGUE = Catalogue.builtin()
 
 # URLs (k8s.io/apiserver/pkg/endpoints/request, requestinfo_test.go's kinds of paths)
 
@@ -36,7 +39,7 @@ from homeostat.wire.message import Request
     ],
 )
 def test_urls_of_resources(method, path, query, expected):
-    info = resolve(Request(method, path, query))
+    info = Routes(CATALOGUE).decide(Request(method, path, query))
     assert info.is_resource
     assert (info.verb, info.group, info.resource, info.subresource, info.namespace, info.name) == expected
 
@@ -45,7 +48,7 @@ def test_urls_of_resources(method, path, query, expected):
     "path", ["/", "/api", "/api/v1", "/apis/apps/v1", "/healthz", "/api/v1/watch/pods", "/metrics"]
 )
 def test_urls_of_other_things(path):
-    info = resolve(Request("GET", path))
+    info = Routes(CATALOGUE).decide(Request("GET", path))
     assert (info.is_resource, info.verb, info.path) == (False, "get", path)
 
 
@@ -75,13 +78,13 @@ def test_a_value_holds_the_cause_and_the_object_and_takes_its_revision_later():
 
 def test_an_item_knows_what_selectors_ask_for():
     value = codec.frame(b"{}", codec.encode(OBJECT), 7.0)
-    item = maker(POD.prefix)("x/a", value, 5)
+    item = maker(CATALOGUE.resource(POD).selectable.zeros)("x/a", value, 5)
     assert (item.namespace, item.name, item.revision) == ("x", "a", 5)
     assert (item.field("spec.nodeName"), item.field("spec.hostNetwork")) == ("n1", "true")
     assert (item.field("status.phase"), item.field("metadata.name")) == ("", "a")
     assert item.at(8).data == codec.restamp(item.data, 8)
     event = {"apiVersion": "v1", "kind": "Event", "metadata": {"name": "e"}, "involvedObject": {"name": "a"}}
-    item = maker(EVENT.prefix)("x/e", codec.frame(b"{}", codec.encode(event), 7.0), 5)
+    item = maker(CATALOGUE.resource(EVENT).selectable.zeros)("x/e", codec.frame(b"{}", codec.encode(event), 7.0), 5)
     assert item.field("regarding.name") == item.field("involvedObject.name") == "a"
 
 

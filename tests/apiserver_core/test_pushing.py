@@ -6,6 +6,7 @@ import asyncio
 
 import pytest
 
+from homeostat.api.catalogue import Catalogue
 from homeostat.api.kinds import POD
 from homeostat.apiserver import codec, selection
 from homeostat.apiserver.items import maker
@@ -28,13 +29,15 @@ class Client:
 
 
 def watcher(**query: str) -> Watcher:
-    return Watcher(selection.parse(POD, "default", query), 0, events_max=100, bytes_max=10_000)
+    return Watcher(
+        selection.parse(Catalogue.builtin().resource(POD), "default", query), 0, events_max=100, bytes_max=10_000
+    )
 
 
 def change(revision: int) -> Change:
     obj = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "p", "namespace": "default"}}
     value = codec.frame(b"{}", codec.encode(obj), 0.0)
-    item = maker(POD.prefix)("default/p", value, revision)
+    item = maker({})("default/p", value, revision)
     return Change(item, None, deleted=False)
 
 

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from homeostat.api import kinds
+from homeostat.api.catalogue import Catalogue
 from homeostat.apiserver import selection
 from homeostat.apiserver.items import Item
 
@@ -423,7 +424,7 @@ LABELS = st.sampled_from(("x=a", "x!=a", "y=b", "x in (a,b)", "!y", "y"))
 )
 def test_one_object_is_selected_as_in_a_list(namespace, terms, labels, found):
     query = {"fieldSelector": ",".join(terms), "labelSelector": ",".join(labels)}
-    chosen = selection.parse(kinds.POD, namespace, query)
+    chosen = selection.parse(Catalogue.builtin().resource(kinds.POD), namespace, query)
     items: list[Item] = []
     for place, name, label, other, field in found:
         item = Item(f"{place}/{name}", 1, b"{}", b"{}")

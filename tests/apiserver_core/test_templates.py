@@ -5,8 +5,11 @@ from __future__ import annotations
 import orjson
 import pytest
 
+from homeostat.api.catalogue import Catalogue
+from homeostat.api.kinds import POD
 from homeostat.apiserver.templates import Templates
 
+SHAPE = Catalogue.builtin().resource(POD)
 PODS = "/api/v1/namespaces/default/pods"
 SPEC = b'{"containers":[{"name":"main","image":"app:1","resources":{"limits":{"cpu":"0.5"}},"env":[]}]}'
 PLAIN = b'{"apiVersion":"v1","kind":"Pod","metadata":{"name":"a","labels":{"app":"x"}},"spec":%b}' % SPEC
@@ -72,12 +75,12 @@ def test_a_known_spec_changes_no_answer(story, body, validation):
 def test_a_known_spec_comes_out_of_the_memory_and_is_nobody_elses():
     templates = Templates()
     parts = templates.parts(PLAIN)
-    assert parts is not None and templates.read(parts) is None
+    assert parts is not None and templates.read(parts, SHAPE) is None
     templates.learn(parts, {"spec": {"containers": [{"name": "main"}], "restartPolicy": "Always"}})
-    one, other = templates.read(parts), templates.read(parts)
+    one, other = templates.read(parts, SHAPE), templates.read(parts, SHAPE)
     assert one is not None and one == other
     one["spec"]["containers"].clear()
-    assert templates.read(parts) == other
+    assert templates.read(parts, SHAPE) == other
 
 
 def test_only_so_many_specs_are_kept_and_none_that_is_long():
@@ -88,11 +91,11 @@ def test_only_so_many_specs_are_kept_and_none_that_is_long():
 
     for number in range(300):
         templates.learn(templates.parts(body(b"app:%d" % number)), {"spec": {}})
-    assert templates.read(templates.parts(body(b"app:0"))) is None
-    assert templates.read(templates.parts(body(b"app:299"))) is not None
+    assert templates.read(templates.parts(body(b"app:0")), SHAPE) is None
+    assert templates.read(templates.parts(body(b"app:299")), SHAPE) is not None
     long = templates.parts(body(b"i" * 20_000))
     templates.learn(long, {"spec": {}})
-    assert templates.read(long) is None
+    assert templates.read(long, SHAPE) is None
 
 
 def test_duplicates_that_nobody_looked_for_are_told_of_later(story):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from homeostat.api import kinds
+from homeostat.api.catalogue import Catalogue
 from tests.support.api_edge import World, pod, story
 
 PODS = "/api/v1/namespaces/default/pods"
@@ -265,7 +265,7 @@ def test_what_discovery_lists_is_what_is_served():
 
 def test_discovery_says_of_every_kind_what_the_schema_says():
     async def tell(w: World) -> None:
-        for kind in kinds.all_kinds():
+        for kind in Catalogue.builtin().kinds:
             base = f"/apis/{kind.group}/{kind.version}" if kind.group else f"/api/{kind.version}"
             entries = {entry["name"]: entry for entry in (await w.get(base)).obj["resources"]}
             entry = entries[kind.plural]

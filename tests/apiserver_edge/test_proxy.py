@@ -9,8 +9,9 @@ from typing import Any
 import orjson
 import pytest
 
+from homeostat.api.catalogue import Catalogue
 from homeostat.api.errors import ApiError
-from homeostat.apiserver.routing import split_proxied
+from homeostat.apiserver.routing import Routes, split_proxied
 from homeostat.apiserver.subresources.proxy import Place, place_of
 from homeostat.client.direct import ask_through
 from homeostat.wire.fields import json_response, split_target
@@ -19,6 +20,7 @@ from homeostat.wire.server import Server, serve
 from tests.support.api_edge import rule
 from tests.support.api_site import Site, story
 
+ROUTES = Routes(Catalogue.builtin())
 PODS = "/api/v1/namespaces/default/pods"
 SERVICES = "/api/v1/namespaces/default/services"
 
@@ -235,12 +237,14 @@ def test_names_and_targets_are_taken_apart():
 )
 def test_what_is_proxied_is_found_by_the_rule_that_decided_the_request(target: bytes, before: bytes, rest: bytes):
     path, query = split_target(target)
-    assert split_proxied(Request("GET", path, query, target=target)) == (before, rest)
+    request = Request("GET", path, query, target=target)
+    assert split_proxied(request, ROUTES.decide(request)) == (before, rest)
 
 
 def test_a_target_that_is_not_the_decided_one_is_not_passed_on():
     with pytest.raises(ApiError):
-        split_proxied(Request("GET", "/api/v1/nodes/n1/proxy/x", target=b"/api/v1/nodes/n2/proxy/x"))
+        request = Request("GET", "/api/v1/nodes/n1/proxy/x", target=b"/api/v1/nodes/n2/proxy/x")
+        split_proxied(request, ROUTES.decide(request))
 
 
 def test_links_of_a_page_stay_inside_and_any_of_kubernetes_methods_goes_through():

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from homeostat.api import kinds
+from homeostat.api.catalogue import Catalogue
 from homeostat.api.errors import qualified
 from homeostat.api.flags import Settings
 from homeostat.api.schema import schema_of
@@ -16,7 +17,7 @@ from homeostat.controllers.services.servicelb import CLASS
 from tests.support.api_edge import World, pod, story
 
 Obj = dict[str, Any]
-SERVED = {qualified(kind.plural, kind.group): kind for kind in kinds.all_kinds() if "create" in kind.verbs}
+SERVED = {qualified(kind.plural, kind.group): kind for kind in Catalogue.builtin().kinds if "create" in kind.verbs}
 # Who acts on each kind that says nothing.
 ATTENDED = {
     "bindings": "the API server",
@@ -82,7 +83,7 @@ def test_a_kind_with_a_loop_is_not_listed():
         qualified(watch.kind.plural, watch.kind.group)
         for loop in loops
         if loop.name not in _OF_ALL_KINDS
-        for watch in loop.watches
+        for watch in loop.watching(Catalogue.builtin())
         if watch.keys is None
     }
     assert {"deployments.apps", "replicasets.apps", "daemonsets.apps"} <= decided

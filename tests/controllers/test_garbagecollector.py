@@ -1,6 +1,7 @@
 """What is owned goes with its owners, in the three ways that kubectl can ask for (pkg/controller/garbagecollector)."""
 
 from homeostat.api import meta
+from homeostat.api.catalogue import Catalogue
 from homeostat.api.kinds import CONFIGMAP, DEPLOYMENT, NODE, POD, REPLICASET
 from homeostat.api.rules import ownership
 from homeostat.controllers.ownership import garbagecollector
@@ -159,7 +160,7 @@ def test_owners_that_wait_for_each_other_in_a_circle_all_go():
 
 def test_changes_that_do_not_concern_ownership_cost_no_decision():
     loop = garbagecollector.loop()
-    (watch,) = [watch for watch in loop.watches if watch.kind is POD]
+    (watch,) = [watch for watch in loop.watching(Catalogue.builtin()) if watch.kind is POD]
     parent = replica_set() | {"metadata": {"name": "web", "namespace": "default", "uid": "u"}}
     old = pod("a", metadata={"ownerReferences": [owner(parent)]})
     assert list(watch.keys(old, old | {"status": {"phase": "Running"}}, Snapshot(NOW))) == []

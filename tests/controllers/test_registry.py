@@ -1,5 +1,6 @@
 """The controller manager's loops and the settings that reach them."""
 
+from homeostat.api.catalogue import Catalogue
 from homeostat.api.flags import Settings, parse_settings
 from homeostat.controllers.nodes.node_health import Options
 from homeostat.controllers.registry import Authority, all_loops, node_options
@@ -9,7 +10,7 @@ def test_every_loop_has_a_name_of_its_own_and_says_what_it_watches():
     loops = all_loops(Settings(), Authority("PEM", "https://api", lambda request: request))
     names = [loop.name for loop in loops]
     assert len(names) == len(set(names)) == 22
-    assert all(loop.watches for loop in loops)
+    assert all(loop.watching(Catalogue.builtin()) for loop in loops)
 
 
 def test_without_an_authority_nothing_is_published_or_signed():

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from homeostat.api import kinds
+from homeostat.api.catalogue import Catalogue
 from homeostat.api.errors import ApiError
 from homeostat.api.kinds import DEPLOYMENT, SERVICE
 from homeostat.client.api_client import ApiClient
@@ -159,6 +160,6 @@ def test_what_cannot_be_made_is_an_error_in_the_end() -> None:
 
 
 async def find(client: Client, obj: Obj) -> Obj:
-    kind = kinds.by_kind(obj["kind"], obj["apiVersion"])
+    kind = Catalogue.builtin().by_kind(obj["kind"], obj["apiVersion"])
     assert kind is not None
     return await client.get(kind, obj["metadata"]["name"], obj["metadata"].get("namespace", ""))

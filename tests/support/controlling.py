@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from homeostat.api import kinds, meta, patch
+from homeostat.api.catalogue import Catalogue
 from homeostat.api.errors import ApiError, conflict
 from homeostat.api.kinds import Kind
 from homeostat.api.schema import schema_of
@@ -296,7 +297,7 @@ class Bench:
     def _changed(self, kind: Kind, old: Obj | None, new: Obj | None) -> None:
         world = CacheWorld(self._indexes, self.now, "")
         for number, loop in enumerate(self._loops):
-            for watch in loop.watches:
+            for watch in loop.watching(world.catalogue):
                 if (watch.kind.group, watch.kind.kind) != (kind.group, kind.kind):
                     continue
                 own = [meta.key(new if new is not None else old or {})]
@@ -305,7 +306,7 @@ class Bench:
 
 
 def kind_of(obj: Obj) -> Kind:
-    found = kinds.by_kind(obj["kind"], obj["apiVersion"])
+    found = Catalogue.builtin().by_kind(obj["kind"], obj["apiVersion"])
     assert found is not None
     return found
 

@@ -25,6 +25,8 @@ def convert(obj: Obj, to: Kind) -> Obj:
     version = obj.get("apiVersion", "")
     if version == to.api_version:
         return obj
+    if to.custom:
+        return {**obj, "apiVersion": to.api_version, "kind": to.kind}
     change = _CHANGES.get((version, to.api_version, to.kind))
     if change is None:
         raise ValueError(f"{to.kind} cannot be converted from {version} to {to.api_version}")

@@ -9,30 +9,15 @@ object that another rule then fills. What the server itself chooses (addresses, 
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import cache, partial
+from functools import partial
 from typing import Any, TypeAlias
 
 from homeostat.api.defaults_data import ABSENT, ZERO
 from homeostat.api.defaults_rules import RULES
-from homeostat.api.kinds import Kind
-from homeostat.api.schema import Schema, schema_named, schema_of
+from homeostat.api.schema import Schema, schema_named
 from homeostat.api.types import Obj
 
-_Fill: TypeAlias = Callable[[Obj], None]
-
-
-def apply_defaults(kind: Kind, obj: Obj) -> None:
-    """Fill the absent fields of `obj`, in place. Doing it again changes nothing."""
-    fill = _fill_of(schema_of(kind).definition)
-    if fill is not None:
-        fill(obj)
-
-
-def apply_type_defaults(definition: str, obj: Obj) -> None:
-    """The same for a part of an object, by the OpenAPI name of its type."""
-    fill = _fill_of(definition)
-    if fill is not None:
-        fill(obj)
+Fill: TypeAlias = Callable[[Obj], None]
 
 
 def _short(definition: str) -> str:
@@ -46,9 +31,76 @@ def _holds(place: Schema) -> Schema:
     return _holds(inner) if inner is not None else place
 
 
-@cache
+class Defaulting:
+    """The compiled rules of the built-in types, each made when it is first needed."""
+
+    def __init__(self) -> None:
+        self._fills: dict[str, Fill | None] = {}
+        self._reaching: dict[str, bool] = {}
+
+    def fill_of(self, definition: str) -> Fill | None:
+        """What fills in the absent fields of an object of the type, in place; None where no rule applies.
+
+        To do it again changes nothing.
+        """
+        if definition not in self._fills:
+            self._fills[definition] = self._compile(definition) if self._reaches_rules(definition) else None
+        return self._fills[definition]
+
+    def _reaches_rules(self, definition: str) -> bool:
+        """Whether a rule applies to this type or to one that it leads to."""
+        known = self._reaching.get(definition)
+        if known is None:
+            known = self._reaching[definition] = _reaches_rules(definition)
+        return known
+
+    def _compile(self, definition: str) -> Fill:
+        short = _short(definition)
+        zero = tuple(ZERO.get(short, {}).items())
+        absent = tuple(ABSENT.get(short, {}).items())
+        rule = RULES.get(short)
+        parts = self._parts(schema_named(definition))
+
+        def fill(obj: Obj) -> None:
+            for name, value in zero:
+                if not obj.get(name):
+                    obj[name] = value
+            for name, value in absent:
+                if obj.get(name) is None:
+                    obj[name] = value.copy() if value.__class__ in (dict, list) else value
+            if rule is not None:
+                rule(obj)
+            for name, inner in parts:
+                child = obj.get(name)
+                if child is not None:  # an empty object has its defaults too
+                    inner(child)
+
+        return fill
+
+    def _parts(self, schema: Schema) -> tuple[tuple[str, Callable[[Any], None]], ...]:
+        """The fields of a type that lead to rules, each with what to do to its value."""
+        found = []
+        for name, place in schema.properties.items():
+            if self._reaches_rules(_holds(place).definition):
+                inner = self._fill_place(place)
+                if inner is not None:
+                    found.append((name, inner))
+        return tuple(found)
+
+    def _fill_place(self, place: Schema) -> Callable[[Any], None] | None:
+        """What to do to the value of a place: to the object, to each of a list, to each value of a map."""
+        inner = place.items or place.values
+        if inner is None:
+            return self.fill_of(place.definition)
+        each = self._fill_place(inner)
+        if each is None:
+            return None
+        if place.items is not None:
+            return partial(_each, each)
+        return lambda value: _each(each, value.values())
+
+
 def _reaches_rules(definition: str) -> bool:
-    """Whether a rule applies to this type or to one that it leads to."""
     seen: set[str] = set()
     todo = [definition]
     while todo:
@@ -61,58 +113,6 @@ def _reaches_rules(definition: str) -> bool:
             return True
         todo += [_holds(place).definition for place in schema_named(name).properties.values()]
     return False
-
-
-@cache
-def _fill_of(definition: str) -> _Fill | None:
-    """The compiled rules of a type; None where no rule applies."""
-    if not _reaches_rules(definition):
-        return None
-    short = _short(definition)
-    zero = tuple(ZERO.get(short, {}).items())
-    absent = tuple(ABSENT.get(short, {}).items())
-    rule = RULES.get(short)
-    parts = _parts(schema_named(definition))
-
-    def fill(obj: Obj) -> None:
-        for name, value in zero:
-            if not obj.get(name):
-                obj[name] = value
-        for name, value in absent:
-            if obj.get(name) is None:
-                obj[name] = value.copy() if value.__class__ in (dict, list) else value
-        if rule is not None:
-            rule(obj)
-        for name, inner in parts:
-            child = obj.get(name)
-            if child is not None:  # an empty object has its defaults too
-                inner(child)
-
-    return fill
-
-
-def _parts(schema: Schema) -> tuple[tuple[str, Callable[[Any], None]], ...]:
-    """The fields of a type that lead to rules, each with what to do to its value."""
-    found = []
-    for name, place in schema.properties.items():
-        if _reaches_rules(_holds(place).definition):
-            inner = _fill_place(place)
-            if inner is not None:
-                found.append((name, inner))
-    return tuple(found)
-
-
-def _fill_place(place: Schema) -> Callable[[Any], None] | None:
-    """What to do to the value of a place: to the object, to each of a list, to each value of a map."""
-    inner = place.items or place.values
-    if inner is None:
-        return _fill_of(place.definition)
-    each = _fill_place(inner)
-    if each is None:
-        return None
-    if place.items is not None:
-        return partial(_each, each)
-    return lambda value: _each(each, value.values())
 
 
 def _each(fill: Callable[[Any], None], values: Any) -> None:

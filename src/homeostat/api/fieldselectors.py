@@ -6,13 +6,12 @@ object's JSON and compares text, absent fields being Go's zero values.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
 from homeostat.api.fields import show
-from homeostat.api.kinds import Kind
 from homeostat.api.selectors import TEXT_BYTES_MAX, SelectorError
 from homeostat.api.types import Obj
 
@@ -92,31 +91,59 @@ class FieldSelector:
 EVERYTHING = FieldSelector(())
 
 
-def parse(text: str, kind: Kind) -> FieldSelector:
-    """The selector that `text` writes, for objects of `kind`. Raises SelectorError."""
-    if not text:
-        return EVERYTHING
-    if len(text) > TEXT_BYTES_MAX:
-        raise SelectorError(f"field selector is too long: may not be more than {TEXT_BYTES_MAX} bytes")
-    return _parsed(text, kind) if len(text) <= 1024 else FieldSelector(_terms(text, kind))
+class SelectableFields:
+    """The fields that objects of one kind can be selected by, and the selectors over them.
+
+    `paths` maps a field, as selectors name it, to its place in the object; None where no field was chosen for the kind,
+    so that it has its name and namespace alone.
+    """
+
+    def __init__(self, paths: Mapping[str, str] | None = None) -> None:
+        self._paths = paths
+        known = _NAMES if paths is None else paths
+        # The paths beside those of the name and the namespace, and what absent reads as.
+        self.zeros = {path: _ZERO.get(path, "") for path in known.values() if path not in _NAMES}
+        self._parsed = lru_cache(maxsize=256)(self._parse)
+
+    def parse(self, text: str) -> FieldSelector:
+        """The selector that `text` writes. Raises SelectorError."""
+        if not text:
+            return EVERYTHING
+        if len(text) > TEXT_BYTES_MAX:
+            raise SelectorError(f"field selector is too long: may not be more than {TEXT_BYTES_MAX} bytes")
+        return self._parsed(text) if len(text) <= 1024 else self._parse(text)
+
+    def _parse(self, text: str) -> FieldSelector:
+        terms = []
+        for piece in _split(text):
+            if not piece:
+                continue
+            left, operator, right = _halves(piece)
+            if not operator:
+                raise SelectorError(f"invalid selector: '{text}'; can't understand '{piece}'")
+            path = self._path(left)
+            terms.append(Term(path, _unescape(right), operator == "!=", _reader(path)))
+        return FieldSelector(tuple(terms))
+
+    def _path(self, field: str) -> str:
+        if self._paths is None:
+            if field in _NAMES:
+                return field
+            only = 'only "metadata.name", "metadata.namespace"'
+            raise SelectorError(f"{show(field)} is not a known field selector: {only}")
+        if field not in self._paths:
+            raise SelectorError(f"field label not supported: {field}")
+        return self._paths[field]
 
 
-@lru_cache(maxsize=2048)
-def _parsed(text: str, kind: Kind) -> FieldSelector:
-    return FieldSelector(_terms(text, kind))
+def built_in(group: str, kind: str) -> SelectableFields:
+    """The selectable fields of a built-in kind."""
+    return SelectableFields(_FIELDS.get((group, kind)))
 
 
-def _terms(text: str, kind: Kind) -> tuple[Term, ...]:
-    terms = []
-    for piece in _split(text):
-        if not piece:
-            continue
-        left, operator, right = _halves(piece)
-        if not operator:
-            raise SelectorError(f"invalid selector: '{text}'; can't understand '{piece}'")
-        path = _path(left, kind)
-        terms.append(Term(path, _unescape(right), operator == "!=", _reader(path)))
-    return tuple(terms)
+def of_paths(paths: Iterable[str]) -> SelectableFields:
+    """The name, the namespace, and the fields at these paths of the object."""
+    return SelectableFields(_NAMES | _same(*paths))
 
 
 def _split(text: str) -> list[str]:
@@ -163,24 +190,6 @@ def _unescape(value: str) -> str:
     if escaped:
         raise SelectorError("invalid field selector: invalid escape sequence: \\")
     return "".join(out)
-
-
-def _path(field: str, kind: Kind) -> str:
-    known = _FIELDS.get((kind.group, kind.kind))
-    if known is None:
-        if field in _NAMES:
-            return field
-        only = 'only "metadata.name", "metadata.namespace"'
-        raise SelectorError(f"{show(field)} is not a known field selector: {only}")
-    if field not in known:
-        raise SelectorError(f"field label not supported: {field}")
-    return known[field]
-
-
-def selectable(kind: Kind) -> dict[str, str]:
-    """The paths that objects of `kind` can be selected by beside their name and namespace, and what absent reads as."""
-    known = _FIELDS.get((kind.group, kind.kind), _NAMES)
-    return {path: _ZERO.get(path, "") for path in known.values() if path not in _NAMES}
 
 
 @lru_cache(maxsize=256)

@@ -1,24 +1,45 @@
-"""The kinds that the API serves, as data: names, scope, verbs and subresources of every resource.
+"""The kinds of the API as data: names, scope, verbs and subresources of a resource in one version.
 
-The facts come from the schema file made at build time (`api.facts`); short names and categories, which no schema
-carries, stand in `api.kindnames`. `by_kind("Pod")` and `by_resource("apps", "v1", "deployments")` are the two ways in;
-the constants at the end name the kinds that code speaks of.
+The built-in kinds come from the schema file made at build time (`api.facts`); short names and categories, which no
+schema carries, stand in `api.kindnames`. The constants name the kinds that code speaks of. Which kinds there are, and
+which one a name means, is for a `Catalogue` (`api.catalogue`) to say: nothing else enumerates them.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import InitVar, dataclass, field
 
 from homeostat.api import facts
-from homeostat.api.kindnames import CATEGORIES, CONNECTED, GROUP_ORDER, PREFERRED, SHORT_NAMES, STORED_AS, VERBS
+from homeostat.api.kindnames import CATEGORIES, CONNECTED, GROUP_ORDER, SHORT_NAMES, STORED_AS, VERBS
 from homeostat.api.types import Obj
 
 
 @dataclass(frozen=True, slots=True)
-class Kind:
-    """One resource in one version. `group` is empty for the core group; `subresources` are names such as `status`.
+class Subresource:
+    """One subresource of a kind: its verbs, and the group, version and kind of the bodies it speaks.
 
-    `virtual` kinds are asked and answered but never stored (reviews, bindings, component statuses).
+    `definition` is the OpenAPI name of the body's type where it is none of the built-in types.
+    """
+
+    name: str
+    group: str
+    version: str
+    kind: str
+    verbs: frozenset[str] = frozenset()
+    definition: str = ""
+
+    @property
+    def api_version(self) -> str:
+        """As `Kind.api_version`, of the body."""
+        return f"{self.group}/{self.version}" if self.group else self.version
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """One resource in one version. `group` is empty for the core group; `definition` is the OpenAPI name of its type.
+
+    `virtual` kinds are asked and answered but never stored (reviews, bindings, component statuses). `custom` ones come
+    from a definition at run time: they have no rules in code, and their bodies are JSON or YAML alone.
     """
 
     group: str
@@ -28,20 +49,36 @@ class Kind:
     singular: str = field(hash=False)
     namespaced: bool = field(hash=False)
     verbs: frozenset[str] = field(default=frozenset(), hash=False)
-    subresources: tuple[str, ...] = field(default=(), hash=False)
+    parts: tuple[Subresource, ...] = field(default=(), hash=False)
     short_names: tuple[str, ...] = field(default=(), hash=False)
     categories: tuple[str, ...] = field(default=(), hash=False)
     virtual: bool = field(default=False, hash=False)
+    definition: str = field(default="", hash=False)
+    list_kind: str = field(default="", hash=False)
+    custom: bool = field(default=False, hash=False)
+    # The kind in whose version, and under whose prefix, the store keeps the objects; the kind itself if not given.
+    stored: InitVar[Kind | None] = None
+    home: Kind = field(init=False, hash=False, compare=False, repr=False)
+    # The names of the subresources, such as `status`.
+    subresources: tuple[str, ...] = field(init=False, hash=False, compare=False, repr=False)
     # Where the store keeps objects of this resource: the same for all versions of it.
     prefix: str = field(init=False, hash=False, compare=False, repr=False)
 
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "prefix", f"/registry/{self.group or 'core'}/{self.plural}/")
+    def __post_init__(self, stored: Kind | None) -> None:
+        put = object.__setattr__
+        put(self, "list_kind", self.list_kind or f"{self.kind}List")
+        put(self, "home", stored or self)
+        put(self, "subresources", tuple(part.name for part in self.parts))
+        put(self, "prefix", f"/registry/{self.group or 'core'}/{self.plural}/")
 
     @property
     def api_version(self) -> str:
         """`apps/v1`, or `v1` in the core group."""
         return f"{self.group}/{self.version}" if self.group else self.version
+
+    def part(self, subresource: str) -> Subresource | None:
+        """What the kind offers under that subresource."""
+        return next((part for part in self.parts if part.name == subresource), None)
 
     def key(self, namespace: str, name: str) -> str:
         """The store key of one object."""
@@ -55,23 +92,19 @@ class Kind:
         return f"{root}{place}/{self.plural}{tail}"
 
 
-@dataclass(frozen=True, slots=True)
-class Subresource:
-    """One subresource of a kind: its verbs, and the group, version and kind of the bodies it speaks."""
-
-    name: str
-    group: str
-    version: str
-    kind: str
-    verbs: frozenset[str] = frozenset()
-
-    @property
-    def api_version(self) -> str:
-        """As `Kind.api_version`, of the body."""
-        return f"{self.group}/{self.version}" if self.group else self.version
+def _parts(entry: Obj) -> tuple[Subresource, ...]:
+    """The subresources of one entry of the facts, by name."""
+    group, version = entry["group"], entry["version"]
+    found: dict[str, Subresource] = {}
+    for name, about in entry["subresources"].items():
+        of_group, of_version, body = about["gvk"]
+        found[name] = Subresource(name, of_group, of_version, body, frozenset(about["verbs"]))
+    for name, (body, verbs) in CONNECTED.get((group, entry["plural"]), {}).items():
+        found[name] = Subresource(name, group, version, body, frozenset(verbs))
+    return tuple(found[name] for name in sorted(found))
 
 
-def _kind_from(entry: Obj) -> Kind:
+def _kind_from(entry: Obj, stored: Kind | None) -> Kind:
     """The Kind of one entry of the facts."""
     group, kind, plural = entry["group"], entry["kind"], entry["plural"]
     verbs = frozenset(VERBS.get((group, plural)) or entry["verbs"])
@@ -83,10 +116,12 @@ def _kind_from(entry: Obj) -> Kind:
         singular=kind.lower(),
         namespaced=entry["namespaced"],
         verbs=verbs,
-        subresources=tuple(sorted({*entry["subresources"], *CONNECTED.get((group, plural), {})})),
+        parts=_parts(entry),
         short_names=SHORT_NAMES.get((group, plural), ()),
         categories=CATEGORIES.get((group, plural), ()),
         virtual="update" not in verbs,
+        definition=entry["definition"],
+        stored=stored,
     )
 
 
@@ -95,89 +130,19 @@ def _place(group: str) -> tuple[int, str]:
     return (GROUP_ORDER.index(group) if group in GROUP_ORDER else len(GROUP_ORDER), group)
 
 
-_ENTRIES = {(entry["group"], entry["version"], entry["plural"]): entry for entry in facts.resources()}
-_BY_RESOURCE = {place: _kind_from(entry) for place, entry in sorted(_ENTRIES.items(), key=lambda e: _place(e[0][0]))}
-_BY_KIND = {(kind.api_version, kind.kind): kind for kind in _BY_RESOURCE.values()}
+def _built_in() -> tuple[Kind, ...]:
+    entries = {(entry["group"], entry["version"], entry["plural"]): entry for entry in facts.resources()}
+    # Events of events.k8s.io are stored as core ones, autoscaling/v1 autoscalers as v2 ones; others as what they are.
+    homes = {place: _kind_from(entries[place], None) for place in STORED_AS.values()}
+    return tuple(
+        homes.get(place) or _kind_from(entry, homes.get(STORED_AS.get(place, place)))
+        for place, entry in sorted(entries.items(), key=lambda each: _place(each[0][0]))
+    )
 
 
-def all_kinds() -> tuple[Kind, ...]:
-    """Every kind in every version, by group in discovery's order."""
-    return tuple(_BY_RESOURCE.values())
-
-
-def groups() -> dict[str, tuple[str, ...]]:
-    """The API groups in discovery's order, each with its versions, the preferred one first. "" is the core group."""
-    found: dict[str, list[str]] = {}
-    for kind in _BY_RESOURCE.values():
-        versions = found.setdefault(kind.group, [])
-        if kind.version not in versions:
-            versions.append(kind.version)
-    return {
-        group: tuple(sorted(versions, key=lambda version: version != PREFERRED.get(group, "v1")))
-        for group, versions in found.items()
-    }
-
-
-def by_kind(kind: str, api_version: str = "") -> Kind | None:
-    """The kind of that name, in the given version or else in the first group that has it, in its preferred version."""
-    if api_version:
-        return _BY_KIND.get((api_version, kind))
-    found = [known for known in _BY_RESOURCE.values() if known.kind == kind]
-    preferred = [known for known in found if known.version == PREFERRED.get(known.group, "v1")]
-    return next(iter(preferred or found), None)
-
-
-def by_name(name: str) -> Kind | None:
-    """The kind that a person calls so, as with kubectl: by its plural, singular or short name in any case, alone or
-    with its group (`deployments.apps`); None for no kind's name."""
-    plain = name.lower()
-    for kind in _BY_RESOURCE.values():
-        names = {kind.singular, kind.plural, *kind.short_names}
-        if plain in names or (kind.group and plain in {f"{each}.{kind.group}" for each in names}):
-            return kind
-    return None
-
-
-def by_resource(group: str, version: str, plural: str) -> Kind | None:
-    """The kind behind a URL path's group, version and resource."""
-    return _BY_RESOURCE.get((group, version, plural))
-
-
-def definition_of(kind: Kind | Subresource) -> str:
-    """The OpenAPI name of the kind's schema, or of what a subresource takes and gives."""
-    if isinstance(kind, Subresource):
-        return facts.definition_named(kind.api_version, kind.kind)
-    name: str = _ENTRIES[kind.group, kind.version, kind.plural]["definition"]
-    return name
-
-
-def subresource(kind: Kind, name: str) -> Subresource | None:
-    """What `kind` offers under that subresource."""
-    connected = CONNECTED.get((kind.group, kind.plural), {}).get(name)
-    if connected is not None:
-        body, verbs = connected
-        return Subresource(name, kind.group, kind.version, body, frozenset(verbs))
-    entry = _ENTRIES.get((kind.group, kind.version, kind.plural))
-    found = entry["subresources"].get(name) if entry else None
-    if found is None:
-        return None
-    group, version, body = found["gvk"]
-    return Subresource(name, group, version, body, frozenset(found["verbs"]))
-
-
-_MOVED = frozenset(plural for _, _, plural in STORED_AS)
-
-
-def stored_as(kind: Kind) -> Kind:
-    """The kind whose prefix and version the store uses for objects of `kind`: one home for each resource.
-
-    Events of events.k8s.io/v1 are stored as core/v1 ones, autoscaling/v1 autoscalers as autoscaling/v2 ones; every
-    other kind is its own. `api.convert` turns one into the other.
-    """
-    if kind.plural not in _MOVED:
-        return kind
-    home = STORED_AS.get((kind.group, kind.version, kind.plural))
-    return _BY_RESOURCE[home] if home else kind
+# Every built-in kind in every version, by group in discovery's order: what `Catalogue.builtin` is made from.
+BUILT_IN = _built_in()
+_BY_KIND = {(kind.api_version, kind.kind): kind for kind in BUILT_IN}
 
 
 def _kind(name: str, api_version: str = "v1") -> Kind:

@@ -9,7 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from homeostat.api.kinds import Kind, Subresource, all_kinds, definition_of, subresource
+from homeostat.api.catalogue import Catalogue
+from homeostat.api.kinds import Kind, Subresource
+from homeostat.api.schema import definition_of
 
 _META = "io.k8s.apimachinery.pkg.apis.meta.v1."
 STATUS = _META + "Status"
@@ -155,10 +157,8 @@ def _of_kind(kind: Kind) -> Iterator[Operation]:
     for verb, shape in _OBJECT.items():
         if verb in kind.verbs and verb != "create":
             yield _of_verb(kind, f"{place}/{{name}}", verb, shape, f"{shape[2]}{group}{noun}")
-    for name in kind.subresources:
-        sub = subresource(kind, name)
-        if sub is not None:
-            yield from _of_subresource(kind, sub)
+    for sub in kind.parts:
+        yield from _of_subresource(kind, sub)
 
 
 def _of_subresource(kind: Kind, sub: Subresource) -> Iterator[Operation]:
@@ -185,6 +185,6 @@ def _of_subresource(kind: Kind, sub: Subresource) -> Iterator[Operation]:
             yield Operation(path, method, action, name, gvk, _WRITE, body=sent, answer=body, created=True)
 
 
-def operations(group: str, version: str) -> list[Operation]:
+def operations(catalogue: Catalogue, group: str, version: str) -> list[Operation]:
     """Every operation of a group and version, in the order of its resources."""
-    return [op for kind in all_kinds() if (kind.group, kind.version) == (group, version) for op in _of_kind(kind)]
+    return [op for kind in catalogue.of_group_version(group, version) for op in _of_kind(kind)]

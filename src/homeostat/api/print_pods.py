@@ -149,7 +149,7 @@ def _cells(pod: Obj, now: float) -> list[Any]:
     ]
 
 
-def conditions(pod: Obj) -> list[Obj]:
+def _conditions(pod: Obj) -> list[Obj]:
     """The row's own conditions: that the Pod has run to its end."""
     ends = {"Succeeded": "The pod has completed successfully.", "Failed": "The pod failed."}
     phase = meta.pod_phase(pod)
@@ -158,4 +158,4 @@ def conditions(pod: Obj) -> list[Obj]:
     return [{"type": "Completed", "status": "True", "reason": phase, "message": ends[phase]}]
 
 
-PRINTERS = {("", "pods"): Printer(_COLUMNS, _cells)}
+PRINTERS = {("", "pods"): Printer(_COLUMNS, _cells, _conditions)}

@@ -44,10 +44,12 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class Printer:
-    """How a kind is printed. `cells` gives as many cells as there are columns."""
+    """How a kind is printed. `cells` gives as many cells as there are columns; `conditions` the conditions of a row, as
+    of Pods that have ended."""
 
     columns: tuple[Column, ...]
     cells: Cells
+    conditions: Callable[[Obj], list[Obj]] | None = None
 
 
 NAME = Column("Name", format="name", description="The name, unique among objects of its kind in a namespace.")

@@ -10,7 +10,7 @@ from __future__ import annotations
 from functools import cache, cached_property
 
 from homeostat.api import facts
-from homeostat.api.kinds import Kind, Subresource, definition_of
+from homeostat.api.kinds import Kind, Subresource
 from homeostat.api.types import Obj
 
 QUANTITY = "quantity"
@@ -113,6 +113,11 @@ def schema_named(definition: str) -> Schema:
     return Schema({"$ref": definition})
 
 
+def definition_of(kind: Kind | Subresource) -> str:
+    """The OpenAPI name of the kind's schema, or of what a subresource takes and gives."""
+    return kind.definition or facts.definition_named(kind.api_version, kind.kind)
+
+
 def schema_of(kind: Kind | Subresource) -> Schema:
-    """The schema of a kind's whole object, or of what a subresource takes and gives."""
+    """The schema of a built-in kind's whole object, or of what its subresource takes and gives."""
     return schema_named(definition_of(kind))

@@ -72,6 +72,7 @@ _FIRST_STATUS: dict[_Id, Obj] = {
         "expectedPods": 0,
     },
 }
+_OF_ALL = frozenset(("apiVersion", "kind", "metadata"))
 # Their creators may bring a status: a node registers with one.
 _STATUS_BROUGHT: frozenset[_Id] = frozenset({("", "Node")})
 
@@ -94,14 +95,14 @@ _GATED = "Scheduling is blocked due to non-empty scheduling gates"
 
 def has_generation(kind: Kind) -> bool:
     """Whether objects of the kind count generations."""
-    return (kind.group, kind.kind) in _GENERATION
+    return kind.custom or (kind.group, kind.kind) in _GENERATION
 
 
 def prepare_create(kind: Kind, obj: Obj) -> None:
     """Reset what the creator may not say, and fill in what every new object of the kind has."""
     identity = (kind.group, kind.kind)
     metadata = obj["metadata"]
-    if identity in _GENERATION:
+    if has_generation(kind):
         metadata["generation"] = 1
     else:
         metadata.pop("generation", None)
@@ -109,7 +110,9 @@ def prepare_create(kind: Kind, obj: Obj) -> None:
         _add_namespace_finalizer(obj)
     elif identity == ("batch", "Job"):
         _select_own_pods(obj)
-    if "status" in kind.subresources and identity not in _STATUS_BROUGHT:
+    if kind.custom and "status" in kind.subresources:
+        obj.pop("status", None)
+    elif "status" in kind.subresources and identity not in _STATUS_BROUGHT:
         obj["status"] = _first_pod_status(obj) if identity == ("", "Pod") else _fresh(_FIRST_STATUS.get(identity, {}))
 
 
@@ -122,7 +125,7 @@ def prepare_update(kind: Kind, new: Obj, old: Obj, subresource: str = "") -> Non
     else:
         new["metadata"]["generation"] = generation
     if subresource in ("status", "approval"):
-        _prepare_status(identity, new, old)
+        _prepare_status(kind, new, old)
         if subresource == "approval":
             _keep_all_but_approval(new, old)
         return
@@ -144,8 +147,12 @@ def _prepare_main(kind: Kind, identity: _Id, new: Obj, old: Obj) -> None:
         keep_allocated(new, old)
     elif identity == ("certificates.k8s.io", "CertificateSigningRequest"):
         new["spec"] = old["spec"]
-    counted = _GENERATION.get(identity, ())
-    if any(_at(new, path) != _at(old, path) for path in counted):
+    if kind.custom:
+        # All that its author says of it: the metadata are no part of that, nor is a status that is written by itself.
+        changed = any(new.get(field) != old.get(field) for field in (new.keys() | old.keys()) - _OF_ALL)
+    else:
+        changed = any(_at(new, path) != _at(old, path) for path in _GENERATION.get(identity, ()))
+    if changed:
         new["metadata"]["generation"] = int(old["metadata"].get("generation") or 0) + 1
 
 
@@ -168,10 +175,11 @@ def _keep_all_but_part(new: Obj, old: Obj, subresource: str) -> None:
             new["spec"][group] = [{**kept, "resources": each.get("resources") or {}} for kept, each in pairs]
 
 
-def _prepare_status(identity: _Id, new: Obj, old: Obj) -> None:
+def _prepare_status(kind: Kind, new: Obj, old: Obj) -> None:
     _keep(new, old, except_for=("metadata", "status"))
     metadata, before = new["metadata"], old["metadata"]
-    for field in _STATUS_KEEPS.get(identity, ()):
+    keeps = _ALL_METADATA if kind.custom else _STATUS_KEEPS.get((kind.group, kind.kind), ())
+    for field in keeps:
         _put(metadata, field, before.get(field))
 
 

@@ -1,15 +1,15 @@
 """Brings a decoded object into the shape of its kind, as kube-apiserver's typed decoding does.
 
 Wrong types are refused with the decoder's words (400), unknown fields are dropped and told of, nulls and empty optional
-lists and maps go, quantities and times take their canonical form. One walk a kind, compiled when the kind is first
-seen. This is about shape alone: what values mean is `api.validation`'s business, what is absent `api.defaults`'.
+lists and maps go, quantities and times take their canonical form. One walk a type (`Walks`), compiled when the type is
+first seen. This is about shape alone: what values mean is `api.validation`'s business, what is absent `api.defaults`'.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, TypeAlias
+from typing import Any, Protocol, TypeAlias
 
 from homeostat.api import scalars
 from homeostat.api.duplicates import PROBLEMS_MAX, duplicate_fields
@@ -17,12 +17,12 @@ from homeostat.api.errors import ApiError, Cause
 from homeostat.api.fields import CAUSES_MAX
 from homeostat.api.kinds import Kind, Subresource
 from homeostat.api.remembered import Remembered, text_of
-from homeostat.api.required import may_be_empty, needed_fields
-from homeostat.api.schema import BYTE, DATE_TIME, Schema, schema_of
+from homeostat.api.required import Required
+from homeostat.api.schema import BYTE, DATE_TIME, Schema
 from homeostat.api.types import Obj
 
 # A check gets the value, the dict or list that holds it, its key or index there, and where to note what it finds.
-Check: TypeAlias = Callable[[Any, Any, Any, "_Notes"], None]
+Check: TypeAlias = Callable[[Any, Any, Any, "Notes"], None]
 # Of one field: the exact type that needs no more than `check`, that check, whether an empty value is dropped, schema.
 _Entry: TypeAlias = tuple[type | None, Check | None, bool, Schema]
 
@@ -32,7 +32,7 @@ _PYTHON_TYPES: dict[str, type] = {"object": dict, "array": list, "string": str, 
 
 
 @dataclass(slots=True)
-class _Notes:
+class Notes:
     """What a walk finds: the containers stand for their paths, which are only worked out when somebody needs them.
 
     `is_json` says that what is walked was decoded from JSON, so that its text tells all of it.
@@ -51,7 +51,7 @@ class Findings:
     missing: list[Cause]
 
 
-class _Mismatch(Exception):
+class Mismatch(Exception):
     """A value of the wrong type; `box` and `key` say where it is."""
 
     def __init__(self, box: Any, key: Any, value: Any) -> None:
@@ -67,23 +67,42 @@ class Misshapen(ApiError):
         self.why = why
 
 
+class Shape(Protocol):
+    """What an object is brought into the shape of: a kind, or what a subresource takes."""
+
+    @property
+    def kind(self) -> Kind | Subresource:
+        """What it is called."""
+        ...
+
+    @property
+    def schema(self) -> Schema:
+        """Its schema."""
+        ...
+
+    @property
+    def walk(self) -> Check:
+        """The compiled walk over a whole object."""
+        ...
+
+
 def conform(
-    kind: Kind | Subresource, obj: Obj, *, field_validation: str = "Ignore", body: bytes = b"", is_json: bool = False
+    shape: Shape, obj: Obj, *, field_validation: str = "Ignore", body: bytes = b"", is_json: bool = False
 ) -> Findings:
-    """Bring `obj` into the shape of its kind, or of what a subresource takes, in place.
+    """Bring `obj` into a shape, in place.
 
     `field_validation` is Ignore, Warn or Strict. `body` is the JSON that `obj` was decoded from, for duplicate fields;
     `is_json` says that it came from JSON where there is no one body.
     Raises Misshapen on a value of the wrong type and, in Strict, on unknown and duplicate fields.
     """
-    schema = schema_of(kind)
-    notes = _Notes(is_json=is_json or bool(body))
+    kind = shape.kind
+    notes = Notes(is_json=is_json or bool(body))
     strict = field_validation in ("Warn", "Strict")
     doubled = duplicate_fields(body, obj) if strict else []
     try:
-        _object_check(schema)(obj, None, None, notes)
-    except _Mismatch as wrong:
-        raise _cannot_handle(kind, _unmarshal_text(schema, kind.kind, obj, wrong)) from None
+        shape.walk(obj, None, None, notes)
+    except Mismatch as wrong:
+        raise _cannot_handle(kind, _unmarshal_text(shape.schema, kind.kind, obj, wrong)) from None
     except scalars.Malformed as wrong:
         raise _cannot_handle(kind, str(wrong)) from None
     problems: list[str] = []
@@ -102,19 +121,62 @@ def _cannot_handle(kind: Kind | Subresource, why: str) -> Misshapen:
 
 # ---- the compiled walk
 
-_OBJECT_CHECKS: dict[str, Check] = {}
+
+class Walks:
+    """The walks of the built-in types, each compiled when it is first needed."""
+
+    def __init__(self, required: Required) -> None:
+        self._required = required
+        self._known: dict[str, Check] = {}
+
+    def of(self, schema: Schema) -> Check:
+        """The walk of an object with named fields; one for each definition, whoever refers to it."""
+        known = self._known.get(schema.definition)
+        if known is not None:
+            return known
+        entries: dict[str, _Entry] = {}
+        needed = self._required.needed_fields(schema)
+        check = _object_check(entries, needed)
+        # Before the fields: a type may hold itself (JSONSchemaProps).
+        self._known[schema.definition] = _once(check) if schema.definition == _REPEATED else check
+        for name, place in schema.properties.items():
+            exact, inner = self._compile(place)
+            if name in needed and exact is str and inner is None:
+                inner = _check_filled
+            drop_empty = exact is list or place.values is not None
+            entries[name] = (exact, inner, drop_empty and not self._required.may_be_empty(schema, name), place)
+        return self._known[schema.definition]
+
+    def _compile(self, place: Schema) -> tuple[type | None, Check | None]:
+        """The exact type that a value of this place has, and what is left to check of it (None: nothing)."""
+        if place.preserve_unknown:
+            return dict, None
+        if place.is_int_or_string:
+            return int, None
+        if place.is_quantity:
+            return str, scalars.check_quantity
+        if place.type == "object":
+            return dict, _map_check(
+                place.values, *self._compile(place.values)
+            ) if place.values is not None else self.of(place)
+        if place.type == "array" and place.items is not None:
+            return list, _list_check(place.items, *self._compile(place.items))
+        if place.type == "number":
+            return float, None
+        if place.format == DATE_TIME:
+            return str, scalars.check_micro_time if place.definition.endswith(".MicroTime") else scalars.check_time
+        if place.format == BYTE:
+            return str, scalars.check_base64
+        if place.format == "int32":
+            return int, _check_int32
+        return _PYTHON_TYPES[place.type], None
 
 
-def _object_check(schema: Schema) -> Check:
-    """The walk of an object with named fields; one for each definition, whoever refers to it."""
-    known = _OBJECT_CHECKS.get(schema.definition)
-    if known is not None:
-        return known
-    entries: dict[str, _Entry] = {}
+def _object_check(entries: dict[str, _Entry], needed: frozenset[str]) -> Check:
+    """The walk of an object whose fields are `entries`, which may be filled in later."""
     entry_of = entries.get
-    needed = needed_fields(schema)
 
-    def check(value: Any, box: Any, key: Any, notes: _Notes) -> None:
+    def check(value: Any, box: Any, key: Any, notes: Notes) -> None:
         drops: list[str] = []
         for name, child in value.items():
             entry = entry_of(name)
@@ -139,22 +201,14 @@ def _object_check(schema: Schema) -> Check:
         if needed and not needed <= value.keys():
             notes.missing += [(value, name) for name in sorted(needed - value.keys())]
 
-    # Before the fields: a type may hold itself (JSONSchemaProps).
-    _OBJECT_CHECKS[schema.definition] = _once(check) if schema.definition == _REPEATED else check
-    for name, place in schema.properties.items():
-        exact, inner = _compile(place)
-        if name in needed and exact is str and inner is None:
-            inner = _check_filled
-        drop_empty = exact is list or place.values is not None
-        entries[name] = (exact, inner, drop_empty and not may_be_empty(schema, name), place)
-    return _OBJECT_CHECKS[schema.definition]
+    return check
 
 
 def _once(walk: Check) -> Check:
     """The same walk, which passes over values that it once left as they were."""
     good = Remembered()
 
-    def check(value: Any, box: Any, key: Any, notes: _Notes) -> None:
+    def check(value: Any, box: Any, key: Any, notes: Notes) -> None:
         text = text_of(value) if notes.is_json else b""
         if text in good:
             return
@@ -166,43 +220,18 @@ def _once(walk: Check) -> Check:
     return check
 
 
-def _check_filled(value: Any, box: Any, key: Any, notes: _Notes) -> None:
+def _check_filled(value: Any, box: Any, key: Any, notes: Notes) -> None:
     if not value:
         notes.missing.append((box, key))
 
 
-def _compile(place: Schema) -> tuple[type | None, Check | None]:
-    """The exact type that a value of this place has, and what is left to check of it (None: nothing)."""
-    if place.preserve_unknown:
-        return dict, None
-    if place.is_int_or_string:
-        return int, None
-    if place.is_quantity:
-        return str, scalars.check_quantity
-    if place.type == "object":
-        return dict, _map_check(place.values) if place.values is not None else _object_check(place)
-    if place.type == "array" and place.items is not None:
-        return list, _list_check(place.items)
-    if place.type == "number":
-        return float, None
-    if place.format == DATE_TIME:
-        return str, scalars.check_micro_time if place.definition.endswith(".MicroTime") else scalars.check_time
-    if place.format == BYTE:
-        return str, scalars.check_base64
-    if place.format == "int32":
-        return int, _check_int32
-    return _PYTHON_TYPES[place.type], None
-
-
-def _check_int32(value: Any, box: Any, key: Any, notes: _Notes) -> None:
+def _check_int32(value: Any, box: Any, key: Any, notes: Notes) -> None:
     if not -0x80000000 <= value <= 0x7FFFFFFF:
-        raise _Mismatch(box, key, value)
+        raise Mismatch(box, key, value)
 
 
-def _map_check(values: Schema) -> Check:
-    exact, inner = _compile(values)
-
-    def check(value: Any, box: Any, key: Any, notes: _Notes) -> None:
+def _map_check(values: Schema, exact: type | None, inner: Check | None) -> Check:
+    def check(value: Any, box: Any, key: Any, notes: Notes) -> None:
         for name, child in value.items():
             if child.__class__ is not exact:
                 _odd_element(child, value, name, values)
@@ -212,10 +241,8 @@ def _map_check(values: Schema) -> Check:
     return check
 
 
-def _list_check(items: Schema) -> Check:
-    exact, inner = _compile(items)
-
-    def check(value: Any, box: Any, key: Any, notes: _Notes) -> None:
+def _list_check(items: Schema, exact: type | None, inner: Check | None) -> Check:
+    def check(value: Any, box: Any, key: Any, notes: Notes) -> None:
         for at, child in enumerate(value):
             if child.__class__ is not exact:
                 _odd_element(child, value, at, items)
@@ -241,7 +268,7 @@ def _odd(value: Any, box: Any, key: Any, place: Schema) -> None:
     elif place.format == DATE_TIME:
         raise scalars.Malformed(f"json: cannot unmarshal {_go_value(value)} into Go value of type string")
     else:
-        raise _Mismatch(box, key, value)
+        raise Mismatch(box, key, value)
 
 
 def _odd_element(value: Any, box: Any, key: Any, place: Schema) -> None:
@@ -325,7 +352,7 @@ def _go_type(place: Schema) -> str:
     return {"boolean": "bool", "number": "float64"}.get(place.type, "string")
 
 
-def _unmarshal_text(schema: Schema, kind: str, root: Obj, wrong: _Mismatch) -> str:
+def _unmarshal_text(schema: Schema, kind: str, root: Obj, wrong: Mismatch) -> str:
     """Go's words for a value of the wrong type: the innermost struct, the field path without indices, the Go type."""
     struct, names, place = kind, [], schema
     for step in (*_ways(root, {id(wrong.box)}).get(id(wrong.box), ()), wrong.key):

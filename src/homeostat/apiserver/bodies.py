@@ -8,11 +8,12 @@ from typing import Any
 import orjson
 
 from homeostat.api import documents, errors, facts, fields, yamldocuments
-from homeostat.api.kinds import Kind, Subresource, definition_of
-from homeostat.api.schema import schema_of
-from homeostat.api.structural import Misshapen, conform
+from homeostat.api.kinds import Kind, Subresource
+from homeostat.api.schema import definition_of
+from homeostat.api.structural import Misshapen, Shape, conform
 from homeostat.api.types import Obj
 from homeostat.apiserver import protobuf
+from homeostat.apiserver.contract import info_of
 from homeostat.apiserver.numbers import integer
 from homeostat.wire.message import Request
 
@@ -129,7 +130,7 @@ def identify(obj: Obj, kind: Kind | Subresource) -> Obj:
     if name != kind.kind:
         raise _cannot_handle(name, api_version, kind.kind, kind.group)
     if api_version != kind.api_version and not _is_same(name, api_version, kind):
-        if not facts.definition_named(api_version, name):
+        if not facts.definition_named(api_version, name) and not (isinstance(kind, Kind) and kind.custom):
             raise _cannot_handle(name, api_version, kind.kind, kind.group)
         raise errors.bad_request(
             f"the API version in the data ({api_version}) does not match the expected API version ({kind.api_version})"
@@ -203,12 +204,10 @@ def write_options(query: Mapping[str, str], verb: str) -> tuple[bool, str]:
     return dry_run == "All", validation
 
 
-def typed(
-    obj: Obj, kind: Kind | Subresource, *, field_validation: str = "Ignore", body: bytes = b""
-) -> tuple[Obj, list[str]]:
+def typed(obj: Obj, shape: Shape, *, field_validation: str = "Ignore", body: bytes = b"") -> tuple[Obj, list[str]]:
     """A body that is not stored, in the shape of its kind, with metadata; and what to warn of. Raises 400."""
-    found = conform(kind, obj, field_validation=field_validation, body=body)
-    if "metadata" in schema_of(kind).properties:
+    found = conform(shape, obj, field_validation=field_validation, body=body)
+    if "metadata" in shape.schema.properties:
         obj.setdefault("metadata", {})
     return obj, found.problems
 
@@ -216,7 +215,7 @@ def typed(
 def delete_options(request: Request) -> Obj:
     """The DeleteOptions of a delete: its body, or else its query. Raises 400, 413, 415 and 422."""
     if request.body:
-        options, _ = typed(parse_object(request, _DELETE_OPTIONS), _DELETE_OPTIONS)
+        options, _ = typed(parse_object(request, _DELETE_OPTIONS), info_of(request).catalogue.shape(_DELETE_OPTIONS))
     else:
         query = request.query
         options = {key: query[key] for key in ("propagationPolicy",) if query.get(key)}

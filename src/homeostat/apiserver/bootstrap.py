@@ -10,6 +10,7 @@ import asyncio
 from collections.abc import Sequence
 
 from homeostat.api import errors, kinds, meta
+from homeostat.api.catalogue import Catalogue
 from homeostat.api.errors import ApiError
 from homeostat.api.kinds import Kind
 from homeostat.api.types import Obj
@@ -113,6 +114,6 @@ class Bootstrap:
 
 
 def _kind_of(obj: Obj) -> Kind:
-    kind = kinds.by_kind(obj["kind"], obj["apiVersion"])
+    kind = Catalogue.builtin().by_kind(obj["kind"], obj["apiVersion"])
     assert kind is not None  # our own data names kinds that exist
     return kind

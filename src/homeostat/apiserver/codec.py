@@ -68,6 +68,12 @@ def restamp(data: bytes, revision: int) -> bytes:
     return b"%b%d%b" % (data[:place], revision, data[data.index(b'"', place) :])
 
 
+def stored(cause: bytes, data: bytes) -> bytes:
+    """The stored value that the clients' form `data` was made of."""
+    place = data.index(_MARK) + len(_MARK)
+    return b"%b\n%b%b" % (cause, data[:place], data[data.index(b'"', place) :])
+
+
 def decode(data: bytes) -> Obj:
     """The object of a clients' form; a private copy."""
     return cast(Obj, orjson.loads(data))

@@ -1,7 +1,7 @@
 """The types that the stages of the request path share: what is asked, who may, what admission sees, how to read.
 
-A stage is `async (Request, next) -> Response` (`Stage`). Order: limits, authentication, authorization, routing,
-admission, the verb.
+A stage is `async (Request, next) -> Response` (`Stage`). Order: the resource is found (`routing.finding`), metrics,
+errors, limits, authentication, authorization; then the verb, with admission where it writes.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeAlias
 
+from homeostat.api.catalogue import Catalogue
 from homeostat.api.kinds import Kind
 from homeostat.api.types import Obj
 from homeostat.apiserver.items import Item
@@ -26,6 +27,7 @@ class RequestInfo:
     `verb` is get, list, watch, create, update, patch, delete, deletecollection for resources, the lower-case HTTP
     method for other paths. `kind` is None where the path is no known resource; `resource` is the plural as written.
     Of a collection, `name` and `node` are set where a field selector asks for that object, or that node's Pods, alone.
+    `catalogue` is what was served when the request came: it holds for the request to its end.
     """
 
     verb: str
@@ -39,6 +41,12 @@ class RequestInfo:
     name: str = ""
     kind: Kind | None = None
     node: str = ""
+    catalogue: Catalogue = field(default_factory=Catalogue.builtin, repr=False, compare=False)
+
+
+def info_of(request: Request) -> RequestInfo:
+    """What the request asks for, as the first stage decided it (`routing.finding`)."""
+    return request.decided  # type: ignore[return-value]  # each request comes here four times: no assertion
 
 
 @dataclass(slots=True)

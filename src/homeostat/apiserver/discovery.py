@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from homeostat.api import errors, kinds
+from homeostat.api import errors
+from homeostat.api.catalogue import Catalogue
 from homeostat.api.kinds import Kind
 from homeostat.api.types import Obj
 from homeostat.apiserver.accept import PLAIN, Form, chosen
@@ -21,12 +22,27 @@ _LIST = "APIGroupDiscoveryList"
 _FORMS = frozenset((Form(_LIST, _GROUP, "v2"), Form(_LIST, _GROUP, "v2beta1")))
 
 
+class _Documents:
+    """The documents of one catalogue, each made when it is first asked for."""
+
+    def __init__(self, catalogue: Catalogue) -> None:
+        self._catalogue = catalogue
+        self._known: dict[tuple[str, str, Form], Document] = {}
+
+    def of(self, path: str, form: Form, address: str) -> Document:
+        """The document behind a path. Raises 404."""
+        place = (path, address, form)
+        document = self._known.get(place)
+        if document is None:
+            document = self._known[place] = _made(self._catalogue, path, form, address)
+        return document
+
+
 class Discovery:
-    """Answers from documents that are made when first asked for; the kinds do not change while a server runs."""
+    """Answers from the documents of the catalogue that a request began with; `address` is where this server is."""
 
     def __init__(self, address: str) -> None:
         self._address = address
-        self._documents: dict[tuple[str, Form], Document] = {}
 
     async def handle(self, call: Call) -> Response:
         """Any path under /api and /apis that is no resource. Raises 404, 405, 406."""
@@ -35,57 +51,45 @@ class Discovery:
             raise errors.method_not_allowed()
         path = request.path.rstrip("/")
         form = chosen(request.headers, _FORMS) if path in ("/api", "/apis") else PLAIN
-        document = self._documents.get((path, form))
-        if document is None:
-            document = self._documents[path, form] = self._make(path, form)
-        return document.respond(request)
-
-    def _make(self, path: str, form: Form) -> Document:
-        if form is not PLAIN and form.as_kind:
-            groups = [""] if path == "/api" else [group for group in kinds.groups() if group]
-            kind = f"application/json;g={form.group};v={form.version};as={form.as_kind}"
-            return Document.of(aggregated(groups, form.version), kind)
-        parts = path.split("/")[1:]
-        found: Obj | None = None
-        if parts == ["api"]:
-            addresses = [{"clientCIDR": "0.0.0.0/0", "serverAddress": self._address}]
-            found = {"kind": "APIVersions", "versions": ["v1"], "serverAddressByClientCIDRs": addresses}
-        elif parts == ["apis"]:
-            described = [_group(group) for group in kinds.groups() if group]
-            found = {"kind": "APIGroupList", "apiVersion": "v1", "groups": described}
-        elif len(parts) == 2:
-            found = resource_list("", parts[1]) if parts[0] == "api" else _whole_group(parts[1])
-        elif len(parts) == 3 and parts[0] == "apis":
-            found = resource_list(parts[1], parts[2])
-        if found is None:
-            raise errors.path_not_found()
-        return Document.of(found)
+        return call.info.catalogue.derived(_Documents).of(path, form, self._address).respond(request)
 
 
-def _group(group: str) -> Obj:
-    versions = [{"groupVersion": f"{group}/{version}", "version": version} for version in kinds.groups()[group]]
+def _made(catalogue: Catalogue, path: str, form: Form, address: str) -> Document:
+    if form is not PLAIN and form.as_kind:
+        groups = [""] if path == "/api" else [group for group in catalogue.groups if group]
+        kind = f"application/json;g={form.group};v={form.version};as={form.as_kind}"
+        return Document.of(aggregated(catalogue, groups, form.version), kind)
+    parts = path.split("/")[1:]
+    found: Obj | None = None
+    if parts == ["api"]:
+        addresses = [{"clientCIDR": "0.0.0.0/0", "serverAddress": address}]
+        found = {"kind": "APIVersions", "versions": ["v1"], "serverAddressByClientCIDRs": addresses}
+    elif parts == ["apis"]:
+        described = [_group(catalogue, group) for group in catalogue.groups if group]
+        found = {"kind": "APIGroupList", "apiVersion": "v1", "groups": described}
+    elif len(parts) == 2:
+        found = resource_list(catalogue, "", parts[1]) if parts[0] == "api" else _whole_group(catalogue, parts[1])
+    elif len(parts) == 3 and parts[0] == "apis":
+        found = resource_list(catalogue, parts[1], parts[2])
+    if found is None:
+        raise errors.path_not_found()
+    return Document.of(found)
+
+
+def _group(catalogue: Catalogue, group: str) -> Obj:
+    versions = [{"groupVersion": f"{group}/{version}", "version": version} for version in catalogue.groups[group]]
     return {"name": group, "versions": versions, "preferredVersion": versions[0]}
 
 
-def _whole_group(group: str) -> Obj | None:
-    if not group or group not in kinds.groups():
+def _whole_group(catalogue: Catalogue, group: str) -> Obj | None:
+    if not group or group not in catalogue.groups:
         return None
-    return {"kind": "APIGroup", "apiVersion": "v1", **_group(group)}
+    return {"kind": "APIGroup", "apiVersion": "v1", **_group(catalogue, group)}
 
 
-def _kinds_of(group: str, version: str) -> list[Kind]:
-    found = [kind for kind in kinds.all_kinds() if (kind.group, kind.version) == (group, version)]
-    return sorted(found, key=lambda kind: kind.plural)
-
-
-def _subresources(kind: Kind) -> list[kinds.Subresource]:
-    found = [kinds.subresource(kind, name) for name in kind.subresources]
-    return [subresource for subresource in found if subresource is not None]
-
-
-def resource_list(group: str, version: str) -> Obj | None:
+def resource_list(catalogue: Catalogue, group: str, version: str) -> Obj | None:
     """The APIResourceList of one version; None when it is not served."""
-    served = _kinds_of(group, version)
+    served = catalogue.of_group_version(group, version)
     if not served:
         return None
     resources: list[Obj] = []
@@ -97,7 +101,7 @@ def resource_list(group: str, version: str) -> Obj | None:
         if kind.categories:
             entry["categories"] = list(kind.categories)
         resources.append(entry)
-        for sub in _subresources(kind):
+        for sub in kind.parts:
             entry = {"name": f"{kind.plural}/{sub.name}", "singularName": "", "namespaced": kind.namespaced}
             if (sub.group, sub.version) != (group, version):
                 entry |= {"group": sub.group, "version": sub.version}
@@ -106,7 +110,7 @@ def resource_list(group: str, version: str) -> Obj | None:
     return {"kind": "APIResourceList", "apiVersion": "v1", "groupVersion": api_version, "resources": resources}
 
 
-def aggregated(groups: Sequence[str], version: str) -> Obj:
+def aggregated(catalogue: Catalogue, groups: Sequence[str], version: str) -> Obj:
     """The APIGroupDiscoveryList of `groups`, in `version` of the discovery API."""
     items = [
         {
@@ -114,10 +118,10 @@ def aggregated(groups: Sequence[str], version: str) -> Obj:
             "versions": [
                 {
                     "version": served,
-                    "resources": [_resource(kind) for kind in _kinds_of(group, served)],
+                    "resources": [_resource(kind) for kind in catalogue.of_group_version(group, served)],
                     "freshness": "Current",
                 }
-                for served in kinds.groups()[group]
+                for served in catalogue.groups[group]
             ],
         }
         for group in groups
@@ -143,7 +147,7 @@ def _resource(kind: Kind) -> Obj:
             "responseKind": {"group": sub.group, "version": sub.version, "kind": sub.kind},
             "verbs": sorted(sub.verbs),
         }
-        for sub in _subresources(kind)
+        for sub in kind.parts
     ]
     if subresources:
         entry["subresources"] = subresources

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from homeostat.api.errors import ApiError
 from homeostat.api.podsecurity.configuration import Configuration as PodSecurityConfiguration
 from homeostat.api.types import Obj
-from homeostat.apiserver import openid
+from homeostat.apiserver import openapi_endpoints, openid
 from homeostat.apiserver.addresses import address_range, port_range, text_of
 from homeostat.apiserver.admission.certificates import CertificateGuard, CertificateIdentity
 from homeostat.apiserver.admission.limit_ranger import LimitRanger
@@ -42,7 +42,6 @@ from homeostat.apiserver.contract import Admission, Authorizer, Build, Parts, Re
 from homeostat.apiserver.discovery import Discovery
 from homeostat.apiserver.negotiation import Negotiation
 from homeostat.apiserver.node_authorizer import NodeAuthorizer
-from homeostat.apiserver.openapi_endpoints import OpenApi
 from homeostat.apiserver.presence import Presence
 from homeostat.apiserver.rbac import Rbac
 from homeostat.apiserver.rbac_policy import node_rules
@@ -201,5 +200,9 @@ def _handlers(
 
 def _paths(config: EdgeConfig) -> Mapping[str, SubresourceHandler]:
     discovery = Discovery(f"{config.advertise_host}:{config.advertise_port}").handle
-    openapi = OpenApi()
-    return {"/api": discovery, "/apis": discovery, "/openapi/v2": openapi.v2, "/openapi/v3": openapi.v3}
+    return {
+        "/api": discovery,
+        "/apis": discovery,
+        "/openapi/v2": openapi_endpoints.v2,
+        "/openapi/v3": openapi_endpoints.v3,
+    }

@@ -12,8 +12,11 @@ from collections.abc import Callable
 from heapq import heappop, heappush
 
 from homeostat.api import errors
+from homeostat.api.catalogue import Catalogue
 from homeostat.apiserver.history import ROOT
 from homeostat.apiserver.hub import Hub
+from homeostat.apiserver.items import Maker, maker
+from homeostat.apiserver.served import Served
 from homeostat.apiserver.settings import Settings
 from homeostat.apiserver.window import Change
 from homeostat.kit import clock, tasks
@@ -29,10 +32,13 @@ _log = logger("apiserver.feed")
 class Feed:
     """All hubs and the revision up to which they are true (`applied`)."""
 
-    def __init__(self, store: Store, settings: Settings, *, observe: Callable[[Hub, Change], None]) -> None:
+    def __init__(
+        self, store: Store, settings: Settings, served: Served, *, observe: Callable[[Hub, Change], None]
+    ) -> None:
         self.applied = 0
         self._store = store
         self._settings = settings
+        self._served = served
         self._observe = observe
         self._hubs: dict[str, Hub] = {}
         self._task: asyncio.Task[None] | None = None
@@ -64,8 +70,21 @@ class Feed:
         """The hub of a resource, by its store prefix."""
         found = self._hubs.get(prefix)
         if found is None:
-            found = self._hubs[prefix] = Hub(prefix, self.applied, self._settings)
+            found = self._hubs[prefix] = Hub(prefix, self.applied, self._settings, self._maker(prefix))
         return found
+
+    def serve(self, catalogue: Catalogue) -> None:
+        """Serve other kinds: the hubs of those that changed begin anew with what they hold."""
+        changed = self._served.catalogue.changed(catalogue)
+        self._served.catalogue = catalogue
+        for prefix in changed & self._hubs.keys():
+            self._hubs[prefix].renew(self._maker(prefix))
+
+    def _maker(self, prefix: str) -> Maker:
+        """What makes the items of a resource; one that is not served has no selectable fields."""
+        catalogue = self._served.catalogue
+        kind = catalogue.stored_at(prefix)
+        return maker(catalogue.resource(kind).selectable.zeros if kind is not None else {})
 
     async def _load(self) -> None:
         page = await self._store.list(ROOT)
@@ -74,7 +93,7 @@ class Feed:
             by_prefix.setdefault(prefix_of(entry.key), []).append(entry)
         old, self._hubs = self._hubs, {}
         for prefix, entries in by_prefix.items():
-            hub = self._hubs[prefix] = Hub(prefix, page.revision, self._settings)
+            hub = self._hubs[prefix] = Hub(prefix, page.revision, self._settings, self._maker(prefix))
             hub.load(entries)
         self.applied = page.revision
         for hub in old.values():

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import orjson
 
 from homeostat.api.convert import convert
-from homeostat.api.kinds import Kind, stored_as
+from homeostat.api.kinds import Kind
 from homeostat.api.types import Obj
 from homeostat.apiserver import codec
 from homeostat.apiserver.contract import Negotiator
@@ -64,13 +64,13 @@ class Forms:
         negotiator = self._negotiator
         if negotiator is not None and negotiator.wants(request):
             return Form(request, kind, negotiator)
-        return None if stored_as(kind) is kind else Form(request, kind, None)
+        return None if kind.home is kind else Form(request, kind, None)
 
 
 def list_body(kind: Kind, list_meta: Obj, bodies: list[bytes]) -> bytes:
     """A list's JSON around its items' JSON, joined once."""
-    head = b'{"kind":"%bList","apiVersion":"%b","metadata":%b,"items":[' % (
-        kind.kind.encode(),
+    head = b'{"kind":"%b","apiVersion":"%b","metadata":%b,"items":[' % (
+        kind.list_kind.encode(),
         kind.api_version.encode(),
         orjson.dumps(list_meta),
     )

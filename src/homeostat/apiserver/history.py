@@ -7,7 +7,7 @@ from contextlib import aclosing
 from typing import cast
 
 from homeostat.api import errors
-from homeostat.apiserver.items import Item, maker
+from homeostat.apiserver.items import Item, Maker
 from homeostat.apiserver.window import Change
 from homeostat.store.contract import Batch, Compacted, FutureRevision, Store
 
@@ -15,18 +15,17 @@ from homeostat.store.contract import Batch, Compacted, FutureRevision, Store
 ROOT = "/registry/"
 
 
-async def changes(store: Store, prefix: str, *, after: int, until: int) -> list[Change]:
+async def changes(store: Store, prefix: str, make: Maker, *, after: int, until: int) -> list[Change]:
     """The changes of a resource with `after` < revision <= `until`, oldest first. Raises 410 when they are gone."""
     try:
-        return await _changes(store, prefix, after, until)
+        return await _changes(store, prefix, make, after, until)
     except Compacted as error:
         raise too_old(after, error.oldest) from error
     except FutureRevision:
         return []
 
 
-async def _changes(store: Store, prefix: str, after: int, until: int) -> list[Change]:
-    make = maker(prefix)
+async def _changes(store: Store, prefix: str, make: Maker, after: int, until: int) -> list[Change]:
     page = await store.list(prefix, revision=after)
     state: dict[str, Item] = {}
     for entry in page.entries:

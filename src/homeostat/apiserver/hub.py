@@ -10,7 +10,8 @@ from bisect import bisect_left, bisect_right, insort
 from collections import ChainMap
 from collections.abc import Mapping
 
-from homeostat.apiserver.items import Item, maker
+from homeostat.apiserver import codec
+from homeostat.apiserver.items import Item, Maker
 from homeostat.apiserver.settings import Settings
 from homeostat.apiserver.watchers import Watchers
 from homeostat.apiserver.window import Change, Window
@@ -21,30 +22,33 @@ class Hub:
     """One resource on one API server. Keys are those of the store without the resource's prefix.
 
     Invariants: `order` holds exactly the keys of `items`, sorted; every item's revision is at most the feed's applied
-    revision; `revision` is that of the last change (or of the load).
+    revision; `revision` is that of the last change (or of the load). `make` makes the items.
     """
 
-    def __init__(self, prefix: str, revision: int, settings: Settings) -> None:
+    def __init__(self, prefix: str, revision: int, settings: Settings, make: Maker) -> None:
         self.prefix = prefix
         self.items: dict[str, Item] = {}
         self.order: list[str] = []
         self.revision = revision
         self.window = Window(revision, events=settings.window_events, bytes_max=settings.window_bytes)
         self.watchers = Watchers()
-        self._make = maker(prefix)
+        self.make = make
+        # How often the kind has changed: what was begun before then does not go on.
+        self.renewals = 0
+        self._settings = settings
         self._skip = len(prefix)
 
     def load(self, entries: list[Entry]) -> None:
         """Take the state that the store listed, in key order."""
         for entry in entries:
             key = entry.key[self._skip :]
-            self.items[key] = self._make(key, entry.value, entry.revision)
+            self.items[key] = self.make(key, entry.value, entry.revision)
         self.order = sorted(self.items)
 
     def apply(self, event: Event) -> Change:
         """Take one commit and tell the watchers."""
         key = event.key[self._skip :]
-        item = self._make(key, event.value, event.revision)
+        item = self.make(key, event.value, event.revision)
         old = self.items.get(key)
         if event.deleted:
             if old is not None:
@@ -59,6 +63,17 @@ class Hub:
         self.window.append(change)
         self.watchers.dispatch(change)
         return change
+
+    def renew(self, make: Maker) -> None:
+        """The kind is another one now: make the items anew by `make`, forget the window, end the watches."""
+        self.make = make
+        self.renewals += 1
+        for key, item in self.items.items():
+            self.items[key] = make(key, codec.stored(item.cause, item.data), item.revision)
+        settings = self._settings
+        self.window = Window(self.revision, events=settings.window_events, bytes_max=settings.window_bytes)
+        for watcher in self.watchers:
+            watcher.close()
 
     def now(self) -> View:
         """The current state."""

@@ -7,14 +7,14 @@ which skips everything else in the object (4 us where decoding a 4 KB Pod takes 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from functools import cache
+from functools import lru_cache
+from keyword import iskeyword
 from operator import attrgetter
 from typing import Any, TypeAlias
 
 import msgspec
 
-from homeostat.api import fieldselectors, kinds
-from homeostat.api.kinds import Kind
+from homeostat.api import fieldselectors
 from homeostat.apiserver import codec
 
 
@@ -72,30 +72,38 @@ def _text(value: object) -> str:
     return ("true" if value else "false") if isinstance(value, bool) else str(value)
 
 
+def _attribute(part: str) -> str:
+    """The name under which a struct has a field, which may be called as no attribute can be."""
+    return part if part.isidentifier() and not iskeyword(part) else f"x{part.encode().hex()}"
+
+
 def _struct(name: str, paths: Sequence[tuple[str, ...]], **fixed: Any) -> type:
     """A struct type that decodes only `paths`; each level optional."""
     heads = dict.fromkeys(path[0] for path in paths)
     fields: list[Any] = list(fixed.items())
     for head in heads:
         tails = [path[1:] for path in paths if path[0] == head and len(path) > 1]
-        inner: Any = (_struct(f"{name}_{head}", tails) | None) if tails else Any
-        fields.append((head, inner, None))
-    return msgspec.defstruct(name, fields)
+        inner: Any = (_struct(f"{name}_{_attribute(head)}", tails) | None) if tails else Any
+        fields.append((_attribute(head), inner, None))
+    return msgspec.defstruct(name, fields, rename={_attribute(head): head for head in heads})
 
 
-def _kind_at(prefix: str) -> Kind | None:
-    """The kind that is stored below `/registry/GROUP/PLURAL/`."""
-    return next((kind for kind in kinds.all_kinds() if kind.prefix == prefix and kinds.stored_as(kind) is kind), None)
+Maker: TypeAlias = Callable[[str, bytes, int], Item]
 
 
-@cache
-def maker(prefix: str) -> Callable[[str, bytes, int], Item]:
-    """`make(key below the prefix, stored value, revision) -> Item` for a resource."""
-    kind = _kind_at(prefix)
-    zeros = fieldselectors.selectable(kind) if kind else {}
-    parts = [tuple(path.split(".")) for path in zeros]
+def maker(zeros: Mapping[str, str]) -> Maker:
+    """`make(key below the prefix, stored value, revision) -> Item`, for objects with these selectable fields.
+
+    `zeros` are their paths, each with what absent reads as. The same fields give the same function.
+    """
+    return _maker(tuple(zeros.items()))
+
+
+@lru_cache(maxsize=256)
+def _maker(zeros: tuple[tuple[str, str], ...]) -> Maker:
+    parts = [tuple(path.split(".")) for path, _ in zeros]
     decoder: msgspec.json.Decoder[Any] = msgspec.json.Decoder(_struct("Selectable", parts, metadata=_Meta))
-    lookups = _lookups(zeros)
+    lookups = _lookups(dict(zeros))
 
     def make(key: str, value: bytes, revision: int) -> Item:
         data = codec.stamp_stored(value, revision)
@@ -118,12 +126,12 @@ def _lookups(zeros: Mapping[str, str]) -> list[_Lookup]:
     by_part: dict[str, list[tuple[Callable[[Any], Any], str, str]]] = {}
     for path, zero in zeros.items():
         part, _, name = path.rpartition(".")
-        by_part.setdefault(part, []).append((attrgetter(name), path, zero))
+        by_part.setdefault(part, []).append((attrgetter(_attribute(name)), path, zero))
     return [(_part_getter(part), fields) for part, fields in by_part.items()]
 
 
 def _part_getter(path: str) -> Callable[[Any], Any]:
-    names = path.split(".") if path else []
+    names = [_attribute(name) for name in path.split(".")] if path else []
 
     def part(seen: Any) -> Any:
         for name in names:

@@ -16,10 +16,11 @@ import msgspec
 import orjson
 
 from homeostat.api import errors, kinds
+from homeostat.api.catalogue import Catalogue
 from homeostat.api.kinds import Kind
 from homeostat.api.types import Obj
 from homeostat.apiserver import codec
-from homeostat.apiserver.contract import Authorizer
+from homeostat.apiserver.contract import Authorizer, info_of
 from homeostat.apiserver.feed import Feed
 from homeostat.apiserver.hub import Hub
 from homeostat.apiserver.items import Item
@@ -180,10 +181,11 @@ class JournalPath:
     async def handle(self, request: Request) -> Response:
         """The entries that the query asks for, of objects that the user may get. Raises 400."""
         assert request.user is not None
-        sight = Sight(self._authorizer, request.user)
+        catalogue = info_of(request).catalogue
+        sight = Sight(self._authorizer, request.user, catalogue)
         query = request.query
-        kind = _kind(query.get("kind", ""))
-        prefix = kinds.stored_as(kind).prefix if kind else ""
+        kind = _kind(catalogue, query.get("kind", ""))
+        prefix = kind.home.prefix if kind else ""
         namespace, name = query.get("namespace", ""), query.get("name", "")
         since, after = _number(query.get("since", "")), _number(query.get("after", ""))
         limit = int(min(max(_number(query.get("limit", "")), 0) or _LIMIT, _LIMIT_MAX))
@@ -192,24 +194,24 @@ class JournalPath:
             if entry.revision <= since or entry.time <= after or len(found) == limit:
                 break
             if sight.stored(entry.prefix, entry.namespace, entry.name):
-                found.append(_render(entry, sight))
+                found.append(_render(entry, sight, catalogue))
         if not found and kind and name and not since and not after:
-            found = self._last(kind, namespace, name, sight)
+            found = self._last(kind, namespace, name, sight, catalogue)
         found.reverse()
         body = orjson.dumps({"oldest": self._journal.oldest, "revision": self._feed.applied, "items": found})
         return Response(200, body, {"content-type": "application/json"})
 
-    def _last(self, kind: Kind, namespace: str, name: str, sight: Sight) -> list[Obj]:
+    def _last(self, kind: Kind, namespace: str, name: str, sight: Sight, catalogue: Catalogue) -> list[Obj]:
         """The last write of an object from before the journal began: its cause is stored with it."""
-        home = kinds.stored_as(kind)
+        home = kind.home
         item = self._feed.hub(home.prefix).items.get(f"{namespace}/{name}" if home.namespaced else name)
         if item is None or not sight.stored(home.prefix, namespace if home.namespaced else "", name):
             return []
         entry = Entry(home.prefix, Change(item, item, deleted=False))
-        return [{**_render(entry, sight), "summary": ""}]
+        return [{**_render(entry, sight, catalogue), "summary": ""}]
 
 
-def _render(entry: Entry, sight: Sight) -> Obj:
+def _render(entry: Entry, sight: Sight, catalogue: Catalogue) -> Obj:
     """One entry as JSON; `time` is seconds since the epoch. What it reacted to is named as far as it may be seen."""
     cause = orjson.loads(entry.cause)
     cause.pop("at", None)
@@ -220,7 +222,7 @@ def _render(entry: Entry, sight: Sight) -> Obj:
     return {
         "revision": entry.revision,
         "time": entry.time,
-        "kind": _kind_name(entry.prefix),
+        "kind": _kind_name(catalogue, entry.prefix),
         "namespace": entry.namespace,
         "name": entry.name,
         "verb": entry.type,
@@ -230,19 +232,17 @@ def _render(entry: Entry, sight: Sight) -> Obj:
     }
 
 
-def _kind_name(prefix: str) -> str:
-    _, _, group, plural, _ = prefix.split("/")
-    for kind in kinds.all_kinds():
-        if kind.plural == plural and (kind.group or "core") == group:
-            return kind.kind
-    return plural
+def _kind_name(catalogue: Catalogue, prefix: str) -> str:
+    kind = catalogue.stored_at(prefix)
+    # Of what is no longer served the resource is all that is known.
+    return kind.kind if kind is not None else prefix.split("/")[3]
 
 
-def _kind(text: str) -> Kind | None:
+def _kind(catalogue: Catalogue, text: str) -> Kind | None:
     """A kind by its name, plural, singular or short name. Raises 400."""
     if not text:
         return None
-    if (kind := kinds.by_name(text)) is None:
+    if (kind := catalogue.by_name(text)) is None:
         raise errors.bad_request(f"unknown kind {text!r}")
     return kind
 

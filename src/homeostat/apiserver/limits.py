@@ -10,8 +10,7 @@ import asyncio
 from typing import Any
 
 from homeostat.api import errors
-from homeostat.apiserver.contract import RequestInfo
-from homeostat.apiserver.routing import resolve
+from homeostat.apiserver.contract import RequestInfo, info_of
 from homeostat.apiserver.settings import Settings
 from homeostat.wire.message import Handler, Request, Response
 
@@ -37,7 +36,7 @@ class Limits:
 
     async def stage(self, request: Request, following: Handler) -> Response:
         """Let the request through within the bounds. Raises 429 and 504."""
-        info = resolve(request)
+        info = info_of(request)
         if long_running(info):
             return await following(request)
         task = asyncio.current_task()

@@ -13,10 +13,9 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.process_collector import ProcessCollector
 
-from homeostat.apiserver.contract import RequestInfo
+from homeostat.apiserver.contract import RequestInfo, info_of
 from homeostat.apiserver.feed import Feed
 from homeostat.apiserver.limits import Limits, long_running
-from homeostat.apiserver.routing import resolve
 from homeostat.kit import clock
 from homeostat.wire.message import Handler, Request, Response
 
@@ -80,7 +79,7 @@ class Metrics:
         """Count the request and how long it took."""
         started = clock.monotonic()
         response = await following(request)
-        info = resolve(request)
+        info = info_of(request)
         key = _key(info)
         series = self._requests.get(key)
         if series is None:

@@ -14,6 +14,7 @@ from homeostat.api import errors, tables
 from homeostat.api.kinds import Kind
 from homeostat.api.types import Obj
 from homeostat.apiserver.accept import PLAIN, Form, chosen
+from homeostat.apiserver.contract import info_of
 from homeostat.kit import clock
 from homeostat.wire.message import Request
 
@@ -71,7 +72,7 @@ def _table(request: Request, kind: Kind, form: Form, objects: Sequence[Obj], lis
     include = request.query.get("includeObject", "") or "Metadata"
     if include not in ("None", "Metadata", "Object"):
         raise errors.bad_request(f"unrecognized includeObject value: {include!r}")
-    table = tables.table(kind, objects, clock.wall())
+    table = tables.table(info_of(request).catalogue.resource(kind).printer, objects, clock.wall())
     rows = []
     for row, obj in zip(table["rows"], objects, strict=True):
         shown = dict(row)

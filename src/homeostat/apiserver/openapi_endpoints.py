@@ -6,12 +6,13 @@ to the current one (kube-openapi's handler3). Go clients get v2 as protobuf, the
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from functools import cache
+from collections.abc import Callable, Mapping
 
 import orjson
 
-from homeostat.api import errors, openapi
+from homeostat.api import errors
+from homeostat.api.catalogue import Catalogue
+from homeostat.api.openapi import Documents
 from homeostat.apiserver import openapi_protobuf
 from homeostat.apiserver.accept import JSON, not_acceptable
 from homeostat.apiserver.contract import Call
@@ -24,50 +25,56 @@ _TAKEN = (JSON, "application/*", "*/*")
 _FOR_EVER = {"cache-control": "public, immutable, max-age=31536000"}
 
 
-class OpenApi:
-    """Keeps each document with its entity tag once it was asked for."""
+class Answers:
+    """The documents of one catalogue with their entity tags, each made when it is first asked for."""
 
-    def __init__(self) -> None:
-        self._documents: dict[str, Document] = {}
+    def __init__(self, catalogue: Catalogue) -> None:
+        self.made = catalogue.derived(Documents)
+        self._known: dict[str, Document] = {}
 
-    async def v2(self, call: Call) -> Response:
-        """The one document of all groups. Raises 404, 405, 406."""
-        _check_method(call)
-        if call.request.path.rstrip("/") != _V2:
-            raise errors.path_not_found()
-        if _takes(call.request.headers, openapi_protobuf.MEDIA_TYPES):
-            return self._respond(call, f"{_V2} as protobuf", _v2_protobuf(), openapi_protobuf.MEDIA_TYPES[-1])
-        _check_json(call)
-        return self._respond(call, _V2, openapi.v2_document())
-
-    async def v3(self, call: Call) -> Response:
-        """The index, or one group version's document. Raises 404, 405, 406."""
-        _check_method(call)
-        _check_json(call)
-        name = call.request.path.removeprefix(_V3).strip("/")
-        if not name:
-            return self._respond(call, _V3, openapi.v3_index())
-        body = openapi.v3_document(name)
-        if body is None:
-            raise errors.path_not_found()
-        asked, current = call.request.query.get("hash", ""), openapi.v3_hash(name)
-        if asked and asked != current:
-            return Response(301, b"", {"location": f"{_V3}/{name}?hash={current}"})
-        response = self._respond(call, name, body)
-        if asked:
-            response.headers |= _FOR_EVER
-        return response
-
-    def _respond(self, call: Call, name: str, body: bytes, content_type: str = JSON) -> Response:
-        document = self._documents.get(name)
-        if document is None or document.body is not body:
-            document = self._documents[name] = Document(body, content_type)
-        return document.respond(call.request)
+    def of(self, name: str, make: Callable[[], bytes], content_type: str = JSON) -> Document:
+        """The document of that name."""
+        document = self._known.get(name)
+        if document is None:
+            document = self._known[name] = Document(make(), content_type)
+        return document
 
 
-@cache
-def _v2_protobuf() -> bytes:
-    return openapi_protobuf.encode(orjson.loads(openapi.v2_document()))
+async def v2(call: Call) -> Response:
+    """The one document of all groups. Raises 404, 405, 406."""
+    _check_method(call)
+    if call.request.path.rstrip("/") != _V2:
+        raise errors.path_not_found()
+    answers = call.info.catalogue.derived(Answers)
+    made = answers.made
+    if _takes(call.request.headers, openapi_protobuf.MEDIA_TYPES):
+
+        def encoded() -> bytes:
+            return openapi_protobuf.encode(orjson.loads(made.v2))
+
+        return answers.of(f"{_V2} as protobuf", encoded, openapi_protobuf.MEDIA_TYPES[-1]).respond(call.request)
+    _check_json(call)
+    return answers.of(_V2, lambda: made.v2).respond(call.request)
+
+
+async def v3(call: Call) -> Response:
+    """The index, or one group version's document. Raises 404, 405, 406."""
+    _check_method(call)
+    _check_json(call)
+    answers = call.info.catalogue.derived(Answers)
+    name = call.request.path.removeprefix(_V3).strip("/")
+    if not name:
+        return answers.of(_V3, lambda: answers.made.v3_index).respond(call.request)
+    body = answers.made.v3(name)
+    if body is None:
+        raise errors.path_not_found()
+    asked, current = call.request.query.get("hash", ""), answers.made.v3_hash(name)
+    if asked and asked != current:
+        return Response(301, b"", {"location": f"{_V3}/{name}?hash={current}"})
+    response = answers.of(name, lambda: body).respond(call.request)
+    if asked:
+        response.headers |= _FOR_EVER
+    return response
 
 
 def _check_method(call: Call) -> None:

@@ -1,7 +1,8 @@
 """The stages of the request path, and how they are put in a row.
 
-A stage is `async (Request, next) -> Response`. Outermost are the errors: whatever goes wrong below becomes a Status.
-Then limits, authentication and authorization; the last handler finds the verb.
+A stage is `async (Request, next) -> Response`. First the resource is found (`routing.finding`). Then come the errors:
+whatever goes wrong below becomes a Status. Then limits, authentication and authorization; the last handler finds the
+verb.
 """
 
 from __future__ import annotations
@@ -12,8 +13,8 @@ import orjson
 
 from homeostat.api import errors
 from homeostat.api.errors import ApiError
-from homeostat.apiserver.contract import Authenticator, Authorizer, RequestInfo, Stage
-from homeostat.apiserver.routing import named_by_selector, resolve
+from homeostat.apiserver.contract import Authenticator, Authorizer, RequestInfo, Stage, info_of
+from homeostat.apiserver.routing import named_by_selector
 from homeostat.kit.log import logger
 from homeostat.store.contract import Unavailable
 from homeostat.wire.message import Handler, Request, Response, User
@@ -94,7 +95,7 @@ def authorization(authorizer: Authorizer) -> Stage:
     async def authorize(request: Request, following: Handler) -> Response:
         user = request.user
         assert user is not None
-        info = resolve(request)
+        info = info_of(request)
         allowed, why = authorizer.allowed(user, info)
         if not allowed and request.query and (named := named_by_selector(request, info)) is not info:
             allowed, why = authorizer.allowed(user, named)

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable
 from functools import partial
 
 from homeostat.api import kinds, meta
+from homeostat.api.catalogue import Catalogue
 from homeostat.api.errors import ApiError
 from homeostat.api.kinds import Kind
 from homeostat.api.rules import wellknown
@@ -155,6 +156,6 @@ class Presence:
 
 
 def _kind_of(obj: Obj) -> Kind:
-    kind = kinds.by_kind(obj["kind"], obj["apiVersion"])
+    kind = Catalogue.builtin().by_kind(obj["kind"], obj["apiVersion"])
     assert kind is not None  # our own data names kinds that exist
     return kind

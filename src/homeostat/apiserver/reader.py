@@ -6,7 +6,7 @@ from collections import OrderedDict
 from collections.abc import Iterable, Sequence
 
 from homeostat.api.convert import convert
-from homeostat.api.kinds import Kind, stored_as
+from homeostat.api.kinds import Kind
 from homeostat.api.types import Obj
 from homeostat.apiserver import codec
 from homeostat.apiserver.feed import Feed
@@ -22,19 +22,19 @@ class HubReader:
 
     def __init__(self, feed: Feed) -> None:
         self._feed = feed
-        self._decoded: OrderedDict[tuple[Kind, str], tuple[int, Obj]] = OrderedDict()
-        self._lists: OrderedDict[tuple[Kind, str], tuple[int, list[Obj]]] = OrderedDict()
+        self._decoded: OrderedDict[tuple[str, str, str], tuple[int, Obj]] = OrderedDict()
+        self._lists: OrderedDict[tuple[str, str, str], tuple[int, list[Obj]]] = OrderedDict()
 
     def get(self, kind: Kind, namespace: str, name: str) -> Obj | None:
         """The object, decoded; a private copy."""
-        home = stored_as(kind)
+        home = kind.home
         item = self._feed.hub(home.prefix).items.get(f"{namespace}/{name}" if home.namespaced else name)
         return None if item is None else convert(codec.decode(item.data), kind)
 
     def list(self, kind: Kind, namespace: str = "") -> Sequence[Obj]:
         """All objects, decoded; shared and read-only."""
-        hub = self._feed.hub(stored_as(kind).prefix)
-        place = (kind, namespace)
+        hub = self._feed.hub(kind.home.prefix)
+        place = (kind.api_version, kind.plural, namespace)
         kept = self._lists.get(place)
         if kept is not None and kept[0] == hub.revision:
             return kept[1]
@@ -48,18 +48,18 @@ class HubReader:
 
     def revision(self, kind: Kind) -> int:
         """The revision of the last change of the kind's objects."""
-        return self._feed.hub(stored_as(kind).prefix).revision
+        return self._feed.hub(kind.home.prefix).revision
 
     def changes(self, kind: Kind, after: int) -> Iterable[Change] | None:
         """The changes above the revision `after`, oldest first; None when some of them are forgotten."""
-        return self._feed.hub(stored_as(kind).prefix).window.after(after)
+        return self._feed.hub(kind.home.prefix).window.after(after)
 
     def items(self, kind: Kind) -> Iterable[Item]:
         """All objects as the hub keeps them, nothing decoded."""
-        return self._feed.hub(stored_as(kind).prefix).items.values()
+        return self._feed.hub(kind.home.prefix).items.values()
 
     def _object(self, kind: Kind, item: Item) -> Obj:
-        place = (kind, item.key)
+        place = (kind.api_version, kind.plural, item.key)
         kept = self._decoded.get(place)
         if kept is not None and kept[0] == item.revision:
             self._decoded.move_to_end(place)

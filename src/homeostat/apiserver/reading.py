@@ -10,14 +10,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from homeostat.api import errors
-from homeostat.api.kinds import Kind, stored_as
+from homeostat.api.kinds import Kind
 from homeostat.api.types import Obj
 from homeostat.apiserver import history, pages, selection
 from homeostat.apiserver.contract import Negotiator, RequestInfo
 from homeostat.apiserver.feed import Feed, too_large_revision
 from homeostat.apiserver.forms import Form, Forms, list_body
 from homeostat.apiserver.hub import Hub, View
-from homeostat.apiserver.items import Item, maker
+from homeostat.apiserver.items import Item
 from homeostat.apiserver.lastlists import Key, LastLists
 from homeostat.apiserver.numbers import integer
 from homeostat.apiserver.selection import Selection
@@ -112,9 +112,8 @@ class Reads:
             await self._feed.catch_up()
         else:
             await self._feed.reach(revision)
-        home = stored_as(kind)
-        key = f"{info.namespace}/{info.name}" if home.namespaced else info.name
-        item = self._feed.hub(home.prefix).items.get(key)
+        key = f"{info.namespace}/{info.name}" if kind.namespaced else info.name
+        item = self._feed.hub(kind.home.prefix).items.get(key)
         if item is None:
             raise errors.not_found(kind.plural, kind.group, info.name)
         form = self._forms.of(request, kind)
@@ -125,9 +124,9 @@ class Reads:
         kind = info.kind
         assert kind is not None
         options = _options(request)
-        selected = selection.parse(kind, info.namespace if kind.namespaced else "", request.query)
+        selected = _selection(info, kind, request)
         form = self._forms.of(request, kind)
-        hub = self._feed.hub(stored_as(kind).prefix)
+        hub = self._feed.hub(kind.home.prefix)
         if options.exact:
             await self._feed.reach(options.exact)
             part = await self._past(hub, selected, options)
@@ -153,9 +152,9 @@ class Reads:
 
     async def selected(self, request: Request, info: RequestInfo, kind: Kind) -> Sequence[Item]:
         """The objects that the request's selectors select now. Raises 400."""
-        selected = selection.parse(kind, info.namespace if kind.namespaced else "", request.query)
+        selected = _selection(info, kind, request)
         await self._feed.catch_up()
-        return _page(self._feed.hub(stored_as(kind).prefix).now(), selected, self.applied, 0, "").items
+        return _page(self._feed.hub(kind.home.prefix).now(), selected, self.applied, 0, "").items
 
     async def _past(self, hub: Hub, selected: Selection, options: _Options) -> _Part:
         """A page of the state at one revision, which the feed has reached."""
@@ -168,7 +167,7 @@ class Reads:
     async def _from_history(self, hub: Hub, selected: Selection, revision: int, limit: int, after: str) -> _Part:
         """A page of a past state that the hub no longer knows."""
         prefix = hub.prefix + (f"{selected.namespace}/" if selected.namespace else "")
-        make = maker(hub.prefix)
+        make = hub.make
         found: list[Item] = []
         start = hub.prefix + after if after else ""
         try:
@@ -189,6 +188,10 @@ class Reads:
             raise (pages.expired(after) if after else history.too_old(revision, error.oldest)) from error
         except FutureRevision as error:
             raise too_large_revision(revision, self._feed.applied) from error
+
+
+def _selection(info: RequestInfo, kind: Kind, request: Request) -> Selection:
+    return selection.parse(info.catalogue.resource(kind), info.namespace if kind.namespaced else "", request.query)
 
 
 def _body(kind: Kind, part: _Part, form: Form | None) -> bytes:

@@ -4,25 +4,28 @@
 deprecated prefixes `/watch/` and `/proxy/` are not served: such a URL is no resource and so gets 404. What follows the
 subresource `proxy` belongs to whoever is behind it.
 
-A request is decided once, from its path as the edge decoded it (so an encoded slash separates as a plain one does),
-before anybody is asked whether it is allowed; whatever comes later uses that decision (`resolve`). The target as it
-came is looked at again only to find what is passed on (`split_proxied`), and by the same rule.
+A request is decided once, by the first stage (`finding`), from its path as the edge decoded it (so an encoded slash
+separates as a plain one does) and from the catalogue that is served at that moment; whatever comes later uses that
+decision (`contract.info_of`). The target as it came is looked at again only to find what is passed on
+(`split_proxied`), and by the same rule.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Awaitable
 from dataclasses import replace
 from functools import lru_cache
-from typing import cast
 from urllib.parse import unquote
 
-from homeostat.api import errors, fieldselectors, kinds
+from homeostat.api import errors
+from homeostat.api.catalogue import Catalogue
 from homeostat.api.errors import ApiError
 from homeostat.api.kinds import Kind
-from homeostat.apiserver.contract import RequestInfo
+from homeostat.apiserver.contract import RequestInfo, Stage
+from homeostat.apiserver.served import Served
 from homeostat.wire.fields import decoded_path, encode_target
-from homeostat.wire.message import Request
+from homeostat.wire.message import Handler, Request, Response
 
 _OF_COLLECTIONS = frozenset({"list", "watch", "deletecollection"})
 _VERBS = {"POST": "create", "PUT": "update", "PATCH": "patch"}
@@ -40,23 +43,45 @@ _PIECES = re.compile(rb"(/|%2[fF])")
 _DOTS = re.compile(rb"(?:\.|%2[eE]){1,2}")
 
 
-def resolve(request: Request) -> RequestInfo:
-    """What the request asks for: decided when the first stage asks, and the same for all others."""
-    info = request.decided
-    if info is None:
-        watch = request.query.get("watch") if request.query else None
-        decide = _resolve if len(request.path) <= _REMEMBERED_CHARACTERS_MAX else _resolve.__wrapped__
-        info = request.decided = decide(request.method, request.path, watch is not None and truth(watch))
-    return cast(RequestInfo, info)
+class Routes:
+    """What paths mean by one catalogue. Those asked for lately are remembered as long as the catalogue is."""
+
+    def __init__(self, catalogue: Catalogue) -> None:
+        self.catalogue = catalogue
+        self._remembered = lru_cache(maxsize=4096)(self._decide)
+
+    def decide(self, request: Request) -> RequestInfo:
+        """What the request asks for."""
+        query, path = request.query, request.path
+        watch = query.get("watch") if query else None
+        decide = self._remembered if len(path) <= _REMEMBERED_CHARACTERS_MAX else self._decide
+        return decide(request.method, path, watch is not None and truth(watch))
+
+    def _decide(self, method: str, path: str, watch: bool) -> RequestInfo:  # noqa: FBT001 (lru_cache is faster so)
+        return _decide(self.catalogue, method, path, watch=watch)
 
 
-def split_proxied(request: Request) -> tuple[bytes, bytes]:
+def finding(served: Served) -> Stage:
+    """The first stage: find the resource that is asked for in the catalogue that is served now."""
+    routes = served.catalogue.derived(Routes)
+
+    # Not a coroutine of its own: one less for every request. A request that another server had before is found anew.
+    def find(request: Request, following: Handler) -> Awaitable[Response]:
+        nonlocal routes
+        if served.catalogue is not routes.catalogue:
+            routes = served.catalogue.derived(Routes)
+        request.decided = routes.decide(request)
+        return following(request)
+
+    return find
+
+
+def split_proxied(request: Request, info: RequestInfo) -> tuple[bytes, bytes]:
     """A proxy request's target up to the end of its `/proxy`, and what is meant for the other side, as it came.
 
     The second part is empty, or begins with `/` or `?`; of its path, segments `.` and `..` are resolved, so that it
     leads nowhere above the root. Raises 400 when the target is not the one that was decided on.
     """
-    info = resolve(request)
     target = request.target or encode_target(request.path, dict(request.query)).encode("ascii")
     path, mark, query = target.partition(b"?")
     place = ["namespaces", info.namespace] if info.namespace else []
@@ -97,7 +122,7 @@ def named_by_selector(request: Request, info: RequestInfo) -> RequestInfo:
     if not text or info.kind is None:
         return info
     try:
-        equal = fieldselectors.parse(text, info.kind).equal
+        equal = info.catalogue.resource(info.kind).selectable.parse(text).equal
     except ApiError:
         return info
     return replace(info, name=equal.get("metadata.name", ""), node=equal.get("spec.nodeName", ""))
@@ -119,15 +144,14 @@ def _inside(path: bytes) -> bytes:
     return b"/" + b"".join([slash + segment for slash, segment in kept]).removeprefix(kept[0][0]) if kept else b""
 
 
-@lru_cache(maxsize=4096)
-def _resolve(method: str, path: str, watch: bool) -> RequestInfo:  # noqa: FBT001 (lru_cache takes positions faster)
+def _decide(catalogue: Catalogue, method: str, path: str, *, watch: bool) -> RequestInfo:
     parts = path.strip("/").split("/")
     if len(parts) >= 3 and parts[0] == "api":
         group, version, rest = "", parts[1], parts[2:]
     elif len(parts) >= 4 and parts[0] == "apis":
         group, version, rest = parts[1], parts[2], parts[3:]
     else:
-        return RequestInfo(method.lower(), path)
+        return RequestInfo(method.lower(), path, catalogue=catalogue)
     namespace, inside = "", False
     if rest[0] == "namespaces" and len(rest) >= 3 and not (len(rest) == 3 and rest[2] in _NAMESPACE_SUBRESOURCES):
         namespace, inside, rest = rest[1], True, rest[2:]
@@ -138,9 +162,9 @@ def _resolve(method: str, path: str, watch: bool) -> RequestInfo:  # noqa: FBT00
     # An empty segment names nothing; what follows `proxy` may have some.
     nameless = "" in parts[: len(parts) - len(rest)] or "" in rest[:3]
     if (len(rest) > 3 and not proxied) or nameless or rest[0] in ("watch", "proxy"):
-        return RequestInfo(method.lower(), path)
+        return RequestInfo(method.lower(), path, catalogue=catalogue)
     name = rest[1] if len(rest) > 1 else ""
-    kind = kinds.by_resource(group, version, rest[0])
+    kind = catalogue.by_resource(group, version, rest[0])
     return RequestInfo(
         verb=_verb(method, name, watch=watch),
         path=path,
@@ -152,6 +176,7 @@ def _resolve(method: str, path: str, watch: bool) -> RequestInfo:  # noqa: FBT00
         namespace=namespace,
         name=name,
         kind=kind if kind is None or _is_at_home(kind, name, inside=inside) else None,
+        catalogue=catalogue,
     )
 
 

@@ -5,7 +5,8 @@ All of it is `api`'s; here is only the order, which is that of kube-apiserver's 
 
 from __future__ import annotations
 
-from homeostat.api import defaults, errors, names, strategy, structural, validation
+from homeostat.api import errors, names, strategy, structural, validation
+from homeostat.api.catalogue import Resource
 from homeostat.api.errors import Cause
 from homeostat.api.kinds import Kind
 from homeostat.api.types import Obj
@@ -13,14 +14,14 @@ from homeostat.kit import chance
 
 
 def accept(
-    kind: Kind, obj: Obj, *, field_validation: str = "Ignore", body: bytes = b"", is_json: bool = False
+    resource: Resource, obj: Obj, *, field_validation: str = "Ignore", body: bytes = b"", is_json: bool = False
 ) -> structural.Findings:
     """Bring a client's object into its kind's shape and fill in defaults, in place. Raises 400.
 
     Returns what to warn of, and the required fields that are missing.
     """
-    found = structural.conform(kind, obj, field_validation=field_validation, body=body, is_json=is_json)
-    defaults.apply_defaults(kind, obj)
+    found = structural.conform(resource, obj, field_validation=field_validation, body=body, is_json=is_json)
+    resource.apply_defaults(obj)
     return found
 
 

@@ -10,8 +10,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from homeostat.api import fieldselectors, selectors
-from homeostat.api.kinds import Kind
+from homeostat.api import selectors
+from homeostat.api.catalogue import Resource
 from homeostat.api.selectors import LabelSelector
 from homeostat.apiserver.items import Item
 from homeostat.apiserver.window import ADDED, DELETED, MODIFIED, Change, line
@@ -94,9 +94,9 @@ class Selection:
         return Seen(event_type, item, line(event_type, item.data))
 
 
-def parse(kind: Kind, namespace: str, query: Mapping[str, str]) -> Selection:
+def parse(resource: Resource, namespace: str, query: Mapping[str, str]) -> Selection:
     """The selection of a request. Raises 400 for what cannot be parsed or is not supported."""
     labels = selectors.parse(query.get("labelSelector", ""))
-    terms = fieldselectors.parse(query.get("fieldSelector", ""), kind).terms
+    terms = resource.selectable.parse(query.get("fieldSelector", "")).terms
     fields = tuple((term.path, term.value, term.negated) for term in terms)
     return Selection(namespace, labels, fields)

@@ -7,13 +7,23 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from functools import lru_cache
 
-from homeostat.api import errors, kinds
+from homeostat.api import errors
+from homeostat.api.catalogue import Catalogue
 from homeostat.api.errors import qualified
 from homeostat.api.kinds import Kind
 from homeostat.apiserver import pipeline, warnings
-from homeostat.apiserver.contract import Build, Call, Parts, Reader, RequestInfo, Stage, SubresourceHandler, Writer
+from homeostat.apiserver.contract import (
+    Build,
+    Call,
+    Parts,
+    Reader,
+    RequestInfo,
+    Stage,
+    SubresourceHandler,
+    Writer,
+    info_of,
+)
 from homeostat.apiserver.feed import Feed
 from homeostat.apiserver.forms import Forms
 from homeostat.apiserver.journal import Journal, JournalPath
@@ -22,7 +32,8 @@ from homeostat.apiserver.metrics import Metrics
 from homeostat.apiserver.reader import HubReader
 from homeostat.apiserver.reading import Reads
 from homeostat.apiserver.recall import recall
-from homeostat.apiserver.routing import check_place, resolve
+from homeostat.apiserver.routing import check_place, finding
+from homeostat.apiserver.served import Served
 from homeostat.apiserver.settings import Settings
 from homeostat.apiserver.special import Special
 from homeostat.apiserver.upkeep import Upkeep
@@ -47,23 +58,25 @@ class ApiServer:
         *,
         settings: Settings | None = None,
         parts: Build | None = None,
+        catalogue: Catalogue | None = None,
     ) -> None:
         settings = settings or Settings()
         self._store = store
+        self._served = Served(catalogue or Catalogue.builtin())
         self._journal = journal = Journal(entries_max=settings.journal_entries, bytes_max=settings.journal_bytes)
-        self._feed = feed = Feed(store, settings, observe=journal.observe)
+        self._feed = feed = Feed(store, settings, self._served, observe=journal.observe)
         self._limits = Limits(settings)
         self._metrics = Metrics(feed, self._limits)
         self.reader: Reader = HubReader(feed)
         self._writes = Writes(store, feed, measure=self._metrics.store)
-        self.writer: Writer = ServerWriter(self._writes)
+        self.writer: Writer = ServerWriter(self._writes, self._served)
         self._parts = parts(self.reader, self.writer) if parts else Parts()
         self._writes.admit(self._parts.admission)
         negotiator = self._parts.negotiator
         self._reads = Reads(store, feed, negotiator)
         self._watches = Watches(store, feed, settings, negotiator)
         self._verbs = Verbs(self._reads, self._writes, Forms(negotiator), settings)
-        self._upkeep = Upkeep(store, feed, self._writes, settings)
+        self._upkeep = Upkeep(store, feed, self._writes, self._served, settings)
         journal_path = JournalPath(journal, feed, self._parts.authorizer)
         self._special = Special(feed, self._metrics, journal_path, self._parts)
         self._handle = pipeline.chain(self._stages(), self._serve)
@@ -73,11 +86,21 @@ class ApiServer:
         self._background: list[asyncio.Task[None]] = []
 
     def _stages(self) -> list[Stage]:
-        stages: list[Stage] = [self._metrics.stage, pipeline.answer_errors, self._limits.stage]
+        stages: list[Stage] = [finding(self._served), self._metrics.stage, pipeline.answer_errors, self._limits.stage]
         stages.append(pipeline.authentication(self._parts.authenticators))
         if self._parts.authorizer is not None:
             stages.append(pipeline.authorization(self._parts.authorizer))
         return stages
+
+    @property
+    def catalogue(self) -> Catalogue:
+        """The kinds that are served now."""
+        return self._served.catalogue
+
+    def serve(self, catalogue: Catalogue) -> None:
+        """Serve these kinds from now on. Requests under way end with the catalogue that they began with; watches of
+        defined kinds that are no longer the same end, so that their clients begin again."""
+        self._feed.serve(catalogue)
 
     async def start(self) -> None:
         """Load the state; requests are answered when this returns."""
@@ -120,7 +143,7 @@ class ApiServer:
         """The end of the path: the verb of a resource, or a special path. Who comes here may send a body."""
         if request.pending is not None:
             await request.take_body()
-        info = resolve(request)
+        info = info_of(request)
         if not info.is_resource:
             return await self._special.handle(request, self._call(request, info))
         kind = info.kind
@@ -183,10 +206,9 @@ class ApiServer:
 _WHOLE = ("", "status", "finalize", "approval", "ephemeralcontainers", "resize")
 
 
-@lru_cache(maxsize=512)
 def _verbs_of(kind: Kind, subresource: str) -> frozenset[str]:
     """What can be done to a resource or one of its subresources."""
-    found = kinds.subresource(kind, subresource) if subresource else None
+    found = kind.part(subresource) if subresource else None
     # What is behind a proxy has whatever methods it likes: kube-apiserver passes OPTIONS on as well.
     verbs = found.verbs if found is not None else kind.verbs
     return verbs | {"options"} if subresource == "proxy" else verbs

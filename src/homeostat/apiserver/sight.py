@@ -5,9 +5,7 @@ A right to the journal's path is no right to what it speaks of: each entry is sh
 
 from __future__ import annotations
 
-from functools import cache
-
-from homeostat.api import kinds
+from homeostat.api.catalogue import Catalogue
 from homeostat.apiserver.contract import Authorizer, RequestInfo
 from homeostat.wire.message import User
 
@@ -15,9 +13,10 @@ from homeostat.wire.message import User
 class Sight:
     """What `user` may get, for the length of one request; without an authorizer, everything."""
 
-    def __init__(self, authorizer: Authorizer | None, user: User) -> None:
+    def __init__(self, authorizer: Authorizer | None, user: User, catalogue: Catalogue) -> None:
         self._authorizer = authorizer
         self._user = user
+        self._catalogue = catalogue
         self._known: dict[tuple[str, str, str, str], bool] = {}
 
     def stored(self, prefix: str, namespace: str, name: str) -> bool:
@@ -27,8 +26,8 @@ class Sight:
 
     def of_kind(self, kind: str, namespace: str, name: str) -> bool:
         """Whether the user may get an object of a kind that is known by its name alone."""
-        resources = _resources(kind)
-        return bool(resources) and all(self.object(*each, namespace, name) for each in resources)
+        resources = self._catalogue.derived(_resources).get(kind, [])
+        return bool(resources) and all(self.object(group, plural, namespace, name) for group, plural in resources)
 
     def object(self, group: str, plural: str, namespace: str, name: str) -> bool:
         """Whether the user may get an object: all of a cluster, all of the namespace, or the one of that name."""
@@ -49,7 +48,9 @@ class Sight:
         return known
 
 
-@cache
-def _resources(kind: str) -> tuple[tuple[str, str], ...]:
-    """The groups and plurals of the kinds that have this name."""
-    return tuple((each.group, each.plural) for each in kinds.all_kinds() if each.kind == kind)
+def _resources(catalogue: Catalogue) -> dict[str, list[tuple[str, str]]]:
+    """The groups and plurals of the kinds of each name."""
+    found: dict[str, list[tuple[str, str]]] = {}
+    for each in catalogue.kinds:
+        found.setdefault(each.kind, []).append((each.group, each.plural))
+    return found

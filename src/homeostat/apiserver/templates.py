@@ -14,9 +14,8 @@ import orjson
 
 from homeostat.api.documents import DocumentError, from_json
 from homeostat.api.errors import ApiError
-from homeostat.api.kinds import POD
 from homeostat.api.remembered import text_of
-from homeostat.api.structural import conform
+from homeostat.api.structural import Shape, conform
 from homeostat.api.types import Obj
 
 # What is remembered at most is the product of the two, twice: 8 MB.
@@ -75,8 +74,10 @@ class Templates:
             return None
         return metadata, spec
 
-    def read(self, parts: tuple[bytes, bytes]) -> Obj | None:
-        """The Pod in its shape and with its defaults; None when the spec is not known, or something is to be told."""
+    def read(self, parts: tuple[bytes, bytes], shape: Shape) -> Obj | None:
+        """The Pod in its shape and with its defaults; None when the spec is not known, or something is to be told.
+
+        `shape` is that of Pods."""
         known = self._known.get(parts[1])
         if known is None:
             return None
@@ -86,7 +87,7 @@ class Templates:
                 return None  # A field given twice, or another spelling.
             pod: Obj = {"apiVersion": "v1", "kind": "Pod", "metadata": metadata}
             if not _is_plain(metadata):
-                found = conform(POD, pod, field_validation="Warn", is_json=True)
+                found = conform(shape, pod, field_validation="Warn", is_json=True)
                 if found.problems or found.missing or pod.get("metadata") is None:
                     return None
         except (DocumentError, ApiError):

@@ -13,6 +13,7 @@ from homeostat.api.kinds import EVENT
 from homeostat.apiserver import codec
 from homeostat.apiserver.feed import Feed
 from homeostat.apiserver.items import Item
+from homeostat.apiserver.served import Served
 from homeostat.apiserver.settings import Settings
 from homeostat.apiserver.writing import Write, Writes
 from homeostat.kit import chance, clock
@@ -63,10 +64,11 @@ def happened_at(item: Item) -> float:
 class Upkeep:
     """The two loops; both run until they are cancelled."""
 
-    def __init__(self, store: Store, feed: Feed, writes: Writes, settings: Settings) -> None:
+    def __init__(self, store: Store, feed: Feed, writes: Writes, served: Served, settings: Settings) -> None:
         self._store = store
         self._feed = feed
         self._writes = writes
+        self._served = served
         self._settings = settings
 
     async def compact(self) -> None:
@@ -94,8 +96,9 @@ class Upkeep:
     async def _expire(self) -> None:
         oldest = clock.wall() - self._settings.event_ttl_seconds
         old = [item for item in self._feed.hub(EVENT.prefix).items.values() if happened_at(item) < oldest]
+        events = self._served.catalogue.resource(EVENT)
         for item in old[:_EVENTS_A_PASS]:
-            write = Write(EVENT, item.namespace, item.name, _SERVER, _CAUSE)
+            write = Write(events, item.namespace, item.name, _SERVER, _CAUSE)
             try:
                 await self._writes.replace(write, item, codec.decode(item.data), delete=True)
             except Stale:

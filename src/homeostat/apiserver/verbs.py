@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from homeostat.api import errors, patch
 from homeostat.api.convert import convert
-from homeostat.api.kinds import POD, Kind, stored_as
-from homeostat.api.schema import schema_of
+from homeostat.api.kinds import POD, Kind
 from homeostat.api.structural import Misshapen
 from homeostat.api.types import Obj
 from homeostat.apiserver import bodies, causes, lifecycle, rules, unattended, warnings
@@ -35,7 +34,7 @@ class Verbs:
         assert request.user is not None
         dry_run, validation = bodies.write_options(request.query, info.verb)
         return Write(
-            kind,
+            info.catalogue.resource(kind),
             info.namespace if kind.namespaced else "",
             info.name,
             request.user,
@@ -87,10 +86,11 @@ class Verbs:
         write = self._write(request, info, kind)
         form = self._forms.of(request, kind)
         media_type = bodies.media_type(request)
-        if media_type not in patch.CONTENT_TYPES:
-            raise bodies.unknown_format(patch.CONTENT_TYPES)
+        accepted = [each for each in patch.CONTENT_TYPES if not (kind.custom and each == patch.STRATEGIC_PATCH)]
+        if media_type not in accepted:
+            raise bodies.unknown_format(accepted)
         value = patch.decode(request.body)
-        schema = schema_of(kind)
+        schema = write.resource.schema
 
         def change(old: Obj) -> Obj:
             write.warnings.clear()
@@ -141,7 +141,7 @@ class Verbs:
         """The object of a create, in the shape and version that is stored."""
         text = bodies.json_text(request)
         parts = self._templates.parts(text) if write.kind is POD and text else None
-        pod = self._templates.read(parts) if parts else None
+        pod = self._templates.read(parts, write.resource) if parts else None
         if pod is not None:
             return pod
         obj = self._accept(write, bodies.parse_object(request, write.kind), text)
@@ -153,12 +153,12 @@ class Verbs:
     def _accept(self, write: Write, obj: Obj, body: bytes, *, is_json: bool = False) -> Obj:
         """The client's object in the shape and version that is stored."""
         how = write.field_validation
-        found = rules.accept(write.kind, obj, field_validation=how, body=body, is_json=is_json)
+        found = rules.accept(write.resource, obj, field_validation=how, body=body, is_json=is_json)
         write.warnings.extend(found.problems)
         write.missing = found.missing
         if obj.get("metadata") is None:
             obj["metadata"] = {}
-        return convert(obj, stored_as(write.kind))
+        return convert(obj, write.home)
 
     def _answer(self, status: int, form: Form | None, write: Write, data: bytes) -> Response:
         body = data if form is None else form.one(data)

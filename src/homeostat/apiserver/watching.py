@@ -15,7 +15,7 @@ from itertools import chain
 import orjson
 
 from homeostat.api import errors
-from homeostat.api.kinds import Kind, stored_as
+from homeostat.api.kinds import Kind
 from homeostat.api.rules import wellknown
 from homeostat.apiserver import history, selection
 from homeostat.apiserver.contract import Negotiator, RequestInfo
@@ -54,6 +54,8 @@ class _Plan:
     form: Form | None
     # Where the hub's window takes over from `past`.
     resume: int
+    # What the hub had of `renewals` when the selection was made.
+    renewals: int
     initial: list[Item] = field(default_factory=list)
     past: list[Change] = field(default_factory=list)
 
@@ -82,7 +84,7 @@ class Watches:
 
     def _plan(self, request: Request, info: RequestInfo, kind: Kind) -> _Plan:
         namespace = info.namespace if kind.namespaced else ""
-        selected = selection.parse(kind, namespace, request.query)
+        selected = selection.parse(info.catalogue.resource(kind), namespace, request.query)
         revision = revision_param(request)
         initial = _initial_events(request)
         form = self._forms.of(request, kind)
@@ -103,6 +105,7 @@ class Watches:
             timeout_seconds=self._timeout(request),
             form=form,
             resume=watcher.after,
+            renewals=self._feed.hub(kind.home.prefix).renewals,
         )
 
     def _timeout(self, request: Request) -> float:
@@ -123,6 +126,8 @@ class Watches:
         # From here to the subscription nothing awaits, so no change is lost and none comes twice.
         hub = self._hub(plan)
         self._catch_up(plan, hub)
+        if hub.renewals != plan.renewals:
+            watcher.close()
         hub.watchers.add(watcher)
         loop = asyncio.get_running_loop()
         deadline = loop.time() + plan.timeout_seconds
@@ -167,7 +172,7 @@ class Watches:
         plan.resume = watcher.after = self._feed.applied
 
     def _hub(self, plan: _Plan) -> Hub:
-        return self._feed.hub(stored_as(plan.kind).prefix)
+        return self._feed.hub(plan.kind.home.prefix)
 
     async def _reach_window(self, plan: _Plan) -> None:
         """Read the store's history up to where the hub's window begins. Raises 410 when the store has forgotten it.
@@ -176,11 +181,11 @@ class Watches:
         with, and ends with 410.
         """
         for _ in range(_HISTORY_READS_MAX):
-            start = self._hub(plan).window.start
+            hub = self._hub(plan)
+            start = hub.window.start
             if plan.resume >= start:
                 return
-            prefix = stored_as(plan.kind).prefix
-            plan.past += await history.changes(self._store, prefix, after=plan.resume, until=start)
+            plan.past += await history.changes(self._store, hub.prefix, hub.make, after=plan.resume, until=start)
             plan.resume = start
 
     def _catch_up(self, plan: _Plan, hub: Hub) -> None:

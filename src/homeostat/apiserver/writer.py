@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from homeostat.api.catalogue import Resource
 from homeostat.api.kinds import Kind
 from homeostat.api.types import Obj
 from homeostat.apiserver import causes, codec, rules
 from homeostat.apiserver.deletion import Deletes
+from homeostat.apiserver.served import Served
 from homeostat.apiserver.writing import Write, Writes
 from homeostat.wire.message import User
 
@@ -17,17 +19,24 @@ class ServerWriter:
     """See the module. Options: `cause` (as `causes` gives it), `dry_run`, `subresource`; of a change `preconditions`
     and `is_read_only` (see `Writes.change`)."""
 
-    def __init__(self, writes: Writes) -> None:
+    def __init__(self, writes: Writes, served: Served) -> None:
         self._writes = writes
+        self._served = served
         self._deletes = Deletes(writes)
 
     async def create(self, kind: Kind, obj: Obj, *, user: User, options: Obj | None = None) -> Obj:
         """Create; returns the stored object. Raises ApiError."""
         metadata = obj["metadata"]
         obj = {"apiVersion": kind.api_version, "kind": kind.kind, **obj, "metadata": dict(metadata)}
-        rules.accept(kind, obj)
+        resource = self._served.catalogue.resource(kind)
+        rules.accept(resource, obj)
         write = _write(
-            kind, metadata.get("namespace", ""), metadata.get("name", ""), user, options=options or {}, note="create"
+            resource,
+            metadata.get("namespace", ""),
+            metadata.get("name", ""),
+            user,
+            options=options or {},
+            note="create",
         )
         return codec.decode(await self._writes.create(write, obj))
 
@@ -35,7 +44,7 @@ class ServerWriter:
         self, kind: Kind, namespace: str, name: str, change: Callable[[Obj], Obj], *, user: User, **options: Any
     ) -> bytes:
         """Read, change and commit, again on conflict. Raises ApiError."""
-        write = _write(kind, namespace, name, user, options=options, note="update")
+        write = _write(self._served.catalogue.resource(kind), namespace, name, user, options=options, note="update")
         write.subresource = options.get("subresource", "")
         is_read_only = bool(options.get("is_read_only"))
         wanted = options.get("preconditions")
@@ -43,14 +52,15 @@ class ServerWriter:
 
     async def delete(self, kind: Kind, namespace: str, name: str, *, user: User, options: Obj | None = None) -> Obj:
         """Delete by the kind's rules; the object or a Status. Raises ApiError."""
-        write = _write(kind, namespace, name, user, options=options or {}, note="delete")
+        resource = self._served.catalogue.resource(kind)
+        write = _write(resource, namespace, name, user, options=options or {}, note="delete")
         data, _ = await self._deletes.delete(write)
         return codec.decode(data)
 
 
-def _write(kind: Kind, namespace: str, name: str, user: User, *, options: Obj, note: str) -> Write:
+def _write(resource: Resource, namespace: str, name: str, user: User, *, options: Obj, note: str) -> Write:
     return Write(
-        kind,
+        resource,
         namespace,
         name,
         user,

@@ -11,14 +11,15 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from homeostat.api import errors
+from homeostat.api.catalogue import Resource
 from homeostat.api.errors import Cause
-from homeostat.api.kinds import Kind, stored_as
+from homeostat.api.kinds import Kind
 from homeostat.api.types import Obj
 from homeostat.apiserver import codec, lifecycle, rules
 from homeostat.apiserver.admission.plugin import asked
 from homeostat.apiserver.contract import Admission, Attributes
 from homeostat.apiserver.feed import Feed
-from homeostat.apiserver.items import Item, maker
+from homeostat.apiserver.items import Item
 from homeostat.kit import chance, clock
 from homeostat.store.contract import Entry, Event, Stale, Store, Unavailable
 from homeostat.wire.message import User
@@ -30,7 +31,7 @@ _NAME_ATTEMPTS = 8
 class Write:
     """One write: what, by whom, why, and how. `cause` is JSON; `options` the Create-, Update- or DeleteOptions."""
 
-    kind: Kind
+    resource: Resource
     namespace: str
     name: str
     user: User
@@ -42,11 +43,13 @@ class Write:
     warnings: list[str] = field(default_factory=list)
     # Required fields that the client's object lacks; told together with what validation finds.
     missing: list[Cause] = field(default_factory=list)
-    # The kind that the store keeps.
+    # The kind that is asked for, and the one that the store keeps.
+    kind: Kind = field(init=False)
     home: Kind = field(init=False)
 
     def __post_init__(self) -> None:
-        self.home = stored_as(self.kind)
+        self.kind = self.resource.kind
+        self.home = self.kind.home
 
     def not_found(self) -> errors.ApiError:
         """404 for this object."""
@@ -185,7 +188,7 @@ class Writes:
         """A store entry as hubs keep it."""
         if entry is None:
             return None
-        return maker(home.prefix)(entry.key[len(home.prefix) :], entry.value, entry.revision)
+        return self._feed.hub(home.prefix).make(entry.key[len(home.prefix) :], entry.value, entry.revision)
 
     async def current(self, write: Write, *, live: bool = False) -> Item | None:
         """The object as this server knows it; from the store when it does not know it or `live` is asked."""

@@ -39,15 +39,15 @@ def command(words: tuple[str, ...], namespace: str, name: str, output: str) -> N
 
 def _object(words: tuple[str, ...]) -> tuple[Kind, str]:
     """The kind and the name that the words say. Raises UsageError, or LabError for a kind that there is not."""
-    from homeostat.api import kinds
+    from homeostat.api.catalogue import Catalogue
 
     parts = words[0].split("/") if len(words) == 1 else list(words)
     if len(parts) != 2 or not all(parts) or "/" in "".join(parts):
         raise click.UsageError("name the object as KIND/NAME or KIND NAME, such as pod/hello-5d8f7")
-    kind = kinds.by_name(parts[0])
+    catalogue = Catalogue.builtin()
+    kind = catalogue.by_name(parts[0])
     if kind is None:
-        names = [name for each in kinds.all_kinds() for name in (each.singular, each.plural)]
-        raise LabError(f"there is no kind {parts[0]!r}{did_you_mean(parts[0].lower(), names)}")
+        raise LabError(f"there is no kind {parts[0]!r}{did_you_mean(parts[0].lower(), catalogue.names())}")
     return kind, parts[1]
 
 

@@ -10,7 +10,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 
-from homeostat.api import kinds, meta
+from homeostat.api import meta
+from homeostat.api.catalogue import Catalogue
 from homeostat.api.errors import ApiError
 from homeostat.api.kinds import DEPLOYMENT
 from homeostat.api.rules import wellknown
@@ -41,7 +42,7 @@ async def ensure(client: Client, wanted: Sequence[Obj]) -> None:
 
 
 async def _ensure(client: Client, obj: Obj) -> None:
-    kind = kinds.by_kind(obj["kind"], obj["apiVersion"])
+    kind = Catalogue.builtin().by_kind(obj["kind"], obj["apiVersion"])
     assert kind is not None  # our own data names kinds that exist
     for attempt in range(_TRIES):
         try:

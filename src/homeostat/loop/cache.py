@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TypeAlias
 
+from homeostat.api.catalogue import Catalogue
 from homeostat.api.kinds import Kind
 from homeostat.api.types import Obj
 from homeostat.kit import clock
@@ -19,14 +20,22 @@ class UnwatchedKind(LookupError):
 
 
 class CacheWorld:
-    """Implements `loop.contract.World` over indexes by group and kind, with a fixed `now` and `failure`."""
+    """Implements `loop.contract.World` over indexes by group and kind, with a fixed `now`, `failure` and `catalogue`
+    (the built-in kinds, if not given)."""
 
-    __slots__ = ("_failure", "_indexes", "_now")
+    __slots__ = ("_failure", "_indexes", "_now", "catalogue")
 
-    def __init__(self, indexes: Mapping[GroupKind, ObjectIndex], now: float, failure: str = "") -> None:
+    def __init__(
+        self,
+        indexes: Mapping[GroupKind, ObjectIndex],
+        now: float,
+        failure: str = "",
+        catalogue: Catalogue | None = None,
+    ) -> None:
         self._indexes = indexes
         self._now = now
         self._failure = failure
+        self.catalogue = catalogue or Catalogue.builtin()
 
     @property
     def now(self) -> float:
@@ -70,8 +79,8 @@ class PresentWorld(CacheWorld):
 
     __slots__ = ()
 
-    def __init__(self, indexes: Mapping[GroupKind, ObjectIndex]) -> None:
-        super().__init__(indexes, 0.0)
+    def __init__(self, indexes: Mapping[GroupKind, ObjectIndex], catalogue: Catalogue | None = None) -> None:
+        super().__init__(indexes, 0.0, catalogue=catalogue)
 
     @property
     def now(self) -> float:

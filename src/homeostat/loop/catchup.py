@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import heapq
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import TypeAlias
@@ -88,20 +88,36 @@ class Catchup:
         self._counter = 0
         self._watched = {kind: _Watched(informer) for kind, informer in informers.items()}
         self._holds: set[_Hold] = set()
-        self._ends: list[Callable[[], None]] = []
+        self._ends: dict[GroupKind, Callable[[], None]] = {}
+        self._listening = False
 
     def start(self) -> None:
         """Listen to the informers."""
-        for watched in self._watched.values():
-            end = watched.informer.listen(
-                partial(self._changed, watched), progressed=partial(self._progressed, watched)
-            )
-            self._ends.append(end)
+        self._listening = True
+        for kind, watched in self._watched.items():
+            self._listen(kind, watched)
+
+    def _listen(self, kind: GroupKind, watched: _Watched) -> None:
+        changed, progressed = partial(self._changed, watched), partial(self._progressed, watched)
+        self._ends[kind] = watched.informer.listen(changed, progressed=progressed)
+
+    def follow(self, informers: Mapping[GroupKind, Informer]) -> None:
+        """From now on wait for these caches. Keys that are held for one that is gone wait out their time."""
+        gone = [kind for kind, watched in self._watched.items() if informers.get(kind) is not watched.informer]
+        for kind in gone:
+            del self._watched[kind]
+            if kind in self._ends:
+                self._ends.pop(kind)()
+        for kind in informers.keys() - self._watched.keys():
+            self._watched[kind] = _Watched(informers[kind])
+            if self._listening:
+                self._listen(kind, self._watched[kind])
 
     def stop(self) -> None:
         """Stop listening; held keys are forgotten, not released."""
+        self._listening = False
         while self._ends:
-            self._ends.pop()()
+            self._ends.popitem()[1]()
         for hold in self._holds:
             if hold.timer is not None:
                 hold.timer.cancel()

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol, TypeAlias
 
+from homeostat.api.catalogue import Catalogue
 from homeostat.api.kinds import Kind
 from homeostat.api.types import Obj
 
@@ -45,6 +46,11 @@ class World(Protocol):
 
     def exists_uid(self, uid: str) -> bool:
         """Whether any watched kind holds an object with this uid."""
+        ...
+
+    @property
+    def catalogue(self) -> Catalogue:
+        """The kinds that the API serves, as far as this loop's caches have filled with them."""
         ...
 
     @property
@@ -184,7 +190,8 @@ class Loop:
 
     `parallel` keys are worked on at once; `start_keys` are decided about once when the caches have filled (for loops
     that work on the whole cluster, with one key such as "all"). A loop that nobody waits for starts `patience_seconds`
-    after the others: with many watches it would hold up a start, or a failover.
+    after the others: with many watches it would hold up a start, or a failover. A loop that works on all kinds
+    `follows` the catalogue: further watches, which change as kinds come and go. What they watch is then decided anew.
     """
 
     name: str
@@ -193,3 +200,8 @@ class Loop:
     parallel: int = 4
     start_keys: tuple[Key, ...] = field(default=())
     patience_seconds: float = 0.0
+    follows: Callable[[Catalogue], tuple[Watch, ...]] | None = None
+
+    def watching(self, catalogue: Catalogue) -> tuple[Watch, ...]:
+        """All that it watches while the API serves these kinds."""
+        return self.watches if self.follows is None else (*self.watches, *self.follows(catalogue))

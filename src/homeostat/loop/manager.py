@@ -1,6 +1,7 @@
 """Runs several loops as one component over shared caches: one informer a kind, however many loops watch it.
 
-A cache fills when the first loop that needs it starts, and goes on from then on.
+A cache fills when the first loop that needs it starts, and goes on from then on. Loops that work on all kinds follow
+the API's discovery: a kind that appears gets a cache, one that goes takes its cache with it.
 """
 
 from __future__ import annotations
@@ -8,10 +9,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 
+from homeostat.api.catalogue import Catalogue
+from homeostat.api.kinds import APISERVICE, CRD
 from homeostat.client.contract import Client
 from homeostat.kit import clock, tasks
 from homeostat.loop.cache import GroupKind
 from homeostat.loop.contract import Loop, Watch
+from homeostat.loop.discovery import Discovery, Follower
 from homeostat.loop.informer import Informer, Transform, drop_managed_fields
 from homeostat.loop.perform import group_kind
 from homeostat.loop.recorder import EventRecorder
@@ -23,10 +27,12 @@ class Manager:
     loops as well, `stop_loops` ends them and keeps the caches, `stop` ends everything."""
 
     def __init__(self, client: Client, loops: Sequence[Loop], component: str, *, host: str = "") -> None:
+        # What the loops work on, and what they are to work on once its caches have filled.
+        self._catalogue = self._wanted = Catalogue.builtin()
         self.recorder = EventRecorder(client, component, host=host)
         self.informers = {
-            group_kind(watches[0].kind): Informer(client, watches[0].kind, transform=shared_transform(watches))
-            for watches in _by_kind(loops)
+            kind: Informer(client, watches[0].kind, transform=shared_transform(watches))
+            for kind, watches in _by_kind([watch for loop in loops for watch in loop.watching(self._catalogue)]).items()
         }
         self.runners = [
             LoopRunner(loop, client, informers=self.informers, recorder=self.recorder, component=component)
@@ -35,6 +41,13 @@ class Manager:
         self._component = component
         self._caching: dict[GroupKind, asyncio.Task[None]] = {}
         self._patient: list[asyncio.Task[None]] = []
+        self._client = client
+        self._follower = Follower(Discovery(client), self._adopt)
+        self._following: asyncio.Task[None] | None = None
+        self._adopting: asyncio.Task[None] | None = None
+        for kind in (CRD, APISERVICE):
+            if (informer := self.informers.get(group_kind(kind))) is not None:
+                informer.listen(lambda old, new: self._follower.expect())
 
     @property
     def idle(self) -> bool:
@@ -62,18 +75,53 @@ class Manager:
         await clock.sleep(runner.loop.patience_seconds)
         self._fill(runner.loop)
         await runner.start()
+        if runner.loop.follows is not None and self._following is None:
+            self._following = tasks.spawn(self._follower.run(), name=f"{self._component}/discovery")
 
     def _fill(self, loop: Loop) -> None:
-        for watch in loop.watches:
-            kind = group_kind(watch.kind)
-            if kind not in self._caching:
-                informer = self.informers[kind]
-                self._caching[kind] = tasks.spawn(informer.run(), name=f"{self._component}/informer/{kind[1]}")
+        for watch in loop.watching(self._catalogue):
+            self._run(group_kind(watch.kind))
+
+    def _run(self, kind: GroupKind) -> None:
+        if kind not in self._caching:
+            informer = self.informers[kind]
+            self._caching[kind] = tasks.spawn(informer.run(), name=f"{self._component}/informer/{kind[1]}")
+
+    def _adopt(self, catalogue: Catalogue) -> None:
+        """Follow what the API serves now, if that is something else than before."""
+        if catalogue is self._wanted:
+            return
+        self._wanted = catalogue
+        if self._adopting is not None:
+            self._adopting.cancel()
+        self._adopting = tasks.spawn(self._follow(catalogue), name=f"{self._component}/kinds")
+
+    async def _follow(self, catalogue: Catalogue) -> None:
+        """Let the loops that follow the catalogue work on its kinds, once their caches have filled."""
+        following = [runner for runner in self.runners if runner.loop.follows is not None]
+        watches = _by_kind([watch for runner in self.runners for watch in runner.loop.watching(catalogue)])
+        for kind, of_kind in watches.items():
+            known = self.informers.get(kind)
+            if known is None or known.kind != of_kind[0].kind:
+                await tasks.stop(self._caching.pop(kind, None))
+                self.informers[kind] = Informer(self._client, of_kind[0].kind, transform=shared_transform(of_kind))
+                self._run(kind)
+        for kind in watches:
+            if kind in self._caching:
+                await self.informers[kind].synced.wait()
+        self._catalogue = catalogue
+        for runner in following:
+            runner.follow(catalogue, self.informers)
+        for kind in self.informers.keys() - watches.keys():
+            await tasks.stop(self._caching.pop(kind, None))
+            del self.informers[kind]
 
     async def stop_loops(self) -> None:
         """End the loops and the event recorder; the caches go on."""
         patient, self._patient = self._patient, []
-        await tasks.stop(*patient)
+        await tasks.stop(*patient, self._following, self._adopting)
+        self._following = self._adopting = None
+        self._wanted = self._catalogue
         for runner in self.runners:
             await runner.stop()
         await self.recorder.stop()
@@ -94,9 +142,8 @@ def shared_transform(watches: Sequence[Watch]) -> Transform:
     return trim
 
 
-def _by_kind(loops: Sequence[Loop]) -> list[list[Watch]]:
-    kinds: dict[GroupKind, list[Watch]] = {}
-    for loop in loops:
-        for watch in loop.watches:
-            kinds.setdefault(group_kind(watch.kind), []).append(watch)
-    return list(kinds.values())
+def _by_kind(watches: Sequence[Watch]) -> dict[GroupKind, list[Watch]]:
+    found: dict[GroupKind, list[Watch]] = {}
+    for watch in watches:
+        found.setdefault(group_kind(watch.kind), []).append(watch)
+    return found

@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 
+from homeostat.api.catalogue import Catalogue
 from homeostat.api.errors import ApiError
 from homeostat.api.types import Obj
 from homeostat.client.contract import Client, Unreachable
@@ -38,6 +40,7 @@ _SEEN_MAX = 4
 _LONG_SECONDS = 0.01
 _REST_FACTOR = 4.0
 _REST_SECONDS_MAX = 0.5
+_FILLED_LOOK_SECONDS = 1.0
 
 _log = logger("loop")
 
@@ -68,9 +71,11 @@ class LoopRunner:
         self.loop = loop
         self.name = f"{component}/{loop.name}"
         self.counters = Counters()
-        self._informers = {group_kind(watch.kind): informers[group_kind(watch.kind)] for watch in loop.watches}
+        self._catalogue = Catalogue.builtin()
+        self._watches = loop.watching(self._catalogue)
+        self._informers = {group_kind(watch.kind): informers[group_kind(watch.kind)] for watch in self._watches}
         self._indexes = {kind: informer.objects for kind, informer in self._informers.items()}
-        self._present = PresentWorld(self._indexes)
+        self._present = PresentWorld(self._indexes, self._catalogue)
         self.queue = WorkQueue()
         self.performer = Performer(client, self.name, recorder=recorder, informers=self._informers)
         self.catchup = Catchup(self._informers, self.queue.done)
@@ -87,18 +92,43 @@ class LoopRunner:
 
     async def start(self) -> None:
         """Wait for the caches, decide about all that is there, then follow the changes."""
-        for informer in self._informers.values():
-            await informer.synced.wait()
-        for watch in self.loop.watches:
-            informer = self._informers[group_kind(watch.kind)]
-            self._ends.append(informer.listen(partial(self._changed, watch)))
-            for obj in informer.objects.list():
-                self._changed(watch, None, obj)
+        # Kinds may come and go meanwhile: a cache that is given up never fills.
+        while missing := [informer for informer in self._informers.values() if not informer.synced.is_set()]:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_FILLED_LOOK_SECONDS):
+                    await missing[0].synced.wait()
+        self._listen()
         self.catchup.start()
         for key in self.loop.start_keys:
             self.queue.add(key)
         for number in range(self.loop.parallel):
             self._workers.append(tasks.spawn(self._work(), name=f"{self.name}/{number}"))
+
+    def _listen(self) -> None:
+        """Decide about all that is there, and about what changes from now on."""
+        for watch in self._watches:
+            informer = self._informers[group_kind(watch.kind)]
+            self._ends.append(informer.listen(partial(self._changed, watch)))
+            for obj in informer.objects.list():
+                self._changed(watch, None, obj)
+
+    def follow(self, catalogue: Catalogue, informers: Mapping[GroupKind, Informer]) -> None:
+        """Work on the kinds of `catalogue`, whose caches have filled. All objects are looked at again: what they name
+        may have been unknown."""
+        self._catalogue = catalogue
+        self._watches = self.loop.watching(catalogue)
+        kinds = {group_kind(watch.kind) for watch in self._watches}
+        for known in self._informers.keys() - kinds:
+            del self._informers[known], self._indexes[known]
+        for kind in kinds:
+            self._informers[kind] = informers[kind]
+            self._indexes[kind] = informers[kind].objects
+        self._present = PresentWorld(self._indexes, catalogue)
+        if self._workers:
+            while self._ends:
+                self._ends.pop()()
+            self._listen()
+        self.catchup.follow(self._informers)
 
     async def stop(self) -> None:
         """End the workers, with the requests they have under way, and forget the queue."""
@@ -167,7 +197,7 @@ class LoopRunner:
         self.counters.decisions += 1
         rest_seconds = 0.0
         try:
-            world = CacheWorld(self._indexes, clock.wall(), self._failures.get(key, ""))
+            world = CacheWorld(self._indexes, clock.wall(), self._failures.get(key, ""), self._catalogue)
             began = clock.monotonic()
             actions = self.loop.decide(key, world)
             decided = clock.monotonic()

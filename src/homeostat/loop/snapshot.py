@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from homeostat.api.catalogue import Catalogue
 from homeostat.api.kinds import Kind
 from homeostat.api.types import Obj
 from homeostat.loop.cache import CacheWorld, GroupKind
@@ -20,12 +21,14 @@ class Snapshot(CacheWorld):
 
     __slots__ = ()
 
-    def __init__(self, now: float, objects: Iterable[Obj] = (), *, failure: str = "") -> None:
+    def __init__(
+        self, now: float, objects: Iterable[Obj] = (), *, failure: str = "", catalogue: Catalogue | None = None
+    ) -> None:
         indexes: dict[GroupKind, ObjectIndex] = {}
         for obj in objects:
             group, _, _ = obj["apiVersion"].rpartition("/")
             indexes.setdefault((group, obj["kind"]), ObjectIndex()).put(obj)
-        super().__init__(indexes, now, failure)
+        super().__init__(indexes, now, failure, catalogue)
 
     def _index(self, kind: Kind) -> ObjectIndex:
         return self._indexes.get((kind.group, kind.kind), _EMPTY)

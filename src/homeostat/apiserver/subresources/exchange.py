@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from homeostat.api import kinds
 from homeostat.api.kinds import Kind, Subresource
 from homeostat.api.types import Obj
 from homeostat.apiserver import accept, bodies, causes
@@ -24,7 +23,7 @@ def body_of(call: Call) -> Obj:
 def typed(call: Call, obj: Obj, body: bytes = b"") -> Obj:
     """The object in its shape; `body` is the JSON that it was decoded from, where it was. Raises 400 and 422."""
     _, how = bodies.write_options(call.request.query, call.info.verb)
-    shaped, problems = bodies.typed(obj, _taken(call), field_validation=how, body=body)
+    shaped, problems = bodies.typed(obj, call.info.catalogue.shape(_taken(call)), field_validation=how, body=body)
     call.warnings.extend(problems)
     return shaped
 
@@ -32,7 +31,7 @@ def typed(call: Call, obj: Obj, body: bytes = b"") -> Obj:
 def _taken(call: Call) -> Kind | Subresource:
     """What a body of this request is of."""
     kind, name = call.info.kind, call.info.subresource
-    found = kinds.subresource(kind, name) if kind is not None and name else kind
+    found = kind.part(name) if kind is not None and name else kind
     assert found is not None  # handlers are those of resources and subresources that exist
     return found
 

@@ -130,7 +130,7 @@ class Proxies:
 
     async def _pass(self, call: Call, ask: Callable[[Request], Awaitable[Response]], behind: str = "") -> Response:
         request = call.request
-        before, rest = split_proxied(request)
+        before, rest = split_proxied(request, call.info)
         if not rest.startswith(b"/") and request.method in ("GET", "HEAD"):
             # A page's relative links need the slash.
             return Response(301, b"", {"location": (before + b"/" + rest).decode("latin-1")})

@@ -16,9 +16,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from homeostat.api import kinds, meta
+from homeostat.api import meta
+from homeostat.api.catalogue import Catalogue
 from homeostat.api.errors import qualified
-from homeostat.api.kinds import Kind
+from homeostat.api.kinds import EVENT, Kind
 from homeostat.api.rules import ownership
 from homeostat.api.types import Obj
 from homeostat.controllers.writing import STRATEGIC
@@ -31,15 +32,17 @@ _GONE_MAX = 20_000
 PATIENCE_SECONDS = 2.0
 
 
-def _collected(kind: Kind) -> bool:
-    """Whether objects of the kind take part: they are stored under this version, and can be watched and deleted.
-    Events never own nor are owned, and there are too many of them to cache."""
-    able = {"list", "watch", "delete"} <= kind.verbs and not kind.virtual
-    return able and kinds.stored_as(kind) == kind and kind.kind != "Event"
+class Collected:
+    """The kinds of a catalogue whose objects take part: those that can be watched and deleted, in one version each.
 
+    Events never own nor are owned, and there are too many of them to cache.
+    """
 
-KINDS: dict[str, Kind] = {qualified(kind.plural, kind.group): kind for kind in kinds.all_kinds() if _collected(kind)}
-_BY_GROUP_KIND = {(kind.group, kind.kind): kind for kind in KINDS.values()}
+    def __init__(self, catalogue: Catalogue) -> None:
+        able = [kind for kind in catalogue.stored_kinds() if {"list", "watch", "delete"} <= kind.verbs]
+        self.kinds = tuple(kind for kind in able if kind.home is not EVENT)
+        self.by_resource = {qualified(kind.plural, kind.group): kind for kind in self.kinds}
+        self.by_group_kind = {(kind.group, kind.kind): kind for kind in self.kinds}
 
 
 @dataclass(slots=True)
@@ -92,8 +95,10 @@ def loop() -> Loop:
     def decide(key: Key, world: World) -> list[Action]:
         return collect(key, world, memory)
 
-    watches = tuple(Watch(kind, _keys_of(kind, memory), trim) for kind in KINDS.values())
-    return Loop("garbage-collector", watches, decide, parallel=20, patience_seconds=PATIENCE_SECONDS)
+    def follows(catalogue: Catalogue) -> tuple[Watch, ...]:
+        return tuple(Watch(kind, _keys_of(kind, memory), trim) for kind in catalogue.derived(Collected).kinds)
+
+    return Loop("garbage-collector", (), decide, parallel=20, patience_seconds=PATIENCE_SECONDS, follows=follows)
 
 
 def key_of(kind: Kind, obj: Obj) -> Key:
@@ -140,7 +145,7 @@ def _stays(obj: Obj, world: World) -> bool:
     the key of `obj` as its dependent."""
     space = meta.namespace(obj)
     for reference in ownership.owner_references(obj):
-        kind = _kind_of(reference)
+        kind = _kind_of(reference, world)
         owner = _cached(kind, reference, space, world) if kind is not None else None
         if owner is None or meta.deleting(owner) or (kind is not None and kind.namespaced and not space):
             return False
@@ -148,23 +153,24 @@ def _stays(obj: Obj, world: World) -> bool:
 
 
 def _dependents(uid: str, world: World) -> list[Key]:
-    return [key_of(kind, item) for kind in KINDS.values() for item in world.owned(kind, uid)]
+    return [key_of(kind, item) for kind in world.catalogue.derived(Collected).kinds for item in world.owned(kind, uid)]
 
 
 def _waiting_owners(obj: Obj, world: World) -> list[Key]:
     """The owners of `obj` that may have waited for it."""
     found = []
     for reference in ownership.owner_references(obj):
-        kind = _kind_of(reference)
+        kind = _kind_of(reference, world)
         owner = _cached(kind, reference, meta.namespace(obj), world) if kind is not None else None
         if kind is not None and owner is not None and meta.deleting(owner):
             found.append(key_of(kind, owner))
     return found
 
 
-def _kind_of(reference: Obj) -> Kind | None:
+def _kind_of(reference: Obj, world: World) -> Kind | None:
     """The collected kind of an owner; None where it is unknown or not collected."""
-    return _BY_GROUP_KIND.get((ownership.group_of(reference), str(reference.get("kind"))))
+    place = (ownership.group_of(reference), str(reference.get("kind")))
+    return world.catalogue.derived(Collected).by_group_kind.get(place)
 
 
 def _cached(kind: Kind, reference: Obj, namespace: str, world: World) -> Obj | None:
@@ -175,9 +181,9 @@ def _cached(kind: Kind, reference: Obj, namespace: str, world: World) -> Obj | N
 def collect(key: Key, world: World, memory: _Memory) -> list[Action]:
     """Judge one object."""
     resource, _, place = key.partition("|")
-    kind = KINDS[resource]
-    obj = world.get(kind, *meta.split_key(place))
-    if obj is None:
+    kind = world.catalogue.derived(Collected).by_resource.get(resource)
+    obj = world.get(kind, *meta.split_key(place)) if kind is not None else None
+    if kind is None or obj is None:
         return []
     if not meta.deleting(obj):
         return _judge(kind, obj, world, memory)
@@ -189,7 +195,7 @@ def collect(key: Key, world: World, memory: _Memory) -> list[Action]:
 
 
 def _owned(uid: str, world: World) -> list[tuple[Kind, Obj]]:
-    return [(kind, item) for kind in KINDS.values() for item in world.owned(kind, uid)]
+    return [(kind, item) for kind in world.catalogue.derived(Collected).kinds for item in world.owned(kind, uid)]
 
 
 def _orphan_dependents(kind: Kind, obj: Obj, world: World) -> list[Action]:
@@ -213,9 +219,19 @@ def _without_finalizer(kind: Kind, obj: Obj, finalizer: str) -> Patch:
 
 
 def _drop(kind: Kind, obj: Obj, uids: Iterable[str], note: str) -> Patch:
+    if kind.custom:
+        # Defined kinds have no strategic merge patch: the whole list, as it was when this was decided.
+        gone = set(uids)
+        kept = [reference for reference in ownership.owner_references(obj) if reference.get("uid") not in gone]
+        return _with_owners(kind, obj, kept, note)
     references = [{"$patch": "delete", "uid": uid} for uid in uids]
     body = {"metadata": {"uid": meta.uid(obj), "ownerReferences": references}}
     return Patch(kind, meta.namespace(obj), meta.name(obj), body, content_type=STRATEGIC, note=note)
+
+
+def _with_owners(kind: Kind, obj: Obj, references: list[Obj], note: str) -> Patch:
+    metadata = {"resourceVersion": meta.metadata(obj).get("resourceVersion"), "ownerReferences": references}
+    return Patch(kind, meta.namespace(obj), meta.name(obj), {"metadata": metadata}, note=note)
 
 
 def _weigh(obj: Obj, world: World, memory: _Memory) -> _Verdict:
@@ -224,7 +240,7 @@ def _weigh(obj: Obj, world: World, memory: _Memory) -> _Verdict:
     space = meta.namespace(obj)
     for reference in ownership.owner_references(obj):
         uid = str(reference.get("uid"))
-        kind = _kind_of(reference)
+        kind = _kind_of(reference, world)
         if kind is None:
             # Of owners of kinds that are not served here nothing is known: they count as there.
             verdict.solid.append(reference)
@@ -274,10 +290,21 @@ def _delete_for_waiting(kind: Kind, obj: Obj, verdict: _Verdict, world: World) -
     steps: list[Action] = []
     if any(meta.deleting(item) and FOREGROUND in meta.finalizers(item) for item in dependents):
         # A circle of owners that wait for each other: this object no longer holds its owner up.
-        loosened = [{"uid": reference.get("uid"), "blockOwnerDeletion": False} for reference in verdict.waiting]
-        body = {"metadata": {"uid": meta.uid(obj), "ownerReferences": loosened}}
-        steps.append(Patch(kind, meta.namespace(obj), meta.name(obj), body, content_type=STRATEGIC, note="a circle"))
+        steps.append(_loosen(kind, obj, verdict.waiting))
     return [*steps, _delete(kind, obj, "Foreground", "its owner waits for it to go")]
+
+
+def _loosen(kind: Kind, obj: Obj, waiting: list[Obj]) -> Patch:
+    """Let owners that wait for `obj` no longer wait."""
+    if kind.custom:
+        loose = [
+            {**reference, "blockOwnerDeletion": False} if reference in waiting else reference
+            for reference in ownership.owner_references(obj)
+        ]
+        return _with_owners(kind, obj, loose, "a circle")
+    loosened = [{"uid": reference.get("uid"), "blockOwnerDeletion": False} for reference in waiting]
+    body = {"metadata": {"uid": meta.uid(obj), "ownerReferences": loosened}}
+    return Patch(kind, meta.namespace(obj), meta.name(obj), body, content_type=STRATEGIC, note="a circle")
 
 
 def _policy(obj: Obj) -> str:

@@ -10,9 +10,10 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
 from homeostat.api import meta
+from homeostat.api.catalogue import Catalogue
 from homeostat.api.kinds import EVENT, NAMESPACE, POD, Kind
 from homeostat.api.types import Obj
-from homeostat.controllers.ownership.garbagecollector import KINDS, PATIENCE_SECONDS, trim
+from homeostat.controllers.ownership.garbagecollector import PATIENCE_SECONDS, Collected, trim
 from homeostat.controllers.writing import status_patch
 from homeostat.kit.clock import rfc3339
 from homeostat.loop.contract import (
@@ -31,7 +32,6 @@ from homeostat.loop.contract import (
 
 FINALIZER = "kubernetes"
 AGAIN_SECONDS = 2.0
-_CONTENT = tuple(kind for kind in KINDS.values() if kind.namespaced and "deletecollection" in kind.verbs)
 
 # (type, reason and message when all is well): what kubectl shows of a namespace that is being deleted.
 _WELL = {
@@ -51,8 +51,18 @@ _WELL = {
 
 def loop() -> Loop:
     """The loop `namespace`."""
-    content = (Watch(kind, _content_keys, trim) for kind in _CONTENT)
-    return Loop("namespace", (Watch(NAMESPACE), *content), decide, parallel=4, patience_seconds=PATIENCE_SECONDS)
+
+    def follows(catalogue: Catalogue) -> tuple[Watch, ...]:
+        return tuple(Watch(kind, _content_keys, trim) for kind in catalogue.derived(_content))
+
+    own = (Watch(NAMESPACE),)
+    return Loop("namespace", own, decide, parallel=4, patience_seconds=PATIENCE_SECONDS, follows=follows)
+
+
+def _content(catalogue: Catalogue) -> tuple[Kind, ...]:
+    """The kinds whose objects are in namespaces, and go with them."""
+    found = catalogue.derived(Collected).kinds
+    return tuple(kind for kind in found if kind.namespaced and "deletecollection" in kind.verbs)
 
 
 def _content_keys(old: Obj | None, new: Obj | None, world: World) -> Iterable[Key]:
@@ -69,7 +79,8 @@ def decide(key: Key, world: World) -> list[Action]:
         return []
     if FINALIZER not in ((namespace.get("spec") or {}).get("finalizers") or ()):
         return []
-    left = {kind: items for kind in _CONTENT if (items := world.list(kind, key))}
+    content = world.catalogue.derived(_content)
+    left = {kind: items for kind in content if (items := world.list(kind, key))}
     pods = left.get(POD, ())
     actions: list[Action] = [*_report(namespace, left, world)]
     if pods:
@@ -77,8 +88,8 @@ def decide(key: Key, world: World) -> list[Action]:
         if any(not meta.deleting(pod) for pod in pods):
             actions.append(DeleteCollection(POD, key, note="the namespace is being deleted"))
         return [*actions, Later(AGAIN_SECONDS)]
-    actions += [DeleteCollection(kind, key, note="the namespace is being deleted") for kind in (*_CONTENT, EVENT)]
-    absent = tuple(Absent(kind, key) for kind in (*_CONTENT, EVENT))
+    actions += [DeleteCollection(kind, key, note="the namespace is being deleted") for kind in (*content, EVENT)]
+    absent = tuple(Absent(kind, key) for kind in (*content, EVENT))
     return [*actions, Confirm(absent, (_finalize(namespace),)), Later(AGAIN_SECONDS)]
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import orjson
 
 from homeostat.api import meta, yamldocuments
-from homeostat.api.defaults import apply_defaults
+from homeostat.api.catalogue import Catalogue
 from homeostat.api.documents import DocumentError
 from homeostat.api.errors import ApiError
 from homeostat.api.kinds import POD
@@ -76,8 +76,9 @@ def _check(pod: object) -> None:
     if not isinstance(pod, dict) or pod.get("apiVersion") != "v1" or pod.get("kind") != "Pod":
         raise StaticPodError("not a v1 Pod")
     try:
-        missing = conform(POD, pod, field_validation="Strict").missing
-        apply_defaults(POD, pod)
+        resource = Catalogue.builtin().resource(POD)
+        missing = conform(resource, pod, field_validation="Strict").missing
+        resource.apply_defaults(pod)
     except ApiError as error:
         raise StaticPodError(str(error)) from error
     causes = missing or validate_create(POD, pod)
