@@ -1,7 +1,8 @@
 """The law of the doors: outside `kit`, nobody reads a clock, draws a random number or makes a task.
 
 It looks for imports of `time`, `random`, `uuid`, `secrets` and for calls such as `datetime.now`, `asyncio.sleep` and
-`create_task`; and for `await`, clocks, chance or logging in decision modules. Exit code 1 if it finds any.
+`create_task`; and for `await`, clocks, chance or logging in decision modules. The law of kinds (`kindlaw`) is checked
+with it. Exit code 1 if it finds any.
 """
 
 from __future__ import annotations
@@ -9,6 +10,8 @@ from __future__ import annotations
 import ast
 import sys
 from pathlib import Path
+
+from kindlaw import kind_faults
 
 ROOT = Path("src/homeostat")
 FORBIDDEN_MODULES = {"time", "random", "uuid", "secrets"}
@@ -69,8 +72,13 @@ def main() -> int:
         faults = [] if place.startswith("kit/") else door_faults(tree)
         if place.startswith(DECISIONS) and place not in NOT_DECISIONS:
             faults += purity_faults(tree)
+        faults += kind_faults(tree, place)
         found += [f"{path}:{line}: {what}" for line, what in faults]
-    print("\n".join(found) if found else "doors: time, chance and tasks come from kit; decisions are pure")
+    print(
+        "\n".join(found)
+        if found
+        else "doors: time, chance and tasks come from kit; decisions are pure; kinds are a catalogue's"
+    )
     return 1 if found else 0
 
 
