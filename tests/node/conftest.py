@@ -18,7 +18,7 @@ from homeostat.client.api_client import ApiClient
 from homeostat.client.in_process import InProcessTransport
 from homeostat.kit import clock, tasks, virtual
 from homeostat.node.agent import NodeAgent
-from homeostat.node.housekeeping.signals import Signal
+from homeostat.node.housekeeping.eviction import Signal
 from homeostat.node.podspec.node_config import NodeConfig
 from homeostat.runtime.contract import Container, ContainerState
 from homeostat.runtime.simulated import BehaviourOf, SimulatedRuntime

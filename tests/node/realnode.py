@@ -27,7 +27,7 @@ from homeostat.client.in_process import InProcessTransport
 from homeostat.kit import clock
 from homeostat.lab.images.stock import BUSYBOX
 from homeostat.node.agent import NodeAgent
-from homeostat.node.housekeeping.signals import Signal
+from homeostat.node.housekeeping.eviction import Signal
 from homeostat.node.podspec.node_config import NodeConfig
 from homeostat.runtime.contract import Container, ContainerState, LogSpan
 from homeostat.runtime.cri.runtime import CriRuntime

@@ -10,7 +10,7 @@ import pytest
 
 from homeostat.api.kinds import NODE, POD
 from homeostat.kit import clock, tasks
-from homeostat.node.housekeeping.signals import Signal
+from homeostat.node.housekeeping.eviction import Signal
 from homeostat.node.isolation import mounting
 from homeostat.node.serve.kubelet_server import NodeServer
 from homeostat.runtime.contract import Image, Stats

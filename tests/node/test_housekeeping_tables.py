@@ -8,8 +8,7 @@ from typing import Any
 import pytest
 
 from homeostat.node.housekeeping import eviction, rotation, signals
-from homeostat.node.housekeeping.eviction import ThresholdError, Usage, crossed, ranked, thresholds
-from homeostat.node.housekeeping.signals import Signal
+from homeostat.node.housekeeping.eviction import Signal, ThresholdError, Usage, crossed, ranked, thresholds
 from homeostat.node.images.choice import Known, Room, to_remove
 from homeostat.runtime.contract import Image
 

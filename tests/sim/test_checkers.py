@@ -13,9 +13,9 @@ from homeostat.api.types import Obj
 from homeostat.kit import clock, virtual
 from homeostat.sim import checkers
 from homeostat.sim.cluster import HASTY, Shape, SimCluster
-from homeostat.sim.user import User, Wanted
+from homeostat.sim.user import User
 from homeostat.sim.view import View
-from homeostat.sim.workload import App, Daemon
+from homeostat.sim.workload import App, Daemon, Wanted
 
 Break = Callable[[View], View | None]
 

@@ -9,11 +9,13 @@ Rules: plugin/pkg/auth/authorizer/node/graph.go and pkg/api/v1/pod (VisitPodSecr
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 from homeostat.api.types import Obj
-from homeostat.apiserver.items import Item
-from homeostat.apiserver.window import Change
+
+if TYPE_CHECKING:
+    from homeostat.apiserver.items import Item
+    from homeostat.apiserver.window import Change
 
 # Resource, namespace and name.
 Reference: TypeAlias = tuple[str, str, str]

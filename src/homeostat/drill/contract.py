@@ -7,10 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from homeostat.client.contract import Client
 from homeostat.loop.contract import World
+
+if TYPE_CHECKING:
+    from homeostat.client.contract import Client
 
 
 class DrillError(Exception):

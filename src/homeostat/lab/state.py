@@ -18,13 +18,10 @@ from pathlib import Path
 import orjson
 
 from homeostat.kit import private
+from homeostat.lab.errors import LabError as LabError
 from homeostat.lab.topology import CLUSTERS_MAX, Cluster
 
 _NAME = re.compile(r"^[a-z0-9]([-a-z0-9]{0,30}[a-z0-9])?$")
-
-
-class LabError(Exception):
-    """Something a person can mend: the text says what is wrong and what to do."""
 
 
 def state_root() -> Path:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import socket
 import struct
 from dataclasses import dataclass
+from socket import inet_aton, inet_ntoa
 
 ETHERTYPE = 0x0806
 _BROADCAST = b"\xff" * 6
@@ -41,11 +41,11 @@ def parse(frame: bytes) -> Heard | None:
     _, _, kind, hardware_kind, protocol, *_, operation, hardware, sender, _, target = _FRAME.unpack_from(frame)
     if (kind, hardware_kind, protocol) != (ETHERTYPE, _ETHERNET, _IPV4) or operation not in (_REQUEST, _REPLY):
         return None
-    return Heard(hardware.hex(":"), socket.inet_ntoa(sender), socket.inet_ntoa(target), operation == _REPLY)
+    return Heard(hardware.hex(":"), inet_ntoa(sender), inet_ntoa(target), operation == _REPLY)
 
 
 def _frame(hardware: str, sender: str, operation: int, target: str) -> bytes:
     own = bytes.fromhex(hardware.replace(":", ""))
-    here, there = socket.inet_aton(sender), socket.inet_aton(target)
+    here, there = inet_aton(sender), inet_aton(target)
     head = (_BROADCAST, own, ETHERTYPE, _ETHERNET, _IPV4, 6, 4, operation)
     return _FRAME.pack(*head, own, here, _NOBODY, there)

@@ -7,9 +7,9 @@ endpoint carries hints and one of them names us (KEP-2433, KEP-3015); the node's
 
 from __future__ import annotations
 
-import socket
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from socket import AF_INET, inet_pton
 
 from homeostat.api.rules.endpoints import is_ready, is_serving_while_terminating
 from homeostat.api.rules.ports import slice_port
@@ -88,6 +88,6 @@ def is_ipv4(text: object) -> bool:
     """Whether this is an IPv4 address. What is not must never get into the text of a rule: one Service's mistake would
     keep all others' rules from being written."""
     try:
-        return isinstance(text, str) and bool(socket.inet_pton(socket.AF_INET, text))
+        return isinstance(text, str) and bool(inet_pton(AF_INET, text))
     except OSError:
         return False

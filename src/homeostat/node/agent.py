@@ -25,8 +25,8 @@ from homeostat.loop.recorder import EventRecorder
 from homeostat.node.decide.admission import by_age, refusal
 from homeostat.node.decide.lifecycle import PodState
 from homeostat.node.housekeeping import eviction
+from homeostat.node.housekeeping.eviction import Signal
 from homeostat.node.housekeeping.keeper import House, Keeper
-from homeostat.node.housekeeping.signals import Signal
 from homeostat.node.housekeeping.signals import read as read_signals
 from homeostat.node.images.puller import ImagePuller
 from homeostat.node.isolation import figures, security

@@ -3,7 +3,7 @@
 A sandbox is a pod's place on the node (its address); containers run in it. A runtime keeps its own state: after a
 restart of the agent it still knows what runs. Implementations: `simulated` (no process), `process` (plain processes),
 `cri` (containerd or any CRI endpoint). What is asked of them is data of `runtime.spec`, named here too. Times are
-wall-clock seconds since the epoch.
+wall-clock seconds since the epoch. Data and signatures alone: pure.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What a runtime is asked for: a pod's place and its containers, in full. Data alone."""
+"""What a runtime is asked for: a pod's place and its containers, in full. Pure data."""
 
 from __future__ import annotations
 

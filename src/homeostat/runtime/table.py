@@ -1,6 +1,6 @@
 """A lifecycle as a table: states and events are data, an illegal move raises and changes nothing.
 
-`Table.diagram()` renders the table for the documents, so what is drawn is what runs.
+`Table.diagram()` renders the table for the documents, so what is drawn is what runs. Pure.
 """
 
 from __future__ import annotations

@@ -3,6 +3,7 @@
 It is updated by event, never rebuilt for a pod. Rows of removed nodes are used again; `valid` masks them. Counts of
 pods that a selector matches are kept per node for every selector in use (`counts`), so affinity and spreading cost one
 array operation a term. What follows from nodes and one pod's needs alone is kept until a node changes (`standing`).
+Pure: it changes nothing but itself.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The one error family of the node's tools: a text for standard error and an exit code."""
+"""The one error family of the node's tools: a text for standard error and an exit code. Pure data."""
 
 from __future__ import annotations
 

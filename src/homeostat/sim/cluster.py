@@ -25,8 +25,8 @@ from homeostat.sim.servers import ServerSlot
 from homeostat.sim.store import Disk, TroubledStore
 from homeostat.sim.traffic import SimulatedApplier, Traffic
 from homeostat.sim.transcript import Level, Transcript
-from homeostat.sim.user import Wanted
 from homeostat.sim.view import NodeView, View
+from homeostat.sim.workload import Wanted
 from homeostat.store.memory import MemoryState
 
 T = TypeVar("T")

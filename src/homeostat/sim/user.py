@@ -1,8 +1,7 @@
-"""What the simulated user wants: told to the API by its actions, and kept here so that the end can be judged by it."""
+"""The simulated user: writes through the API, and notes what is wanted since then, by which the end is judged."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from homeostat.api.errors import ApiError
@@ -15,15 +14,6 @@ if TYPE_CHECKING:
     from homeostat.sim.cluster import SimCluster
 
 _RESERVED = ("default", "kube-system", "kube-public", "kube-node-lease")
-
-
-@dataclass(slots=True)
-class Wanted:
-    """Apps and daemons by `namespace/name`, and namespaces besides those that every cluster has."""
-
-    apps: dict[str, App] = field(default_factory=dict)
-    daemons: dict[str, Daemon] = field(default_factory=dict)
-    namespaces: dict[str, None] = field(default_factory=dict)
 
 
 class User:

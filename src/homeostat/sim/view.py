@@ -1,4 +1,4 @@
-"""What the checkers judge: everything there is at one moment, as data."""
+"""What the checkers judge: everything there is at one moment. Pure data."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from homeostat.api.types import Obj
 from homeostat.runtime.contract import Container, Sandbox
-from homeostat.sim.user import Wanted
+from homeostat.sim.workload import Wanted
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,8 +1,8 @@
-"""The objects that the simulated user writes: apps behind Services, and daemons. Pure."""
+"""The objects that the simulated user writes: apps behind Services, daemons, and all that is wanted. Pure."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from homeostat.api.rules import wellknown
 from homeostat.api.types import Obj
@@ -47,6 +47,15 @@ class Daemon:
     def key(self) -> str:
         """`namespace/name`."""
         return f"{self.namespace}/{self.name}"
+
+
+@dataclass(slots=True)
+class Wanted:
+    """Apps and daemons by `namespace/name`, and namespaces besides those that every cluster has."""
+
+    apps: dict[str, App] = field(default_factory=dict)
+    daemons: dict[str, Daemon] = field(default_factory=dict)
+    namespaces: dict[str, None] = field(default_factory=dict)
 
 
 def image(name: str, version: int) -> str:

@@ -2,7 +2,7 @@
 
 Keys are text, values are bytes the store never looks into. One global revision counts commits: every commit, create,
 update or delete, takes the next one. An acknowledged commit is durable, and every watcher of its prefix gets it once,
-in revision order, with nothing skipped.
+in revision order, with nothing skipped. Data and signatures alone: pure.
 """
 
 from __future__ import annotations

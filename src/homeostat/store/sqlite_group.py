@@ -1,4 +1,4 @@
-"""What one group commit does to the tables: a pure decision, and its statements.
+"""What one group commit does to the tables: the decision, and the statements that carry it out.
 
 Every statement carries many rows, because each call into SQLite gives up the interpreter lock and must get it back
 from a loop that may be busy: a group costs a handful of calls, not some per write.

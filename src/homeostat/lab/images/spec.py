@@ -1,4 +1,4 @@
-"""An image as it is asked for: its name, its layers, and how its containers run. Pure data."""
+"""An image as it is asked for: its name, its layers, and how its containers run."""
 
 from __future__ import annotations
 

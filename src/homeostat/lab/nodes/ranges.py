@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ipaddress import IPv4Network
 
-from homeostat.lab.state import LabError
+from homeostat.lab.errors import LabError
 
 # The lab's own, masters from 11, workers from 21, and a pool for load balancers up to 250.
 PREFIX_MIN, PREFIX_MAX = 8, 24

@@ -14,7 +14,7 @@ from homeostat.api.rules.containers import is_sidecar
 from homeostat.api.rules.podresources import container_requests
 from homeostat.api.rules.qos import qos_class
 from homeostat.api.types import Obj
-from homeostat.kit import clock
+from homeostat.kit.clock import rfc3339
 from homeostat.node.decide import conditions, resize
 from homeostat.node.decide.plan import initialized
 from homeostat.node.podspec import spec
@@ -24,7 +24,7 @@ from homeostat.runtime.contract import Container, ContainerState
 TERMINAL = ("Succeeded", "Failed")
 
 # The same few moments are written again and again.
-_time = functools.lru_cache(maxsize=4096)(clock.rfc3339)
+_time = functools.lru_cache(maxsize=4096)(rfc3339)
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,6 @@ from homeostat.api.rules import wellknown
 from homeostat.api.rules.podresources import amounts_of, container_requests, pod_limits, pod_requests
 from homeostat.api.rules.tolerations import matching
 from homeostat.api.types import Obj
-from homeostat.node.housekeeping.signals import Signal
 from homeostat.node.isolation import figures
 from homeostat.node.podspec import spec
 from homeostat.node.podspec.view import Trouble
@@ -29,6 +28,14 @@ _ORDER = ("memory", "nodefs", "imagefs", "pid")
 
 class ThresholdError(ValueError):
     """A threshold is malformed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Signal:
+    """How much of something is available, of how much: bytes, inodes or process IDs."""
+
+    available: int
+    capacity: int
 
 
 @dataclass(frozen=True, slots=True)

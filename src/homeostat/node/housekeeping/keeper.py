@@ -1,6 +1,6 @@
 """The node's own loops: pressure and eviction, images, logs, and what dead pods left. Where the runtime isolates.
 
-It measures, asks the pure rules (`eviction`, `images.choice`, `rotation`), and acts. Rules: pkg/kubelet/eviction
+It measures, asks the rules that decide (`eviction`, `images.choice`, `rotation`), and acts. Rules: pkg/kubelet/eviction
 (every 10 s), images (every 5 min), logs (every 10 s), pkg/kubelet/pleg (the runtime was heard of in the last 3 min).
 """
 
@@ -16,8 +16,7 @@ from homeostat.api.types import Obj
 from homeostat.kit import clock, tasks
 from homeostat.kit.log import logger
 from homeostat.node.housekeeping import eviction, rotation, usage
-from homeostat.node.housekeeping.eviction import Threshold, Usage
-from homeostat.node.housekeeping.signals import Signal
+from homeostat.node.housekeeping.eviction import Signal, Threshold, Usage
 from homeostat.node.images.choice import Known, Room, to_remove
 from homeostat.node.isolation import figures, mounting
 from homeostat.node.pod.pod_isolation import Ground

@@ -4,20 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 from homeostat.kit import clock
+from homeostat.node.housekeeping.eviction import Signal
 
 _MEMINFO, _LOADAVG, _PID_MAX = Path("/proc/meminfo"), Path("/proc/loadavg"), Path("/proc/sys/kernel/pid_max")
-
-
-@dataclass(frozen=True, slots=True)
-class Signal:
-    """How much of something is available, of how much: bytes, inodes or process IDs."""
-
-    available: int
-    capacity: int
 
 
 def read(root: Path, image_root: Path) -> Mapping[str, Signal]:

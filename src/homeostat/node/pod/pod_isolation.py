@@ -1,5 +1,5 @@
-"""What a node gives to pods that are kept apart: cgroups, names, profiles. The one door between the pure rules of this
-folder and the node's files."""
+"""What a node gives to pods that are kept apart: cgroups, names, profiles. The only place that applies the rules
+of `isolation` to the files of the node."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a node agent is told about its node."""
+"""What a node agent is configured with: its name, folders, capacity and settings. Pure data."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """Reading a Pod: the few questions that the node asks of its spec, with the API's defaults where a field is absent.
 
-Pods from the API come with their defaults; static pods from files may not.
+Pods from the API come with their defaults; static pods from files may not. Pure.
 """
 
 from __future__ import annotations

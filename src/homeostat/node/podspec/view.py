@@ -1,4 +1,4 @@
-"""What a decision about one pod sees: its sandboxes and containers as the runtime has them, and what probes said."""
+"""What a decision about one pod sees: its sandboxes and containers as the runtime has them, and probe results. Pure."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Mirror pods: the objects by which the API shows static pods. What to do about them (pure), and doing it."""
+"""Mirror pods: the objects by which the API shows static pods. Deciding what to do about them, and doing it."""
 
 from __future__ import annotations
 

@@ -10,8 +10,7 @@ from homeostat.api.types import Obj
 from homeostat.kit import clock
 from homeostat.node.agent import NodeAgent
 from homeostat.node.housekeeping import usage
-from homeostat.node.housekeeping.eviction import Usage
-from homeostat.node.housekeeping.signals import Signal
+from homeostat.node.housekeeping.eviction import Signal, Usage
 from homeostat.node.podspec import spec
 from homeostat.runtime.contract import Container, RuntimeFault, Stats
 

@@ -13,6 +13,7 @@ import grpc
 from google.protobuf.message import Message
 
 from homeostat.runtime.contract import RuntimeFault
+from homeostat.runtime.cri.faults import NOT_FOUND, TOO_LATE, UNAVAILABLE, UNSUPPORTED
 
 RUNTIME, IMAGES = "/runtime.v1.RuntimeService/", "/runtime.v1.ImageService/"
 # What only reads is answered at once by a healthy engine; what works on containers may take long: the kubelet's bound.
@@ -29,7 +30,6 @@ _OPTIONS = [
     ("grpc.use_local_subchannel_pool", 1),
     ("grpc.enable_http_proxy", 0),
 ]
-UNAVAILABLE, UNSUPPORTED, NOT_FOUND, TOO_LATE = "Unavailable", "Unsupported", "NotFound", "DeadlineExceeded"
 
 Answer = TypeVar("Answer", bound=Message)
 

@@ -19,8 +19,9 @@ from homeostat.runtime.contract import (
 )
 from homeostat.runtime.cri import answers, faults, labels
 from homeostat.runtime.cri import cri_pb2 as cri
-from homeostat.runtime.cri.channel import RUNTIME, TOO_LATE, WORK_SECONDS_MAX
+from homeostat.runtime.cri.channel import RUNTIME, WORK_SECONDS_MAX
 from homeostat.runtime.cri.engine import Engine
+from homeostat.runtime.cri.faults import TOO_LATE
 
 OUTPUT_BYTES_MAX = 16384
 _KILLED = 137

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from homeostat.runtime.contract import RuntimeFault
 from homeostat.runtime.cri import reference
-from homeostat.runtime.cri.channel import NOT_FOUND, UNAVAILABLE
+
+# The reasons of the faults that a call to an engine ends with.
+UNAVAILABLE, UNSUPPORTED, NOT_FOUND, TOO_LATE = "Unavailable", "Unsupported", "NotFound", "DeadlineExceeded"
 
 # Kubernetes' CRI errors, which begin an engine's message (`pkg/errors` of cri-api).
 _TOLD = ("RegistryUnavailable", "SignatureValidationFailed")

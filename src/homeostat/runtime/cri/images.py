@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from homeostat.runtime.contract import Image, ImageAuth, RuntimeFault
 from homeostat.runtime.cri import answers, faults, requests
 from homeostat.runtime.cri import cri_pb2 as cri
-from homeostat.runtime.cri.channel import IMAGES, NOT_FOUND
+from homeostat.runtime.cri.channel import IMAGES
 from homeostat.runtime.cri.engine import Engine
+from homeostat.runtime.cri.faults import NOT_FOUND
 
 # A large image over a slow line. The engine itself gives up on a transfer that does not move.
 _PULL_SECONDS_MAX = 1800.0

@@ -13,7 +13,8 @@ from dataclasses import replace
 from homeostat.runtime.contract import Container, ContainerState, RuntimeFault, Sandbox
 from homeostat.runtime.cri import answers, labels
 from homeostat.runtime.cri import cri_pb2 as cri
-from homeostat.runtime.cri.channel import NOT_FOUND, RUNTIME, Channel
+from homeostat.runtime.cri.channel import RUNTIME, Channel
+from homeostat.runtime.cri.faults import NOT_FOUND
 from homeostat.runtime.spec import ContainerSpec
 
 _RANK = {ContainerState.CREATED: 0, ContainerState.RUNNING: 1, ContainerState.EXITED: 2, ContainerState.REMOVED: 3}

@@ -1,7 +1,7 @@
 """How a pod's facts are written on what runs: the kubelet's own labels and annotations, so that other tools for CRI
 engines understand them, and one annotation with the rest of what was asked for, so that a new agent adopts it all.
 
-The environment is not kept there: it may hold secrets.
+The environment is not kept there: it may hold secrets. Pure.
 """
 
 from __future__ import annotations

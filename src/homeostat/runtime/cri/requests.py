@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-import os.path
+import posixpath
 from dataclasses import dataclass
 
 from homeostat.runtime.cri import cri_pb2 as cri
@@ -99,9 +99,9 @@ def container(spec: ContainerSpec, place: Place) -> tuple[cri.ContainerConfig, c
     log_path = spec.log_path
     if log_path:
         # The interface knows a log only below the sandbox's folder.
-        if not place.sandbox.log_directory or os.path.relpath(log_path, pod.log_directory).startswith(".."):
-            pod.log_directory = os.path.dirname(log_path)
-        log_path = os.path.relpath(log_path, pod.log_directory)
+        if not place.sandbox.log_directory or posixpath.relpath(log_path, pod.log_directory).startswith(".."):
+            pod.log_directory = posixpath.dirname(log_path)
+        log_path = posixpath.relpath(log_path, pod.log_directory)
     config = cri.ContainerConfig(
         metadata=cri.ContainerMetadata(name=spec.name, attempt=spec.attempt),
         image=cri.ImageSpec(image=spec.image),
@@ -167,7 +167,7 @@ def _profile(text: str, root: str) -> cri.SecurityProfile:
     kind, _, name = text.partition("/")
     if kind == "Localhost":
         return cri.SecurityProfile(
-            profile_type=cri.SecurityProfile.Localhost, localhost_ref=os.path.join(root, name) if root else name
+            profile_type=cri.SecurityProfile.Localhost, localhost_ref=posixpath.join(root, name) if root else name
         )
     known = cri.SecurityProfile.RuntimeDefault if kind == "RuntimeDefault" else cri.SecurityProfile.Unconfined
     return cri.SecurityProfile(profile_type=known)

@@ -25,8 +25,9 @@ from homeostat.runtime.contract import (
 )
 from homeostat.runtime.cri import cri_pb2 as cri
 from homeostat.runtime.cri import faults, requests
-from homeostat.runtime.cri.channel import NOT_FOUND, RUNTIME, UNAVAILABLE
+from homeostat.runtime.cri.channel import RUNTIME
 from homeostat.runtime.cri.doors import Doors
+from homeostat.runtime.cri.faults import NOT_FOUND, UNAVAILABLE
 from homeostat.runtime.cri.images import Images
 from homeostat.runtime.cri.stopping import stop
 from homeostat.runtime.cri.watch import Watch

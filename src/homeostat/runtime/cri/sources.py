@@ -16,7 +16,8 @@ from homeostat.kit import clock, tasks
 from homeostat.runtime.contract import RuntimeFault
 from homeostat.runtime.cri import containerd_pb2 as containerd
 from homeostat.runtime.cri import cri_pb2 as cri
-from homeostat.runtime.cri.channel import RUNTIME, UNSUPPORTED, Channel
+from homeostat.runtime.cri.channel import RUNTIME, Channel
+from homeostat.runtime.cri.faults import UNSUPPORTED
 
 _EVENTS = "/containerd.services.events.v1.Events/"
 _HELLO = "/homeostat/hello"
