@@ -114,10 +114,12 @@ class Session:
             paths = {name: f"{folder}/{name}" for name in names}
             for path in paths.values():
                 os.mkfifo(path, 0o600)
-            pb = self._engine.pb
-            spec = pb.Any(type_url=_SPEC_TYPE, value=json.dumps(process).encode())
+            containerd = self._engine.containerd
+            spec = containerd.Any(type_url=_SPEC_TYPE, value=json.dumps(process).encode())
             self._engine.add_process(
-                pb.ExecRequest(container_id=self._container, exec_id=self._id, terminal=self._tty, spec=spec, **paths)
+                containerd.ExecProcessRequest(
+                    container_id=self._container, exec_id=self._id, terminal=self._tty, spec=spec, **paths
+                )
             )
             # The writing end of its input is ours from the start: it must not find it closed.
             ways = {name: os.O_RDWR if name == "stdin" else os.O_RDONLY for name in paths}

@@ -14,7 +14,8 @@ from homeostat.kit import machine
 from homeostat.shell.tool_error import ToolError
 
 if TYPE_CHECKING:
-    from homeostat.shell.engine import rpc_pb2 as pb
+    from homeostat.runtime.cri import containerd_pb2 as containerd
+    from homeostat.runtime.cri import cri_pb2 as cri
 
 SOCKET = "/run/containerd/containerd.sock"
 _ENDPOINT_VARIABLE = "CONTAINER_RUNTIME_ENDPOINT"  # crictl's own
@@ -66,9 +67,10 @@ class Engine:
             raise EngineDown(f"{self._path}: {error.strerror}") from error
         import grpc
 
-        from homeostat.shell.engine import rpc_pb2
+        from homeostat.runtime.cri import containerd_pb2, cri_pb2
 
-        self.pb = rpc_pb2
+        self.cri = cri_pb2
+        self.containerd = containerd_pb2
         self._error = grpc.RpcError
         self._missing = grpc.StatusCode.NOT_FOUND
         self._down = grpc.StatusCode.UNAVAILABLE
@@ -98,95 +100,131 @@ class Engine:
 
     # The CRI.
 
-    def pods(self) -> list[pb.Pod]:
+    def pods(self) -> list[cri.PodSandbox]:
         """All sandboxes."""
-        found: pb.Pods = self.call(_RUNTIME + "ListPodSandbox", self.pb.Nothing(), self.pb.Pods)
+        found: cri.ListPodSandboxResponse = self.call(
+            _RUNTIME + "ListPodSandbox", self.cri.ListPodSandboxRequest(), self.cri.ListPodSandboxResponse
+        )
         return list(found.items)
 
-    def containers(self) -> list[pb.Container]:
+    def containers(self) -> list[cri.Container]:
         """All containers."""
-        found: pb.Containers = self.call(_RUNTIME + "ListContainers", self.pb.Nothing(), self.pb.Containers)
+        found: cri.ListContainersResponse = self.call(
+            _RUNTIME + "ListContainers", self.cri.ListContainersRequest(), self.cri.ListContainersResponse
+        )
         return list(found.containers)
 
-    def pod_status(self, pod: str) -> pb.PodStatusAnswer:
+    def pod_status(self, pod: str) -> cri.PodSandboxStatusResponse:
         """One sandbox in detail."""
-        request = self.pb.StatusRequest(id=pod, verbose=True)
-        answer: pb.PodStatusAnswer = self.call(_RUNTIME + "PodSandboxStatus", request, self.pb.PodStatusAnswer)
+        request = self.cri.PodSandboxStatusRequest(pod_sandbox_id=pod, verbose=True)
+        answer: cri.PodSandboxStatusResponse = self.call(
+            _RUNTIME + "PodSandboxStatus", request, self.cri.PodSandboxStatusResponse
+        )
         return answer
 
-    def container_status(self, container: str) -> pb.ContainerStatusAnswer:
+    def container_status(self, container: str) -> cri.ContainerStatusResponse:
         """One container in detail."""
-        request = self.pb.StatusRequest(id=container, verbose=True)
-        answer: pb.ContainerStatusAnswer = self.call(
-            _RUNTIME + "ContainerStatus", request, self.pb.ContainerStatusAnswer
+        request = self.cri.ContainerStatusRequest(container_id=container, verbose=True)
+        answer: cri.ContainerStatusResponse = self.call(
+            _RUNTIME + "ContainerStatus", request, self.cri.ContainerStatusResponse
         )
         return answer
 
     def start_container(self, container: str) -> None:
         """Start a container that was created."""
-        self.call(_RUNTIME + "StartContainer", self.pb.StopRequest(id=container), self.pb.Nothing)
+        self.call(
+            _RUNTIME + "StartContainer",
+            self.cri.StartContainerRequest(container_id=container),
+            self.cri.StartContainerResponse,
+        )
 
     def stop_container(self, container: str, *, grace_seconds: int) -> None:
         """Its stop signal, some patience, SIGKILL."""
-        request = self.pb.StopRequest(id=container, timeout=grace_seconds)
-        self.call(_RUNTIME + "StopContainer", request, self.pb.Nothing, seconds=grace_seconds + _CALL_SECONDS)
+        request = self.cri.StopContainerRequest(container_id=container, timeout=grace_seconds)
+        self.call(
+            _RUNTIME + "StopContainer", request, self.cri.StopContainerResponse, seconds=grace_seconds + _CALL_SECONDS
+        )
 
     def remove_container(self, container: str) -> None:
         """Forget a container; the engine kills one that runs."""
-        self.call(_RUNTIME + "RemoveContainer", self.pb.StopRequest(id=container), self.pb.Nothing)
+        self.call(
+            _RUNTIME + "RemoveContainer",
+            self.cri.RemoveContainerRequest(container_id=container),
+            self.cri.RemoveContainerResponse,
+        )
 
     def stop_pod(self, pod: str) -> None:
         """End everything in a sandbox and its network."""
-        self.call(_RUNTIME + "StopPodSandbox", self.pb.StopRequest(id=pod), self.pb.Nothing, seconds=120)
+        self.call(
+            _RUNTIME + "StopPodSandbox",
+            self.cri.StopPodSandboxRequest(pod_sandbox_id=pod),
+            self.cri.StopPodSandboxResponse,
+            seconds=120,
+        )
 
     def remove_pod(self, pod: str) -> None:
         """Forget a sandbox and its containers."""
-        self.call(_RUNTIME + "RemovePodSandbox", self.pb.StopRequest(id=pod), self.pb.Nothing, seconds=120)
+        self.call(
+            _RUNTIME + "RemovePodSandbox",
+            self.cri.RemovePodSandboxRequest(pod_sandbox_id=pod),
+            self.cri.RemovePodSandboxResponse,
+            seconds=120,
+        )
 
-    def stats(self) -> list[pb.ContainerStats]:
+    def stats(self) -> list[cri.ContainerStats]:
         """What every running container uses."""
-        found: pb.AllStats = self.call(_RUNTIME + "ListContainerStats", self.pb.Nothing(), self.pb.AllStats)
+        found: cri.ListContainerStatsResponse = self.call(
+            _RUNTIME + "ListContainerStats", self.cri.ListContainerStatsRequest(), self.cri.ListContainerStatsResponse
+        )
         return list(found.stats)
 
-    def version(self) -> pb.VersionAnswer:
+    def version(self) -> cri.VersionResponse:
         """The engine's name and version."""
-        answer: pb.VersionAnswer = self.call(_RUNTIME + "Version", self.pb.Nothing(), self.pb.VersionAnswer)
+        answer: cri.VersionResponse = self.call(
+            _RUNTIME + "Version", self.cri.VersionRequest(), self.cri.VersionResponse
+        )
         return answer
 
-    def images(self) -> list[pb.Image]:
+    def images(self) -> list[cri.Image]:
         """All images."""
-        found: pb.Images = self.call(_IMAGES + "ListImages", self.pb.Nothing(), self.pb.Images)
+        found: cri.ListImagesResponse = self.call(
+            _IMAGES + "ListImages", self.cri.ListImagesRequest(), self.cri.ListImagesResponse
+        )
         return list(found.images)
 
-    def image_status(self, image: str) -> pb.ImageStatusAnswer:
+    def image_status(self, image: str) -> cri.ImageStatusResponse:
         """One image in detail."""
-        request = self.pb.ImageStatusRequest(image=self.pb.ImageSpec(image=image), verbose=True)
-        answer: pb.ImageStatusAnswer = self.call(_IMAGES + "ImageStatus", request, self.pb.ImageStatusAnswer)
+        request = self.cri.ImageStatusRequest(image=self.cri.ImageSpec(image=image), verbose=True)
+        answer: cri.ImageStatusResponse = self.call(_IMAGES + "ImageStatus", request, self.cri.ImageStatusResponse)
         return answer
 
     # containerd's tasks: a container's processes.
 
-    def tasks(self) -> list[pb.Process]:
+    def tasks(self) -> list[containerd.Process]:
         """The first process of every container that has one."""
-        found: pb.Processes = self.call(_TASKS + "List", self.pb.Nothing(), self.pb.Processes)
+        found: containerd.ListTasksResponse = self.call(
+            _TASKS + "List", self.containerd.ListTasksRequest(), self.containerd.ListTasksResponse
+        )
         return list(found.tasks)
 
-    def task(self, container: str) -> pb.Process:
+    def task(self, container: str) -> containerd.Process:
         """A container's first process."""
-        request = self.pb.TaskRequest(container_id=container)
-        answer: pb.ProcessAnswer = self.call(_TASKS + "Get", request, self.pb.ProcessAnswer)
+        request = self.containerd.TaskRequest(container_id=container)
+        answer: containerd.GetResponse = self.call(_TASKS + "Get", request, self.containerd.GetResponse)
         return answer.process
 
     def kill(self, container: str, signal_number: int, *, exec_id: str = "") -> None:
         """Send a signal to a container's first process, or to another."""
-        request = self.pb.KillRequest(container_id=container, exec_id=exec_id, signal=signal_number)
-        self.call(_TASKS + "Kill", request, self.pb.Nothing)
+        request = self.containerd.KillRequest(container_id=container, exec_id=exec_id, signal=signal_number)
+        self.call(_TASKS + "Kill", request, self.containerd.Empty)
 
     def wait(self, container: str, *, exec_id: str = "", seconds: float | None = None) -> int | None:
         """The exit code of a process once it has ended; None when `seconds` are over."""
-        request = self.pb.TaskRequest(container_id=container, exec_id=exec_id)
+        request = self.containerd.TaskRequest(container_id=container, exec_id=exec_id)
         try:
-            answer: pb.WaitAnswer = self.call(_TASKS + "Wait", request, self.pb.WaitAnswer, seconds=seconds)
+            answer: containerd.WaitResponse = self.call(
+                _TASKS + "Wait", request, self.containerd.WaitResponse, seconds=seconds
+            )
         except Refused as refused:
             if not refused.missing and "exceeded" not in refused.text.lower():
                 raise
@@ -195,41 +233,43 @@ class Engine:
 
     def pause(self, container: str) -> None:
         """Freeze a container."""
-        self.call(_TASKS + "Pause", self.pb.TaskRequest(container_id=container), self.pb.Nothing)
+        self.call(_TASKS + "Pause", self.containerd.TaskRequest(container_id=container), self.containerd.Empty)
 
     def unpause(self, container: str) -> None:
         """Let it run on."""
-        self.call(_TASKS + "Resume", self.pb.TaskRequest(container_id=container), self.pb.Nothing)
+        self.call(_TASKS + "Resume", self.containerd.TaskRequest(container_id=container), self.containerd.Empty)
 
     def pids(self, container: str) -> list[int]:
         """The process IDs in a container, as the node counts them."""
-        request = self.pb.TaskRequest(container_id=container)
-        found: pb.Pids = self.call(_TASKS + "ListPids", request, self.pb.Pids)
+        request = self.containerd.TaskRequest(container_id=container)
+        found: containerd.ListPidsResponse = self.call(_TASKS + "ListPids", request, self.containerd.ListPidsResponse)
         return [process.pid for process in found.processes]
 
-    def add_process(self, request: pb.ExecRequest) -> None:
+    def add_process(self, request: containerd.ExecProcessRequest) -> None:
         """Prepare a further process in a container."""
-        self.call(_TASKS + "Exec", request, self.pb.Nothing)
+        self.call(_TASKS + "Exec", request, self.containerd.Empty)
 
     def start_process(self, container: str, exec_id: str) -> None:
         """Run what was prepared."""
-        request = self.pb.TaskRequest(container_id=container, exec_id=exec_id)
-        self.call(_TASKS + "Start", request, self.pb.Nothing)
+        request = self.containerd.TaskRequest(container_id=container, exec_id=exec_id)
+        self.call(_TASKS + "Start", request, self.containerd.Empty)
 
     def resize(self, container: str, exec_id: str, size: os.terminal_size) -> None:
         """Tell a process the size of its terminal."""
-        request = self.pb.ResizeRequest(container_id=container, exec_id=exec_id, width=size.columns, height=size.lines)
-        self.call(_TASKS + "ResizePty", request, self.pb.Nothing)
+        request = self.containerd.ResizePtyRequest(
+            container_id=container, exec_id=exec_id, width=size.columns, height=size.lines
+        )
+        self.call(_TASKS + "ResizePty", request, self.containerd.Empty)
 
     def close_input(self, container: str, exec_id: str) -> None:
         """Tell a process that its input has ended."""
-        request = self.pb.CloseInputRequest(container_id=container, exec_id=exec_id, stdin=True)
-        self.call(_TASKS + "CloseIO", request, self.pb.Nothing)
+        request = self.containerd.CloseIORequest(container_id=container, exec_id=exec_id, stdin=True)
+        self.call(_TASKS + "CloseIO", request, self.containerd.Empty)
 
     def delete_process(self, container: str, exec_id: str) -> None:
         """Forget a further process that has ended."""
-        request = self.pb.TaskRequest(container_id=container, exec_id=exec_id)
-        self.call(_TASKS + "DeleteProcess", request, self.pb.Nothing)
+        request = self.containerd.TaskRequest(container_id=container, exec_id=exec_id)
+        self.call(_TASKS + "DeleteProcess", request, self.containerd.Empty)
 
 
 def _plain(text: str) -> str:
