@@ -23,10 +23,10 @@ from pathlib import Path
 from bench import scenes
 from bench.figures import Row
 from bench.lab import COMMAND, Lab, lab, pss_megabytes
-from homeostat.cli.connect import administering
 from homeostat.client.contract import Client
-from homeostat.lab.control import ask_async
-from homeostat.lab.state import Folder
+from homeostat.cluster.state_folder import Folder
+from homeostat.lab.processes.orders import ask_async
+from homeostat.operate.clients import administering
 
 _BOOTS, _RELAUNCHES, _ROLLOUTS, _SCALINGS = 3, 5, 5, 3
 _SETTLE_SECONDS, _IDLE_SECONDS = 10.0, 20.0

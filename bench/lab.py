@@ -54,7 +54,7 @@ class Lab:
 
     def processes(self) -> list[int]:
         """The cluster's processes: the supervisor's whole tree."""
-        from homeostat.lab.control import ask
+        from homeostat.lab.processes.orders import ask
 
         supervisor = ask(Path(self.home) / "homeostat" / "homeostat" / "supervisor.sock", {"do": "status"})["pid"]
         children: dict[int, list[int]] = {}

@@ -11,7 +11,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from homeostat.lab.nodes import needs
+from homeostat.lab.hosts import requirements
 
 ROOT = Path(__file__).parents[1]
 NAME = "long"
@@ -19,7 +19,7 @@ NAME = "long"
 
 def main() -> int:
     """The exit code."""
-    why = needs.obstacle() or ("" if os.geteuid() == 0 else "only root's shell reaches the nodes' addresses")
+    why = requirements.obstacle() or ("" if os.geteuid() == 0 else "only root's shell reaches the nodes' addresses")
     if not why:
         environment = {**os.environ, "HOMEOSTAT_GUIDE": "kubernetes-times"}
         command = ["-m", "pytest", "tests/guide", "-s", "-o", "faulthandler_timeout=1200"]

@@ -22,15 +22,15 @@ from tools import kubectl
 from homeostat.api.catalogue import Catalogue
 from homeostat.api.errors import ApiError
 from homeostat.api.kinds import SERVICE
-from homeostat.cli.connect import administering
-from homeostat.cli.drill import FIRST
-from homeostat.cli.drilling import run_drills
+from homeostat.cli.commands.drill import FIRST
+from homeostat.cluster.state_folder import Folder, LabError
 from homeostat.drill.contract import DrillError
 from homeostat.drill.report import text
 from homeostat.kit import clock
-from homeostat.lab import published
 from homeostat.lab.boot import is_running
-from homeostat.lab.state import Folder, LabError
+from homeostat.lab.links import published_services
+from homeostat.operate.clients import administering
+from homeostat.operate.drills import run_drills
 
 HELLO = Path(__file__).parents[1] / "examples" / "hello.yaml"
 COMMAND = Path(sys.executable).parent / "homeostat"
@@ -69,7 +69,7 @@ async def published_url(folder: Folder, service: str) -> str:
     """Where this host finds a Service, once it has a ready endpoint. Raises LabError."""
     deadline = clock.monotonic() + _READY_SECONDS
     while clock.monotonic() < deadline:
-        for entry in published.read(folder.published):
+        for entry in published_services.read(folder.published):
             if entry.open and entry.service == service:
                 return entry.url
         await clock.sleep(0.1)

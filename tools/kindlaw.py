@@ -18,8 +18,8 @@ BUILTIN = frozenset(
         "apiserver/contract.py",  # what is asked without a request: reviews
         "apiserver/presence.py",  # its own Leases and Endpoints
         "apiserver/server.py",  # what a server serves at first
-        "cli/why.py",  # the names that a person may type
-        "lab/addons.py",  # the objects of cluster DNS
+        "cli/commands/why.py",  # the names that a person may type
+        "operate/addons.py",  # the objects of cluster DNS
         "loop/cache.py",  # a world in tests of decisions
         "loop/discovery.py",  # until discovery has answered
         "loop/manager.py",

@@ -20,7 +20,7 @@ from homeostat.drill.library import library
 FOLDER = Path("docs/reference")
 _MADE = "<!-- Made by tools/reference.py; do not edit. -->\n"
 
-# What each fault does, by kind of node (`lab.nodes.stage`, `lab.stage`).
+# What each fault does, by kind of node (`lab.stages`).
 _FAULTS = {
     "kill-container": ("`docker kill ID` on its node", "`kill -9` of its first process"),
     "delete-pod": ("`kubectl delete pod`", "`kubectl delete pod`"),

@@ -21,8 +21,8 @@ from bench.torture.conduct import Result, Run
 from bench.torture.faults import FAULTS
 from bench.torture.stage import Stage
 from homeostat.api.errors import ApiError
-from homeostat.cli.connect import admin_client
-from homeostat.lab.state import Folder, LabError
+from homeostat.cluster.state_folder import Folder, LabError
+from homeostat.operate.clients import admin_client
 
 _SHOWN_MAX = 20
 

@@ -25,7 +25,7 @@ from homeostat.api import meta
 from homeostat.api.errors import ApiError
 from homeostat.api.kinds import CONFIGMAP, DEPLOYMENT, NAMESPACE, NODE
 from homeostat.client.contract import Client
-from homeostat.lab.state import LabError
+from homeostat.cluster.state_folder import LabError
 
 _WRITERS, _WATCHERS = 6, 24
 _NAMESPACES = ("torture-a", "torture-b", "torture-c")

@@ -13,8 +13,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from homeostat.lab.nodes import cgroups
-from homeostat.lab.nodes.cgroups import Groups
+from homeostat.lab.hosts import control_groups
+from homeostat.lab.hosts.control_groups import Groups
 
 _PREFIX = "homeostat-torture"
 _GROUP = "probes"
@@ -23,9 +23,9 @@ _GROUP = "probes"
 @contextmanager
 def own_group() -> Iterator[None]:
     """Run the block in a control group that the kernel's scheduler gives as much as a whole cluster."""
-    for left in cgroups.stale(_PREFIX):
+    for left in control_groups.stale(_PREFIX):
         left.remove()
-    found = cgroups.find(f"{_PREFIX}-{os.getpid()}")
+    found = control_groups.find(f"{_PREFIX}-{os.getpid()}")
     groups = Groups(
         found.name, tuple(h for h in found.hierarchies if not h.controllers or "cpu" in h.controllers.split(","))
     )

@@ -23,9 +23,9 @@ import orjson
 
 from bench.torture.footing import own_group
 from homeostat.api.kinds import CONFIGMAP
-from homeostat.cli.connect import admin_client
+from homeostat.cluster.state_folder import Folder
 from homeostat.drill.probe import Probe, Sample
-from homeostat.lab.state import Folder
+from homeostat.operate.clients import admin_client
 
 READS, WRITES, LATE, NOW = "reads", "writes", "late", "now"
 _TICK_SECONDS = 0.02

@@ -13,10 +13,10 @@ from bench.torture.faults import Fault
 from homeostat.api.errors import ApiError
 from homeostat.api.kinds import LEASE
 from homeostat.client.contract import Client
-from homeostat.compose import quorum
-from homeostat.lab.control import ask_async
-from homeostat.lab.nodes import enter
-from homeostat.lab.state import Folder, LabError
+from homeostat.cluster.state_folder import Folder, LabError
+from homeostat.compose.shared import etcd_members
+from homeostat.lab.hosts import enter
+from homeostat.lab.processes.orders import ask_async
 from homeostat.store.contract import StoreError
 from homeostat.store.etcd import admin
 
@@ -96,9 +96,9 @@ class Stage:
         await ask_async(self._folder.supervisor_socket, order, timeout_seconds=_ORDER_SECONDS)
 
     async def _etcd_leader(self) -> str:
-        files = quorum.client_files(self._folder.pki)
+        files = etcd_members.client_files(self._folder.pki)
         try:
-            members = await admin.members_of(quorum.endpoints(self._cluster), files)
+            members = await admin.members_of(etcd_members.endpoints(self._cluster), files)
         except StoreError:
             return ""
         return next((member.name for member in members if member.leader), "")

@@ -12,7 +12,7 @@ from homeostat.api.flags import SettingsError, parse_settings
 from homeostat.api.podsecurity import configuration
 from homeostat.api.podsecurity.levels import PREFIX, LevelVersion, Policy, policy_of
 from homeostat.api.podsecurity.templates import template_of
-from homeostat.cli.settingfiles import with_contents
+from homeostat.operate.setting_files import with_contents
 
 NOTHING = Policy()
 LEVEL = "must be one of privileged, baseline, restricted"

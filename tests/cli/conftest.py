@@ -11,11 +11,11 @@ from typing import Any
 import orjson
 import pytest
 
-from homeostat.cli import connect
 from homeostat.cli.main import main
 from homeostat.client.contract import Listing
-from homeostat.lab.state import Folder
-from homeostat.lab.topology import Cluster
+from homeostat.cluster.state_folder import Folder
+from homeostat.cluster.topology import Cluster
+from homeostat.operate import clients
 from homeostat.wire.message import Request, Response
 
 Obj = dict[str, Any]
@@ -129,5 +129,5 @@ def api(monkeypatch: pytest.MonkeyPatch, saved: Callable[..., Folder]) -> Api:
     """A saved cluster whose API answers."""
     saved()
     made = Api()
-    monkeypatch.setattr(connect, "admin_client", lambda _: made)
+    monkeypatch.setattr(clients, "admin_client", lambda _: made)
     return made

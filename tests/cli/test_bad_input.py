@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from homeostat.lab.state import Folder
+from homeostat.cluster.state_folder import Folder
 
 from .conftest import Command
 

@@ -10,13 +10,13 @@ from typing import IO
 import orjson
 import pytest
 
-from homeostat.cli import image
+from homeostat.cli.commands import image
+from homeostat.cluster.state_folder import Folder
+from homeostat.cluster.topology import Cluster
+from homeostat.lab.hosts import enter
 from homeostat.lab.images.build import build
 from homeostat.lab.images.spec import ImageSpec
 from homeostat.lab.images.tree import Tree
-from homeostat.lab.nodes import enter
-from homeostat.lab.state import Folder
-from homeostat.lab.topology import Cluster
 
 from .conftest import Command
 

@@ -12,7 +12,8 @@ import pytest
 # In a process of its own: it forks, and takes signals. The supervisor is one that would never end by itself.
 STORY = """
 import os, signal, sys
-from homeostat.cli import booting
+from homeostat.cli.progress import TerminalReporter
+from homeostat.operate import up
 from homeostat.lab import boot as lab
 
 def daemonize(*_, **__):
@@ -27,7 +28,7 @@ def daemonize(*_, **__):
 
 lab.daemonize = daemonize
 try:
-    booting.boot(lab.Wish("one", control_planes=1, workers=0, runtime="simulated"))
+    up.boot(lab.Wish("one", control_planes=1, workers=0, runtime="simulated"), TerminalReporter())
 except KeyboardInterrupt:
     pid, status = os.waitpid(int(open("supervisor").read()), 0)
     sys.exit(os.waitstatus_to_exitcode(status) + 50)

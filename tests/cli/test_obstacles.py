@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from homeostat.cluster.state_folder import Folder, LabError
 from homeostat.lab.boot import Wish, plan
-from homeostat.lab.nodes import cgroups, needs
-from homeostat.lab.nodes.ranges import node_range
-from homeostat.lab.state import Folder, LabError
+from homeostat.lab.hosts import control_groups, requirements
+from homeostat.lab.links.address_ranges import node_range
 from tests.support.netns import Space
 
 from .conftest import Command
@@ -29,15 +29,17 @@ def without(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     folder = tmp_path / "programs"
     folder.mkdir()
     monkeypatch.setenv("PATH", str(folder))
-    monkeypatch.setattr(needs, "_PLACES", str(folder))
+    monkeypatch.setattr(requirements, "_PLACES", str(folder))
     # A name with a slash in it is looked for where it says.
-    known = {name if "/" not in name else str(tmp_path / Path(name).name): of for name, of in needs.PROGRAMS.items()}
-    monkeypatch.setattr(needs, "PROGRAMS", known)
+    known = {
+        name if "/" not in name else str(tmp_path / Path(name).name): of for name, of in requirements.PROGRAMS.items()
+    }
+    monkeypatch.setattr(requirements, "PROGRAMS", known)
     return folder
 
 
 def _install(folder: Path, *packages: str) -> None:
-    for name, package in needs.PROGRAMS.items():
+    for name, package in requirements.PROGRAMS.items():
         if package in packages:
             place = Path(name) if "/" in name else folder / name
             place.write_text("#!/bin/sh\n")
@@ -45,7 +47,7 @@ def _install(folder: Path, *packages: str) -> None:
 
 
 def test_a_missing_program_is_named_with_the_package_to_install(command: Command, state: Path, without: Path) -> None:
-    _install(without, *set(needs.PROGRAMS.values()) - {"containerd", "runc"})
+    _install(without, *set(requirements.PROGRAMS.values()) - {"containerd", "runc"})
     said = command(*REAL)
     assert said.code == 1
     assert said.complaint == (
@@ -57,11 +59,13 @@ def test_a_missing_program_is_named_with_the_package_to_install(command: Command
 
 def test_a_machine_with_nothing_is_told_all_at_once(command: Command, without: Path) -> None:
     complaint = command(*REAL).complaint
-    assert complaint.endswith("(on Debian: apt-get install " + " ".join(sorted(set(needs.PROGRAMS.values()))) + ")")
+    assert complaint.endswith(
+        "(on Debian: apt-get install " + " ".join(sorted(set(requirements.PROGRAMS.values()))) + ")"
+    )
 
 
 def test_without_them_auto_takes_processes_and_says_why_in_one_line(tmp_path: Path, without: Path) -> None:
-    _install(without, *set(needs.PROGRAMS.values()) - {"etcd-server"})
+    _install(without, *set(requirements.PROGRAMS.values()) - {"etcd-server"})
     planned = plan(Folder(tmp_path / "a"), Wish("a", runtime="auto"))
     planned.claim.close()
     assert (planned.cluster.runtime, planned.cluster.store) == ("process", "sqlite")
@@ -73,8 +77,8 @@ def test_without_them_auto_takes_processes_and_says_why_in_one_line(tmp_path: Pa
 def test_a_user_who_may_make_no_namespaces_is_told_so(
     command: Command, state: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(needs, "missing", list)
-    monkeypatch.setattr(needs, "_namespaces", lambda: False)
+    monkeypatch.setattr(requirements, "missing", list)
+    monkeypatch.setattr(requirements, "_namespaces", lambda: False)
     complaint = command(*REAL).complaint
     assert "this user may make no namespaces (run as root, or allow unprivileged user namespaces)" in complaint
     assert not begun(state)
@@ -83,8 +87,8 @@ def test_a_user_who_may_make_no_namespaces_is_told_so(
 def test_without_a_group_that_this_user_may_write_there_are_no_limits_and_one_line_says_so(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(cgroups, "_usable", lambda _: False)
-    found = cgroups.find("homeostat-x-1")
+    monkeypatch.setattr(control_groups, "_usable", lambda _: False)
+    found = control_groups.find("homeostat-x-1")
     assert found.hierarchies == ()
     assert found.note == "this user may make no control groups: limits of containers are not enforced"
     # Everything that a node does with its groups is then nothing at all.
@@ -140,7 +144,7 @@ def test_a_range_that_the_host_uses_is_refused_with_who_uses_it() -> None:
 
         def ask(text: str) -> str:
             try:
-                needs.check_range(IPv4Network(text))
+                requirements.check_range(IPv4Network(text))
             except LabError as error:
                 return str(error)
             return ""

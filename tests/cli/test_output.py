@@ -10,10 +10,10 @@ import pytest
 
 from homeostat.api.errors import ApiError, forbidden
 from homeostat.client.contract import Unreachable, WatchEvent
+from homeostat.cluster.state_folder import Folder, LabError
 from homeostat.kit import clock
 from homeostat.kit.clock import rfc3339
-from homeostat.lab import control
-from homeostat.lab.state import Folder, LabError
+from homeostat.operate import cluster_status
 
 from .conftest import Api, Command
 
@@ -218,7 +218,7 @@ def running(monkeypatch: pytest.MonkeyPatch, saved: Callable[..., Folder], api: 
     saved(control_planes=1, workers=1)
     children = [{"node": name, "wanted": True} for name in ("master-1", "worker-1")]
     monkeypatch.setattr(
-        control,
+        cluster_status,
         "ask_async",
         asked({"supervisor.sock": {"children": children}, "network.sock": {"cut": {}}}),
     )
@@ -273,7 +273,7 @@ def test_nodes_that_are_off_or_cut_are_told_apart(
 ) -> None:
     children = [{"node": "master-1", "wanted": True}, {"node": "worker-1", "wanted": False}]
     answers = {"supervisor.sock": {"children": children}, "network.sock": {"cut": {"master-1": 59.7}}}
-    monkeypatch.setattr(control, "ask_async", asked(answers))
+    monkeypatch.setattr(cluster_status, "ask_async", asked(answers))
     lines = command("node", "list").out.splitlines()
     assert lines[1].endswith("cut off; heals by itself in 60 s")
     assert lines[2].endswith("turned off")
@@ -287,7 +287,7 @@ def test_what_the_supervisor_knows_counts_before_the_api_has_noticed(
 ) -> None:
     children = [{"node": "master-1", "wanted": wanted}, {"node": "worker-1", "wanted": True}]
     answers = {"supervisor.sock": {"children": children}, "network.sock": {"cut": cut}}
-    monkeypatch.setattr(control, "ask_async", asked(answers))
+    monkeypatch.setattr(cluster_status, "ask_async", asked(answers))
     said = command("status")
     lines = [line.split() for line in said.out.splitlines()]
     assert said.code == 1

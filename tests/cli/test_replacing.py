@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 import yaml
 
-from homeostat.cli import replacing
-from homeostat.lab.nodes.layout import NodeFolder
-from homeostat.lab.state import Folder, LabError
-from homeostat.lab.topology import Cluster
+from homeostat.cluster.node_layout import NodeFolder
+from homeostat.cluster.state_folder import Folder, LabError
+from homeostat.cluster.topology import Cluster
+from homeostat.operate import replace_master
 
 CLUSTER = Cluster("ha", 0, runtime="container", store="etcd")
 
@@ -25,12 +25,12 @@ class Played:
         self.refusal: LabError | None = None
         self._data = NodeFolder(folder.node("master-2")).var / "lib/etcd/member"
         self._data.mkdir(parents=True)
-        monkeypatch.setattr(replacing, "ask", self._ask)
-        monkeypatch.setattr(replacing.reach, "in_network", lambda _, work: work())
-        monkeypatch.setattr(replacing.quorum, "replace_member", self._replace)
-        monkeypatch.setattr(replacing, "prepare", lambda *_: self.done.append("prepare"))
-        monkeypatch.setattr(replacing, "wait_ready", self._ready)
-        monkeypatch.setattr(replacing, "_wait_member", lambda *_: self.done.append("wait for the member"))
+        monkeypatch.setattr(replace_master, "ask", self._ask)
+        monkeypatch.setattr(replace_master.host_reach, "in_network", lambda _, work: work())
+        monkeypatch.setattr(replace_master.etcd_members, "replace_member", self._replace)
+        monkeypatch.setattr(replace_master, "prepare", lambda *_: self.done.append("prepare"))
+        monkeypatch.setattr(replace_master, "wait_ready", self._ready)
+        monkeypatch.setattr(replace_master, "_wait_member", lambda *_: self.done.append("wait for the member"))
 
     def _ask(self, _: Path, order: dict[str, Any], **__: object) -> None:
         if order["do"] != "status":
@@ -58,7 +58,7 @@ def test_a_master_leaves_before_its_disk_is_forgotten_and_joins_what_is_there(
     folder: Folder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     played = Played(monkeypatch, folder)
-    replacing.replace_master(folder, "master-2", say=lambda _: None)
+    replace_master.replace_master(folder, "master-2", say=lambda _: None)
     assert played.done == [
         "stop-node master-2",
         "replace master-2",
@@ -78,7 +78,7 @@ def test_a_master_that_cannot_be_replaced_comes_back_as_it_was(folder: Folder, m
     played = Played(monkeypatch, folder)
     played.refusal = LabError("1 of 3 etcd members are healthy")
     with pytest.raises(LabError, match="1 of 3"):
-        replacing.replace_master(folder, "master-2", say=lambda _: None)
+        replace_master.replace_master(folder, "master-2", say=lambda _: None)
     assert played.done == ["stop-node master-2", "replace master-2", "start-node master-2"]
     assert (NodeFolder(folder.node("master-2")).var / "lib/etcd/member").exists()
 
@@ -97,5 +97,5 @@ def test_what_has_no_etcd_member_is_not_replaced(
     played = Played(monkeypatch, folder)
     folder.save(cluster)
     with pytest.raises(LabError, match=words):
-        replacing.replace_master(folder, node, say=lambda _: None)
+        replace_master.replace_master(folder, node, say=lambda _: None)
     assert played.done == []

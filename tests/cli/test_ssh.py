@@ -13,9 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from homeostat.cli import ssh
-from homeostat.lab.state import Folder, LabError
-from homeostat.lab.topology import Cluster
+from homeostat.cli.commands import ssh
+from homeostat.cluster.state_folder import Folder, LabError
+from homeostat.cluster.topology import Cluster
 from tests.support.netns import Space
 
 HOSTS = Cluster("homeostat", 0, runtime="container")
@@ -35,7 +35,7 @@ def test_a_command_gets_a_terminal_where_there_is_one() -> None:
 def test_without_a_way_to_the_nodes_it_goes_through_their_namespaces() -> None:
     argv = ssh.client(Folder(Path("/s")), "worker-1", (), terminal=False, proxy=ssh.proxy(4711))
     option = argv[argv.index("-o") + 1]
-    assert shlex.split(option.removeprefix("ProxyCommand="))[-4:] == ["-m", "homeostat.lab.nodes.connect", "4711", "22"]
+    assert shlex.split(option.removeprefix("ProxyCommand="))[-4:] == ["-m", "homeostat.lab.links.connect", "4711", "22"]
 
 
 def test_a_percent_sign_in_a_path_is_no_token_of_the_client(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -44,9 +44,9 @@ def test_a_percent_sign_in_a_path_is_no_token_of_the_client(monkeypatch: pytest.
 
 
 def test_an_unknown_node_gets_a_hint() -> None:
-    ssh.check(HOSTS, "worker-2")
+    ssh.check_host(HOSTS, "worker-2")
     with pytest.raises(LabError, match=r"there is no node 'worker2'; did you mean 'worker-2'\?"):
-        ssh.check(HOSTS, "worker2")
+        ssh.check_host(HOSTS, "worker2")
 
 
 def test_nodes_that_are_processes_have_no_shell(command: Callable[..., object], saved: Callable[..., Folder]) -> None:
@@ -63,7 +63,7 @@ def test_a_port_of_another_network_joined_to_standard_input_and_output() -> None
         # Somebody who is in that network, as a node's init is.
         init = space.do(lambda: subprocess.Popen(["sleep", "60"]))
         try:
-            call = [sys.executable, "-m", "homeostat.lab.nodes.connect", str(init.pid)]
+            call = [sys.executable, "-m", "homeostat.lab.links.connect", str(init.pid)]
             big = os.urandom(1 << 20)
             done = subprocess.run([*call, str(port)], input=big, capture_output=True, timeout=30)
             assert (done.returncode, done.stdout) == (0, big)

@@ -18,7 +18,7 @@ from homeostat.api.flags import Settings
 from homeostat.api.kinds import CONFIGMAP, CSR, SECRET
 from homeostat.client.api_client import ApiClient
 from homeostat.client.in_process import InProcessTransport
-from homeostat.compose.signing import signer
+from homeostat.compose.shared.request_signing import signer
 from homeostat.controllers.certificates import bootstraptokens, csrapproving, csrcleaner, csrsigning
 from homeostat.controllers.nodes.nodeplan import NodePlan
 from homeostat.controllers.registry import Authority, all_loops

@@ -8,10 +8,10 @@ import orjson
 import pytest
 from tools import first_drill
 
+from homeostat.cluster.state_folder import Folder, LabError
+from homeostat.cluster.topology import Cluster
 from homeostat.kit import clock, tasks, virtual
-from homeostat.lab import published
-from homeostat.lab.state import Folder, LabError
-from homeostat.lab.topology import Cluster
+from homeostat.lab.links import published_services
 
 
 def saved(tmp_path: Path, runtime: str) -> Folder:
@@ -28,8 +28,8 @@ def test_the_app_is_named_by_its_port_on_this_host_once_it_has_one(tmp_path: Pat
         waiting = tasks.spawn(first_drill.published_url(folder, "default/hello"), name="named")
         await clock.sleep(1.0)
         assert not waiting.done()
-        other = published.Entry("default/other", "", 30081, 30081, open=True)
-        hello = published.Entry("default/hello", "http", 30080, 40000, open=True)
+        other = published_services.Entry("default/other", "", 30081, 30081, open=True)
+        hello = published_services.Entry("default/hello", "http", 30080, 40000, open=True)
         folder.published.write_bytes(orjson.dumps([other, hello]))
         return await waiting
 

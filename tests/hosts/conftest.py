@@ -14,9 +14,9 @@ from typing import Any
 import pytest
 
 from homeostat.api import meta
-from homeostat.lab.control import ask
-from homeostat.lab.nodes import enter
-from homeostat.lab.state import Folder
+from homeostat.cluster.state_folder import Folder
+from homeostat.lab.hosts import enter
+from homeostat.lab.processes.orders import ask
 from tests.support.images import share_images
 from tests.support.kubectl import kubectl_path
 

@@ -14,11 +14,12 @@ import sys
 import time
 from pathlib import Path
 
+from homeostat.cluster import node_layout
 from homeostat.kit import kernel
-from homeostat.lab import control
-from homeostat.lab.nodes import init, layout
-from homeostat.lab.nodes.init import Init
-from homeostat.lab.nodes.units import Unit
+from homeostat.lab.inside import init
+from homeostat.lab.inside.init import Init
+from homeostat.lab.inside.units import Unit
+from homeostat.lab.processes import orders
 
 
 def units(folder: Path) -> list[Unit]:
@@ -59,11 +60,11 @@ def main(folder: Path, *, patient: bool) -> int:
     kernel.mount("", "/", "", kernel.REC | kernel.PRIVATE)
     kernel.mount("proc", "/proc", "proc")
     (folder / "logs").mkdir()
-    layout.UNIT_LOGS = str(folder / "logs")
+    node_layout.UNIT_LOGS = str(folder / "logs")
     if patient:
         init._GRACE_SECONDS = 1000.0
     made = waiting(folder) if patient else units(folder)
-    return Init(made, control.bind(folder / "init.sock"), work).run()
+    return Init(made, orders.bind(folder / "init.sock"), work).run()
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from homeostat.lab.nodes import enter
+from homeostat.lab.hosts import enter
 from tests.hosts.conftest import Hosts
 from tests.support.patience import eventually
 

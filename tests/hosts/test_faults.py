@@ -20,11 +20,12 @@ from pathlib import Path
 import pytest
 
 from homeostat.api import durations
-from homeostat.compose.rotation import renew_once
+from homeostat.cluster import node_layout
+from homeostat.compose.shared.certificate_rotation import renew_once
 from homeostat.kit import clock, world
-from homeostat.lab.control import ask
+from homeostat.lab.hosts import enter
 from homeostat.lab.images import build, stock
-from homeostat.lab.nodes import enter, layout
+from homeostat.lab.processes.orders import ask
 from homeostat.wire import pki
 from tests.hosts.conftest import COMMAND, SMALL, Hosts
 from tests.support.patience import eventually
@@ -69,7 +70,7 @@ def condition(hosts: Hosts, node: str, kind: str) -> str:
 def kubelet(hosts: Hosts, node: str, number: int) -> None:
     """Send a signal to a node's kubelet; init starts it again when it ends."""
     order = {"do": "kill", "unit": "kubelet", "signal": number}
-    ask(Path(f"/proc/{enter.process(hosts.folder, node)}/root{layout.INIT_SOCKET}"), order)
+    ask(Path(f"/proc/{enter.process(hosts.folder, node)}/root{node_layout.INIT_SOCKET}"), order)
 
 
 def test_an_engine_that_is_killed_under_load_costs_no_container_and_the_rest_comes_up(hosts: Hosts) -> None:

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from homeostat.lab.nodes import needs
-from homeostat.lab.nodes.cgroups import hierarchies
-from homeostat.lab.nodes.rootfs import needed_folders
-from homeostat.lab.nodes.units import canonical, units_of, unknown
-from homeostat.lab.state import LabError
-from homeostat.lab.topology import Cluster
+from homeostat.cluster.state_folder import LabError
+from homeostat.cluster.topology import Cluster
+from homeostat.lab.hosts import requirements
+from homeostat.lab.hosts.control_groups import hierarchies
+from homeostat.lab.inside.rootfs import needed_folders
+from homeostat.lab.inside.units import canonical, units_of, unknown
 
 # /proc/self/mountinfo and /proc/self/cgroup of a machine with the first version of cgroups, and one with the second.
 HYBRID_MOUNTS = [
@@ -124,22 +124,22 @@ def test_folders_that_are_shared_anyway_need_no_place_of_their_own(tmp_path: Pat
 
 def test_addresses_that_the_host_uses_already_are_refused_with_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
     routes = [{"dst": "default", "dev": "eth0"}, {"dst": "172.30.0.0/16", "dev": "docker0"}]
-    monkeypatch.setattr(needs, "_routes", lambda: routes)
+    monkeypatch.setattr(requirements, "_routes", lambda: routes)
     with pytest.raises(LabError, match=r"172\.30\.0\.0/24 are in use on this host .*docker0.*--node-cidr"):
-        needs.check_range(IPv4Network("172.30.0.0/24"))
-    needs.check_range(IPv4Network("172.31.0.0/24"))
+        requirements.check_range(IPv4Network("172.30.0.0/24"))
+    requirements.check_range(IPv4Network("172.31.0.0/24"))
 
 
 def test_missing_programs_are_named_with_the_packages_that_have_them(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(needs.PROGRAMS, "no-such-program", "some-package")
-    assert needs.missing() == ["some-package"]
-    assert needs.obstacle() == "some-package is not installed (on Debian: apt-get install some-package)"
-    monkeypatch.setitem(needs.PROGRAMS, "no-such-program-either", "another")
-    assert needs.obstacle().startswith("another and some-package are not installed")
+    monkeypatch.setitem(requirements.PROGRAMS, "no-such-program", "some-package")
+    assert requirements.missing() == ["some-package"]
+    assert requirements.obstacle() == "some-package is not installed (on Debian: apt-get install some-package)"
+    monkeypatch.setitem(requirements.PROGRAMS, "no-such-program-either", "another")
+    assert requirements.obstacle().startswith("another and some-package are not installed")
 
 
 def test_a_disk_without_room_is_told_before_anything_starts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    needs.check_room(tmp_path)
-    monkeypatch.setattr(needs, "_ROOM_MIB", 1 << 40)
+    requirements.check_room(tmp_path)
+    monkeypatch.setattr(requirements, "_ROOM_MIB", 1 << 40)
     with pytest.raises(LabError, match=r"the disk is full: .* MiB left, .*make room there"):
-        needs.check_room(tmp_path)
+        requirements.check_room(tmp_path)

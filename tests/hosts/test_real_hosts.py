@@ -11,7 +11,7 @@ import subprocess
 
 import pytest
 
-from homeostat.lab.control import ask
+from homeostat.lab.processes.orders import ask
 from tests.hosts.conftest import COMMAND, Hosts
 from tests.support.patience import eventually
 

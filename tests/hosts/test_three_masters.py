@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from homeostat.lab.nodes.layout import NodeFolder
+from homeostat.cluster.node_layout import NodeFolder
 from tests.hosts.conftest import Hosts
 from tests.support.openloop import Cost, OpenLoop
 from tests.support.patience import eventually

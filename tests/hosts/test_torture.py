@@ -12,7 +12,7 @@ import pytest
 
 from bench.torture.conduct import Result, Run
 from bench.torture.stage import Stage
-from homeostat.cli.connect import admin_client
+from homeostat.operate.clients import admin_client
 from tests.hosts.conftest import Hosts
 
 pytestmark = [pytest.mark.real, pytest.mark.slow]

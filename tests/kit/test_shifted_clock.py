@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from homeostat.cli.timing import parse_shift
+from homeostat.cluster.state_folder import LabError
 from homeostat.kit import clock, world
-from homeostat.lab.state import LabError
+from homeostat.operate.node_clock import parse_shift
 
 
 def test_the_wall_clock_follows_its_file_and_the_monotonic_one_does_not(tmp_path: Path) -> None:

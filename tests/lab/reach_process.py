@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from homeostat.lab.nodes import reach
-from homeostat.lab.state import Folder, LabError
+from homeostat.cluster.state_folder import Folder, LabError
+from homeostat.lab.links import host_reach
 
 
 def _ask() -> str:
@@ -22,10 +22,10 @@ def _ask() -> str:
 
 def work(folder: Folder) -> None:
     """Work is done where the nodes are, and its result comes back."""
-    assert reach.in_network(folder, _ask) == "from inside"
+    assert host_reach.in_network(folder, _ask) == "from inside"
     # This process has stayed where it was.
-    assert reach.in_network(folder, lambda: os.readlink("/proc/self/ns/net")) != os.readlink("/proc/self/ns/net")
-    assert reach.in_network(folder, os.getpid) != os.getpid()
+    assert host_reach.in_network(folder, lambda: os.readlink("/proc/self/ns/net")) != os.readlink("/proc/self/ns/net")
+    assert host_reach.in_network(folder, os.getpid) != os.getpid()
     with pytest.raises(OSError):
         _ask()
 
@@ -37,11 +37,11 @@ def trouble(folder: Folder) -> None:
         raise LabError("etcd has no quorum")
 
     with pytest.raises(LabError, match=r"^etcd has no quorum$"):
-        reach.in_network(folder, fail)
+        host_reach.in_network(folder, fail)
     with pytest.raises(LabError, match=r"^ZeroDivisionError: "):
-        reach.in_network(folder, lambda: 1 // 0)
+        host_reach.in_network(folder, lambda: 1 // 0)
     with pytest.raises(LabError, match="ended without a word"):
-        reach.in_network(folder, lambda: os._exit(9))
+        host_reach.in_network(folder, lambda: os._exit(9))
 
 
 if __name__ == "__main__":

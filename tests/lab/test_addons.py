@@ -14,10 +14,10 @@ from homeostat.api.kinds import DEPLOYMENT, SERVICE
 from homeostat.client.api_client import ApiClient
 from homeostat.client.contract import Client
 from homeostat.client.in_process import InProcessTransport
+from homeostat.cluster.topology import Cluster
 from homeostat.kit import virtual
-from homeostat.lab import addons
 from homeostat.lab.images import stock
-from homeostat.lab.topology import Cluster
+from homeostat.operate import addons
 from tests.support import api_edge
 
 Obj = dict[str, Any]

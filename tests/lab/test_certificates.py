@@ -14,11 +14,11 @@ from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from homeostat.client.contract import Unreachable
 from homeostat.client.http import HttpTransport
-from homeostat.compose.rotation import renew_once
+from homeostat.cluster import certificate_plan, certificates
+from homeostat.cluster.state_folder import Folder, LabError
+from homeostat.cluster.topology import Cluster
+from homeostat.compose.shared.certificate_rotation import renew_once
 from homeostat.kit import world
-from homeostat.lab import certificates, leaves
-from homeostat.lab.state import Folder, LabError
-from homeostat.lab.topology import Cluster
 from homeostat.wire import pki, tls
 from homeostat.wire.message import Request, Response
 from homeostat.wire.server import serve
@@ -157,7 +157,7 @@ def test_a_second_delivery_changes_what_has_changed(tmp_path: Path) -> None:
 
 
 def test_certificates_are_made_anew_when_most_of_their_life_is_over(tmp_path: Path) -> None:
-    everything = {leaf.file for leaf in leaves.leaves(PROCESSES)}
+    everything = {leaf.file for leaf in certificate_plan.leaves(PROCESSES)}
     assert set(certificates.prepare(tmp_path, PROCESSES, seconds=100 * DAY)) == everything
     with at(69 * DAY):
         assert certificates.prepare(tmp_path, PROCESSES, seconds=100 * DAY) == []

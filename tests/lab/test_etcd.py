@@ -9,14 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from homeostat.lab import etcd
-from homeostat.lab.nodes import memberlog
-from homeostat.lab.nodes.layout import NodeFolder
-from homeostat.lab.state import Folder
+from homeostat.cluster import etcd_member
+from homeostat.cluster.node_layout import NodeFolder
+from homeostat.cluster.state_folder import Folder
+from homeostat.lab.hosts import etcd_log
 from homeostat.store.etcd.store import EtcdStore
 from tests.support.etcd import EtcdCluster
 
-MEMBERS = [etcd.Member(f"master-{n}", f"172.30.0.{10 + n}") for n in (1, 2, 3)]
+MEMBERS = [etcd_member.Member(f"master-{n}", f"172.30.0.{10 + n}") for n in (1, 2, 3)]
 
 
 def flags(words: list[str]) -> dict[str, str]:
@@ -25,11 +25,11 @@ def flags(words: list[str]) -> dict[str, str]:
 
 @pytest.mark.parametrize(("members", "quorum", "tolerated"), [(1, 1, 0), (2, 2, 0), (3, 2, 1), (4, 3, 1), (5, 3, 2)])
 def test_a_majority_is_a_quorum(members: int, quorum: int, tolerated: int) -> None:
-    assert (etcd.quorum(members), etcd.tolerated(members)) == (quorum, tolerated)
+    assert (etcd_member.quorum(members), etcd_member.tolerated(members)) == (quorum, tolerated)
 
 
 def test_a_member_knows_the_others_and_speaks_tls_alone() -> None:
-    given = flags(etcd.command(MEMBERS[1], MEMBERS))
+    given = flags(etcd_member.command(MEMBERS[1], MEMBERS))
     assert given["name"] == "master-2"
     assert given["initial-cluster"] == (
         "master-1=https://172.30.0.11:2380,master-2=https://172.30.0.12:2380,master-3=https://172.30.0.13:2380"
@@ -42,17 +42,17 @@ def test_a_member_knows_the_others_and_speaks_tls_alone() -> None:
 
 
 def test_a_member_that_was_added_joins_what_is_there() -> None:
-    assert flags(etcd.command(MEMBERS[2], MEMBERS, joining=True))["initial-cluster-state"] == "existing"
+    assert flags(etcd_member.command(MEMBERS[2], MEMBERS, joining=True))["initial-cluster-state"] == "existing"
 
 
 def test_elections_wait_for_several_heartbeats() -> None:
     """etcd refuses an election timeout below five heartbeats."""
-    given = flags(etcd.command(MEMBERS[0], MEMBERS))
+    given = flags(etcd_member.command(MEMBERS[0], MEMBERS))
     assert int(given["election-timeout"]) >= 5 * int(given["heartbeat-interval"])
 
 
 def test_the_static_pod_keeps_its_data_on_the_node_and_is_probed_on_its_own_port() -> None:
-    pod = etcd.static_pod(MEMBERS[0], MEMBERS, "homeostat.local/etcd:3.4.23")
+    pod = etcd_member.static_pod(MEMBERS[0], MEMBERS, "homeostat.local/etcd:3.4.23")
     spec, container = pod["spec"], pod["spec"]["containers"][0]
     assert spec["hostNetwork"] and container["image"] == "homeostat.local/etcd:3.4.23"
     paths = {volume["name"]: volume["hostPath"]["path"] for volume in spec["volumes"]}
@@ -64,9 +64,9 @@ def test_the_static_pod_keeps_its_data_on_the_node_and_is_probed_on_its_own_port
 
 
 def test_a_log_without_a_known_trouble_says_nothing() -> None:
-    assert etcd.diagnose("master-1", "") is None
+    assert etcd_member.diagnose("master-1", "") is None
     ordinary = '{"level":"info","msg":"discarded a snapshot: crc mismatch"}\n{"level":"warn","msg":"slow"}'
-    assert etcd.diagnose("master-1", ordinary) is None
+    assert etcd_member.diagnose("master-1", ordinary) is None
 
 
 @pytest.mark.parametrize(
@@ -79,13 +79,13 @@ def test_a_log_without_a_known_trouble_says_nothing() -> None:
     ],
 )
 def test_each_trouble_has_a_remedy(line: str, part: str) -> None:
-    trouble = etcd.diagnose("master-1", line)
+    trouble = etcd_member.diagnose("master-1", line)
     assert trouble is not None and part in str(trouble)
 
 
 def test_the_newest_log_of_a_masters_member_tells(tmp_path: Path) -> None:
     folder = Folder(tmp_path)
-    assert memberlog.trouble_of(folder, "master-1") is None
+    assert etcd_log.trouble_of(folder, "master-1") is None
     logs = NodeFolder(folder.node("master-1")).var / "log/pods/kube-system_etcd-master-1_abc/etcd"
     logs.mkdir(parents=True)
     for number, (at, text) in enumerate([(1000, "no space left on device"), (2000, "walpb: crc mismatch")]):
@@ -93,7 +93,7 @@ def test_the_newest_log_of_a_masters_member_tells(tmp_path: Path) -> None:
         line = f'2026-01-01T00:00:00Z stderr F {{"level":"fatal","error":"{text}"}}\n'
         (logs / f"{number}.log").write_text('2026-01-01T00:00:00Z stderr F {"level":"info"}\n' * 3000 + line)
         os.utime(logs / f"{number}.log", (at, at))
-    assert "its log (WAL) is corrupt" in str(memberlog.trouble_of(folder, "master-1"))
+    assert "its log (WAL) is corrupt" in str(etcd_log.trouble_of(folder, "master-1"))
 
 
 # What a real member says
@@ -149,7 +149,7 @@ def test_a_damaged_member_is_known_by_its_log(
         assert filled.wait_ended(0) != 0
     finally:
         path.write_bytes(sound)
-    trouble = etcd.diagnose("master-1", filled.log(0)[before:])
+    trouble = etcd_member.diagnose("master-1", filled.log(0)[before:])
     assert trouble is not None
     assert str(trouble) == (
         f"etcd on master-1: {what}; its data cannot be trusted: "

@@ -20,9 +20,9 @@ from homeostat.api.flags import Settings
 from homeostat.api.kinds import CONFIGMAP, CSR, NODE, POD
 from homeostat.client.contract import Client, Unreachable
 from homeostat.client.http import HttpTransport
-from homeostat.compose import engine
-from homeostat.compose.discovery import bootstrap_client, discover
-from homeostat.lab.state import LabError
+from homeostat.cluster.state_folder import LabError
+from homeostat.compose.join import own_engine
+from homeostat.compose.join.token_discovery import bootstrap_client, discover
 from homeostat.wire import pki, tls
 from homeostat.wire.message import Request
 from tests.support.joinable import TOKEN, cluster
@@ -177,7 +177,7 @@ def short() -> Iterator[Path]:
 
 def test_a_root_with_too_long_a_name_is_refused_before_the_engine_fails_on_it(tmp_path: Path) -> None:
     with pytest.raises(LabError, match=r"too long a name for the engine's sockets .*--root"):
-        engine.prepare(engine.Engine(tmp_path / ("long" * 20) / "engine"), "10.244.9.0/24")
+        own_engine.prepare(own_engine.Engine(tmp_path / ("long" * 20) / "engine"), "10.244.9.0/24")
 
 
 def test_a_joined_machine_runs_real_pods(tmp_path: Path, short: Path, elsewhere: tuple[str, str, str]) -> None:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from homeostat.lab import manifests
-from homeostat.lab.topology import Cluster
+from homeostat.cluster import static_pods
+from homeostat.cluster.topology import Cluster
 
 CLUSTERS = {"process": Cluster("a", 0), "container": Cluster("a", 0, runtime="container", store="etcd")}
 
@@ -14,8 +14,8 @@ def _containers(runtime: str) -> dict[str, dict]:
     cluster = CLUSTERS[runtime]
     node = cluster.masters()[0]
     found = {}
-    for component in manifests.COMPONENTS:
-        pod = manifests.static_pod("/state", cluster, node, component)
+    for component in static_pods.COMPONENTS:
+        pod = static_pods.static_pod("/state", cluster, node, component)
         (found[component],) = pod["spec"]["containers"]
     return found
 
@@ -39,8 +39,8 @@ def test_liveness_of_an_api_server_leaves_the_store_out_and_readiness_asks_for_i
 def test_components_answer_health_checks_where_other_nodes_of_the_machine_do_not() -> None:
     cluster = CLUSTERS["process"]
     places = {
-        manifests.health_address(cluster, node, component)
+        static_pods.health_address(cluster, node, component)
         for node in cluster.masters()
-        for component in manifests.COMPONENTS
+        for component in static_pods.COMPONENTS
     }
     assert len(places) == 3 * len(cluster.masters())

@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 import yaml
 
-from homeostat.lab import boot, certificates, kubeconfig
-from homeostat.lab.state import Folder, LabError, free_indexes
-from homeostat.lab.topology import Cluster
+from homeostat.cluster import certificates, kubeconfig
+from homeostat.cluster.state_folder import Folder, LabError, free_indexes
+from homeostat.cluster.topology import Cluster
+from homeostat.lab import boot
 
 
 @pytest.fixture(autouse=True)

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from homeostat.lab import hostports, published
-from homeostat.lab.published import Entry, HostListeners, with_host_ports
+from homeostat.lab.links import host_ports, published_services
+from homeostat.lab.links.published_services import Entry, HostListeners, with_host_ports
 from homeostat.network.plan import Backend, Front, Rule
 
 HELLO = Rule("default/hello", "http", (Backend("10.0.0.1", 8080),))
@@ -22,21 +22,21 @@ HELLO = Rule("default/hello", "http", (Backend("10.0.0.1", 8080),))
 @pytest.fixture
 def taken() -> Iterator[int]:
     """A port of this host that another program has."""
-    with socket.create_server((hostports.HOST, 0)) as server:
+    with socket.create_server((host_ports.HOST, 0)) as server:
         yield int(server.getsockname()[1])
 
 
 def free() -> int:
-    with socket.create_server((hostports.HOST, 0)) as server:
+    with socket.create_server((host_ports.HOST, 0)) as server:
         return int(server.getsockname()[1])
 
 
 def test_a_service_has_its_node_port_on_the_host_where_that_is_free(tmp_path: Path) -> None:
     file, number = tmp_path / "published.json", free()
-    listeners = HostListeners(file, hostports.listening)
-    with listeners.open(Front(hostports.HOST, number), HELLO) as sock:
-        assert sock.getsockname() == (hostports.HOST, number)
-        (entry,) = published.read(file)
+    listeners = HostListeners(file, host_ports.listening)
+    with listeners.open(Front(host_ports.HOST, number), HELLO) as sock:
+        assert sock.getsockname() == (host_ports.HOST, number)
+        (entry,) = published_services.read(file)
         assert entry == Entry("default/hello", "http", number, number, open=True)
         assert entry.url == f"http://127.0.0.1:{number}"
 
@@ -46,30 +46,32 @@ def test_another_port_is_chosen_where_it_is_taken_and_kept_when_the_cluster_star
 ) -> None:
     caplog.set_level(logging.INFO)
     file = tmp_path / "published.json"
-    with HostListeners(file, hostports.listening).open(Front(hostports.HOST, taken), HELLO) as sock:
+    with HostListeners(file, host_ports.listening).open(Front(host_ports.HOST, taken), HELLO) as sock:
         chosen = sock.getsockname()[1]
     assert chosen != taken
-    again = HostListeners(file, hostports.listening)
-    assert [entry.open for entry in published.read(file)] == [False], "nothing listens before it is opened again"
-    with again.open(Front(hostports.HOST, taken), HELLO) as sock:
+    again = HostListeners(file, host_ports.listening)
+    assert [entry.open for entry in published_services.read(file)] == [False], (
+        "nothing listens before it is opened again"
+    )
+    with again.open(Front(host_ports.HOST, taken), HELLO) as sock:
         assert sock.getsockname()[1] == chosen
     assert caplog.text.count("is taken") == 1, "the port that is kept was free"
-    again.closed(Front(hostports.HOST, taken), HELLO)
-    assert [entry.open for entry in published.read(file)] == [False]
+    again.closed(Front(host_ports.HOST, taken), HELLO)
+    assert [entry.open for entry in published_services.read(file)] == [False]
 
 
 def test_other_fronts_are_bound_as_they_are_and_not_published(tmp_path: Path) -> None:
     file = tmp_path / "published.json"
-    with HostListeners(file, hostports.listening).open(Front("127.77.0.1", 8081), HELLO) as sock:
+    with HostListeners(file, host_ports.listening).open(Front("127.77.0.1", 8081), HELLO) as sock:
         assert sock.getsockname() == ("127.77.0.1", 8081)
-    assert published.read(file) == []
+    assert published_services.read(file) == []
 
 
 def test_a_damaged_file_is_no_obstacle(tmp_path: Path) -> None:
     file = tmp_path / "published.json"
     file.write_text('[{"service": 1}')
-    assert published.read(file) == []
-    HostListeners(file, hostports.listening)
+    assert published_services.read(file) == []
+    HostListeners(file, host_ports.listening)
     assert file.read_text() == "[]"
 
 
@@ -79,16 +81,16 @@ def test_only_tcp_node_ports_of_the_load_balancer_are_doubled() -> None:
         Front("172.30.0.1", 30053, "UDP"): HELLO,
         Front("10.96.0.9", 80): HELLO,
     }
-    assert with_host_ports(plan, "172.30.0.1") == {**plan, Front(hostports.HOST, 30080): HELLO}
-    assert with_host_ports({Front(hostports.HOST, 30080): HELLO}, hostports.HOST) == {
-        Front(hostports.HOST, 30080): HELLO
+    assert with_host_ports(plan, "172.30.0.1") == {**plan, Front(host_ports.HOST, 30080): HELLO}
+    assert with_host_ports({Front(host_ports.HOST, 30080): HELLO}, host_ports.HOST) == {
+        Front(host_ports.HOST, 30080): HELLO
     }
 
 
 _STORY = """
 import os, socket, sys
 from homeostat.kit import kernel
-from homeostat.lab import hostports
+from homeostat.lab.links import host_ports
 
 reading, writing = os.pipe()
 outside = os.fork()
@@ -99,13 +101,13 @@ if not outside:
         print("on the host:", client.recv(100).decode(), flush=True)
     os._exit(0)
 busy = socket.create_server(("127.0.0.1", 0))
-channel = hostports.fork([busy.fileno()])
+channel = host_ports.fork([busy.fileno()])
 kernel.unshare(kernel.NEWNET)
 try:
-    hostports.asked(channel, busy.getsockname()[1])
+    host_ports.asked(channel, busy.getsockname()[1])
 except OSError as error:
     print("a port that is taken:", error.strerror, flush=True)
-listener = hostports.asked(channel, 0)
+listener = host_ports.asked(channel, 0)
 listener.setblocking(True)
 os.write(writing, str(listener.getsockname()[1]).encode())
 connection, _ = listener.accept()

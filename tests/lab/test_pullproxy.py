@@ -17,7 +17,7 @@ import pytest
 from homeostat.lab.images.build import build
 from homeostat.lab.images.spec import ImageSpec
 from homeostat.lab.images.tree import Tree
-from homeostat.lab.pullproxy import Bounds, Dial, PullProxy, dial_outside, hand_over, serve
+from homeostat.lab.links.pull_proxy import Bounds, Dial, PullProxy, dial_outside, hand_over, serve
 from homeostat.runtime.cri import cri_pb2
 from tests.support.containerd import Containerd, containerd
 from tests.support.registry import Registry, registry

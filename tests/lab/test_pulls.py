@@ -13,7 +13,7 @@ pytestmark = pytest.mark.real
 _STORY = """
 import http.server, os, socket, subprocess, urllib.request
 from homeostat.kit import kernel
-from homeostat.lab.nodes import pulls
+from homeostat.lab.links import registry_way
 from tests.support.patience import eventually
 
 def address(text):
@@ -30,10 +30,10 @@ address("192.0.2.1/32")
 server = http.server.HTTPServer(("192.0.2.1", 8000), Hello)
 if not os.fork():
     server.serve_forever()
-channel = pulls.fork([server.fileno()])
+channel = registry_way.fork([server.fileno()])
 kernel.unshare(kernel.NEWNET)
 address("172.31.99.1/24")
-url = pulls.listen(channel, "172.31.99.1")
+url = registry_way.listen(channel, "172.31.99.1")
 try:
     urllib.request.urlopen("http://192.0.2.1:8000/", timeout=5)
     raise SystemExit("the lab has a way out of its own")
@@ -45,7 +45,7 @@ channel.close()
 
 def gone():
     with socket.socket() as client:
-        return client.connect_ex(("172.31.99.1", pulls.PORT)) != 0
+        return client.connect_ex(("172.31.99.1", registry_way.PORT)) != 0
 
 eventually(gone, seconds=10)
 print("the proxy ended with its maker")

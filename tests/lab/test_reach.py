@@ -13,10 +13,10 @@ from pathlib import Path
 import orjson
 import pytest
 
+from homeostat.cluster.state_folder import Folder, LabError
 from homeostat.kit import kernel
-from homeostat.lab.control import bind
-from homeostat.lab.nodes import reach
-from homeostat.lab.state import Folder, LabError
+from homeostat.lab.links import host_reach
+from homeostat.lab.processes.orders import bind
 
 pytestmark = pytest.mark.real
 ROOT = Path(__file__).resolve().parents[2]
@@ -71,11 +71,11 @@ def test_what_is_done_in_the_labs_network_is_told_in_a_process_of_one_thread(fol
 
 
 def test_where_the_host_reaches_the_nodes_nothing_is_entered(folder: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(reach, "apart", lambda _: False)
+    monkeypatch.setattr(host_reach, "apart", lambda _: False)
     monkeypatch.setattr(kernel, "setns", lambda *_: pytest.fail("a namespace was entered"))
-    assert reach.in_network(folder, os.getpid) == os.getpid()
+    assert host_reach.in_network(folder, os.getpid) == os.getpid()
 
 
 def test_without_a_cluster_that_runs_there_is_no_network(tmp_path: Path) -> None:
     with pytest.raises(LabError):
-        reach.in_network(Folder(tmp_path), os.getpid)
+        host_reach.in_network(Folder(tmp_path), os.getpid)

@@ -52,7 +52,7 @@ class Lab:
         return int(self.order(name, {"do": "status"})["pid"])
 
     def order(self, name: str, order: dict[str, Any]) -> dict[str, Any]:
-        from homeostat.lab.control import ask
+        from homeostat.lab.processes.orders import ask
 
         return ask(self.home / "state" / "homeostat" / name / "supervisor.sock", order)
 

@@ -8,13 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from homeostat.compose import archiving, quorum, restoring
-from homeostat.compose.place import Place
+from homeostat.cluster import certificates
+from homeostat.cluster.node_layout import NodeFolder
+from homeostat.cluster.state_folder import Folder, LabError
+from homeostat.cluster.topology import Cluster
+from homeostat.compose.shared import etcd_members, etcd_restore
+from homeostat.compose.shared.place import Place
 from homeostat.kit import clock, tasks
-from homeostat.lab import certificates
-from homeostat.lab.nodes.layout import NodeFolder
-from homeostat.lab.state import Folder, LabError
-from homeostat.lab.topology import Cluster
+from homeostat.operate import archives
 from homeostat.store.archive import Reader, Writer
 from homeostat.store.contract import Compacted
 from homeostat.store.etcd.store import EtcdStore
@@ -43,7 +44,7 @@ def backup(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         await store.close()
 
     asyncio.run(fill())
-    header = archiving.back_up(folder, tmp_path / "backup", force=False)
+    header = archives.back_up(folder, tmp_path / "backup", force=False)
     assert (header.store, header.entries, header.revision) == ("sqlite", 300, 300)
     return tmp_path / "backup"
 
@@ -52,7 +53,7 @@ def restored(backup: Path) -> Folder:
     """The new cluster, saved as `up` would have, after the command's half of the restore."""
     folder = Folder.of("new")
     folder.save(NEW)
-    archiving.restore(backup, "new", force=True, say=print)
+    archives.restore(backup, "new", force=True, say=print)
     return folder
 
 
@@ -62,14 +63,14 @@ def test_the_members_begin_anew_and_each_master_has_the_backup(backup: Path) -> 
     stale = NodeFolder(folder.node("master-2")).var / "lib/etcd" / "member" / "snap"
     stale.mkdir(parents=True)
     with pytest.raises(LabError, match="--force replaces it"):
-        archiving.restore(backup, "new", force=False, say=print)
-    archiving.restore(backup, "new", force=True, say=print)
+        archives.restore(backup, "new", force=False, say=print)
+    archives.restore(backup, "new", force=True, say=print)
     assert not stale.exists() and stale.parents[1].exists()
     for node in NEW.masters():
-        waiting = NodeFolder(folder.node(node.name)).kubernetes / restoring.FILE
+        waiting = NodeFolder(folder.node(node.name)).kubernetes / etcd_restore.FILE
         assert waiting.read_bytes() == backup.read_bytes()
         assert waiting.stat().st_mode & 0o777 == 0o600
-    for name in archiving.KEPT:
+    for name in archives.KEPT:
         assert (folder.pki / name).read_bytes() == (Folder.of("old").pki / name).read_bytes()
 
 
@@ -78,8 +79,8 @@ def test_the_first_master_fills_the_members_once_and_the_others_wait_for_it(
 ) -> None:
     folder = restored(backup)
     members = EtcdCluster()
-    monkeypatch.setattr(quorum, "endpoints", lambda *_: members.endpoints)
-    monkeypatch.setattr(quorum, "client_files", lambda _: None)
+    monkeypatch.setattr(etcd_members, "endpoints", lambda *_: members.endpoints)
+    monkeypatch.setattr(etcd_members, "client_files", lambda _: None)
     base = Reader(backup).header.base
 
     def place(n: int) -> Place:
@@ -88,10 +89,10 @@ def test_the_first_master_fills_the_members_once_and_the_others_wait_for_it(
 
     async def story() -> None:
         stop = asyncio.Event()
-        waiting = [tasks.spawn(restoring.finish(place(n), stop), name="finish") for n in (1, 2)]
+        waiting = [tasks.spawn(etcd_restore.finish(place(n), stop), name="finish") for n in (1, 2)]
         await clock.sleep(0.2)
         assert not any(task.done() for task in waiting)
-        await asyncio.gather(restoring.finish(place(0), stop), *waiting)
+        await asyncio.gather(etcd_restore.finish(place(0), stop), *waiting)
         store = EtcdStore(members.endpoints)
         await store.start()
         page = await store.list("")
@@ -101,7 +102,7 @@ def test_the_first_master_fills_the_members_once_and_the_others_wait_for_it(
             await anext(store.watch("", after_revision=300))
         # The backup is still there at the next boot, and restores nothing a second time.
         later = await store.commit("/registry/core/pods/default/new", 0, b"")
-        await asyncio.gather(*(restoring.finish(place(n), stop) for n in range(3)))
+        await asyncio.gather(*(etcd_restore.finish(place(n), stop) for n in range(3)))
         assert await store.revision() == later
         await store.close()
 
@@ -113,15 +114,15 @@ def test_the_first_master_fills_the_members_once_and_the_others_wait_for_it(
 
 def test_a_master_that_is_told_to_stop_does_not_wait_on(backup: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = restored(backup)
-    monkeypatch.setattr(quorum, "endpoints", lambda *_: ["127.0.0.1:1"])
-    monkeypatch.setattr(quorum, "client_files", lambda _: None)
+    monkeypatch.setattr(etcd_members, "endpoints", lambda *_: ["127.0.0.1:1"])
+    monkeypatch.setattr(etcd_members, "client_files", lambda _: None)
     monkeypatch.setattr("homeostat.store.etcd.seed.START_SECONDS_MAX", 0.1)
 
     async def story() -> None:
         stop = asyncio.Event()
         node = NEW.masters()[0]
         place = Place(Folder(NodeFolder(folder.node(node.name)).kubernetes), NEW, node, {})
-        waiting = tasks.spawn(restoring.finish(place, stop), name="finish")
+        waiting = tasks.spawn(etcd_restore.finish(place, stop), name="finish")
         await clock.sleep(0.2)
         stop.set()
         await asyncio.wait_for(waiting, 10)
@@ -133,22 +134,22 @@ def test_memory_has_no_backup_and_takes_none(backup: Path) -> None:
     folder = Folder.of("new")
     folder.save(replace(NEW, runtime="process", store="memory", control_planes=1))
     with pytest.raises(LabError, match="in memory"):
-        archiving.back_up(folder, backup.with_name("other"), force=False)
+        archives.back_up(folder, backup.with_name("other"), force=False)
     with pytest.raises(LabError, match="in memory"):
-        archiving.restore(backup, "new", force=False, say=print)
+        archives.restore(backup, "new", force=False, say=print)
 
 
 def test_a_member_is_replaced_only_where_others_are() -> None:
     with pytest.raises(LabError, match="no master"):
-        quorum.replace_member(NEW, Path(), "worker-1")
+        etcd_members.replace_member(NEW, Path(), "worker-1")
     with pytest.raises(LabError, match="only master"):
-        quorum.replace_member(replace(NEW, control_planes=1), Path(), "master-1")
+        etcd_members.replace_member(replace(NEW, control_planes=1), Path(), "master-1")
 
 
 def test_a_restore_says_what_it_does(backup: Path) -> None:
     steps: list[str] = []
     Folder.of("new").save(NEW)
-    archiving.restore(backup, "new", force=True, say=steps.append)
+    archives.restore(backup, "new", force=True, say=steps.append)
     assert steps == [f"checking the backup {backup}", "replacing what cluster 'new' holds by 300 objects"]
 
 
@@ -159,5 +160,5 @@ def test_a_backup_without_its_keys_replaces_nothing(backup: Path, tmp_path: Path
     writer.add_file("pki/ca.crt", b"another")
     writer.finish(replace(Reader(backup).header, entries=0))
     with pytest.raises(LabError, match=r"the backup lacks ca\.key"):
-        archiving.restore(tmp_path / "keyless", "new", force=True, say=print)
+        archives.restore(tmp_path / "keyless", "new", force=True, say=print)
     assert {path.name: path.read_bytes() for path in pki.iterdir()} == before

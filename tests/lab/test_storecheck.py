@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from homeostat.compose import archiving, storecheck
-from homeostat.lab import certificates
-from homeostat.lab.state import Folder, LabError
-from homeostat.lab.topology import Cluster
+from homeostat.cluster import certificates
+from homeostat.cluster.state_folder import Folder, LabError
+from homeostat.cluster.topology import Cluster
+from homeostat.operate import archives, store_check
 from homeostat.store import archive
 from homeostat.store.sqlite import SqliteStore
 
@@ -74,31 +74,31 @@ DAMAGES = [header, pages, cut_short, no_database]
 def test_a_damaged_file_is_said_at_once_with_the_way_back_that_works(
     folder: Folder, damage: Callable[[Folder], None]
 ) -> None:
-    storecheck.before_start(folder, CLUSTER)
+    store_check.before_start(folder, CLUSTER)
     for side in ("-wal", "-shm"):
         Path(f"{folder.store}{side}").unlink(missing_ok=True)
     damage(folder)
     with pytest.raises(LabError) as raised:
-        storecheck.before_start(folder, CLUSTER)
-    (copy,) = storecheck.copies(folder)
+        store_check.before_start(folder, CLUSTER)
+    (copy,) = store_check.copies(folder)
     assert str(folder.store) in str(raised.value)
     assert f"`homeostat restore --name demo --force {copy}`" in str(raised.value)
-    found, _ = archiving.restore(copy, "demo", force=True, say=print)
+    found, _ = archives.restore(copy, "demo", force=True, say=print)
     assert found.entries == OBJECTS
-    storecheck.before_start(folder, CLUSTER)
+    store_check.before_start(folder, CLUSTER)
 
 
 def test_a_damaged_file_without_a_copy_still_says_what_would_help(folder: Folder) -> None:
     header(folder)
     with pytest.raises(LabError, match="homeostat restore --name demo --force FILE"):
-        storecheck.before_start(folder, CLUSTER)
+        store_check.before_start(folder, CLUSTER)
 
 
 def test_a_newer_schema_is_not_touched(folder: Folder) -> None:
     with sqlite3.connect(folder.store) as connection:
         connection.execute("PRAGMA user_version = 99")
     with pytest.raises(LabError, match="has schema 99 and this program knows up to"):
-        storecheck.before_start(folder, CLUSTER)
+        store_check.before_start(folder, CLUSTER)
 
 
 def test_a_log_that_was_cut_short_by_a_power_loss_is_no_damage(folder: Folder) -> None:
@@ -110,29 +110,29 @@ def test_a_log_that_was_cut_short_by_a_power_loss_is_no_damage(folder: Folder) -
         kept = log.read_bytes()
     if kept:
         log.write_bytes(kept[:-100])
-    storecheck.before_start(folder, CLUSTER)
+    store_check.before_start(folder, CLUSTER)
 
 
 @pytest.mark.skipif(os.getuid() == 0, reason="root may write everywhere")
 def test_a_file_of_another_mode_says_whose_it_should_be(folder: Folder) -> None:
     folder.store.chmod(0o000)
     with pytest.raises(LabError, match="check its owner and mode"):
-        storecheck.before_start(folder, CLUSTER)
+        store_check.before_start(folder, CLUSTER)
 
 
 def test_few_copies_are_kept_and_none_is_made_twice(folder: Folder) -> None:
-    for round_ in range(storecheck.COPIES_MAX + 2):
-        storecheck.before_start(folder, CLUSTER)
-        storecheck.before_start(folder, CLUSTER)
+    for round_ in range(store_check.COPIES_MAX + 2):
+        store_check.before_start(folder, CLUSTER)
+        store_check.before_start(folder, CLUSTER)
         write(folder, range(OBJECTS + 10 * round_, OBJECTS + 10 * round_ + 3))
-    found = storecheck.copies(folder)
-    assert len(found) == storecheck.COPIES_MAX
-    assert archive.Reader(found[0]).header.entries == OBJECTS + 3 * (storecheck.COPIES_MAX + 1)
+    found = store_check.copies(folder)
+    assert len(found) == store_check.COPIES_MAX
+    assert archive.Reader(found[0]).header.entries == OBJECTS + 3 * (store_check.COPIES_MAX + 1)
     assert all(copy.stat().st_mode & 0o077 == 0 for copy in found)
 
 
 def test_a_large_file_costs_its_copy_and_not_the_start(folder: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(storecheck, "_COPY_SECONDS_MAX", 0.0)
-    monkeypatch.setattr(storecheck, "_CHECK_SECONDS_MAX", 0.0)
-    storecheck.before_start(folder, CLUSTER)
-    assert storecheck.copies(folder) == []
+    monkeypatch.setattr(store_check, "_COPY_SECONDS_MAX", 0.0)
+    monkeypatch.setattr(store_check, "_CHECK_SECONDS_MAX", 0.0)
+    store_check.before_start(folder, CLUSTER)
+    assert store_check.copies(folder) == []

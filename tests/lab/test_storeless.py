@@ -10,12 +10,12 @@ import orjson
 import pytest
 
 from homeostat.client.http import HttpTransport
+from homeostat.cluster import certificates
+from homeostat.cluster.state_folder import Folder
+from homeostat.cluster.topology import Cluster
 from homeostat.compose import apiserver
-from homeostat.compose.place import Place
+from homeostat.compose.shared.place import Place
 from homeostat.kit import clock, tasks
-from homeostat.lab import certificates
-from homeostat.lab.state import Folder
-from homeostat.lab.topology import Cluster
 from homeostat.store.contract import Unavailable
 from homeostat.store.memory import MemoryStore
 from homeostat.wire.message import Request

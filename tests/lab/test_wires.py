@@ -13,11 +13,11 @@ from typing import Any
 import orjson
 import pytest
 
+from homeostat.cluster.state_folder import LabError
 from homeostat.kit import clock, tasks, virtual
-from homeostat.lab.control import ask_async
-from homeostat.lab.relay import Backend, Health, Relay, bound, to_part, watch_health
-from homeostat.lab.state import LabError
-from homeostat.lab.uplink import Uplinks, serve_orders
+from homeostat.lab.links.relay import Backend, Health, Relay, bound, to_part, watch_health
+from homeostat.lab.links.uplink import Uplinks, serve_orders
+from homeostat.lab.processes.orders import ask_async
 
 NODES = ("m1", "m2", "w1")
 

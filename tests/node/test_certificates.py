@@ -14,7 +14,7 @@ from homeostat.api.flags import Settings
 from homeostat.api.kinds import CSR
 from homeostat.client.api_client import ApiClient
 from homeostat.client.in_process import InProcessTransport
-from homeostat.compose.signing import signer
+from homeostat.compose.shared.request_signing import signer
 from homeostat.controllers.registry import Authority, all_loops
 from homeostat.kit import clock, tasks
 from homeostat.loop.manager import Manager

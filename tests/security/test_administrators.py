@@ -7,13 +7,16 @@ import asyncio
 
 import orjson
 
-from homeostat.lab import leaves
+from homeostat.cluster import certificate_plan
 from homeostat.node.serve.kubelet_server import API_SERVER
 from homeostat.wire.message import User
 from tests.support.api_site import TOKENS, Site, story
 
-ADMIN = User(leaves.ADMIN.common_name, (*leaves.ADMIN.organizations, "system:authenticated"))
-KUBELET_CLIENT = User(leaves.KUBELET_CLIENT.common_name, (*leaves.KUBELET_CLIENT.organizations, "system:authenticated"))
+ADMIN = User(certificate_plan.ADMIN.common_name, (*certificate_plan.ADMIN.organizations, "system:authenticated"))
+KUBELET_CLIENT = User(
+    certificate_plan.KUBELET_CLIENT.common_name,
+    (*certificate_plan.KUBELET_CLIENT.organizations, "system:authenticated"),
+)
 IDENTITIES = {**TOKENS, "cluster-admin": ADMIN, "kubelet-client": KUBELET_CLIENT}
 BINDING = "/apis/rbac.authorization.k8s.io/v1/clusterrolebindings/kubeadm:cluster-admins"
 

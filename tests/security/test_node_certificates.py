@@ -16,9 +16,9 @@ from homeostat.api import bootstrap, meta
 from homeostat.api.errors import ApiError
 from homeostat.api.kinds import CONFIGMAP, CSR, NODE
 from homeostat.client.contract import Client
-from homeostat.compose.discovery import bootstrap_client
-from homeostat.compose.kubelets import Kubelets
-from homeostat.lab.state import LabError
+from homeostat.cluster.state_folder import LabError
+from homeostat.compose.join.token_discovery import bootstrap_client
+from homeostat.compose.shared.kubelet_clients import Kubelets
 from homeostat.wire import pki, tls
 from homeostat.wire.message import Request, Response
 from homeostat.wire.server import serve

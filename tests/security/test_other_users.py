@@ -14,9 +14,10 @@ from pathlib import Path
 
 import pytest
 
-from homeostat.lab import boot, control
-from homeostat.lab.state import Folder
-from homeostat.lab.topology import Cluster
+from homeostat.cluster.state_folder import Folder
+from homeostat.cluster.topology import Cluster
+from homeostat.lab import boot
+from homeostat.lab.processes import orders
 from homeostat.runtime import charge
 from homeostat.runtime.process import ProcessRuntime
 from homeostat.runtime.spec import ContainerSpec, SandboxSpec
@@ -101,7 +102,7 @@ def test_another_user_sees_nothing_of_a_cluster(place: Path) -> None:
     cluster = Cluster("mine", 0, control_planes=1, workers=1)
     with folder.only_one():
         boot.prepare(folder, cluster)
-        listener = control.bind(folder.supervisor_socket)
+        listener = orders.bind(folder.supervisor_socket)
         container = asyncio.run(_run_a_container(folder))
         asyncio.run(_store(folder))
         charge.write_json(container / "pid.json", {"pid": 1})

@@ -8,10 +8,10 @@ import subprocess
 import sys
 from pathlib import Path
 
-from homeostat.lab import control
-from homeostat.lab.nodes import layout
-from homeostat.lab.nodes.init import Init
-from homeostat.lab.nodes.units import Unit
+from homeostat.cluster import node_layout
+from homeostat.lab.inside.init import Init
+from homeostat.lab.inside.units import Unit
+from homeostat.lab.processes import orders
 
 UNITS = [
     Unit("containerd", "containerd container runtime", ("sleep", "1000")),
@@ -34,9 +34,9 @@ def main() -> int:
     """The exit code of the init."""
     for folder in ("/run", "/var/log"):
         subprocess.run(["mount", "-t", "tmpfs", "tmpfs", folder], check=True)
-    for folder in (Path(layout.INIT_SOCKET).parent, Path(layout.UNIT_LOGS)):
+    for folder in (Path(node_layout.INIT_SOCKET).parent, Path(node_layout.UNIT_LOGS)):
         folder.mkdir(parents=True)
-    return Init(UNITS, control.bind(Path(layout.INIT_SOCKET)), kubelet).run()
+    return Init(UNITS, orders.bind(Path(node_layout.INIT_SOCKET)), kubelet).run()
 
 
 if __name__ == "__main__":

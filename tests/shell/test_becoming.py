@@ -17,14 +17,14 @@ iptables.main(['iptables', *WORDS])
 """
 _ENTER = """
 from pathlib import Path
-from homeostat.lab.nodes import enter
-from homeostat.lab.state import Folder
+from homeostat.lab.hosts import enter
+from homeostat.cluster.state_folder import Folder
 enter.words = lambda folder, node, argv: list(argv)
 enter.become(Folder.of('demo'), 'worker-1', ['cat', '/proc/self/status'])
 """
 _SSH = """
-from homeostat.cli import ssh
-ssh.known, ssh.check = (lambda _: ssh.Folder.of('demo')), (lambda *_: None)
+from homeostat.cli.commands import ssh
+ssh.known, ssh.check_host = (lambda _: ssh.Folder.of('demo')), (lambda *_: None)
 ssh._serves_ssh, ssh._apart = bool, (lambda _: False)
 ssh.enter.process = lambda *_: 1
 ssh.Folder.load = lambda _: None

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from homeostat.lab.nodes import login
-from homeostat.lab.nodes.layout import PATH, NodeFolder
-from homeostat.lab.nodes.units import units_of
-from homeostat.lab.state import Folder
-from homeostat.lab.topology import Cluster
+from homeostat.cluster.node_layout import PATH, NodeFolder
+from homeostat.cluster.state_folder import Folder
+from homeostat.cluster.topology import Cluster
+from homeostat.lab.inside import login
+from homeostat.lab.inside.units import units_of
 
 CLUSTER = Cluster("homeostat", 0, runtime="container")
 

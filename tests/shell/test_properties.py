@@ -9,7 +9,7 @@ from typing import Any
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from homeostat.lab.title import title_bytes
+from homeostat.lab.processes.process_title import title_bytes
 from homeostat.shell import shadowed_rules
 from homeostat.shell.command_flags import Flag, parse, switches
 from homeostat.shell.command_flags import texts as text_flags

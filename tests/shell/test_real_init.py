@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from homeostat.lab.nodes import layout
-from homeostat.lab.nodes.init import POWERED_OFF, REBOOT
+from homeostat.cluster import node_layout
+from homeostat.lab.inside.init import POWERED_OFF, REBOOT
 from tests.shell import init_host
 from tests.shell.conftest import Said
 from tests.support.patience import eventually
@@ -37,7 +37,7 @@ class Host:
         enter = ["nsenter", "-t", str(self.init), "-m", "-p"]
         tool = [*enter, sys.executable, "-P", "-m", "homeostat.shell", *words]
         # Nobody plays the engine: the init's own socket answers in its place.
-        environment = {**os.environ, "CONTAINER_RUNTIME_ENDPOINT": layout.INIT_SOCKET}
+        environment = {**os.environ, "CONTAINER_RUNTIME_ENDPOINT": node_layout.INIT_SOCKET}
         done = subprocess.run(
             tool, capture_output=True, text=True, timeout=30, stdin=subprocess.DEVNULL, env=environment
         )

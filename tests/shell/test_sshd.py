@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from homeostat.lab.nodes import accounts, sshd
+from homeostat.lab.inside import accounts, sshd
 from tests.shell import sshd_host
 from tests.support.patience import eventually
 

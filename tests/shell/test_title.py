@@ -7,11 +7,11 @@ import sys
 
 import pytest
 
-from homeostat.lab.title import title_bytes
+from homeostat.lab.processes.process_title import title_bytes
 
 _PROGRAM = """
 import os, subprocess, sys
-from homeostat.lab.title import set_title
+from homeostat.lab.processes.process_title import set_title
 pid = os.fork()
 if not pid:
     assert set_title(sys.argv[1:])

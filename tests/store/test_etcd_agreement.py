@@ -10,8 +10,8 @@ from collections.abc import Iterator
 
 import pytest
 
+from homeostat.cluster.etcd_member import tuning
 from homeostat.kit import clock
-from homeostat.lab.etcd import tuning
 from homeostat.store.etcd import rpc_pb2 as rpc
 from homeostat.store.etcd.agreement import Digest, differing, outvoted
 from homeostat.store.etcd.keys import Commit, Layout

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import grpc.aio
 
-from homeostat.lab.etcd import tuning
+from homeostat.cluster.etcd_member import tuning
 from homeostat.store.etcd import rpc_pb2 as rpc
 from homeostat.store.etcd.keys import Layout
 from homeostat.store.etcd.members import Members

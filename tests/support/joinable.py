@@ -16,8 +16,8 @@ from homeostat.client.api_client import ApiClient
 from homeostat.client.contract import Client
 from homeostat.client.http import HttpTransport
 from homeostat.client.in_process import InProcessTransport
-from homeostat.compose.discovery import Invitation
-from homeostat.compose.signing import signer
+from homeostat.compose.join.token_discovery import Invitation
+from homeostat.compose.shared.request_signing import signer
 from homeostat.controllers.nodes.nodeplan import NodePlan
 from homeostat.controllers.registry import Authority, all_loops
 from homeostat.kit import clock

@@ -15,7 +15,7 @@ import time
 from pathlib import Path
 
 from homeostat.kit import kernel
-from homeostat.lab.nodes import cgroups
+from homeostat.lab.hosts import control_groups
 
 _SPACES = kernel.NEWNS | kernel.NEWNET | kernel.NEWUTS | kernel.NEWIPC | kernel.NEWCGROUP | kernel.NEWPID
 # What programs of a machine share by their paths.
@@ -25,9 +25,9 @@ _CABLE_SECONDS = 20.0
 
 def main(name: str, words: list[str]) -> int:
     """Be the machine; the exit code of what it ran."""
-    groups = cgroups.find(f"homeostat-joiner-{os.getpid()}")
+    groups = control_groups.find(f"homeostat-joiner-{os.getpid()}")
     groups.make(name)
-    for old in cgroups.stale("homeostat-joiner"):
+    for old in control_groups.stale("homeostat-joiner"):
         old.remove()
     go, ready = os.pipe()
     between = os.fork()
@@ -51,17 +51,17 @@ def main(name: str, words: list[str]) -> int:
     return code if groups.remove_soon() else 99
 
 
-def _boot(name: str, groups: cgroups.Groups) -> None:
+def _boot(name: str, groups: control_groups.Groups) -> None:
     kernel.mount("", "/", "", kernel.REC | kernel.PRIVATE)
     kernel.mount("proc", "/proc", "proc")
     for place in _OWN:
         if Path(place).is_dir():
             kernel.mount("tmpfs", place, "tmpfs")
-    kernel.unmount(cgroups.ROOT)
+    kernel.unmount(control_groups.ROOT)
     unified = not groups.hierarchies[0].controllers
-    cgroups.mount_inside(groups, unified=unified)
+    control_groups.mount_inside(groups, unified=unified)
     if unified:
-        cgroups.leave_root()
+        control_groups.leave_root()
     kernel.set_hostname(name)
     deadline = time.monotonic() + _CABLE_SECONDS
     while not Path("/proc/self/net/dev").read_text().count("eth0") and time.monotonic() < deadline:

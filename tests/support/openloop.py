@@ -17,9 +17,9 @@ from homeostat.api.errors import ApiError
 from homeostat.api.kinds import CONFIGMAP
 from homeostat.client.api_client import ApiClient
 from homeostat.client.http import HttpTransport
+from homeostat.cluster import certificates
+from homeostat.cluster.state_folder import Folder
 from homeostat.kit import clock
-from homeostat.lab import certificates
-from homeostat.lab.state import Folder
 
 _EVERY_SECONDS, _AGAIN_SECONDS, _GIVE_UP_SECONDS = 0.1, 0.1, 60.0
 

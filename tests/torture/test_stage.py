@@ -14,9 +14,9 @@ from bench.torture.conduct import Run
 from bench.torture.faults import ONE_MASTER, Fault
 from bench.torture.stage import Stage
 from homeostat.api.errors import ApiError
-from homeostat.lab.nodes import enter
-from homeostat.lab.state import Folder, LabError
-from homeostat.lab.topology import Cluster
+from homeostat.cluster.state_folder import Folder, LabError
+from homeostat.cluster.topology import Cluster
+from homeostat.lab.hosts import enter
 
 pytestmark = pytest.mark.real
 

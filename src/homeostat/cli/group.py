@@ -14,7 +14,7 @@ class Group(click.Group):
         """Find the subcommand. Raises UsageError."""
         known = self.list_commands(ctx)
         if args and args[0] not in known and not args[0].startswith("-"):
-            from homeostat.cli.options import did_you_mean
+            from homeostat.operate.name_checks import did_you_mean
 
             ctx.fail(f"no such command {args[0]!r}{did_you_mean(args[0], known)}")
         return super().resolve_command(ctx, args)

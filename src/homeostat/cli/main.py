@@ -39,7 +39,7 @@ class _Commands(Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in _COMMANDS:
             return None
-        command = importlib.import_module(f"homeostat.cli.{cmd_name.replace('-', '')}").command
+        command = importlib.import_module(f"homeostat.cli.commands.{cmd_name.replace('-', '')}").command
         assert isinstance(command, click.Command)
         return command
 
@@ -57,8 +57,8 @@ def main() -> None:
     """The entry point: errors that a person can mend end as a line or two and an exit code that is not zero."""
     from homeostat.api.errors import ApiError
     from homeostat.client.contract import Unreachable
+    from homeostat.cluster.state_folder import LabError
     from homeostat.drill.contract import DrillError
-    from homeostat.lab.state import LabError
 
     try:
         code = homeostat.main(prog_name="homeostat", standalone_mode=False)

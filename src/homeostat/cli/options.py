@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import shutil
 import sys
-from collections.abc import Callable, Iterable
-from difflib import get_close_matches
+from collections.abc import Callable
 from typing import Any, TypeVar
 
 import click
 
-from homeostat.lab.state import Folder, LabError
+from homeostat.cluster.state_folder import Folder, LabError
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -35,12 +34,6 @@ def known(name: str) -> Folder:
     if not folder.exists():
         raise LabError(f"there is no cluster {name!r}; `homeostat up{folder.naming}` makes one")
     return folder
-
-
-def did_you_mean(word: str, known_words: Iterable[str]) -> str:
-    """The end of an error about a word that is not known: the one that it is most like, or nothing."""
-    near = get_close_matches(word, list(known_words), n=1)
-    return f"; did you mean {near[0]!r}?" if near else ""
 
 
 def terminal_width() -> int | None:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 import click
 
 from homeostat.kit import clock
+from homeostat.operate.steps import Progress
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -26,23 +27,6 @@ def print_line(text: str) -> None:
         nowhere = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nowhere, sys.stdout.fileno())
         os.close(nowhere)
-
-
-class Progress(Protocol):
-    """Shows components on their way, with the seconds since the command began."""
-
-    def step(self, component: str, text: str, *, only_first: bool = False) -> None:
-        """What the component does now; nothing changes when it is known, or when the component has arrived, or with
-        `only_first` when it has shown a step before."""
-        ...
-
-    def reached(self, component: str, state: str) -> None:
-        """The component has arrived."""
-        ...
-
-    def close(self) -> None:
-        """Nothing more comes."""
-        ...
 
 
 class PlainProgress:
@@ -128,3 +112,19 @@ class Steps:
     def say(self, text: str) -> None:
         """The command does this now."""
         print_line(f"{clock.monotonic() - self._began:6.2f} s  {text}")
+
+
+class TerminalReporter:
+    """A command's `operate.steps.Reporter` on its standard output and error."""
+
+    def say(self, text: str) -> None:
+        """Print a line."""
+        print_line(text)
+
+    def warn(self, text: str) -> None:
+        """Print a line to standard error."""
+        click.echo(text, err=True)
+
+    def progress(self, components: Iterable[str], began: float) -> Progress:
+        """A table or lines."""
+        return progress(components, began)

@@ -21,7 +21,7 @@ import uvloop
 from homeostat.kit import log, tasks, world
 
 if TYPE_CHECKING:
-    from homeostat.compose.place import Place
+    from homeostat.compose.shared.place import Place
 
 Work: TypeAlias = "Callable[[Place, asyncio.Event], Awaitable[None]]"
 AddOn: TypeAlias = Callable[[Mapping[str, str], asyncio.Event], Awaitable[None]]
@@ -46,8 +46,8 @@ ADD_ONS = tuple(_ADD_ONS)
 # What nearly all components import, whichever room they are of.
 _SHARED = (
     "homeostat.api.validation",
-    "homeostat.compose.place",
-    "homeostat.compose.rotation",
+    "homeostat.compose.shared.place",
+    "homeostat.compose.shared.certificate_rotation",
     "homeostat.loop.informer",
     "homeostat.wire.server",
 )
@@ -78,22 +78,22 @@ def run_component(argv: list[str], sockets: dict[str, socket.socket]) -> int:
         log.configure()
         uvloop.run(_until_told(lambda stop: add_on(options, stop)))
         return 0
-    from homeostat.compose import rotation
-    from homeostat.compose.place import Place
-    from homeostat.lab.nodes import layout
-    from homeostat.lab.state import Folder
+    from homeostat.cluster import node_layout
+    from homeostat.cluster.state_folder import Folder
+    from homeostat.compose.shared import certificate_rotation
+    from homeostat.compose.shared.place import Place
 
     folder = Folder(Path(options["state"]))
     cluster = folder.load()
     node = cluster.node(options["node"]) if "node" in options else None
     work = preload(argv[0])
     if node is not None and cluster.contained:
-        world.follow(Path(layout.CLOCK_SHIFT))
+        world.follow(Path(node_layout.CLOCK_SHIFT))
     log.configure()
     place = Place(folder, cluster, node, sockets)
 
     async def live(stop: asyncio.Event) -> None:
-        following = tasks.spawn(rotation.follow(), name="certificates")
+        following = tasks.spawn(certificate_rotation.follow(), name="certificates")
         await work(place, stop)
         await tasks.stop(following)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 
 from homeostat.compose import ADD_ONS, COMPONENTS, run_component
-from homeostat.lab.title import set_title
+from homeostat.lab.processes.process_title import set_title
 
 if __name__ == "__main__":
     if len(sys.argv) < 2 or sys.argv[1] not in (*COMPONENTS, *ADD_ONS):

@@ -11,13 +11,12 @@ from homeostat.apiserver.edge import EdgeConfig, build_edge
 from homeostat.apiserver.server import ApiServer
 from homeostat.apiserver.settings import Settings as ServerSettings
 from homeostat.client.direct import ask_through
-from homeostat.compose.kubelets import Kubelets
-from homeostat.compose.place import Place
-from homeostat.compose.storeless import Storeless
+from homeostat.cluster import certificates, node_layout
+from homeostat.compose.shared.kubelet_clients import Kubelets
+from homeostat.compose.shared.place import Place
+from homeostat.compose.shared.without_store import Storeless
 from homeostat.kit import clock, tasks
 from homeostat.kit.log import logger
-from homeostat.lab import certificates
-from homeostat.lab.nodes import layout
 from homeostat.store.contract import Store, Unavailable
 from homeostat.store.memory import MemoryStore
 from homeostat.store.sqlite import SqliteStore
@@ -62,21 +61,23 @@ def _store(place: Place) -> Store:
     if place.cluster.store == "memory":
         return MemoryStore()
     if place.cluster.store == "etcd":
-        from homeostat.compose import quorum
+        from homeostat.compose.shared import etcd_members
         from homeostat.store.etcd.store import EtcdStore
 
-        return EtcdStore(quorum.endpoints(place.cluster, place.here()), tls=quorum.client_files(place.folder.pki))
+        return EtcdStore(
+            etcd_members.endpoints(place.cluster, place.here()), tls=etcd_members.client_files(place.folder.pki)
+        )
     if place.cluster.contained:
-        return SqliteStore(Path(layout.STORE, "store.db"))
+        return SqliteStore(Path(node_layout.STORE, "store.db"))
     return SqliteStore(place.folder.store)
 
 
 async def _open(place: Place, store: Store, stop: asyncio.Event) -> None:
     """Open the store. One that has no quorum yet is waited for: its members may be booting as well."""
     if place.cluster.store == "etcd":
-        from homeostat.compose import restoring
+        from homeostat.compose.shared import etcd_restore
 
-        await restoring.finish(place, stop)
+        await etcd_restore.finish(place, stop)
     while not stop.is_set():
         try:
             await store.start()

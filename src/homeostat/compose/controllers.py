@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import asyncio
 
-from homeostat.compose import healthz
-from homeostat.compose.leading import candidate, lead
-from homeostat.compose.place import Place
-from homeostat.compose.signing import signer
+from homeostat.cluster import certificate_plan, certificates
+from homeostat.cluster.topology import Cluster
+from homeostat.compose.shared import healthz
+from homeostat.compose.shared.leading import candidate, lead
+from homeostat.compose.shared.place import Place
+from homeostat.compose.shared.request_signing import signer
 from homeostat.controllers.nodes.nodeplan import NodePlan
 from homeostat.controllers.registry import Authority, all_loops
-from homeostat.lab import certificates, leaves
-from homeostat.lab.topology import Cluster
 from homeostat.loop.manager import Manager
 
 
@@ -38,4 +38,4 @@ async def run(place: Place, stop: asyncio.Event) -> None:
 def node_plan(cluster: Cluster) -> NodePlan:
     """What machines that join cannot have: the cluster's own nodes, those to come included, its API, its Services."""
     services = cluster.flags.text("apiserver", "service-cluster-ip-range")
-    return NodePlan(cluster.address_of, frozenset(leaves.api_names(cluster)), (services,))
+    return NodePlan(cluster.address_of, frozenset(certificate_plan.api_names(cluster)), (services,))

@@ -8,12 +8,12 @@ import signal
 from pathlib import Path
 
 from homeostat.api.flags import Settings
-from homeostat.compose.place import Place
+from homeostat.cluster import certificates, node_layout
+from homeostat.cluster.topology import CONTROL_PLANE_TAINT, KUBELET_BEHIND_PORT, KUBELET_PORT
+from homeostat.compose.shared.place import Place
 from homeostat.kit import tasks
-from homeostat.lab import certificates
-from homeostat.lab.launcher import WarmLauncher
-from homeostat.lab.nodes import layout, provision
-from homeostat.lab.topology import CONTROL_PLANE_TAINT, KUBELET_BEHIND_PORT, KUBELET_PORT
+from homeostat.lab.inside import planted_images
+from homeostat.lab.processes.container_launcher import WarmLauncher
 from homeostat.node.agent import NodeAgent
 from homeostat.node.machine.host_facts import this_machine
 from homeostat.node.podspec.node_config import NodeConfig
@@ -35,8 +35,8 @@ async def run(place: Place, stop: asyncio.Event) -> None:
     node = place.here()
     contained = place.cluster.contained
     client = place.client(certificates.kubelet(node))
-    folder = Path(layout.KUBELET_ROOT) if contained else place.folder.node(node.name)
-    manifests = Path(layout.MANIFESTS) if contained else folder / "manifests"
+    folder = Path(node_layout.KUBELET_ROOT) if contained else place.folder.node(node.name)
+    manifests = Path(node_layout.MANIFESTS) if contained else folder / "manifests"
     config = NodeConfig(
         name=node.name,
         address=node.address,
@@ -51,7 +51,7 @@ async def run(place: Place, stop: asyncio.Event) -> None:
     )
     runtime = _runtime(place)
     if contained:
-        await asyncio.to_thread(provision.import_waiting)
+        await asyncio.to_thread(planted_images.import_waiting)
     agent = NodeAgent(config, client, runtime, this_machine(folder))
     await agent.start()
     tls = certificates.server_context(place.folder.pki, f"kubelet-server-{node.name}")
@@ -90,7 +90,7 @@ def _runtime(place: Place) -> Runtime:
 
         # Without root there are none, and the engine would tell its own figures.
         cgroups = any(os.access(place, os.W_OK) for place in ("/sys/fs/cgroup/memory", "/sys/fs/cgroup/cgroup.procs"))
-        return CriRuntime(layout.CONTAINERD_SOCKET, node_address=node.address, cgroups=cgroups)
+        return CriRuntime(node_layout.CONTAINERD_SOCKET, node_address=node.address, cgroups=cgroups)
     # The control plane is real on every runtime: somebody has to serve the API.
     if place.cluster.runtime == "simulated" and not node.control_plane:
         return SimulatedRuntime(pod_cidr=node.pod_cidr, node_address=node.address)

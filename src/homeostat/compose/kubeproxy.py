@@ -9,9 +9,9 @@ import asyncio
 
 from homeostat.api.kinds import NODE
 from homeostat.client.contract import Client
-from homeostat.compose.place import Place
+from homeostat.cluster import certificates
+from homeostat.compose.shared.place import Place
 from homeostat.kit.log import logger
-from homeostat.lab import certificates
 from homeostat.network import iptables
 from homeostat.network.announcer import Announcer
 from homeostat.network.caches import Caches

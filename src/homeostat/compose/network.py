@@ -9,14 +9,15 @@ from functools import partial
 from homeostat.api.errors import ApiError
 from homeostat.client.api_client import ApiClient
 from homeostat.client.http import HttpTransport
-from homeostat.compose import rotation
-from homeostat.compose.place import Place
+from homeostat.cluster import certificates
+from homeostat.cluster.topology import KUBELET_BEHIND_PORT, KUBELET_PORT, UPLINK_PORT, Node
+from homeostat.compose.shared import certificate_rotation
+from homeostat.compose.shared.place import Place
 from homeostat.kit import tasks
-from homeostat.lab import certificates, hostports
-from homeostat.lab.published import HostListeners, HostPublisher
-from homeostat.lab.relay import Backend, Check, Health, Relay, bound, watch_health
-from homeostat.lab.topology import KUBELET_BEHIND_PORT, KUBELET_PORT, UPLINK_PORT, Node
-from homeostat.lab.uplink import Uplinks, serve_orders
+from homeostat.lab.links import host_ports
+from homeostat.lab.links.published_services import HostListeners, HostPublisher
+from homeostat.lab.links.relay import Backend, Check, Health, Relay, bound, watch_health
+from homeostat.lab.links.uplink import Uplinks, serve_orders
 from homeostat.network.applier import Applier
 from homeostat.network.proxy import ServiceProxy
 from homeostat.wire.message import Request
@@ -42,7 +43,7 @@ async def run(place: Place, stop: asyncio.Event) -> None:
     proxy = _service_proxy(place, uplinks)
     await proxy.start()
     health = tasks.spawn(watch_health(servers, _checker(place, uplinks), outside.drop), name="relay/health")
-    renewing = tasks.spawn(rotation.renew(place.folder), name="certificates/renew")
+    renewing = tasks.spawn(certificate_rotation.renew(place.folder), name="certificates/renew")
     await stop.wait()
     orders.close()
     await tasks.stop(health, renewing)
@@ -55,15 +56,15 @@ def _service_proxy(place: Place, uplinks: Uplinks) -> ServiceProxy:
     """The way from outside to the services. Nodes that are hosts have a service proxy each; this one then stands for
     the load balancer in front of a cluster: it asks pods directly, and passes over those that do not answer."""
     cluster = place.cluster
-    open_port = hostports.listening
+    open_port = host_ports.listening
     if cluster.contained:
         endpoints = cluster.masters()[0].endpoints
         addresses = {"": cluster.gateway}
         # This process is in the lab's network: ports of the host are opened for it by one that is not.
-        open_port = partial(hostports.asked, place.sockets["host-ports"])
+        open_port = partial(host_ports.asked, place.sockets["host-ports"])
     else:
         endpoints = (f"https://127.0.0.1:{cluster.api_port}",)
-        addresses = {"": hostports.HOST, **{node.name: node.address for node in cluster.nodes()}}
+        addresses = {"": host_ports.HOST, **{node.name: node.address for node in cluster.nodes()}}
     applier = Applier(uplinks, listeners=HostListeners(place.folder.published, open_port))
     rules = HostPublisher(applier, addresses[""])
     api = HttpTransport(endpoints, tls=_proxy_tls(place))

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 
-from homeostat.compose import healthz
-from homeostat.compose.leading import candidate, lead
-from homeostat.compose.place import Place
-from homeostat.lab import certificates
+from homeostat.cluster import certificates
+from homeostat.compose.shared import healthz
+from homeostat.compose.shared.leading import candidate, lead
+from homeostat.compose.shared.place import Place
 from homeostat.scheduler.scheduler import Scheduler
 
 

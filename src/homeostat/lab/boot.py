@@ -15,16 +15,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from homeostat.kit import clock, collector, log
-from homeostat.lab import certificates, control, hostports, kubeconfig, manifests
-from homeostat.lab.containers import Containers
-from homeostat.lab.forking import Rooms
-from homeostat.lab.nodes import files, needs, provision, ranges, userspace
-from homeostat.lab.nodes import lab as hosts
-from homeostat.lab.state import Folder, LabError, free_indexes, replace_file, state_root
-from homeostat.lab.supervisor import Child, Shim, Supervisor
-from homeostat.lab.title import set_title
-from homeostat.lab.topology import (
+from homeostat.cluster import certificates, kubeconfig, static_pods
+from homeostat.cluster.state_folder import Folder, LabError, free_indexes, replace_file, state_root
+from homeostat.cluster.topology import (
     API_PORT,
     CLUSTERS_MAX,
     CONTROL_PLANES_MAX,
@@ -34,6 +27,16 @@ from homeostat.lab.topology import (
     WORKERS_MAX,
     Cluster,
 )
+from homeostat.kit import clock, collector, log
+from homeostat.lab.hosts import host_lab as hosts
+from homeostat.lab.hosts import requirements
+from homeostat.lab.inside import node_files, planted_images
+from homeostat.lab.links import address_ranges, host_ports
+from homeostat.lab.processes import orders, user_namespace
+from homeostat.lab.processes.container_host import Containers
+from homeostat.lab.processes.forking import Rooms
+from homeostat.lab.processes.process_title import set_title
+from homeostat.lab.supervise.supervisor import Child, Shim, Supervisor
 
 API_HOST = "127.0.0.1"
 _STOP_SECONDS = 60.0
@@ -81,7 +84,7 @@ def plan(folder: Folder, wish: Wish) -> Plan:
     for index in _in_turn(free_indexes()):
         cluster = _check_store(Cluster(index=index, **given))
         if cluster.contained and cluster.node_cidr:
-            needs.check_range(cluster.node_network)
+            requirements.check_range(cluster.node_network)
         with contextlib.suppress(LabError):
             return Plan(cluster, _claim(cluster), note)
     raise LabError(f"the addresses of {CLUSTERS_MAX} clusters are all in use; `homeostat down --purge` forgets one")
@@ -98,7 +101,7 @@ def _in_turn(indexes: list[int]) -> list[int]:
 def _claim(cluster: Cluster) -> socket.socket:
     """Claim the cluster's addresses against clusters of other users and state folders. Raises LabError."""
     if cluster.contained:
-        needs.check_range(cluster.node_network)
+        requirements.check_range(cluster.node_network)
     try:
         return _listen(UPLINK_PORT, host=f"{cluster.network}.0.1")
     except OSError as error:
@@ -126,7 +129,7 @@ def _check(wish: Wish) -> None:
         raise LabError(f"--workers is 0 to {WORKERS_MAX}")
     if wish.node_cidr is not None:
         given = (wish.settings or {}).get("apiserver", {}).get("service-cluster-ip-range")
-        ranges.node_range(wish.node_cidr, {"pods": POD_RANGE, "services": given or SERVICE_RANGE})
+        address_ranges.node_range(wish.node_cidr, {"pods": POD_RANGE, "services": given or SERVICE_RANGE})
 
 
 def _check_store(cluster: Cluster) -> Cluster:
@@ -147,7 +150,7 @@ def _runtime(wish: Wish) -> tuple[str, str]:
     # What only the other runtimes have decides as well.
     if wish.runtime != "container" and wish.store in ("sqlite", "memory"):
         return "process", ""
-    why = needs.obstacle()
+    why = requirements.obstacle()
     if why and wish.runtime == "container":
         raise LabError(f"--runtime container: {why}")
     if why:
@@ -190,21 +193,21 @@ def listen(folder: Folder, port: int) -> socket.socket:
 def prepare(folder: Folder, cluster: Cluster) -> None:
     """Write what the components read: the plan, certificates, manifests, kubeconfig. Raises LabError."""
     if cluster.contained:
-        needs.check_room(folder.path)
+        requirements.check_room(folder.path)
     try:
         folder.save(cluster)
         folder.log.mkdir(parents=True, exist_ok=True)
         certificates.prepare(folder.pki, cluster)
         for node in cluster.nodes():
             if cluster.contained:
-                files.write(folder, cluster, node)
+                node_files.write(folder, cluster, node)
                 continue
             place = folder.node(node.name)
             (place / "manifests").mkdir(parents=True, exist_ok=True)
             if node.control_plane:
-                manifests.write(manifests.of_processes(folder.path, cluster, node), place / "manifests")
+                static_pods.write(static_pods.of_processes(folder.path, cluster, node), place / "manifests")
         if cluster.contained:
-            provision.give_images(folder, cluster)
+            planted_images.give_images(folder, cluster)
         replace_file(folder.kubeconfig, kubeconfig.dump(certificates.admin_kubeconfig(folder.pki, cluster)))
     except OSError as error:
         raise LabError(f"cannot write to {folder.path}: {error.strerror}") from error
@@ -256,11 +259,11 @@ def _supervise(folder: Folder, planned: Plan, load: Load, *, lock: int, api: soc
     # A relay of a whole cluster, and a server of many watches, have more connections than the usual 1,024.
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
-    control_socket = control.bind(folder.supervisor_socket)
+    control_socket = orders.bind(folder.supervisor_socket)
     inherited = [api.fileno(), planned.claim.fileno(), lock]
     sockets = {"api": api}
     if planned.cluster.contained:
-        sockets["host-ports"] = hostports.fork([*inherited, control_socket.fileno()])
+        sockets["host-ports"] = host_ports.fork([*inherited, control_socket.fileno()])
         inherited.append(sockets["host-ports"].fileno())
     rooms = load(sockets)
     lab = None
@@ -280,7 +283,7 @@ def _of_processes(
     folder: Folder, cluster: Cluster, rooms: Rooms, control_socket: socket.socket, inherited: list[int]
 ) -> Supervisor:
     """The supervisor of a lab whose nodes are node agents on the host itself."""
-    shim_socket = control.bind(folder.shim_socket)
+    shim_socket = orders.bind(folder.shim_socket)
     certificates.rehearse(folder.pki, cluster)
     collector.settle()
     own = f"--state={folder.path}"
@@ -296,8 +299,8 @@ def stop(folder: Folder, *, purge: bool = False) -> bool:
     """End the cluster's processes; True when there were any. With `purge` also forget it. Raises LabError."""
     running = is_running(folder)
     if running:
-        pid = int(control.ask(folder.supervisor_socket, {"do": "status"})["pid"])
-        control.ask(folder.supervisor_socket, {"do": "down"}, timeout_seconds=_STOP_SECONDS)
+        pid = int(orders.ask(folder.supervisor_socket, {"do": "status"})["pid"])
+        orders.ask(folder.supervisor_socket, {"do": "down"}, timeout_seconds=_STOP_SECONDS)
         _wait_for_end(pid)
     if purge:
         if folder.exists():
@@ -307,7 +310,7 @@ def stop(folder: Folder, *, purge: bool = False) -> bool:
             folder.purge()
         else:
             # Containers' files may belong to users that only such a namespace knows.
-            userspace.inside(folder.purge)
+            user_namespace.inside(folder.purge)
             folder.purge()
     return running
 

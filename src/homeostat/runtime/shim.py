@@ -1,12 +1,11 @@
 """The process beside containers: it starts them, logs them, waits for them, and leaves nothing of them behind.
 
 As containerd has shims: an agent may die and come back while containers run on. One shim has any number of containers
-in its charge (`runtime.charge`). A lab has one for all (`lab.containers`), forked from the warm parent; elsewhere each
-container has its own, a program (`python -m homeostat.runtime.shim FOLDER`) that imports only a few parts of the
-standard library and so starts in milliseconds.
-
-A container's first process adopts the orphans among its descendants; when it ends, the shim adopts them and ends them,
-even those in other sessions: every child that nobody here vouches for came from a container that ended.
+in its charge (`runtime.charge`). A lab has one for all (`lab.processes.container_host`), forked from the warm parent;
+elsewhere each container has its own, a program (`python -m homeostat.runtime.shim FOLDER`) that imports only a few
+parts of the standard library and so starts in milliseconds. A container's first process adopts the orphans among its
+descendants; when it ends, the shim adopts them and ends them, even those in other sessions: every child that nobody
+here vouches for came from a container that ended.
 """
 
 from __future__ import annotations

@@ -12,11 +12,11 @@ from pathlib import Path
 
 import pytest
 
+from homeostat.cluster.state_folder import Folder, LabError
 from homeostat.lab.images import build as building
 from homeostat.lab.images.build import build, images_root
 from homeostat.lab.images.spec import ImageSpec
 from homeostat.lab.images.tree import FIXED_SECONDS, Tree
-from homeostat.lab.state import Folder, LabError
 from tests.support.images import config_of, document, lay_out, layers, member
 
 

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from homeostat.cluster.state_folder import LabError
 from homeostat.lab.images import elf
-from homeostat.lab.state import LabError
 
 PROGRAM = Path(shutil.which("env") or "/usr/bin/env").resolve()
 _NEEDED, _STRINGS, _RUNPATH = 1, 5, 29

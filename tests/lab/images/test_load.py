@@ -10,13 +10,13 @@ from typing import IO
 import orjson
 import pytest
 
+from homeostat.cluster.state_folder import LabError
 from homeostat.lab.images import stock
 from homeostat.lab.images.build import build
 from homeostat.lab.images.load import Listed, listed, load, parse
 from homeostat.lab.images.reader import examine
 from homeostat.lab.images.spec import ImageSpec
 from homeostat.lab.images.tree import Tree
-from homeostat.lab.state import LabError
 from tests.support.containerd import Containerd, containerd
 from tests.support.images import repacked
 

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from homeostat.cluster.state_folder import LabError
 from homeostat.lab.images import build, own, stock
 from homeostat.lab.images.reader import examine
 from homeostat.lab.images.spec import ImageSpec
 from homeostat.lab.images.tree import Tree
-from homeostat.lab.state import LabError
 
 NAME = "example.local/app:1"
 

@@ -7,13 +7,14 @@ from pathlib import Path
 
 import pytest
 
+from homeostat.cluster import node_layout
+from homeostat.cluster.node_layout import NodeFolder
+from homeostat.cluster.state_folder import Folder
+from homeostat.cluster.topology import Cluster
 from homeostat.lab.images import stock
 from homeostat.lab.images.spec import ImageSpec
 from homeostat.lab.images.tree import Tree
-from homeostat.lab.nodes import layout, provision
-from homeostat.lab.nodes.layout import NodeFolder
-from homeostat.lab.state import Folder
-from homeostat.lab.topology import Cluster
+from homeostat.lab.inside import planted_images
 
 pytestmark = pytest.mark.real
 _CLUSTER = Cluster("homeostat", 0, control_planes=1, workers=0, runtime="container")
@@ -29,8 +30,8 @@ class Machine:
         self.folder = Folder.of("homeostat")
         self.var = NodeFolder(self.folder.node("master-1")).var
         monkeypatch.setattr(stock, "all_specs", self._specs)
-        monkeypatch.setattr(provision, "_VAR", self.var)
-        monkeypatch.setattr(provision, "_ctr", self._ctr)
+        monkeypatch.setattr(planted_images, "_VAR", self.var)
+        monkeypatch.setattr(planted_images, "_ctr", self._ctr)
 
     def _specs(self) -> list[ImageSpec]:
         tree = Tree()
@@ -48,8 +49,8 @@ class Machine:
     def boot(self) -> list[str]:
         """What the node imports in a boot."""
         self.imported.clear()
-        provision.give_images(self.folder, _CLUSTER)
-        provision.import_waiting()
+        planted_images.give_images(self.folder, _CLUSTER)
+        planted_images.import_waiting()
         return list(self.imported)
 
 
@@ -60,7 +61,7 @@ def machine(own_state: Path, monkeypatch: pytest.MonkeyPatch) -> Machine:
 
 def test_a_node_s_first_boot_imports_nothing(machine: Machine) -> None:
     assert machine.boot() == []
-    [planted] = layout.shared_layers(machine.folder.path).rglob("fs/text")
+    [planted] = node_layout.shared_layers(machine.folder.path).rglob("fs/text")
     assert planted.read_text() == "one"
 
 

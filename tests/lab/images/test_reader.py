@@ -10,11 +10,11 @@ from typing import Any
 import orjson
 import pytest
 
+from homeostat.cluster.state_folder import LabError
 from homeostat.lab.images.build import build
 from homeostat.lab.images.reader import examine
 from homeostat.lab.images.spec import ImageSpec, architecture
 from homeostat.lab.images.tree import Tree
-from homeostat.lab.state import LabError
 from tests.support.images import members, packed, repacked
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from homeostat.cluster.state_folder import LabError
 from homeostat.lab.images import stock
 from homeostat.lab.images.build import build, images_root
 from homeostat.lab.images.mirror import mirror
@@ -20,7 +21,6 @@ from homeostat.lab.images.planting import Layers, note, plant
 from homeostat.lab.images.seed import Seed, prepare_seed
 from homeostat.lab.images.spec import ImageSpec
 from homeostat.lab.images.tree import Tree
-from homeostat.lab.state import LabError
 from tests.support.containerd import containerd
 
 pytestmark = pytest.mark.real
@@ -134,7 +134,7 @@ def test_what_a_dead_maker_left_closed_can_be_removed_by_its_owner(tmp_path: Pat
     (left / "blobs").mkdir()
     (left / "blobs/aa").touch()
     (left / "blobs").chmod(0o500)
-    code = f"from pathlib import Path; from homeostat.lab.state import remove; remove(Path({str(left)!r}))"
+    code = f"from pathlib import Path; from homeostat.cluster.state_folder import remove; remove(Path({str(left)!r}))"
     # As for any user: no leave to pass over modes.
     drop = ["setpriv", "--bounding-set=-dac_override,-dac_read_search"]
     subprocess.run([*drop, sys.executable, "-c", code], check=True, timeout=60)

@@ -16,8 +16,8 @@ from pathlib import Path
 
 import pytest
 
+from homeostat.cluster.state_folder import LabError
 from homeostat.lab.images import build, machine, stock
-from homeostat.lab.state import LabError
 from tests.support.images import environment_of, lay_out, run_inside
 from tests.support.patience import eventually
 

@@ -17,10 +17,10 @@ from typing import BinaryIO
 
 import orjson
 
+from homeostat.cluster.state_folder import LabError, remove, state_root
 from homeostat.lab.images import archive
 from homeostat.lab.images.spec import ImageSpec
 from homeostat.lab.images.tree import Tree
-from homeostat.lab.state import LabError, remove, state_root
 
 # Part of every name: raise it when the same input gives other bytes than before.
 _FORMAT = 1

@@ -11,8 +11,8 @@ from functools import partial
 from pathlib import Path
 from typing import IO
 
+from homeostat.cluster.state_folder import LabError
 from homeostat.lab.images.reader import Archive, plain
-from homeostat.lab.state import LabError
 
 # Runs a command in a node: its name, the command, what it reads. The command's result, whatever its exit code.
 Enter = Callable[[str, Sequence[str], "IO[bytes] | None"], "subprocess.CompletedProcess[bytes]"]

@@ -7,9 +7,9 @@ import shutil
 from collections.abc import Iterable
 from pathlib import Path
 
+from homeostat.cluster.state_folder import LabError
 from homeostat.lab.images import elf
 from homeostat.lab.images.tree import Tree
-from homeostat.lab.state import LabError
 
 # Debian's package of each program that an image is made of.
 PACKAGES = {"catatonit": "catatonit", "busybox": "busybox", "etcd": "etcd-server", "etcdctl": "etcd-client"}

@@ -8,10 +8,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from homeostat.cluster.state_folder import LabError
 from homeostat.lab.images import stock
 from homeostat.lab.images.spec import ImageSpec
 from homeostat.lab.images.tree import Tree
-from homeostat.lab.state import LabError
 
 SCRATCH = "scratch"
 # The first part is a registry's: with a dot or a port, or `localhost`.

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import orjson
 
+from homeostat.cluster.state_folder import LabError, remove, replace_file
 from homeostat.lab.images.mirror import SNAPSHOTS, mirror
 from homeostat.lab.images.seed import Seed
-from homeostat.lab.state import LabError, remove, replace_file
 
 # In the node's containerd root, which leaves files of others alone: the archive that each image came from.
 _RECORD = "homeostat-images.json"

@@ -21,8 +21,8 @@ from typing import Any, BinaryIO, cast
 
 import orjson
 
+from homeostat.cluster.state_folder import LabError
 from homeostat.lab.images.spec import architecture
-from homeostat.lab.state import LabError
 
 # Documents (manifests, configurations) are kept while reading, layers are not.
 _DOCUMENT_BYTES_MAX = 4 << 20

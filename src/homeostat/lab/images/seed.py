@@ -17,10 +17,10 @@ from pathlib import Path
 
 import orjson
 
+from homeostat.cluster.state_folder import LabError, remove
 from homeostat.lab.images.build import images_root, keep_newest, only_one
 from homeostat.lab.images.machine import program
 from homeostat.lab.images.mirror import mirror
-from homeostat.lab.state import LabError, remove
 
 _SEEDS_KEPT = 3
 _GOES = "homeostat.local/collect:1"

@@ -11,10 +11,10 @@ from collections.abc import Callable
 from functools import lru_cache
 
 from homeostat import __version__
+from homeostat.cluster.state_folder import LabError
 from homeostat.lab.images import machine, python
 from homeostat.lab.images.spec import ImageSpec
 from homeostat.lab.images.tree import Tree
-from homeostat.lab.state import LabError
 
 REGISTRY = "homeostat.local"
 PAUSE = f"{REGISTRY}/pause:1"

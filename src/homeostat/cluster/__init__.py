@@ -1,0 +1,1 @@
+"""What a cluster is, as data that operate, lab and compose share: nodes, certificates, files, folders."""

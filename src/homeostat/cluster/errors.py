@@ -1,0 +1,7 @@
+"""The error family of what a person operates: clusters and labs. Pure data."""
+
+from __future__ import annotations
+
+
+class LabError(Exception):
+    """Something a person can mend: the text says what is wrong and what to do."""

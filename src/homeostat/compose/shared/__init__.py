@@ -1,0 +1,1 @@
+"""What several components need: where they run, leading, health, certificates, etcd."""

@@ -1,7 +1,0 @@
-"""The one error family of the lab. Pure data."""
-
-from __future__ import annotations
-
-
-class LabError(Exception):
-    """Something a person can mend: the text says what is wrong and what to do."""

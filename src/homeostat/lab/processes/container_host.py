@@ -1,0 +1,75 @@
+"""The process that has all containers of a lab in its charge: their shim, and the warm parent of the control plane.
+
+It is forked from the supervisor before that imports anything for itself, and imports what the control plane needs: the
+two import side by side. Kubelets tell it what to launch, the supervisor what to end. When it is killed, the kernel ends
+the containers' processes, the supervisor (a subreaper) whatever those leave, and the kubelets start all of them again.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Callable
+from pathlib import Path
+
+import orjson
+
+from homeostat.cluster.static_pods import COMPONENTS
+from homeostat.kit.log import logger
+from homeostat.lab.processes.forking import Rooms
+from homeostat.lab.processes.orders import Answer, Orders
+from homeostat.runtime.shim import Shim
+
+_log = logger("shim")
+_Tell = Callable[[Answer], None]
+
+
+class Containers:
+    """Serves orders on `listener` until SIGTERM, then ends every container; `inherited` are descriptors of the parent
+    that it has no use for."""
+
+    def __init__(self, listener: socket.socket, rooms: Rooms, *, inherited: list[int]) -> None:
+        self._listener = listener
+        self._rooms = rooms
+        self._inherited = inherited
+        self._awaited: list[tuple[set[Path], _Tell]] = []
+
+    def run(self, argv: list[str]) -> int:
+        """The work of the forked child; `argv` says nothing but its name."""
+        for descriptor in self._inherited:
+            os.close(descriptor)
+        self._shim = Shim(self._rooms.run, names=COMPONENTS)
+        Orders(self._listener, self._shim.descriptors, self._obey)
+        # Everything waits for the API server: its rooms are there before anybody asks.
+        self._rooms.load(COMPONENTS[0])
+        self._shim.serve(self._over)
+        return 0
+
+    def _over(self) -> bool:
+        left = set(self._shim.folders)
+        for awaited in list(self._awaited):
+            folders, tell = awaited
+            if not folders & left:
+                self._awaited.remove(awaited)
+                tell({"ended": len(folders)})
+        return self._shim.told_to_end and not left
+
+    def _obey(self, order: Answer, tell: _Tell) -> None:
+        if order["do"] == "launch":
+            tell(self._launch(Path(str(order.get("dir", "")))))
+        elif order["do"] == "end":
+            folders = {folder for folder in self._shim.folders if str(order.get("node", "")) in folder.parts}
+            for folder in folders:
+                self._shim.end(folder, now=bool(order.get("power")))
+            self._awaited.append((folders, tell))
+        else:
+            tell({"error": f"unknown order {order['do']!r}"})
+
+    def _launch(self, folder: Path) -> Answer:
+        try:
+            self._rooms.load(str(orjson.loads((folder / "spec.json").read_bytes())["argv"][0]))
+            taken = self._shim.take(folder)
+        except (OSError, ValueError, KeyError, IndexError, TypeError) as error:
+            _log.warning("cannot start the container in %s: %s", folder, error)
+            return {"error": f"the shim cannot start the container: {error}"}
+        return {"pid": os.getpid()} if taken else {"error": "the container has run already, or the cluster is ending"}

@@ -1,0 +1,1 @@
+"""The one process that must live: it launches everything else and launches it again."""
