@@ -6,19 +6,19 @@ Only what is true in Kubernetes stands here; what faults may break for a while i
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from typing import Protocol
 
 from homeostat.api import meta
 from homeostat.api.kinds import Kind
 from homeostat.api.types import Obj
 from homeostat.kit import clock, tasks
 from homeostat.sim.bounds import PodBounds
-from homeostat.sim.ledger import Commit
-from homeostat.sim.processes import Candidate
+from homeostat.sim.ledger import Commit, Ledger
+from homeostat.sim.processes import Candidate, Worker
+from homeostat.sim.servers import ServerSlot
+from homeostat.sim.transcript import Transcript
 from homeostat.wire.message import Request
-
-if TYPE_CHECKING:
-    from homeostat.sim.cluster import SimCluster
 
 _PERIOD_SECONDS = 1.0
 _FAULTS_MAX = 20
@@ -26,11 +26,40 @@ _FAULTS_MAX = 20
 _AFTERMATH_SECONDS = 15.0
 
 
+class Checked(Protocol):
+    """What of a cluster is looked at."""
+
+    @property
+    def ledger(self) -> Ledger:
+        """All commits."""
+        ...
+
+    @property
+    def transcript(self) -> Transcript:
+        """Where a fault is written."""
+        ...
+
+    @property
+    def candidates(self) -> Mapping[str, Sequence[Candidate]]:
+        """Those that may lead, by component."""
+        ...
+
+    @property
+    def servers(self) -> Sequence[ServerSlot]:
+        """The API servers."""
+        ...
+
+    @property
+    def workers(self) -> Mapping[str, Worker]:
+        """The node agents with their runtimes, by name."""
+        ...
+
+
 class Safety:
     """Collects `faults`: each a line saying when and what. `disturbances` counts the faults under way that may leave
     controllers in doubt; the bounds on pods are not checked then."""
 
-    def __init__(self, cluster: SimCluster) -> None:
+    def __init__(self, cluster: Checked) -> None:
         self.faults: list[str] = []
         # Set with the first of them.
         self.unsafe = asyncio.Event()

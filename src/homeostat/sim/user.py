@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from homeostat.api.errors import ApiError
 from homeostat.api.kinds import DAEMONSET, DEPLOYMENT, NAMESPACE, PDB, POD, SERVICE, Kind
 from homeostat.api.types import Obj
 from homeostat.sim import workload
+from homeostat.sim.cluster import SimCluster
 from homeostat.sim.workload import App, Daemon
-
-if TYPE_CHECKING:
-    from homeostat.sim.cluster import SimCluster
 
 _RESERVED = ("default", "kube-system", "kube-public", "kube-node-lease")
 
