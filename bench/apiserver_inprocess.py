@@ -20,7 +20,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from bench.load import pod
-from homeostat.apiserver.edge import EdgeConfig, build_edge
+from homeostat.apiserver.assembly import EdgeConfig, build_edge
 from homeostat.apiserver.server import ApiServer
 from homeostat.kit import collector
 from homeostat.store.contract import Store

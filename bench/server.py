@@ -14,7 +14,7 @@ from pathlib import Path
 
 import uvloop
 
-from homeostat.apiserver.edge import EdgeConfig, build_edge
+from homeostat.apiserver.assembly import EdgeConfig, build_edge
 from homeostat.apiserver.server import ApiServer
 from homeostat.kit import collector
 from homeostat.store.sqlite import SqliteStore

@@ -14,9 +14,9 @@ HOME = ("api/catalogue/", "api/kinds.py")
 # Who may ask for the built-in kinds: each begins with them, or speaks of objects of its own of built-in kinds.
 BUILTIN = frozenset(
     {
-        "apiserver/bootstrap.py",  # the objects that every cluster begins with
+        "apiserver/upkeep/cluster_objects.py",  # the objects that every cluster begins with
         "apiserver/contract.py",  # what is asked without a request: reviews
-        "apiserver/presence.py",  # its own Leases and Endpoints
+        "apiserver/upkeep/server_leases.py",  # its own Leases and Endpoints
         "apiserver/server.py",  # what a server serves at first
         "cli/commands/why.py",  # the names that a person may type
         "operate/addons.py",  # the objects of cluster DNS

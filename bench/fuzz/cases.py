@@ -11,7 +11,6 @@ import yaml
 
 from bench.fuzz import mutations, protobuf
 from bench.fuzz.objects import NAMES, NAMESPACES, SPECIMENS, any_object
-from homeostat.api import kinds
 from homeostat.api.catalogue import Catalogue
 from homeostat.api.kinds import Kind, Subresource
 from homeostat.api.schema import definition_of
@@ -264,7 +263,7 @@ def _name(random: Random, kind: Kind) -> str:
 def _of_subresource(random: Random, number: int, identity: str, kind: Kind) -> Case:
     name, namespace = _name(random, kind), random.choice(NAMESPACES)
     sub = random.choice(kind.subresources)
-    found = kinds.subresource(kind, sub)
+    found = kind.part(sub)
     method = _offered(random, found.verbs)[0] if found and random.random() < 0.9 else random.choice(_METHODS)
     path = kind.path(namespace, name, sub)
     taken: Kind | Subresource = kind if found is None or not definition_of(found) else found

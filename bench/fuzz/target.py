@@ -88,7 +88,8 @@ class Target:
 
     def _exchange(self, connection: ssl.SSLSocket, raw: bytes, case: Case) -> Answer:
         started = time.monotonic()
-        status, headers, body = 0, {}, b""
+        status, body = 0, b""
+        headers: dict[str, str] = {}
         try:
             connection.sendall(raw)
             with connection.makefile("rb") as stream:

@@ -14,7 +14,7 @@ from homeostat.api.convert import convert
 from homeostat.api.kinds import POD
 from homeostat.api.openapi import Documents
 from homeostat.api.structural import Misshapen, conform
-from homeostat.apiserver.discovery import aggregated
+from homeostat.apiserver.describe.discovery import aggregated
 from tests.support.crontabs import CATALOGUE, CRONTABS, GROUP, MOONS, V1, crontab
 
 BUILTIN = Catalogue.builtin()

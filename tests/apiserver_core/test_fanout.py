@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from homeostat.apiserver.fanout import PAUSE_SECONDS_MAX, PAUSE_SECONDS_MIN, Fanout
+from homeostat.apiserver.cache.fanout import PAUSE_SECONDS_MAX, PAUSE_SECONDS_MIN, Fanout
 from homeostat.kit import clock, virtual
 
 

@@ -8,12 +8,12 @@ from hypothesis import strategies as st
 
 from homeostat.api.kinds import CONFIGMAP
 from homeostat.api.selectors import parse
-from homeostat.apiserver import codec
-from homeostat.apiserver.hub import Hub
-from homeostat.apiserver.items import maker
-from homeostat.apiserver.selection import Selection
+from homeostat.apiserver.cache import stored_form
+from homeostat.apiserver.cache.cached_objects import maker
+from homeostat.apiserver.cache.hub import Hub
+from homeostat.apiserver.cache.selection import Selection
+from homeostat.apiserver.cache.watchers import Watcher
 from homeostat.apiserver.settings import Settings
-from homeostat.apiserver.watchers import Watcher
 from homeostat.store.contract import Event
 
 NAMES = ("a", "b", "c", "d")
@@ -25,9 +25,9 @@ WRITES = st.lists(
 
 def event(namespace, name, app, revision):
     metadata = {"name": name, "namespace": namespace, "labels": {"app": app}}
-    body = codec.encode({"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata})
+    body = stored_form.encode({"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata})
     key = CONFIGMAP.key(namespace, name)
-    return Event(key, codec.frame(b"{}", body, 7.0), revision, app == "gone")
+    return Event(key, stored_form.frame(b"{}", body, 7.0), revision, app == "gone")
 
 
 def apply(writes, hub, after_each):

@@ -147,7 +147,7 @@ def test_nothing_is_summed_up_that_nobody_asks_for_while_there_is_room(story, mo
         return "summed up"
 
     async def scenario(api):
-        monkeypatch.setattr("homeostat.apiserver.journal.summarize", counted)
+        monkeypatch.setattr("homeostat.apiserver.journal.journal.summarize", counted)
         await api.create(MAPS, {"metadata": {"name": "a"}})
         await api.merge(f"{MAPS}/a", {"data": {"k": "1"}})
         await clock.sleep(10)

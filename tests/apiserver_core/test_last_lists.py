@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from homeostat.apiserver.lastlists import LastLists
+from homeostat.apiserver.read.list_bodies import LastLists
 
 WEB, ALL = ("/registry/core/pods/", "default", "app=web", "", 0, ""), ("/registry/core/pods/", "", "", "", 0, "")
 

@@ -8,10 +8,11 @@ from homeostat.api import yamldocuments
 from homeostat.api.catalogue import Catalogue
 from homeostat.api.documents import DocumentError
 from homeostat.api.kinds import EVENT, POD
-from homeostat.apiserver import codec, pages
-from homeostat.apiserver.items import maker
-from homeostat.apiserver.routing import Routes
-from homeostat.apiserver.summary import summarize
+from homeostat.apiserver.cache import stored_form
+from homeostat.apiserver.cache.cached_objects import maker
+from homeostat.apiserver.journal.change_summary import summarize
+from homeostat.apiserver.path.routing import Routes
+from homeostat.apiserver.read import continue_tokens
 from homeostat.wire.message import Request
 
 CATALOGUE = Catalogue.builtin()
@@ -63,33 +64,35 @@ OBJECT = {
 
 
 def test_a_value_holds_the_cause_and_the_object_and_takes_its_revision_later():
-    value = codec.frame(b'{"loop":"x"}', codec.encode(OBJECT), 7.0)
-    assert codec.cause_of(value) == b'{"at":7.000000,"loop":"x"}'
-    assert codec.time_of(codec.cause_of(value)) == 7.0
-    assert codec.time_of(codec.cause_of(codec.frame(b"{}", b"", 7.5))) == 7.5
-    assert codec.time_of(b'{"loop":"from before times were kept"}') == 0.0
-    data = codec.stamp_stored(value, 12345)
-    assert data == codec.stamp(codec.encode(OBJECT), 12345)
-    decoded = codec.decode(data)
+    value = stored_form.frame(b'{"loop":"x"}', stored_form.encode(OBJECT), 7.0)
+    assert stored_form.cause_of(value) == b'{"at":7.000000,"loop":"x"}'
+    assert stored_form.time_of(stored_form.cause_of(value)) == 7.0
+    assert stored_form.time_of(stored_form.cause_of(stored_form.frame(b"{}", b"", 7.5))) == 7.5
+    assert stored_form.time_of(b'{"loop":"from before times were kept"}') == 0.0
+    data = stored_form.stamp_stored(value, 12345)
+    assert data == stored_form.stamp(stored_form.encode(OBJECT), 12345)
+    decoded = stored_form.decode(data)
     assert decoded == {**OBJECT, "metadata": {**OBJECT["metadata"], "resourceVersion": "12345"}}
     assert list(decoded) == ["apiVersion", "kind", "metadata", "spec"]
-    assert codec.decode(codec.restamp(data, 99))["metadata"]["resourceVersion"] == "99"
+    assert stored_form.decode(stored_form.restamp(data, 99))["metadata"]["resourceVersion"] == "99"
 
 
 def test_an_item_knows_what_selectors_ask_for():
-    value = codec.frame(b"{}", codec.encode(OBJECT), 7.0)
+    value = stored_form.frame(b"{}", stored_form.encode(OBJECT), 7.0)
     item = maker(CATALOGUE.resource(POD).selectable.zeros)("x/a", value, 5)
     assert (item.namespace, item.name, item.revision) == ("x", "a", 5)
     assert (item.field("spec.nodeName"), item.field("spec.hostNetwork")) == ("n1", "true")
     assert (item.field("status.phase"), item.field("metadata.name")) == ("", "a")
-    assert item.at(8).data == codec.restamp(item.data, 8)
+    assert item.at(8).data == stored_form.restamp(item.data, 8)
     event = {"apiVersion": "v1", "kind": "Event", "metadata": {"name": "e"}, "involvedObject": {"name": "a"}}
-    item = maker(CATALOGUE.resource(EVENT).selectable.zeros)("x/e", codec.frame(b"{}", codec.encode(event), 7.0), 5)
+    item = maker(CATALOGUE.resource(EVENT).selectable.zeros)(
+        "x/e", stored_form.frame(b"{}", stored_form.encode(event), 7.0), 5
+    )
     assert item.field("regarding.name") == item.field("involvedObject.name") == "a"
 
 
 def test_tokens_go_around():
-    assert pages.parse(pages.token(7, "x/a").text()) == pages.token(7, "x/a")
+    assert continue_tokens.parse(continue_tokens.token(7, "x/a").text()) == continue_tokens.token(7, "x/a")
 
 
 # Summaries

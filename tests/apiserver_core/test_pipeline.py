@@ -8,7 +8,7 @@ import orjson
 import pytest
 
 from homeostat.api import errors
-from homeostat.apiserver.pipeline import answer_errors
+from homeostat.apiserver.path.pipeline import answer_errors
 from homeostat.apiserver.settings import Settings
 from homeostat.kit import clock, tasks
 from homeostat.store.contract import Unavailable

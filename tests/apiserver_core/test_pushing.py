@@ -8,10 +8,10 @@ import pytest
 
 from homeostat.api.catalogue import Catalogue
 from homeostat.api.kinds import POD
-from homeostat.apiserver import codec, selection
-from homeostat.apiserver.items import maker
-from homeostat.apiserver.watchers import Watcher, Watchers
-from homeostat.apiserver.window import Change
+from homeostat.apiserver.cache import selection, stored_form
+from homeostat.apiserver.cache.cached_objects import maker
+from homeostat.apiserver.cache.watchers import Watcher, Watchers
+from homeostat.apiserver.cache.window import Change
 from homeostat.kit import tasks, virtual
 
 
@@ -36,7 +36,7 @@ def watcher(**query: str) -> Watcher:
 
 def change(revision: int) -> Change:
     obj = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "p", "namespace": "default"}}
-    value = codec.frame(b"{}", codec.encode(obj), 0.0)
+    value = stored_form.frame(b"{}", stored_form.encode(obj), 0.0)
     item = maker({})("default/p", value, revision)
     return Change(item, None, deleted=False)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from homeostat.apiserver.edge import build_edge
+from homeostat.apiserver.assembly import build_edge
 from homeostat.apiserver.server import ApiServer
 from homeostat.apiserver.settings import Settings
 from homeostat.kit import clock, virtual

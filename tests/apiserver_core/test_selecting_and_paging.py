@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from homeostat.api import kinds
 from homeostat.api.catalogue import Catalogue
-from homeostat.apiserver import selection
-from homeostat.apiserver.items import Item
+from homeostat.apiserver.cache import selection
+from homeostat.apiserver.cache.cached_objects import Item
 
 CORE = "/api/v1/namespaces/default"
 APPS = "/apis/apps/v1/namespaces/default"

@@ -7,7 +7,7 @@ import pytest
 
 from homeostat.api.catalogue import Catalogue
 from homeostat.api.kinds import POD
-from homeostat.apiserver.templates import Templates
+from homeostat.apiserver.write.seen_pod_specs import Templates
 
 SHAPE = Catalogue.builtin().resource(POD)
 PODS = "/api/v1/namespaces/default/pods"

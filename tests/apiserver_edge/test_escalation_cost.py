@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from homeostat.apiserver import rbac_rules
-from homeostat.apiserver.rbac_rules import MISSING_MAX, Rule, TooManyRules, missing, parse_all
+from homeostat.apiserver.authz import rbac_rules
+from homeostat.apiserver.authz.rbac_rules import MISSING_MAX, Rule, TooManyRules, missing, parse_all
 from homeostat.wire.message import User
 from tests.support.api_edge import World, story
 

@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
-from homeostat.apiserver.authorizers import by_modes
+from homeostat.apiserver.authz.authorizers import by_modes
+from homeostat.apiserver.authz.node_authorizer import NodeAuthorizer
+from homeostat.apiserver.authz.node_graph import references_of
+from homeostat.apiserver.authz.rbac_policy import node_rules
+from homeostat.apiserver.authz.rbac_rules import parse_all
 from homeostat.apiserver.contract import RequestInfo
-from homeostat.apiserver.node_authorizer import NodeAuthorizer
-from homeostat.apiserver.node_graph import references_of
-from homeostat.apiserver.rbac_policy import node_rules
-from homeostat.apiserver.rbac_rules import parse_all
 from homeostat.wire.message import User
 from tests.support.api_edge import ADMIN, World, pod, story
 

@@ -6,7 +6,7 @@ import orjson
 import pytest
 
 from homeostat.api.errors import ApiError
-from homeostat.apiserver.accept import PLAIN, Form, chosen
+from homeostat.apiserver.path.accept import PLAIN, Form, chosen
 from homeostat.wire.message import Request
 from tests.support.api_edge import ADMIN, World, story
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from homeostat.api.errors import ApiError
-from homeostat.apiserver.protobuf import MEDIA_TYPE, decode
+from homeostat.apiserver.bodies.protobuf import MEDIA_TYPE, decode
 from tests.support.api_edge import World, story
 
 # What `kubectl auth can-i list pods` sends.

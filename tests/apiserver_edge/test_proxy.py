@@ -11,7 +11,7 @@ import pytest
 
 from homeostat.api.catalogue import Catalogue
 from homeostat.api.errors import ApiError
-from homeostat.apiserver.routing import Routes, split_proxied
+from homeostat.apiserver.path.routing import Routes, split_proxied
 from homeostat.apiserver.subresources.proxy import Place, place_of
 from homeostat.client.direct import ask_through
 from homeostat.wire.fields import json_response, split_target

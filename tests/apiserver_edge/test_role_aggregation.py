@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from homeostat.apiserver.rbac_aggregation import ClusterRoles
+from homeostat.apiserver.authz.rbac_aggregation import ClusterRoles
 from tests.support.api_edge import World, story
 
 Obj = dict[str, Any]

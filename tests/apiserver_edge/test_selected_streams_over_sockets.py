@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import uvloop
 
-from homeostat.apiserver.edge import build_edge
+from homeostat.apiserver.assembly import build_edge
 from homeostat.apiserver.server import ApiServer
 from homeostat.apiserver.settings import Settings
 from homeostat.client.http import HttpTransport, Timing

@@ -11,7 +11,7 @@ from homeostat.api.catalogue import Catalogue
 from homeostat.api.errors import qualified
 from homeostat.api.flags import Settings
 from homeostat.api.schema import schema_of
-from homeostat.apiserver import unattended
+from homeostat.apiserver import without_effect
 from homeostat.controllers.registry import Authority, all_loops
 from homeostat.controllers.services.servicelb import CLASS
 from tests.support.api_edge import World, pod, story
@@ -60,20 +60,20 @@ _OF_ALL_KINDS = ("garbage-collector", "namespace")
 
 
 def test_every_served_kind_is_attended_or_says_that_it_is_not():
-    assert not ATTENDED.keys() & unattended.KINDS.keys()
-    assert ATTENDED.keys() | unattended.KINDS.keys() == SERVED.keys()
+    assert not ATTENDED.keys() & without_effect.KINDS.keys()
+    assert ATTENDED.keys() | without_effect.KINDS.keys() == SERVED.keys()
 
 
-@pytest.mark.parametrize("resource", sorted(unattended.KINDS))
+@pytest.mark.parametrize("resource", sorted(without_effect.KINDS))
 def test_a_kind_without_a_controller_says_what_will_not_happen(resource):
-    (sentence,) = unattended.warnings(SERVED[resource], {"metadata": {"name": "x"}})
-    assert sentence == unattended.KINDS[resource]
+    (sentence,) = without_effect.warnings(SERVED[resource], {"metadata": {"name": "x"}})
+    assert sentence == without_effect.KINDS[resource]
     assert sentence.startswith("this cluster ") and ": " in sentence
 
 
 @pytest.mark.parametrize("resource", sorted(ATTENDED))
 def test_a_kind_that_something_acts_on_says_nothing(resource):
-    assert unattended.warnings(SERVED[resource], {"metadata": {"name": "x"}, "spec": {}}) == []
+    assert without_effect.warnings(SERVED[resource], {"metadata": {"name": "x"}, "spec": {}}) == []
 
 
 def test_a_kind_with_a_loop_is_not_listed():
@@ -87,7 +87,7 @@ def test_a_kind_with_a_loop_is_not_listed():
         if watch.keys is None
     }
     assert {"deployments.apps", "replicasets.apps", "daemonsets.apps"} <= decided
-    assert not decided & unattended.KINDS.keys()
+    assert not decided & without_effect.KINDS.keys()
 
 
 def in_pod(**spec: Any) -> Obj:
@@ -120,15 +120,15 @@ POD_ROWS: list[tuple[Obj, str]] = [
 
 @pytest.mark.parametrize(("obj", "said"), POD_ROWS)
 def test_a_field_of_a_pod_that_nothing_reads_is_named(obj, said):
-    (sentence,) = unattended.warnings(kinds.POD, obj)
+    (sentence,) = without_effect.warnings(kinds.POD, obj)
     assert sentence.startswith(said)
     # In a template as well, where the template is.
-    (sentence,) = unattended.warnings(kinds.DEPLOYMENT, {"spec": {"template": obj}})
+    (sentence,) = without_effect.warnings(kinds.DEPLOYMENT, {"spec": {"template": obj}})
     assert sentence.startswith(f"spec.template.{said}")
-    (sentence,) = unattended.warnings(kinds.PODTEMPLATE, {"template": obj})
+    (sentence,) = without_effect.warnings(kinds.PODTEMPLATE, {"template": obj})
     assert sentence.startswith(f"template.{said}")
     # Of a kind without a controller that is enough.
-    assert unattended.warnings(kinds.JOB, {"spec": {"template": obj}}) == [unattended.KINDS["jobs.batch"]]
+    assert without_effect.warnings(kinds.JOB, {"spec": {"template": obj}}) == [without_effect.KINDS["jobs.batch"]]
 
 
 def test_every_listed_field_has_a_row_and_is_a_field():
@@ -137,9 +137,9 @@ def test_every_listed_field_has_a_row_and_is_a_field():
     containers, volumes = spec.field("containers"), spec.field("volumes")
     assert containers is not None and volumes is not None and containers.items and volumes.items
     for fields, schema in (
-        (unattended.POD_FIELDS, spec),
-        (unattended.CONTAINER_FIELDS, containers.items),
-        (unattended.VOLUME_FIELDS, volumes.items),
+        (without_effect.POD_FIELDS, spec),
+        (without_effect.CONTAINER_FIELDS, containers.items),
+        (without_effect.VOLUME_FIELDS, volumes.items),
     ):
         for name in fields:
             assert name in schema.properties
@@ -150,14 +150,15 @@ def test_a_usual_pod_says_nothing():
     names = ("configMap", "downwardAPI", "emptyDir", "hostPath", "projected", "secret")
     volumes = [{"name": name.lower(), name: {}} for name in names]
     assert (
-        unattended.warnings(kinds.POD, in_pod(volumes=volumes, resources={}, resourceClaims=[], hostUsers=True)) == []
+        without_effect.warnings(kinds.POD, in_pod(volumes=volumes, resources={}, resourceClaims=[], hostUsers=True))
+        == []
     )
 
 
 @pytest.mark.parametrize(("asked", "count"), [(None, 0), (CLASS, 0), ("example.com/other", 1)])
 def test_a_service_of_a_foreign_load_balancer_class_says_that_nobody_serves_it(asked, count):
     spec = {"type": "LoadBalancer", "loadBalancerClass": asked}
-    assert len(unattended.warnings(kinds.SERVICE, {"spec": spec})) == count
+    assert len(without_effect.warnings(kinds.SERVICE, {"spec": spec})) == count
 
 
 def test_the_warning_reaches_the_client():
@@ -180,5 +181,5 @@ def test_what_has_no_effect_is_listed_in_one_order():
     """Not in that of a set, which differs from one server to the next."""
     types = ("awsElasticBlockStore", "cephfs", "cinder", "fc", "flocker", "gcePersistentDisk", "iscsi", "nfs", "rbd")
     pod = {"spec": {"volumes": [{"name": "x", **{each: {} for each in reversed(types)}}]}}
-    said = unattended.warnings(kinds.POD, pod)
+    said = without_effect.warnings(kinds.POD, pod)
     assert [text.partition(":")[0] for text in said] == [f"spec.volumes[0].{each}" for each in types]

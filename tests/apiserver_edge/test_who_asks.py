@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from homeostat.apiserver.tokens import TokenIssuer
+from homeostat.apiserver.authn.service_account_tokens import TokenIssuer
 from homeostat.kit import clock
 from homeostat.wire.message import User
 from tests.support.api_edge import World, signing_key, story

@@ -7,10 +7,10 @@ import time
 import pytest
 
 from homeostat.api import kinds
+from homeostat.apiserver.authz.rbac import Rbac
+from homeostat.apiserver.authz.rbac_policy import cluster_role_bindings, cluster_roles, reconciled
+from homeostat.apiserver.authz.rbac_rules import describe, missing, parse, parse_all
 from homeostat.apiserver.contract import RequestInfo
-from homeostat.apiserver.rbac import Rbac
-from homeostat.apiserver.rbac_policy import cluster_role_bindings, cluster_roles, reconciled
-from homeostat.apiserver.rbac_rules import describe, missing, parse, parse_all
 from homeostat.wire.message import User
 from tests.support.api_edge import World, rule, story
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from homeostat.api.catalogue import Catalogue
 from homeostat.api.flags import Settings
 from homeostat.api.kinds import CONFIGMAP, CRD, NAMESPACE
-from homeostat.apiserver.edge import build_edge
+from homeostat.apiserver.assembly import build_edge
 from homeostat.apiserver.server import ApiServer
 from homeostat.client.api_client import ApiClient
 from homeostat.client.in_process import InProcessTransport

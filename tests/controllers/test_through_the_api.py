@@ -24,7 +24,7 @@ from homeostat.api.kinds import (
     SERVICE,
     SERVICEACCOUNT,
 )
-from homeostat.apiserver.edge import build_edge
+from homeostat.apiserver.assembly import build_edge
 from homeostat.apiserver.server import ApiServer
 from homeostat.client.api_client import ApiClient
 from homeostat.client.contract import STRATEGIC_PATCH

@@ -13,7 +13,7 @@ import orjson
 import pytest
 
 from homeostat.api.kinds import SECRET
-from homeostat.apiserver.edge import build_edge
+from homeostat.apiserver.assembly import build_edge
 from homeostat.apiserver.server import ApiServer
 from homeostat.apiserver.settings import Settings
 from homeostat.store.memory import MemoryState, MemoryStore

@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 import orjson
 
-from homeostat.apiserver import codec
+from homeostat.apiserver.cache import stored_form
 from homeostat.drill.chain import line
 from homeostat.wire.cause import HEADER, Seen, WriteCause, decode
 from homeostat.wire.message import User
@@ -167,9 +167,9 @@ def test_nobody_reads_in_the_journal_of_objects_that_they_may_not_get() -> None:
 
 def test_values_that_were_stored_without_a_user_are_still_read() -> None:
     value = b'{"at":1800000000.5,"loop":"user/kubectl","key":"","note":"create","seen":[]}\n{"metadata":{}}'
-    said = decode(codec.cause_of(value))
+    said = decode(stored_form.cause_of(value))
     assert said is not None and (said.loop, said.user) == ("user/kubectl", "")
-    assert codec.time_of(codec.cause_of(value)) == 1800000000.5
+    assert stored_form.time_of(stored_form.cause_of(value)) == 1800000000.5
 
 
 def test_a_line_for_a_terminal_has_no_control_characters() -> None:

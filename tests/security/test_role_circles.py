@@ -6,8 +6,8 @@ from typing import Any
 
 import orjson
 
-from homeostat.apiserver import rbac
-from homeostat.apiserver.rbac_aggregation import ClusterRoles
+from homeostat.apiserver.authz import rbac
+from homeostat.apiserver.authz.rbac_aggregation import ClusterRoles
 from homeostat.wire.message import User
 from tests.support import api_site
 from tests.support.api_site import Site

@@ -9,13 +9,13 @@ import pytest
 
 from homeostat.api.rules.disruption import Counts
 from homeostat.api.types import Obj
-from homeostat.apiserver import lifecycle
-from homeostat.apiserver.hub import Hub
-from homeostat.apiserver.selection import Seen, Selection
+from homeostat.apiserver.cache.hub import Hub
+from homeostat.apiserver.cache.selection import Seen, Selection
+from homeostat.apiserver.cache.window import Change
+from homeostat.apiserver.read.watching import Watches
 from homeostat.apiserver.subresources import eviction
-from homeostat.apiserver.watching import Watches
-from homeostat.apiserver.window import Change
-from homeostat.apiserver.writing import Writes
+from homeostat.apiserver.write import object_metadata
+from homeostat.apiserver.write.writing import Writes
 
 Plant = Callable[[pytest.MonkeyPatch], None]
 
@@ -29,12 +29,12 @@ def resource_version_of_deletes_ignored(monkeypatch: pytest.MonkeyPatch) -> None
 
 
 def _without(monkeypatch: pytest.MonkeyPatch, field: str) -> None:
-    check = lifecycle.check_preconditions
+    check = object_metadata.check_preconditions
 
     def careless(obj: Obj, preconditions: Obj) -> str:
         return check(obj, {name: value for name, value in preconditions.items() if name != field})
 
-    monkeypatch.setattr(lifecycle, "check_preconditions", careless)
+    monkeypatch.setattr(object_metadata, "check_preconditions", careless)
 
 
 def resource_version_of_updates_ignored(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -18,7 +18,7 @@ import uvloop
 
 from homeostat.api.kinds import NODE, POD, SERVICEACCOUNT
 from homeostat.api.types import Obj
-from homeostat.apiserver.edge import EdgeConfig, build_edge
+from homeostat.apiserver.assembly import EdgeConfig, build_edge
 from homeostat.apiserver.server import ApiServer
 from homeostat.client.api_client import ApiClient
 from homeostat.client.direct import ask_through

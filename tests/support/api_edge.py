@@ -11,7 +11,7 @@ import orjson
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from homeostat.apiserver.edge import EdgeConfig, build_edge
+from homeostat.apiserver.assembly import EdgeConfig, build_edge
 from homeostat.apiserver.server import ApiServer
 from homeostat.kit import clock, virtual
 from homeostat.store.memory import MemoryState, MemoryStore

@@ -10,7 +10,7 @@ from typing import Any
 from homeostat.api import bootstrap, meta
 from homeostat.api.flags import Settings
 from homeostat.api.kinds import CONFIGMAP, SECRET
-from homeostat.apiserver.edge import build_edge
+from homeostat.apiserver.assembly import build_edge
 from homeostat.apiserver.server import ApiServer
 from homeostat.client.api_client import ApiClient
 from homeostat.client.contract import Client

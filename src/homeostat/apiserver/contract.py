@@ -13,8 +13,8 @@ from typing import Any, Protocol, TypeAlias
 from homeostat.api.catalogue import Catalogue
 from homeostat.api.kinds import Kind
 from homeostat.api.types import Obj
-from homeostat.apiserver.items import Item
-from homeostat.apiserver.window import Change
+from homeostat.apiserver.cache.cached_objects import Item
+from homeostat.apiserver.cache.window import Change
 from homeostat.wire.message import Handler, Request, Response, User
 
 Stage: TypeAlias = Callable[[Request, Handler], Awaitable[Response]]

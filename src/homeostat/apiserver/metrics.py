@@ -13,9 +13,9 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.process_collector import ProcessCollector
 
+from homeostat.apiserver.cache.feed import Feed
 from homeostat.apiserver.contract import RequestInfo, info_of
-from homeostat.apiserver.feed import Feed
-from homeostat.apiserver.limits import Limits, long_running
+from homeostat.apiserver.path.request_limits import Limits, long_running
 from homeostat.kit import clock
 from homeostat.wire.message import Handler, Request, Response
 

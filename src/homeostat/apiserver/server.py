@@ -12,7 +12,9 @@ from homeostat.api import errors
 from homeostat.api.catalogue import Catalogue
 from homeostat.api.errors import qualified
 from homeostat.api.kinds import Kind
-from homeostat.apiserver import pipeline, warnings
+from homeostat.apiserver.bodies.output_forms import Forms
+from homeostat.apiserver.cache.feed import Feed
+from homeostat.apiserver.cache.served_catalogue import Served
 from homeostat.apiserver.contract import (
     Build,
     Call,
@@ -24,23 +26,21 @@ from homeostat.apiserver.contract import (
     Writer,
     info_of,
 )
-from homeostat.apiserver.feed import Feed
-from homeostat.apiserver.forms import Forms
-from homeostat.apiserver.journal import Journal, JournalPath
-from homeostat.apiserver.limits import Limits
+from homeostat.apiserver.journal.earlier_changes import recall
+from homeostat.apiserver.journal.journal import Journal, JournalPath
 from homeostat.apiserver.metrics import Metrics
-from homeostat.apiserver.reader import HubReader
-from homeostat.apiserver.reading import Reads
-from homeostat.apiserver.recall import recall
-from homeostat.apiserver.routing import check_place, finding
-from homeostat.apiserver.served import Served
+from homeostat.apiserver.nonresource_paths import Special
+from homeostat.apiserver.path import pipeline, warnings
+from homeostat.apiserver.path.request_limits import Limits
+from homeostat.apiserver.path.routing import check_place, finding
+from homeostat.apiserver.read.internal_reader import HubReader
+from homeostat.apiserver.read.reading import Reads
+from homeostat.apiserver.read.watching import Watches
+from homeostat.apiserver.resource_verbs import Verbs
 from homeostat.apiserver.settings import Settings
-from homeostat.apiserver.special import Special
-from homeostat.apiserver.upkeep import Upkeep
-from homeostat.apiserver.verbs import Verbs
-from homeostat.apiserver.watching import Watches
-from homeostat.apiserver.writer import ServerWriter
-from homeostat.apiserver.writing import Writes
+from homeostat.apiserver.upkeep.compaction import Upkeep
+from homeostat.apiserver.write.internal_writer import ServerWriter
+from homeostat.apiserver.write.writing import Writes
 from homeostat.kit import tasks
 from homeostat.kit.log import logger
 from homeostat.store.contract import Store, StoreError

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from homeostat.api.flags import Settings
 from homeostat.api.podsecurity import configuration as podsecurity
-from homeostat.apiserver.edge import EdgeConfig, build_edge
+from homeostat.apiserver.assembly import EdgeConfig, build_edge
 from homeostat.apiserver.server import ApiServer
 from homeostat.apiserver.settings import Settings as ServerSettings
 from homeostat.client.direct import ask_through

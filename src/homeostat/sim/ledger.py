@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from homeostat.api import meta
 from homeostat.api.types import Obj
-from homeostat.apiserver import codec
+from homeostat.apiserver.cache import stored_form
 from homeostat.kit import clock
 from homeostat.sim.describe import describe
 from homeostat.sim.transcript import Level, Transcript
@@ -87,11 +87,11 @@ class Ledger(Feed):
         return self.objects.get(kind, {}).get(key)
 
     def _commit(self, event: Event) -> Commit:
-        obj = codec.decode(codec.stamp_stored(event.value, event.revision))
+        obj = stored_form.decode(stored_form.stamp_stored(event.value, event.revision))
         kind, key = str(obj["kind"]), meta.key(obj)
         known = self.objects.setdefault(kind, {})
         old = known.get(key)
-        why = cause.decode(codec.cause_of(event.value))
+        why = cause.decode(stored_form.cause_of(event.value))
         by, note = (why.loop, why.note) if why is not None else ("", "")
         if event.deleted:
             known.pop(key, None)

@@ -9,7 +9,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from homeostat.api.flags import Settings
-from homeostat.apiserver.edge import EdgeConfig, build_edge
+from homeostat.apiserver.assembly import EdgeConfig, build_edge
 from homeostat.apiserver.server import ApiServer
 from homeostat.kit import clock, tasks
 from homeostat.store.contract import Store, Unavailable

@@ -9,8 +9,8 @@ from __future__ import annotations
 from homeostat.api import signers, x509
 from homeostat.api.types import Obj
 from homeostat.apiserver.admission.plugin import CREATE, UPDATE, Plugin, refuse
+from homeostat.apiserver.authz.rbac import MASTERS
 from homeostat.apiserver.contract import Attributes, Authorizer, RequestInfo
-from homeostat.apiserver.rbac import MASTERS
 from homeostat.kit import clock
 from homeostat.wire.message import User
 

@@ -12,9 +12,9 @@ from homeostat.api.podsecurity.evaluate import evaluate, reasons
 from homeostat.api.podsecurity.levels import LevelVersion
 from homeostat.api.rules import ownership
 from homeostat.api.types import Obj
-from homeostat.apiserver import codec
+from homeostat.apiserver.cache import stored_form
+from homeostat.apiserver.cache.cached_objects import Item
 from homeostat.apiserver.contract import Reader
-from homeostat.apiserver.items import Item
 from homeostat.kit import clock
 
 PODS_MAX = 3000
@@ -59,7 +59,7 @@ class _Look:
         for number, item in enumerate(items, 1):
             if self._checked >= PODS_MAX or clock.monotonic() >= self._deadline:
                 break
-            pod = codec.decode(item.data)
+            pod = stored_form.decode(item.data)
             if firsts_only and (pod.get("spec") or {}).get("runtimeClassName") in self._exempt:
                 self._total -= 1
             elif firsts_only and self._is_replica(pod):

@@ -12,9 +12,9 @@ from homeostat.api.rules.eviction import is_mirror
 from homeostat.api.types import Obj
 from homeostat.apiserver.admission.node_labels import forbidden_changes
 from homeostat.apiserver.admission.plugin import CREATE, DELETE, UPDATE, Plugin, name_of, refuse
+from homeostat.apiserver.authz.node_authorizer import LEASE_NAMESPACE, NODES_GROUP, node_of
+from homeostat.apiserver.authz.node_graph import references_of
 from homeostat.apiserver.contract import Attributes, Reader
-from homeostat.apiserver.node_authorizer import LEASE_NAMESPACE, NODES_GROUP, node_of
-from homeostat.apiserver.node_graph import references_of
 
 _NODE_SIGNERS = (signers.KUBELET_SERVING, signers.KUBELET_CLIENT)
 # What a mirror Pod may not refer to, in the order in which it is told.

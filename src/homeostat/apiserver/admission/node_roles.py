@@ -10,8 +10,8 @@ from collections.abc import Callable
 
 from homeostat.api.rules import wellknown
 from homeostat.apiserver.admission.plugin import CREATE, Plugin, is_write_of, name_of
+from homeostat.apiserver.authz.node_authorizer import node_of
 from homeostat.apiserver.contract import Attributes
-from homeostat.apiserver.node_authorizer import node_of
 
 
 class NodeRoles(Plugin):

@@ -9,9 +9,9 @@ from homeostat.api import kinds
 from homeostat.api.errors import not_found
 from homeostat.api.types import Obj
 from homeostat.apiserver.admission.plugin import CREATE, UPDATE, Plugin, refuse
+from homeostat.apiserver.authz.rbac import MASTERS, Rbac
+from homeostat.apiserver.authz.rbac_rules import Rule, TooManyRules, describe, missing, parse_all
 from homeostat.apiserver.contract import Attributes, RequestInfo
-from homeostat.apiserver.rbac import MASTERS, Rbac
-from homeostat.apiserver.rbac_rules import Rule, TooManyRules, describe, missing, parse_all
 
 _ROLES = (kinds.ROLE, kinds.CLUSTERROLE)
 _BINDINGS = (kinds.ROLEBINDING, kinds.CLUSTERROLEBINDING)

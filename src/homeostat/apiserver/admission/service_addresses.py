@@ -11,9 +11,9 @@ from typing import Any
 from homeostat.api import errors, fields, service_values
 from homeostat.api.errors import ApiError, Cause
 from homeostat.api.types import Obj
-from homeostat.apiserver.addresses import number_of, text_of
 from homeostat.apiserver.admission.plugin import CREATE, UPDATE, Plugin, is_write_of, name_of
-from homeostat.apiserver.allocation import Addresses, Full, NodePorts, Owner, Taken
+from homeostat.apiserver.allocation.service_addresses import Addresses, Full, NodePorts, Owner, Taken
+from homeostat.apiserver.allocation.service_ranges import number_of, text_of
 from homeostat.apiserver.contract import Attributes
 
 _EXTERNAL = "ExternalName"

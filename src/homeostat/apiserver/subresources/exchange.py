@@ -6,9 +6,11 @@ from typing import Any
 
 from homeostat.api.kinds import Kind, Subresource
 from homeostat.api.types import Obj
-from homeostat.apiserver import accept, bodies, causes
+from homeostat.apiserver.bodies import request_objects
 from homeostat.apiserver.contract import Call
-from homeostat.apiserver.documents import json_response
+from homeostat.apiserver.describe.etag_documents import json_response
+from homeostat.apiserver.journal import causes
+from homeostat.apiserver.path import accept
 from homeostat.wire.message import Response
 
 CREATED = 201
@@ -17,13 +19,17 @@ CREATED = 201
 def body_of(call: Call) -> Obj:
     """The object that the client sent, in the shape that is taken here. Raises 400, 406, 413, 415 and 422."""
     accept.check_plain(call.request.headers)
-    return typed(call, bodies.parse_object(call.request, _taken(call)), bodies.json_text(call.request))
+    return typed(
+        call, request_objects.parse_object(call.request, _taken(call)), request_objects.json_text(call.request)
+    )
 
 
 def typed(call: Call, obj: Obj, body: bytes = b"") -> Obj:
     """The object in its shape; `body` is the JSON that it was decoded from, where it was. Raises 400 and 422."""
-    _, how = bodies.write_options(call.request.query, call.info.verb)
-    shaped, problems = bodies.typed(obj, call.info.catalogue.shape(_taken(call)), field_validation=how, body=body)
+    _, how = request_objects.write_options(call.request.query, call.info.verb)
+    shaped, problems = request_objects.typed(
+        obj, call.info.catalogue.shape(_taken(call)), field_validation=how, body=body
+    )
     call.warnings.extend(problems)
     return shaped
 
@@ -38,7 +44,7 @@ def _taken(call: Call) -> Kind | Subresource:
 
 def dry_run(call: Call) -> bool:
     """Whether nothing is to be kept. Raises 422 on an unknown value."""
-    return bodies.write_options(call.request.query, call.info.verb)[0]
+    return request_objects.write_options(call.request.query, call.info.verb)[0]
 
 
 def success(status: int = CREATED) -> Response:

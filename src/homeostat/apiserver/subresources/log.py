@@ -12,7 +12,7 @@ from urllib.parse import quote
 from homeostat.api import errors, kinds, reachable
 from homeostat.api.types import Obj
 from homeostat.apiserver.contract import Call
-from homeostat.apiserver.numbers import integer
+from homeostat.apiserver.path.query_numbers import integer
 from homeostat.wire.fields import is_upgrade
 from homeostat.wire.message import Handler, Request, Response
 

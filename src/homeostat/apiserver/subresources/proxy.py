@@ -15,7 +15,7 @@ from homeostat.api import errors, kinds, reachable
 from homeostat.api.rules.ports import port_name
 from homeostat.api.types import Obj
 from homeostat.apiserver.contract import Call
-from homeostat.apiserver.routing import split_proxied
+from homeostat.apiserver.path.routing import split_proxied
 from homeostat.apiserver.subresources import links
 from homeostat.apiserver.subresources.log import KubeletDialer
 from homeostat.client.contract import Unreachable

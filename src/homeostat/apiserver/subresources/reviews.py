@@ -10,14 +10,14 @@ from collections.abc import Mapping
 from homeostat.api import errors, kinds
 from homeostat.api.errors import qualified
 from homeostat.api.types import Obj
-from homeostat.apiserver.authentication import BearerTokens, user_info
+from homeostat.apiserver.authn.authentication import BearerTokens, user_info
+from homeostat.apiserver.authn.service_account_tokens import BadToken
+from homeostat.apiserver.authz.node_authorizer import node_of
+from homeostat.apiserver.authz.rbac import Rbac
+from homeostat.apiserver.authz.rbac_rules import Rule
 from homeostat.apiserver.contract import Authorizer, Call, RequestInfo, SubresourceHandler
-from homeostat.apiserver.documents import json_response
-from homeostat.apiserver.node_authorizer import node_of
-from homeostat.apiserver.rbac import Rbac
-from homeostat.apiserver.rbac_rules import Rule
+from homeostat.apiserver.describe.etag_documents import json_response
 from homeostat.apiserver.subresources.exchange import CREATED, body_of
-from homeostat.apiserver.tokens import BadToken
 from homeostat.wire.message import Response, User
 
 

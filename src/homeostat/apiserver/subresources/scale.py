@@ -11,9 +11,10 @@ from homeostat.api.kinds import Subresource
 from homeostat.api.schema import schema_of
 from homeostat.api.structural import Misshapen
 from homeostat.api.types import Obj
-from homeostat.apiserver import bodies, codec
+from homeostat.apiserver.bodies import request_objects
+from homeostat.apiserver.cache import stored_form
 from homeostat.apiserver.contract import Call
-from homeostat.apiserver.documents import json_response
+from homeostat.apiserver.describe.etag_documents import json_response
 from homeostat.apiserver.subresources.exchange import body_of, typed, write_options
 from homeostat.wire.message import Response
 
@@ -44,7 +45,7 @@ async def scale(call: Call) -> Response:
         return _resized(obj, asked, version)
 
     changed = await call.writer.change(kind, info.namespace, info.name, resize, user=call.user, **write_options(call))
-    return json_response(scale_of(codec.decode(changed)))
+    return json_response(scale_of(stored_form.decode(changed)))
 
 
 def scale_of(obj: Obj) -> Obj:
@@ -68,11 +69,11 @@ def scale_of(obj: Obj) -> Obj:
 
 
 def _patched(call: Call, current: Obj) -> Obj:
-    asked = patch.apply(bodies.media_type(call.request), current, call.request.body, schema_of(_SCALE))
+    asked = patch.apply(request_objects.media_type(call.request), current, call.request.body, schema_of(_SCALE))
     try:
-        return typed(call, bodies.patched(asked, _SCALE))
+        return typed(call, request_objects.patched(asked, _SCALE))
     except Misshapen as error:
-        raise bodies.bad_patch(asked, error) from error
+        raise request_objects.bad_patch(asked, error) from error
 
 
 def _resized(obj: Obj, asked: Obj, version: str) -> Obj:

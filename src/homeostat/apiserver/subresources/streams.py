@@ -14,7 +14,7 @@ from urllib.parse import quote, urlencode
 from homeostat.api import errors, kinds
 from homeostat.api.types import Obj
 from homeostat.apiserver.contract import Authorizer, Call
-from homeostat.apiserver.pipeline import forbidden
+from homeostat.apiserver.path.pipeline import forbidden
 from homeostat.apiserver.subresources.log import KubeletDialer, chosen_container
 from homeostat.client.contract import Unreachable
 from homeostat.wire.duplex import Duplex

@@ -9,11 +9,11 @@ from homeostat.api import errors, kinds
 from homeostat.api.errors import Cause
 from homeostat.api.types import Obj
 from homeostat.apiserver.admission.node_restriction import check_token
+from homeostat.apiserver.authn.service_account_tokens import TokenIssuer
+from homeostat.apiserver.authz.node_authorizer import node_of
 from homeostat.apiserver.contract import Call
-from homeostat.apiserver.documents import json_response
-from homeostat.apiserver.node_authorizer import node_of
+from homeostat.apiserver.describe.etag_documents import json_response
 from homeostat.apiserver.subresources.exchange import CREATED, body_of
-from homeostat.apiserver.tokens import TokenIssuer
 from homeostat.kit import clock
 from homeostat.wire.message import Response
 

@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from homeostat.api import errors
-from homeostat.apiserver.health import ROOTS, Health
+from homeostat.apiserver.path.health import ROOTS, Health
 from homeostat.cluster import certificates, static_pods
 from homeostat.cluster.certificates import Identity
 from homeostat.compose.shared.place import Place

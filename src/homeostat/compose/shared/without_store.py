@@ -7,7 +7,7 @@ killed over and over, and its clients would see connections refused in place of 
 from __future__ import annotations
 
 from homeostat.api import errors
-from homeostat.apiserver.health import ROOTS, Health
+from homeostat.apiserver.path.health import ROOTS, Health
 from homeostat.store.contract import Unavailable
 from homeostat.wire.fields import error_response
 from homeostat.wire.message import Handler, Request, Response

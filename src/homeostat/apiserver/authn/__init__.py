@@ -1,0 +1,1 @@
+"""Who asks: certificates, service account tokens, bootstrap tokens; and how others check ours."""
