@@ -1,6 +1,9 @@
 """ELF files: which shared libraries a program loads, where they are, and the same program without its symbols.
 
 The rules are those of ld.so(8): DT_RPATH, DT_RUNPATH, the folders of ld.so.conf, the system's own folders.
+
+The few headers are read here rather than by pyelftools, because every `homeostat up` with real nodes looks at the about
+120 files of the stock images: 0.08 s here, 0.77 s and 0.1 s of imports with pyelftools 0.33, which found the same.
 """
 
 from __future__ import annotations
