@@ -131,8 +131,6 @@ def test_few_copies_are_kept_and_none_is_made_twice(folder: Folder) -> None:
     assert all(copy.stat().st_mode & 0o077 == 0 for copy in found)
 
 
-def test_a_large_file_costs_its_copy_and_not_the_start(folder: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(store_check, "_COPY_SECONDS_MAX", 0.0)
-    monkeypatch.setattr(store_check, "_CHECK_SECONDS_MAX", 0.0)
-    store_check.before_start(folder, CLUSTER)
+def test_a_large_file_costs_its_copy_and_not_the_start(folder: Folder) -> None:
+    store_check.before_start(folder, CLUSTER, check_seconds=0.0, copy_seconds=0.0)
     assert store_check.copies(folder) == []

@@ -24,7 +24,7 @@ from homeostat.store.contract import Entry, Unavailable
 from homeostat.store.sqlite_file import explained, prepare
 
 COPIES_MAX = 3
-# Of looking through the pages of the file, and of one copy.
+# For looking through the pages of the file, and for one copy.
 _CHECK_SECONDS_MAX = 1.0
 _COPY_SECONDS_MAX = 2.0
 # Steps of SQLite between two looks at the clock.
@@ -38,16 +38,25 @@ _ENTRIES = (
 _log = logger("storecheck")
 
 
-def before_start(folder: Folder, cluster: Cluster) -> None:
-    """Check the file of a cluster that does not run, and copy it. Raises LabError when it cannot be used."""
+def before_start(
+    folder: Folder,
+    cluster: Cluster,
+    *,
+    check_seconds: float = _CHECK_SECONDS_MAX,
+    copy_seconds: float = _COPY_SECONDS_MAX,
+) -> None:
+    """Check the file of a cluster that does not run, and copy it; each ends unfinished when its time is over.
+
+    Raises LabError when the file cannot be used.
+    """
     file = sqlite_file(folder, cluster)
     if cluster.store != "sqlite" or not file.exists():
         return
     try:
         with closing(_opened(file)) as connection:
-            _look_through(file, connection)
+            _look_through(file, connection, check_seconds)
             try:
-                _copy(folder, cluster, connection)
+                _copy(folder, cluster, connection, copy_seconds)
             except sqlite3.Error as error:
                 raise explained(file, error) from error
     except Unavailable as error:
@@ -79,9 +88,9 @@ def _opened(file: Path) -> sqlite3.Connection:
     return connection
 
 
-def _look_through(file: Path, connection: sqlite3.Connection) -> None:
+def _look_through(file: Path, connection: sqlite3.Connection, seconds: float) -> None:
     """SQLite's quick check, as far as it gets in its time. Raises Unavailable on a fault."""
-    until = clock.monotonic() + _CHECK_SECONDS_MAX
+    until = clock.monotonic() + seconds
     connection.set_progress_handler(lambda: clock.monotonic() >= until, _STEPS)
     try:
         found = str(connection.execute("PRAGMA quick_check(1)").fetchone()[0])
@@ -97,7 +106,7 @@ def _look_through(file: Path, connection: sqlite3.Connection) -> None:
         raise Unavailable(f"store {file}: the file is damaged ({' '.join(found.split())})")
 
 
-def _copy(folder: Folder, cluster: Cluster, connection: sqlite3.Connection) -> None:
+def _copy(folder: Folder, cluster: Cluster, connection: sqlite3.Connection, seconds: float) -> None:
     """Keep a backup of the live entries, where the last copy is of another revision. Where the disk is full or the file
     takes too long, there is no copy, and the start goes on."""
     revision = int(connection.execute("SELECT coalesce(max(revision), 0) FROM log").fetchone()[0])
@@ -110,7 +119,7 @@ def _copy(folder: Folder, cluster: Cluster, connection: sqlite3.Connection) -> N
         try:
             for name, content in kept_files(folder.pki).items():
                 writer.add_file(name, content)
-            for entry in _within(_COPY_SECONDS_MAX, connection):
+            for entry in _within(seconds, connection):
                 writer.add(entry)
             header = Header(
                 cluster.name, KUBERNETES_VERSION, "sqlite", revision, clock.now_rfc3339(), cluster.to_dict()

@@ -11,12 +11,12 @@ import dnslib
 import pytest
 import uvloop
 
-from homeostat.network.dns import records, server
+from homeostat.network.dns import records
 from homeostat.network.dns.entry import entry_of
 from homeostat.network.dns.exchange import Address, exchange
 from homeostat.network.dns.forwarder import Forwarder
 from homeostat.network.dns.responder import Responder
-from homeostat.network.dns.server import serve
+from homeostat.network.dns.server import Limits, serve
 from homeostat.network.dns.tally import Tally
 from homeostat.network.dns.zone import Zone
 from tests.network.dns.building import endpoint, piece, question, rcode, service, told, zone_of
@@ -78,11 +78,13 @@ async def unframed(reader: asyncio.StreamReader) -> bytes:
     return await reader.readexactly(int.from_bytes(await reader.readexactly(2), "big"))
 
 
-def on(story: Callable[[Site], Awaitable[None]], *, upstream: list[Address] | None = None) -> None:
+def on(
+    story: Callable[[Site], Awaitable[None]], *, upstream: list[Address] | None = None, limits: Limits | None = None
+) -> None:
     async def main() -> None:
         zone, tally = a_zone(), Tally()
         forwarder = Forwarder(upstream or [], exchange)
-        running = await serve(Responder(zone, forwarder, tally), host="127.0.0.1", port=0)
+        running = await serve(Responder(zone, forwarder, tally), host="127.0.0.1", port=0, limits=limits)
         try:
             await story(Site(zone, running.port, forwarder, tally))
         finally:
@@ -134,7 +136,7 @@ class World(asyncio.DatagramProtocol):
         writer.close()
 
 
-def on_the_net(story: Callable[[Site, World], Awaitable[None]]) -> None:
+def on_the_net(story: Callable[[Site, World], Awaitable[None]], *, limits: Limits | None = None) -> None:
     async def main() -> None:
         world, zone, tally = World(), a_zone(), Tally()
         listener = await asyncio.start_server(world.stream, "127.0.0.1", 0)
@@ -142,7 +144,7 @@ def on_the_net(story: Callable[[Site, World], Awaitable[None]]) -> None:
         loop = asyncio.get_running_loop()
         transport, _ = await loop.create_datagram_endpoint(lambda: world, local_addr=address)
         forwarder = Forwarder([address], exchange)
-        running = await serve(Responder(zone, forwarder, tally), host="127.0.0.1", port=0)
+        running = await serve(Responder(zone, forwarder, tally), host="127.0.0.1", port=0, limits=limits)
         try:
             await story(Site(zone, running.port, forwarder, tally), world)
         finally:
@@ -337,19 +339,15 @@ class TestClients:
 
         on(story)
 
-    def test_idle_connections_end(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(server, "_IDLE_SECONDS", 0.05)
-
+    def test_idle_connections_end(self) -> None:
         async def story(site: Site) -> None:
             async with site.tcp() as (reader, _):
                 with contextlib.suppress(ConnectionResetError):
                     assert await reader.read() == b""
 
-        on(story)
+        on(story, limits=Limits(idle_seconds=0.05))
 
-    def test_connections_are_bounded(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(server, "_CONNECTIONS_MAX", 2)
-
+    def test_connections_are_bounded(self) -> None:
         async def story(site: Site) -> None:
             async with site.tcp() as (first, writer), site.tcp() as (second, other):
                 for reader, asking in ((first, writer), (second, other)):
@@ -359,17 +357,15 @@ class TestClients:
                     with contextlib.suppress(ConnectionResetError):
                         assert await third.read() == b""
 
-        on(story)
+        on(story, limits=Limits(connections=2))
 
-    def test_when_too_many_wait_the_rest_fail_at_once(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(server, "_WAITING_MAX", 2)
-
+    def test_when_too_many_wait_the_rest_fail_at_once(self) -> None:
         async def story(site: Site, world: World) -> None:
             waiting = [question(f"quiet{number}.example.com", ident=number) for number in range(4)]
             replies = await site.udp(*waiting, answers=2)
             assert [(reply[1], rcode(reply)) for reply in replies] == [(2, "SERVFAIL"), (3, "SERVFAIL")]
 
-        on_the_net(story)
+        on_the_net(story, limits=Limits(waiting=2))
 
     def test_what_was_answered_is_counted(self) -> None:
         async def story(site: Site) -> None:

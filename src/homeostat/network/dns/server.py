@@ -6,22 +6,30 @@ Rules: RFC 1035 section 4.2, RFC 7766 (TCP: several questions on one connection,
 from __future__ import annotations
 
 import asyncio
+from dataclasses import dataclass
 from typing import cast
 
 from homeostat.kit import tasks
 from homeostat.network.dns.responder import Pending, Responder
 
-_WAITING_MAX = 1000
-_CONNECTIONS_MAX = 500
-_IDLE_SECONDS = 10.0
 _QUESTION_BYTES_MAX = 4096
 _UNREAD_BYTES_MAX = 256 * 1024
 _LENGTH_BYTES = 2
 
 
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What clients may occupy: questions in wait (all over UDP, each connection's over TCP), connections, idle time."""
+
+    waiting: int = 1000
+    connections: int = 500
+    idle_seconds: float = 10.0
+
+
 class _Datagrams(asyncio.DatagramProtocol):
-    def __init__(self, responder: Responder) -> None:
+    def __init__(self, responder: Responder, limits: Limits) -> None:
         self._responder = responder
+        self._limits = limits
         self._waiting = 0
         self._transport: asyncio.DatagramTransport | None = None
 
@@ -31,7 +39,7 @@ class _Datagrams(asyncio.DatagramProtocol):
     def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:
         reply = self._responder.at_once(data, tcp=False)
         if isinstance(reply, Pending):
-            if self._waiting >= _WAITING_MAX:
+            if self._waiting >= self._limits.waiting:
                 reply = self._responder.failure(reply)
             else:
                 self._waiting += 1
@@ -52,8 +60,9 @@ class _Datagrams(asyncio.DatagramProtocol):
 class _Stream(asyncio.Protocol):
     """One connection."""
 
-    def __init__(self, responder: Responder, streams: set[_Stream]) -> None:
+    def __init__(self, responder: Responder, streams: set[_Stream], limits: Limits) -> None:
         self._responder = responder
+        self._limits = limits
         self._streams = streams
         self._transport: asyncio.Transport | None = None
         self._buffer = bytearray()
@@ -63,7 +72,7 @@ class _Stream(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         # uvloop's transports are none of asyncio's classes.
         self._transport = cast("asyncio.Transport", transport)
-        if len(self._streams) >= _CONNECTIONS_MAX:
+        if len(self._streams) >= self._limits.connections:
             self.close()
             return
         self._streams.add(self)
@@ -96,7 +105,7 @@ class _Stream(asyncio.Protocol):
     def _asked(self, question: bytes) -> None:
         reply = self._responder.at_once(question, tcp=True)
         if isinstance(reply, Pending):
-            if self._waiting >= _WAITING_MAX:
+            if self._waiting >= self._limits.waiting:
                 reply = self._responder.failure(reply)
             else:
                 self._waiting += 1
@@ -125,7 +134,7 @@ class _Stream(asyncio.Protocol):
         """Begin to wait for the next question."""
         if self._idle is not None:
             self._idle.cancel()
-        self._idle = asyncio.get_running_loop().call_later(_IDLE_SECONDS, self.close)
+        self._idle = asyncio.get_running_loop().call_later(self._limits.idle_seconds, self.close)
 
 
 class DnsServer:
@@ -146,14 +155,17 @@ class DnsServer:
         await self._listener.wait_closed()
 
 
-async def serve(responder: Responder, *, host: str, port: int) -> DnsServer:
-    """Answer on `host` and `port` (0: any free one), over UDP and TCP. Raises OSError."""
+async def serve(responder: Responder, *, host: str, port: int, limits: Limits | None = None) -> DnsServer:
+    """Answer on `host` and `port` (0: any free one), over UDP and TCP, within `limits`. Raises OSError."""
+    within = limits or Limits()
     loop = asyncio.get_running_loop()
     streams: set[_Stream] = set()
-    listener = await loop.create_server(lambda: _Stream(responder, streams), host, port)
+    listener = await loop.create_server(lambda: _Stream(responder, streams, within), host, port)
     chosen = listener.sockets[0].getsockname()[1]
     try:
-        datagrams, _ = await loop.create_datagram_endpoint(lambda: _Datagrams(responder), local_addr=(host, chosen))
+        datagrams, _ = await loop.create_datagram_endpoint(
+            lambda: _Datagrams(responder, within), local_addr=(host, chosen)
+        )
     except OSError:
         listener.close()
         raise
