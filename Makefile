@@ -4,7 +4,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.ready-$(shell cat requirements/dev.txt pyproject.toml hatch_build.py tools/setup.sh $$(find src -name '*.proto' | sort) 2>/dev/null | cksum | cut -d' ' -f1)
 PYTEST_WORKERS ?= 2
 
-.PHONY: compiled up down test unit check bench setup drill-long format
+.PHONY: compiled up down test unit coverage check bench setup drill-long format
 
 # Only the environment is stamped: what the machine still lacks is looked for again the next time.
 setup: $(STAMP)
@@ -34,6 +34,14 @@ test: check
 # The tests that boot nothing: in process, most of them on virtual time.
 unit: $(STAMP)
 	$(BIN)/pytest -n $(PYTEST_WORKERS) --dist loadfile -m "not real"
+
+# How much of each room those tests run through; writes docs/coverage.md and fails where a room has too little.
+coverage: $(STAMP)
+	@rm -rf .coverage && mkdir .coverage
+	$(BIN)/coverage run -m pytest -n $(PYTEST_WORKERS) --dist loadfile -m "not real"
+	@$(BIN)/coverage combine -q
+	@$(BIN)/coverage json -q -o .coverage/report.json
+	@$(BIN)/python tools/coverage_page.py .coverage/report.json
 
 check: $(STAMP)
 	$(BIN)/ruff format --check src tests bench tools hatch_build.py
