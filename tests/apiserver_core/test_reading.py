@@ -302,3 +302,20 @@ def test_lists_of_one_state_that_differ_in_anything_are_not_taken_for_each_other
             assert names(await api.get("/api/v1/namespaces/default/secrets")) == []
 
     story(scenario)
+
+
+def test_a_linearizable_read_is_given_up_after_one_time_for_store_and_hubs_together(story):
+    async def scenario(api):
+        await api.pod("a")
+
+        async def far_ahead_and_late():
+            await clock.sleep(Settings().linearizable_seconds / 2)
+            return 999
+
+        api.store.revision = far_ahead_and_late
+        began = clock.monotonic()
+        status, error = await api.ask("GET", f"{PODS}/a")
+        assert (status, error["reason"]) == (503, "ServiceUnavailable")
+        assert clock.monotonic() - began == pytest.approx(Settings().linearizable_seconds)
+
+    story(scenario)

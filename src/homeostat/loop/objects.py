@@ -100,13 +100,14 @@ class ObjectIndex:
         old = shelf.items.get(name)
         shelf.put(name, obj)
         key = (namespace, name)
+        owners, node, uid = _owner_keys(obj), node_name(obj), metadata.get("uid") or ""
         if old is not None:
-            self._forget(old, key, obj)
-        for uid in _owner_keys(obj):
-            self._owners.setdefault(uid, _Shelf()).put(key, obj)
-        if node := node_name(obj):
-            self._nodes.setdefault(node, _Shelf()).put(key, obj)
-        if uid := metadata.get("uid"):
+            self._forget(old, key, owners, node, uid)
+        for owner in owners:
+            _put(self._owners, owner, key, obj)
+        if node:
+            _put(self._nodes, node, key, obj)
+        if uid:
             self._by_uid[uid] = obj
         self._everything = None
         return old
@@ -120,22 +121,26 @@ class ObjectIndex:
         shelf.remove(name)
         if not shelf.items:
             del self._namespaces[namespace]
-        self._forget(old, (namespace, name), None)
+        self._forget(old, (namespace, name), (), "", "")
         self._everything = None
         return old
 
-    def _forget(self, old: Obj, key: tuple[str, str], new: Obj | None) -> None:
-        """Take `old` from the indexes in which `new`, its successor, does not stand."""
-        kept_owners = _owner_keys(new) if new is not None else ()
-        for uid in _owner_keys(old):
-            if uid not in kept_owners:
-                _take(self._owners, uid, key)
-        node = node_name(old)
-        if node and (new is None or node_name(new) != node):
-            _take(self._nodes, node, key)
-        uid = old["metadata"].get("uid")
-        if uid and (new is None or new["metadata"].get("uid") != uid):
-            self._by_uid.pop(uid, None)
+    def _forget(self, old: Obj, key: tuple[str, str], owners: tuple[str, ...], node: str, uid: str) -> None:
+        """Take `old` from the indexes in which its successor, of these owners, node and uid, is not."""
+        for owner in _owner_keys(old):
+            if owner not in owners:
+                _take(self._owners, owner, key)
+        if (before := node_name(old)) and before != node:
+            _take(self._nodes, before, key)
+        if (before := old["metadata"].get("uid") or "") and before != uid:
+            self._by_uid.pop(before, None)
+
+
+def _put(index: dict[str, _Shelf[tuple[str, str]]], value: str, key: tuple[str, str], obj: Obj) -> None:
+    shelf = index.get(value)
+    if shelf is None:
+        shelf = index[value] = _Shelf()
+    shelf.put(key, obj)
 
 
 def _take(index: dict[str, _Shelf[tuple[str, str]]], value: str, key: tuple[str, str]) -> None:
@@ -151,8 +156,11 @@ def _owner_keys(obj: Obj) -> tuple[str, ...]:
     references = obj["metadata"].get("ownerReferences")
     if not references:
         return _NO_CONTROLLER
-    uids = tuple([reference.get("uid", "") for reference in references])
-    return uids if any(reference.get("controller") for reference in references) else uids + _NO_CONTROLLER
+    uids, controlled = [], False
+    for reference in references:
+        uids.append(reference.get("uid", ""))
+        controlled = controlled or bool(reference.get("controller"))
+    return tuple(uids) if controlled else (*uids, *_NO_CONTROLLER)
 
 
 def node_name(obj: Obj) -> str:

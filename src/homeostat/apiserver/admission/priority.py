@@ -24,6 +24,7 @@ class Priority(Plugin):
         self._reader = reader
         self._revision: int | None = None
         self._classes: dict[str, Obj] = {}
+        self._default: Obj | None = None
 
     async def mutate(self, attributes: Attributes) -> None:
         """Set priority and preemptionPolicy. Raises 403 on an unknown class or a contradiction."""
@@ -38,7 +39,7 @@ class Priority(Plugin):
             return
         self._refresh()
         name = spec.get("priorityClassName") or ""
-        chosen = self._classes.get(name) if name else self._default()
+        chosen = self._classes.get(name) if name else self._default
         if name and chosen is None:
             raise refuse(attributes, f"no PriorityClass with name {name} was found")
         if chosen is not None and not name:
@@ -63,7 +64,7 @@ class Priority(Plugin):
         if attributes.obj is None or not attributes.obj.get("globalDefault"):
             return
         self._refresh()
-        default = self._default()
+        default = self._default
         if default is not None and default["metadata"]["name"] != attributes.name:
             name = default["metadata"]["name"]
             why = f"PriorityClass {name} is already marked as default. Only one default can exist"
@@ -73,8 +74,6 @@ class Priority(Plugin):
         revision = self._reader.revision(kinds.PRIORITYCLASS)
         if revision != self._revision:
             self._classes = {found["metadata"]["name"]: found for found in self._reader.list(kinds.PRIORITYCLASS)}
+            defaults = [found for found in self._classes.values() if found.get("globalDefault")]
+            self._default = min(defaults, key=lambda found: int(found["value"]), default=None)
             self._revision = revision
-
-    def _default(self) -> Obj | None:
-        defaults = [found for found in self._classes.values() if found.get("globalDefault")]
-        return min(defaults, key=lambda found: int(found["value"]), default=None)

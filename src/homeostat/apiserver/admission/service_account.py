@@ -8,6 +8,7 @@ Rule: plugin/pkg/admission/serviceaccount.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from zlib import crc32
 
 from homeostat.api import kinds
@@ -116,7 +117,7 @@ def _mount_token(spec: Obj, account: Obj) -> None:
     fresh = not volume
     if fresh:
         # No other volume begins like this: the name is free.
-        volume = _VOLUME_PREFIX + _suffix(account["metadata"])
+        volume = _VOLUME_PREFIX + _suffix(account["metadata"]["namespace"], account["metadata"]["name"])
     needed = False
     for container in (*(spec.get("initContainers") or ()), *(spec.get("containers") or ())):
         mounts = container.get("volumeMounts") or []
@@ -128,9 +129,10 @@ def _mount_token(spec: Obj, account: Obj) -> None:
         spec["volumes"] = [*(spec.get("volumes") or ()), token_volume(volume)]
 
 
-def _suffix(metadata: Obj) -> str:
+@lru_cache(maxsize=1024)
+def _suffix(namespace: str, name: str) -> str:
     """Five characters such as Kubernetes draws, made of the account's namespace and name."""
-    number = crc32(f"{metadata['namespace']}/{metadata['name']}".encode())
+    number = crc32(f"{namespace}/{name}".encode())
     text = ""
     for _ in range(5):
         number, at = divmod(number, len(_SUFFIX_ALPHABET))

@@ -79,9 +79,7 @@ class Watcher:
         """
         if seen.item.revision <= self.after or self.closed:
             return False
-        return self._put(seen.line if self.render is None else self.render(seen.type, seen.item.data))
-
-    def _put(self, text: bytes) -> bool:
+        text = seen.line if self.render is None else self.render(seen.type, seen.item.data)
         lines = self._lines
         lines.append(text)
         self._bytes += len(text)

@@ -52,13 +52,12 @@ _parts = msgspec.json.Decoder(_Parts)
 class Entry:
     """One change. `change` holds the objects until `summary` is known."""
 
-    __slots__ = ("cause", "change", "name", "namespace", "prefix", "revision", "size", "summary", "time", "type")
+    __slots__ = ("cause", "change", "name", "namespace", "prefix", "revision", "size", "summary", "type")
 
     def __init__(self, prefix: str, change: Change) -> None:
         item = change.item
         self.prefix = prefix
         self.revision = change.revision
-        self.time = stored_form.time_of(item.cause)
         self.type = change.type
         self.namespace = item.namespace
         self.name = item.name
@@ -66,6 +65,11 @@ class Entry:
         self.change: Change | None = change
         self.size = len(item.data)
         self.summary = ""
+
+    @property
+    def time(self) -> float:
+        """When the write was made, in wall-clock seconds; read when somebody asks."""
+        return stored_form.time_of(self.cause)
 
     def settle(self) -> str:
         """Work out the summary and let the objects go."""
