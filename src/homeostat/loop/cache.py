@@ -20,10 +20,10 @@ class UnwatchedKind(LookupError):
 
 
 class CacheWorld:
-    """Implements `loop.contract.World` over indexes by group and kind, with a fixed `now`, `failure` and `catalogue`
-    (the built-in kinds, if not given)."""
+    """Implements `loop.contract.World` over indexes by group and kind, with a fixed `now`, `failure`, `catalogue` (the
+    built-in kinds, if not given) and `memory`."""
 
-    __slots__ = ("_failure", "_indexes", "_now", "catalogue")
+    __slots__ = ("_failure", "_indexes", "_now", "catalogue", "memory")
 
     def __init__(
         self,
@@ -31,11 +31,13 @@ class CacheWorld:
         now: float,
         failure: str = "",
         catalogue: Catalogue | None = None,
+        memory: object = None,
     ) -> None:
         self._indexes = indexes
         self._now = now
         self._failure = failure
         self.catalogue = catalogue or Catalogue.builtin()
+        self.memory = memory
 
     @property
     def now(self) -> float:

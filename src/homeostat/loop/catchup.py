@@ -123,9 +123,14 @@ class Catchup:
                 hold.timer.cancel()
         self._holds.clear()
 
-    def hold(self, key: Key, waits: Iterable[Wait]) -> None:
-        """Release `key` when every wait is over: at once when none is open. Waits on unwatched kinds do not count."""
+    def hold(self, key: Key, waits: Iterable[Wait], *, rest_seconds: float = 0.0) -> None:
+        """Release `key` when `rest_seconds` have passed and every wait is over: at once when none is open. Waits on
+        unwatched kinds do not count."""
         hold = _Hold(key)
+        if rest_seconds:
+            self._holds.add(hold)
+            hold.timer = asyncio.get_running_loop().call_later(rest_seconds, self._rested, hold, waits)
+            return
         for wait in waits:
             watched = self._watched.get(wait.kind)
             if watched is not None and not _over(watched.informer, wait):
@@ -136,6 +141,10 @@ class Catchup:
             return
         self._holds.add(hold)
         hold.timer = asyncio.get_running_loop().call_later(self._seconds_max, self._expire, hold)
+
+    def _rested(self, hold: _Hold, waits: Iterable[Wait]) -> None:
+        self._holds.discard(hold)
+        self.hold(hold.key, waits)
 
     def _register(self, watched: _Watched, wait: Wait, hold: _Hold) -> None:
         match wait:

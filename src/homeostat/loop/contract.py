@@ -2,14 +2,15 @@
 
 `decide(key, world) -> actions` is pure: no await, no clock, no chance, no logging. It gets a read-only view of informer
 caches and returns actions; the runner (`loop.runner`) performs them, retries, and does not call `decide` for a key
-again before the caches have seen the key's own last writes.
+again before the caches have seen the key's own last writes. What a decision has to know of earlier ones, and the API
+does not keep, is its memory: it is passed in and handed back (`remembering`), never changed in place.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol, TypeAlias
+from typing import Protocol, TypeAlias, TypeVar, cast
 
 from homeostat.api.catalogue import Catalogue
 from homeostat.api.kinds import Kind
@@ -56,6 +57,11 @@ class World(Protocol):
     @property
     def failure(self) -> str:
         """The error message of this key's last round of actions; empty when that went well, or was the first."""
+        ...
+
+    @property
+    def memory(self) -> object:
+        """What this key's last decision handed back (`Remember`), None before the first. See `remembering`."""
         ...
 
 
@@ -170,7 +176,36 @@ class Later:
     seconds: float
 
 
-Action: TypeAlias = "Create | Update | Patch | Delete | DeleteCollection | Confirm | IfAllowed | Record | Later"
+@dataclass(frozen=True, slots=True)
+class Remember:
+    """Pass `memory` to this key's next decision, whatever becomes of this one's other actions; None forgets the key.
+
+    It is kept as long as the loop runs: a new leader begins without it."""
+
+    memory: object
+
+
+Action: TypeAlias = (
+    "Create | Update | Patch | Delete | DeleteCollection | Confirm | IfAllowed | Record | Later | Remember"
+)
+Memory = TypeVar("Memory")
+
+
+def remembering(
+    decide: Callable[[Key, World, Memory], tuple[list[Action], Memory]], empty: Memory
+) -> Callable[[Key, World], list[Action]]:
+    """A loop's decision of one that takes the key's memory and returns the actions and the new memory.
+
+    `empty` is the memory of a key about which nothing has been decided, and what equals it is not kept. Memories are
+    immutable: a decision that is made again from the same memory comes to the same end.
+    """
+
+    def decide_and_remember(key: Key, world: World) -> list[Action]:
+        known = world.memory
+        actions, memory = decide(key, world, empty if known is None else cast(Memory, known))
+        return [Remember(None if memory == empty else memory), *actions]
+
+    return decide_and_remember
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,6 +34,7 @@ from homeostat.loop.contract import (
     Later,
     Patch,
     Record,
+    Remember,
     Update,
 )
 from homeostat.loop.informer import Informer
@@ -54,11 +55,13 @@ _GENERATED_BASE_MAX = 58
 
 @dataclass(slots=True)
 class Outcome:
-    """What came of a decision: the waits of its writes, the delay it asked for, and the error that ended it."""
+    """What came of a decision: the waits of its writes, the delay it asked for, and the error that ended it: an
+    ApiError, or whatever a mistake in the loop has raised. A key whose decision took long rests for `rest_seconds`."""
 
     waits: list[Wait] = field(default_factory=list)
     later_seconds: float | None = None
-    error: ApiError | None = None
+    error: Exception | None = None
+    rest_seconds: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +141,8 @@ class Performer:
             case Record():
                 self._record(action)
                 return
+            case Remember():
+                return  # The runner keeps it, before anything that may fail.
             case Later(seconds=seconds):
                 before = outcome.later_seconds
                 outcome.later_seconds = seconds if before is None else min(before, seconds)

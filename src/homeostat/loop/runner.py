@@ -12,16 +12,17 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
+from typing import TypeAlias
 
 from homeostat.api.catalogue import Catalogue
 from homeostat.api.errors import ApiError
 from homeostat.api.types import Obj
-from homeostat.client.contract import Client, Unreachable
+from homeostat.client.contract import Client
 from homeostat.kit import clock, tasks
 from homeostat.kit.log import logger
 from homeostat.loop.cache import CacheWorld, GroupKind, PresentWorld
-from homeostat.loop.catchup import Catchup, Wait
-from homeostat.loop.contract import Key, Loop, Watch
+from homeostat.loop.catchup import Catchup
+from homeostat.loop.contract import Action, Key, Loop, Remember, Watch
 from homeostat.loop.informer import Informer
 from homeostat.loop.objects import revision_of
 from homeostat.loop.perform import Outcome, Performer, group_kind
@@ -30,8 +31,6 @@ from homeostat.loop.recorder import EventRecorder
 from homeostat.wire.cause import Seen
 
 _UNREACHABLE_RETRY_SECONDS_MAX = 1.0
-# An API server that says that it, or its store, cannot answer now; that says nothing about the key.
-_CANNOT_NOW = (429, 503, 504)
 # How many objects that triggered a key are remembered, and how many of them a write names as its cause.
 _TRIGGERS_MAX = 8
 _SEEN_MAX = 4
@@ -41,6 +40,9 @@ _LONG_SECONDS = 0.01
 _REST_FACTOR = 4.0
 _REST_SECONDS_MAX = 0.5
 _FILLED_LOOK_SECONDS = 1.0
+
+# Objects (kind, namespace, name) that brought a key into the queue, each with its newest revision; the newest last.
+Triggers: TypeAlias = dict[tuple[str, str, str], int]
 
 _log = logger("loop")
 
@@ -79,10 +81,10 @@ class LoopRunner:
         self.queue = WorkQueue()
         self.performer = Performer(client, self.name, recorder=recorder, informers=self._informers)
         self.catchup = Catchup(self._informers, self.queue.done)
-        self._triggers: dict[Key, dict[tuple[str, str, str], int]] = {}
+        self._triggers: dict[Key, Triggers] = {}
         self._failures: dict[Key, str] = {}
+        self._memories: dict[Key, object] = {}
         self._ends: list[Callable[[], None]] = []
-        self._resting: dict[Key, asyncio.TimerHandle] = {}
         self._workers: list[asyncio.Task[None]] = []
 
     @property
@@ -136,13 +138,11 @@ class LoopRunner:
         await tasks.stop(*workers)
         while self._ends:
             self._ends.pop()()
-        for timer in self._resting.values():
-            timer.cancel()
-        self._resting.clear()
         self.catchup.stop()
         self.queue.close()
         self._triggers.clear()
         self._failures.clear()
+        self._memories.clear()
 
     def _changed(self, watch: Watch, old: Obj | None, new: Obj | None) -> None:
         obj = new if new is not None else old
@@ -178,60 +178,71 @@ class LoopRunner:
     async def _work(self) -> None:
         while True:
             key = await self.queue.get()
-            outcome, rest_seconds = await self._attempt(key)
-            if rest_seconds:
-                later = asyncio.get_running_loop().call_later(rest_seconds, self._rested, key, outcome.waits)
-                self._resting[key] = later
-            else:
-                self.catchup.hold(key, outcome.waits)
+            triggers = self._triggers.pop(key, {})
+            self._settle(key, triggers, await self._reconcile(key, triggers))
 
-    def _rested(self, key: Key, waits: list[Wait]) -> None:
-        del self._resting[key]
-        self.catchup.hold(key, waits)
-
-    async def _attempt(self, key: Key) -> tuple[Outcome, float]:
-        """Decide and perform once, and arrange what follows from a failure; the outcome, and how long the key rests."""
-        triggers = self._triggers.pop(key, {})
+    async def _reconcile(self, key: Key, triggers: Triggers) -> Outcome:
+        """Decide and perform once. Whatever goes wrong is in the outcome."""
         newest = list(reversed(triggers.items()))[:_SEEN_MAX]
         seen = tuple(Seen(*about, revision) for about, revision in newest)
         self.counters.decisions += 1
-        rest_seconds = 0.0
+        failure, memory = self._failures.get(key, ""), self._memories.get(key)
         try:
-            world = CacheWorld(self._indexes, clock.wall(), self._failures.get(key, ""), self._catalogue)
+            world = CacheWorld(self._indexes, clock.wall(), failure, self._catalogue, memory)
             began = clock.monotonic()
             actions = self.loop.decide(key, world)
             decided = clock.monotonic()
+            self._keep_memory(key, actions)
             outcome = await self.performer.perform(key, actions, seen)
-            # While its writes were under way, the key has rested.
-            rest_seconds = max(0.0, rest_after(decided - began) - (clock.monotonic() - decided))
         except Exception as error:  # noqa: BLE001 - a mistake in the loop; the other keys must go on
-            self.counters.mistakes += 1
-            _log.exception("%s: working on %s", self.name, key)
-            self.queue.retry(key)
-            self._failures[key] = f"{type(error).__name__}: {error}"
-            return Outcome(), rest_seconds
+            return Outcome(error=error)
+        # While its writes were under way, the key has rested.
+        outcome.rest_seconds = max(0.0, rest_after(decided - began) - (clock.monotonic() - decided))
+        return outcome
+
+    def _keep_memory(self, key: Key, actions: Sequence[Action]) -> None:
+        for action in actions:
+            if isinstance(action, Remember):
+                if action.memory is None:
+                    self._memories.pop(key, None)
+                else:
+                    self._memories[key] = action.memory
+
+    def _settle(self, key: Key, triggers: Triggers, outcome: Outcome) -> None:
+        """Say what becomes of a key after its round: when it is decided about again. No other place does."""
+        failure = ""
+        match outcome.error:
+            case None:
+                self.queue.forget(key)
+            case ApiError(code=429 | 503 | 504, message=failure):
+                # No API server could be reached, or one says that it, or its store, cannot answer now: that says nothing
+                # about the key.
+                self.counters.unreachable += 1
+                self.queue.retry(key, seconds_max=_UNREACHABLE_RETRY_SECONDS_MAX)
+            case ApiError(reason="Conflict", message=failure):
+                # Decided on a stale cache: beside the back-off, the waits keep the key until the cache has moved.
+                self.counters.conflicts += 1
+                self.queue.retry(key)
+            case ApiError(message=failure) as error:
+                # Refused, perhaps for good; but what would change that may be no object of these caches.
+                self.counters.errors += 1
+                pause = self.queue.retry(key)
+                _log.info("%s: %s: %s (again in %.3f s)", self.name, key, error, pause)
+            case mistake:
+                self.counters.mistakes += 1
+                failure = f"{type(mistake).__name__}: {mistake}"
+                self.queue.retry(key)
+                _log.error("%s: working on %s", self.name, key, exc_info=mistake)
         if outcome.error is None:
-            self.queue.forget(key)
             self._failures.pop(key, None)
         else:
-            self._failed(key, outcome.error)
-            self._failures[key] = outcome.error.message
+            self._failures[key] = failure
+            # The writes of the next round have the same causes.
             self._triggers[key] = triggers | self._triggers.get(key, {})
         if outcome.later_seconds is not None:
             self.queue.add_after(key, outcome.later_seconds)
-        return outcome, rest_seconds
-
-    def _failed(self, key: Key, error: ApiError) -> None:
-        if isinstance(error, Unreachable) or error.code in _CANNOT_NOW:
-            self.counters.unreachable += 1
-            self.queue.retry(key, seconds_max=_UNREACHABLE_RETRY_SECONDS_MAX)
-            return
-        pause = self.queue.retry(key)
-        if error.reason == "Conflict":
-            self.counters.conflicts += 1
-        else:
-            self.counters.errors += 1
-            _log.info("%s: %s: %s (again in %.3f s)", self.name, key, error, pause)
+        # However soon it is due: not before its rest is over and the caches have what it wrote.
+        self.catchup.hold(key, outcome.waits, rest_seconds=outcome.rest_seconds)
 
 
 def rest_after(decision_seconds: float) -> float:

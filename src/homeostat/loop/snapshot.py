@@ -22,13 +22,19 @@ class Snapshot(CacheWorld):
     __slots__ = ()
 
     def __init__(
-        self, now: float, objects: Iterable[Obj] = (), *, failure: str = "", catalogue: Catalogue | None = None
+        self,
+        now: float,
+        objects: Iterable[Obj] = (),
+        *,
+        failure: str = "",
+        catalogue: Catalogue | None = None,
+        memory: object = None,
     ) -> None:
         indexes: dict[GroupKind, ObjectIndex] = {}
         for obj in objects:
             group, _, _ = obj["apiVersion"].rpartition("/")
             indexes.setdefault((group, obj["kind"]), ObjectIndex()).put(obj)
-        super().__init__(indexes, now, failure, catalogue)
+        super().__init__(indexes, now, failure, catalogue, memory)
 
     def _index(self, kind: Kind) -> ObjectIndex:
         return self._indexes.get((kind.group, kind.kind), _EMPTY)
