@@ -178,8 +178,7 @@ def test_the_state_of_a_zone(ready, down, state):
     nodes = [node(f"n{number}", ready="True" if number < ready else "Unknown") for number in range(ready + down)]
     for item in nodes:
         item["metadata"]["uid"] = meta.name(item)
-    observed = Observed()
-    observed.observe(nodes, Snapshot(NOW, nodes), Options())
+    observed = Observed().observe(nodes, Snapshot(NOW, nodes), Options())
     assert zone_states({"z": nodes}, observed, 0.55) == {"z": state}
 
 

@@ -30,6 +30,7 @@ from homeostat.loop.contract import (
     Loop,
     Patch,
     Record,
+    Remember,
     Update,
 )
 from homeostat.loop.objects import ObjectIndex
@@ -61,6 +62,7 @@ class Bench:
         self._queue: dict[tuple[int, str], None] = {}
         self._timers: dict[tuple[int, str], float] = {}
         self._failures: dict[tuple[int, str], str] = {}
+        self._memories: dict[tuple[int, str], object] = {}
         for obj in objects:
             self.put(obj)
         for number, loop in enumerate(self._loops):
@@ -148,7 +150,8 @@ class Bench:
 
     def _decide(self, number: int, key: str) -> None:
         place = (number, key)
-        world = CacheWorld(self._indexes, self.now, self._failures.pop(place, ""))
+        memory = self._memories.get(place)
+        world = CacheWorld(self._indexes, self.now, self._failures.pop(place, ""), memory=memory)
         before = copy.deepcopy(self._everything()) if len(self._everything()) < 40 else None
         actions = self._loops[number].decide(key, world)
         assert before is None or before == self._everything(), f"{self._loops[number].name} changed what it was shown"
@@ -177,6 +180,9 @@ class Bench:
     def _perform(self, action: object, place: tuple[int, str]) -> None:
         if isinstance(action, Later):
             self._later(place, action.seconds)
+            return
+        if isinstance(action, Remember):
+            self._memories[place] = action.memory
             return
         if isinstance(action, Record):
             self._record(action)

@@ -215,7 +215,7 @@ class LoopRunner:
             case None:
                 self.queue.forget(key)
             case ApiError(code=429 | 503 | 504, message=failure):
-                # No API server could be reached, or one says that it, or its store, cannot answer now: that says nothing
+                # No API server could be reached, or one says that it or its store cannot answer now; that says nothing
                 # about the key.
                 self.counters.unreachable += 1
                 self.queue.retry(key, seconds_max=_UNREACHABLE_RETRY_SECONDS_MAX)

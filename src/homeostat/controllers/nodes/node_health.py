@@ -2,7 +2,7 @@
 
 Like Kubernetes, silence is measured on this controller's own clock: what counts is when it saw a heartbeat (the node's
 Lease, or the Ready condition's heartbeat time) change, not the time written in it, so that skewed clocks on nodes do no
-harm. That takes a memory, `Observed`; it is changed by `observe` alone, from the snapshot of a decision, so the same
+harm. That takes a memory, `Observed`; a look makes the next one of it and the snapshot of its decision, so the same
 sequence of snapshots always gives the same conclusions.
 """
 
@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from homeostat.api import meta
 from homeostat.api.kinds import LEASE
@@ -37,7 +37,7 @@ class Options:
     large_cluster_nodes: int = 50
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Heard:
     """One node's last sign of life: what it said, when this controller saw that it had changed, and its Ready."""
 
@@ -48,44 +48,33 @@ class Heard:
     spoke: bool = False
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Observed:
     """The loop's memory: nodes by uid, the zones' states at the last look, and when that was."""
 
-    nodes: dict[str, Heard] = field(default_factory=dict)
-    zones: dict[str, str] = field(default_factory=dict)
+    nodes: Mapping[str, Heard] = field(default_factory=dict)
+    zones: Mapping[str, str] = field(default_factory=dict)
     looked_at: float = 0.0
 
-    def observe(self, nodes: Sequence[Obj], world: World, options: Options) -> None:
-        """Note which nodes have been heard of since the last look, and forget those that are gone.
+    def observe(self, nodes: Sequence[Obj], world: World, options: Options) -> Observed:
+        """The memory with what was heard of the nodes since the last look, without those that are gone.
 
         After a long pause between looks (not leading, the machine asleep, the API out of reach) it was this loop that
         did not listen: every node gets a fresh grace period. So it does when this machine's clock was set, to and fro:
         nothing is known of how long anybody has been silent.
         """
-        if not 0 <= world.now - self.looked_at <= PAUSE_PERIODS * options.monitor_period_seconds:
-            self.nodes = {}
-        self.looked_at = world.now
+        away = not 0 <= world.now - self.looked_at <= PAUSE_PERIODS * options.monitor_period_seconds
+        known: Mapping[str, Heard] = {} if away else self.nodes
         present = {}
         for node in nodes:
             uid = node["metadata"]["uid"]
-            lease = _renewed(node, world)
-            ready = meta.condition(node, "Ready")
-            heartbeat = ready.get("lastHeartbeatTime") or "" if ready else ""
-            heard = self.nodes.get(uid)
-            if heard is None:
-                # A node that has never said anything has been silent since it was created.
-                heard = Heard(lease, heartbeat, world.now if ready else meta.created_at(node))
-            elif heard.lease != lease or heard.heartbeat != heartbeat:
-                heard.lease, heard.heartbeat, heard.at = lease, heartbeat, world.now
-            heard.spoke, heard.status = ready is not None, ready["status"] if ready else "Unknown"
-            present[uid] = heard
-        self.nodes = present
+            present[uid] = _heard(node, known.get(uid), world)
+        return Observed(present, self.zones, world.now)
 
-    def hear_all_now(self, now: float) -> None:
-        """Give every node a fresh grace period."""
-        for heard in self.nodes.values():
-            heard.at = now
+    def with_fresh_grace(self) -> Observed:
+        """The memory when every node was heard of at this look."""
+        nodes = {uid: replace(heard, at=self.looked_at) for uid, heard in self.nodes.items()}
+        return replace(self, nodes=nodes)
 
     def deadline(self, node: Obj, options: Options) -> float:
         """Until when the node may be silent."""
@@ -95,6 +84,18 @@ class Observed:
     def status(self, node: Obj) -> str:
         """The node's Ready as of the last look."""
         return self.nodes[node["metadata"]["uid"]].status
+
+
+def _heard(node: Obj, before: Heard | None, world: World) -> Heard:
+    lease = _renewed(node, world)
+    ready = meta.condition(node, "Ready")
+    heartbeat = ready.get("lastHeartbeatTime") or "" if ready else ""
+    if before is None:
+        # A node that has never said anything has been silent since it was created.
+        at = world.now if ready else meta.created_at(node)
+    else:
+        at = world.now if before.lease != lease or before.heartbeat != heartbeat else before.at
+    return Heard(lease, heartbeat, at, ready["status"] if ready else "Unknown", ready is not None)
 
 
 def _renewed(node: Obj, world: World) -> str:

@@ -9,6 +9,7 @@ node. `node-pods` says of the Pods on an unreachable node that they are not read
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 from homeostat.api import meta
 from homeostat.api.kinds import LEASE, NODE, POD
@@ -26,7 +27,7 @@ from homeostat.controllers.nodes.node_health import (
 )
 from homeostat.controllers.writing import STRATEGIC
 from homeostat.kit.clock import rfc3339
-from homeostat.loop.contract import Action, Key, Later, Loop, Patch, Record, Watch, World
+from homeostat.loop.contract import Action, Key, Later, Loop, Patch, Record, Watch, World, remembering
 
 ALL = "all"
 _WATCHED_CONDITIONS = ("Ready", "MemoryPressure", "DiskPressure", "PIDPressure")
@@ -34,13 +35,12 @@ _WATCHED_CONDITIONS = ("Ready", "MemoryPressure", "DiskPressure", "PIDPressure")
 
 def health_loop(options: Options) -> Loop:
     """The loop `node-lifecycle`. Its memory begins empty: a new leader gives every node a fresh grace period."""
-    observed = Observed()
 
-    def decide(key: Key, world: World) -> list[Action]:
+    def decide(key: Key, world: World, observed: Observed) -> tuple[list[Action], Observed]:
         return look(observed, world, options)
 
     watches = (Watch(NODE, _health_keys), Watch(LEASE, _no_keys))
-    return Loop("node-lifecycle", watches, decide, parallel=1, start_keys=(ALL,))
+    return Loop("node-lifecycle", watches, remembering(decide, Observed()), parallel=1, start_keys=(ALL,))
 
 
 def _no_keys(old: Obj | None, new: Obj | None, world: World) -> Iterable[Key]:
@@ -55,10 +55,10 @@ def _health_keys(old: Obj | None, new: Obj | None, world: World) -> Iterable[Key
     return (ALL,) if ready_status(old) != ready_status(new) or taints.of(old) != taints.of(new) else ()
 
 
-def look(observed: Observed, world: World, options: Options) -> list[Action]:
-    """One look at all nodes."""
+def look(observed: Observed, world: World, options: Options) -> tuple[list[Action], Observed]:
+    """One look at all nodes: what it asks for, and the memory for the next."""
     nodes = [node for node in world.list(NODE) if not meta.deleting(node)]
-    observed.observe(nodes, world, options)
+    observed = observed.observe(nodes, world, options)
     actions: list[Action] = []
     pause = options.monitor_period_seconds
     for node in nodes:
@@ -69,20 +69,20 @@ def look(observed: Observed, world: World, options: Options) -> list[Action]:
             pause = min(pause, left)
     zones = by_zone(nodes)
     states = zone_states(zones, observed, options.unhealthy_zone_threshold)
-    former, observed.zones = observed.zones, states
+    former, observed = observed.zones, replace(observed, zones=states)
     all_down = bool(states) and set(states.values()) == {FULL}
     was_all_down = bool(former) and set(former.values()) == {FULL}
     if all_down:
         actions += [patch for node in nodes for patch in _admit(node, world.now, "every zone is down")]
     else:
         if was_all_down:
-            observed.hear_all_now(world.now)
+            observed = observed.with_fresh_grace()
         for zone, members in zones.items():
             rate = eviction_rate(states[zone], len(members), options)
             steps, wait = _taint_zone(members, observed, rate, world.now)
             actions += steps
             pause = min(pause, wait) if wait is not None else pause
-    return [*actions, Later(pause)]
+    return [*actions, Later(pause)], observed
 
 
 def _mark_unknown(node: Obj, now: float) -> list[Action]:

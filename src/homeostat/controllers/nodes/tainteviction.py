@@ -2,13 +2,13 @@
 
 Rules: pkg/controller/tainteviction. A Pod that tolerates every NoExecute taint without a limit stays; one that does not
 tolerate some taint goes at once; else it goes when the shortest of the tolerations it uses has run since the taint was
-added (or since the Pod was bound, when that was later). Taints put by hand carry no time: the loop remembers when it
-first saw each, and for which Pods it has an eviction planned, to say so when that is called off.
+added (or since the Pod was bound, when that was later). Taints put by hand carry no time: for each Pod it
+is remembered when each was first seen, and whether an eviction is planned, to say so when that is called off.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from homeostat.api import meta
@@ -19,30 +19,24 @@ from homeostat.api.types import Obj
 from homeostat.controllers.nodes import taints
 from homeostat.controllers.writing import STRATEGIC
 from homeostat.kit.clock import rfc3339
-from homeostat.loop.contract import Action, Delete, Key, Later, Loop, Patch, Record, Watch, World
+from homeostat.loop.contract import Action, Delete, Key, Later, Loop, Patch, Record, Watch, World, remembering
 
 REASON = "TaintManagerEviction"
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Memory:
-    """`seen`: when a taint without a time was first seen, by node, then key and value. `planned`: keys of Pods."""
+    """Of one Pod. `seen`: when each taint without a time was first seen on its node, by node, key and value of the
+    taint. `planned`: whether its eviction waits for its time."""
 
-    seen: dict[str, dict[tuple[str, str], float]] = field(default_factory=dict)
-    planned: set[Key] = field(default_factory=set)
+    seen: Mapping[tuple[str, str, str], float] = field(default_factory=dict)
+    planned: bool = False
 
 
 def loop() -> Loop:
     """The loop `taint-eviction`."""
-    memory = Memory()
-
-    def decide(key: Key, world: World) -> list[Action]:
-        return evict(key, world, memory)
-
-    def node_keys(old: Obj | None, new: Obj | None, world: World) -> Iterable[Key]:
-        return _node_keys(old, new, world, memory)
-
-    return Loop("taint-eviction", (Watch(POD, _pod_keys), Watch(NODE, node_keys)), decide, parallel=8)
+    watches = (Watch(POD, _pod_keys), Watch(NODE, _node_keys))
+    return Loop("taint-eviction", watches, remembering(evict, Memory()), parallel=8)
 
 
 def _evicting(node: Obj | None) -> list[Obj]:
@@ -59,15 +53,11 @@ def _pod_keys(old: Obj | None, new: Obj | None, world: World) -> Iterable[Key]:
     return () if same else (meta.key(new),)
 
 
-def _node_keys(old: Obj | None, new: Obj | None, world: World, memory: Memory) -> Iterable[Key]:
-    """The Pods of a node whose NoExecute taints have changed; what has no taint any more is forgotten."""
+def _node_keys(old: Obj | None, new: Obj | None, world: World) -> Iterable[Key]:
+    """The Pods of a node whose NoExecute taints have changed."""
     node = new if new is not None else old
     if node is None or _evicting(old) == _evicting(new):
         return ()
-    present = {_named(taint) for taint in _evicting(new)}
-    seen = {taint: since for taint, since in memory.seen.pop(meta.name(node), {}).items() if taint in present}
-    if seen:
-        memory.seen[meta.name(node)] = seen
     return [meta.key(pod) for pod in world.on_node(POD, meta.name(node))]
 
 
@@ -75,27 +65,30 @@ def _tolerations(pod: Obj) -> list[Obj]:
     return pod["spec"].get("tolerations") or []
 
 
-def evict(key: Key, world: World, memory: Memory) -> list[Action]:
-    """Delete the Pod, wait for its hour, or call off what was planned."""
+def evict(key: Key, world: World, memory: Memory) -> tuple[list[Action], Memory]:
+    """Delete the Pod, wait for its time, or call off what was planned."""
     pod = world.get(POD, *meta.split_key(key))
     if pod is None or meta.deleting(pod) or not (name := meta.pod_node(pod)):
-        memory.planned.discard(key)
-        return []
+        return [], Memory()
     node = world.get(NODE, "", name)
-    deadline = _deadline(pod, node, world.now, memory)
+    seen = _seen(node, world.now, memory)
+    deadline = _deadline(pod, node, world.now, seen)
     if deadline is None:
-        if key not in memory.planned:
-            return []
-        memory.planned.discard(key)
-        return [Record(pod, REASON, f"Cancelling deletion of Pod {key}")]
+        calls_off = Record(pod, REASON, f"Cancelling deletion of Pod {key}")
+        return [calls_off] if memory.planned else [], Memory(seen)
     if deadline > world.now:
-        memory.planned.add(key)
-        return [Later(deadline - world.now)]
-    memory.planned.discard(key)
-    return _delete(pod, key, world.now, ", ".join(str(taint.get("key")) for taint in _evicting(node)))
+        return [Later(deadline - world.now)], Memory(seen, planned=True)
+    why = ", ".join(str(taint.get("key")) for taint in _evicting(node))
+    return _delete(pod, key, world.now, why), Memory(seen)
 
 
-def _deadline(pod: Obj, node: Obj | None, now: float, memory: Memory) -> float | None:
+def _seen(node: Obj | None, now: float, memory: Memory) -> dict[tuple[str, str, str], float]:
+    """When the node's taints without a time were first seen; those that are gone are forgotten."""
+    timeless = [_named(taint, node or {}) for taint in _evicting(node) if not taint.get("timeAdded")]
+    return {taint: memory.seen.get(taint, now) for taint in timeless}
+
+
+def _deadline(pod: Obj, node: Obj | None, now: float, seen: Mapping[tuple[str, str, str], float]) -> float | None:
     """When the Pod has to go; None when it may stay."""
     deadlines: list[float] = []
     for taint in _evicting(node):
@@ -104,19 +97,14 @@ def _deadline(pod: Obj, node: Obj | None, now: float, memory: Memory) -> float |
             return now
         seconds = toleration.get("tolerationSeconds")
         if seconds is not None:
-            start = max(_added(taint, node or {}, now, memory), _bound_at(pod))
-            deadlines.append(start + max(0, int(seconds)))
+            added = taint.get("timeAdded")
+            since = meta.time_of(added, now) if added else seen[_named(taint, node or {})]
+            deadlines.append(max(since, _bound_at(pod)) + max(0, int(seconds)))
     return min(deadlines, default=None)
 
 
-def _added(taint: Obj, node: Obj, now: float, memory: Memory) -> float:
-    if taint.get("timeAdded"):
-        return meta.time_of(taint["timeAdded"], now)
-    return memory.seen.setdefault(meta.name(node), {}).setdefault(_named(taint), now)
-
-
-def _named(taint: Obj) -> tuple[str, str]:
-    return str(taint.get("key")), str(taint.get("value"))
+def _named(taint: Obj, node: Obj) -> tuple[str, str, str]:
+    return meta.name(node), str(taint.get("key")), str(taint.get("value"))
 
 
 def _bound_at(pod: Obj) -> float:

@@ -5,7 +5,7 @@ Rules: pkg/controller/daemon. Which nodes and which Pods: `daemonset_pods`; the 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from homeostat.api import meta
@@ -18,38 +18,37 @@ from homeostat.controllers.ownership.owning import Matcher, claim, owner_keys
 from homeostat.controllers.workloads.daemonset_pods import Placement, is_current, new_pod, oldest_first, placement
 from homeostat.controllers.workloads.daemonset_revisions import history
 from homeostat.controllers.writing import status_patch, without_zeros
-from homeostat.loop.contract import Action, Create, Delete, Key, Later, Loop, Record, Watch, World
+from homeostat.loop.contract import Action, Create, Delete, Key, Later, Loop, Record, Watch, World, remembering
 
 BURST = 250
 # A node may refuse a Pod again and again: the pauses between tries (failedPodsBackoff).
 FAILED_FIRST_SECONDS, FAILED_CEILING_SECONDS = 1.0, 15 * 60.0
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Failures:
-    """When a failed Pod was last deleted, by DaemonSet uid and node, and how long the next one stays."""
+    """A DaemonSet's memory, by uid and node: when a failed Pod was last deleted, and how long the next one stays."""
 
-    known: dict[tuple[str, str], tuple[float, float]] = field(default_factory=dict)
+    known: Mapping[tuple[str, str], tuple[float, float]] = field(default_factory=dict)
 
     def wait(self, place: tuple[str, str], now: float) -> float:
         """Seconds until the failed Pod of this place may go; 0 or less: now."""
         since, pause = self.known.get(place, (now, 0.0))
         return since + pause - now
 
-    def deleted(self, place: tuple[str, str], now: float) -> None:
-        """The failed Pod of this place goes: the next waits twice as long, unless this one came late."""
-        self.known = {
-            key: (at, pause) for key, (at, pause) in self.known.items() if now - at <= 2 * FAILED_CEILING_SECONDS
-        }
-        _, pause = self.known.get(place, (now, 0.0))
-        self.known[place] = now, min(pause * 2, FAILED_CEILING_SECONDS) or FAILED_FIRST_SECONDS
+    def deleted(self, place: tuple[str, str], now: float) -> Failures:
+        """The memory once the failed Pod of this place goes: the next waits twice as long, unless it comes late."""
+        known = {key: (at, pause) for key, (at, pause) in self.known.items() if now - at <= 2 * FAILED_CEILING_SECONDS}
+        _, pause = known.get(place, (now, 0.0))
+        return Failures(known | {place: (now, min(pause * 2, FAILED_CEILING_SECONDS) or FAILED_FIRST_SECONDS)})
 
 
 @dataclass(slots=True)
 class _Steps:
     """What a round does: nodes that get a Pod, Pods that go, and events about those that ended. `again_seconds` is when
-    the next failed Pod may go."""
+    the next failed Pod may go, `failures` the memory after it."""
 
+    failures: Failures
     create: list[str] = field(default_factory=list)
     delete: list[Obj] = field(default_factory=list)
     events: list[Action] = field(default_factory=list)
@@ -58,18 +57,13 @@ class _Steps:
 
 def loop() -> Loop:
     """The loop `daemonset`."""
-    failures = Failures()
-
-    def decide_with_memory(key: Key, world: World) -> list[Action]:
-        return decide(key, world, failures)
-
     watches = (
         Watch(DAEMONSET),
         Watch(POD, owner_keys(DAEMONSET, selects)),
         Watch(NODE, _node_keys),
         Watch(CONTROLLERREVISION, owner_keys(DAEMONSET, selects)),
     )
-    return Loop("daemonset", watches, decide_with_memory, parallel=2)
+    return Loop("daemonset", watches, remembering(decide, Failures()), parallel=2)
 
 
 def selects(daemon_set: Obj) -> Matcher:
@@ -89,29 +83,31 @@ def _node_keys(old: Obj | None, new: Obj | None, world: World) -> Iterable[Key]:
     return [meta.key(item) for item in world.list(DAEMONSET)]
 
 
-def decide(key: Key, world: World, failures: Failures) -> list[Action]:
+def decide(key: Key, world: World, failures: Failures) -> tuple[list[Action], Failures]:
     """Put Pods where they belong, take the rollout on, and report."""
     daemon_set = world.get(DAEMONSET, *meta.split_key(key))
     if daemon_set is None:
-        return []
+        return [], Failures()
     claimed = claim(DAEMONSET, daemon_set, POD, selects(daemon_set), world)
     if meta.deleting(daemon_set):
-        return claimed.actions
+        return claimed.actions, failures
     revisions = claim(DAEMONSET, daemon_set, CONTROLLERREVISION, selects(daemon_set), world)
     told = history(daemon_set, revisions.children, claimed.children, world)
     actions = [*claimed.actions, *revisions.actions, *told.actions]
     if not told.settled:
-        return actions
+        return actions, failures
     place = placement(daemon_set, claimed.children, world.list(NODE))
     steps = _manage(daemon_set, place, told.revision_hash, world, failures)
+    failures = steps.failures
     waits: list[Action] = [Later(seconds) for seconds in steps.again_seconds]
     if not (steps.create or steps.delete) and _strategy(daemon_set) == "RollingUpdate":
-        steps = _roll(daemon_set, place, told.revision_hash, world)
+        steps = _roll(daemon_set, place, told.revision_hash, world, failures)
     report: list[Action] = [*status_patch(DAEMONSET, daemon_set, _status(daemon_set, place, told.revision_hash, world))]
     moves = [*steps.events, *_performed(daemon_set, steps, told.revision_hash)]
     # What fails again and again must not keep the status from saying so.
     ordered = [*report, *moves] if world.failure else [*moves, *report]
-    return [*actions, *ordered, *waits, *_until_available(daemon_set, claimed.children, world.now)]
+    waits += _until_available(daemon_set, claimed.children, world.now)
+    return [*actions, *ordered, *waits], failures
 
 
 def _strategy(daemon_set: Obj) -> str:
@@ -134,7 +130,7 @@ def _minimum(daemon_set: Obj) -> int:
 
 def _manage(daemon_set: Obj, place: Placement, revision_hash: str, world: World, failures: Failures) -> _Steps:
     """A Pod on each wanted node, none elsewhere, one a node (two while a surge replaces one)."""
-    steps = _Steps()
+    steps = _Steps(failures)
     surge, _ = _allowances(daemon_set, len(place.wanted))
     for node in place.wanted:
         if not place.pods.get(meta.name(node)):
@@ -143,7 +139,7 @@ def _manage(daemon_set: Obj, place: Placement, revision_hash: str, world: World,
         if node_name not in place.tolerated:
             steps.delete += [pod for pod in pods if not meta.deleting(pod)]
             continue
-        running = _running(daemon_set, node_name, pods, steps, _Clock(failures, world.now))
+        running = _running(daemon_set, node_name, pods, steps, world.now)
         if surge:
             steps.delete += _surplus_in_surge(daemon_set, running, revision_hash, world.now)
         else:
@@ -151,13 +147,7 @@ def _manage(daemon_set: Obj, place: Placement, revision_hash: str, world: World,
     return steps
 
 
-@dataclass(frozen=True, slots=True)
-class _Clock:
-    failures: Failures
-    now: float
-
-
-def _running(daemon_set: Obj, node_name: str, pods: list[Obj], steps: _Steps, clock: _Clock) -> list[Obj]:
+def _running(daemon_set: Obj, node_name: str, pods: list[Obj], steps: _Steps, now: float) -> list[Obj]:
     """The Pods that count on a node; those that have ended are deleted, to be made again: failed ones with pauses."""
     running = []
     spot = meta.uid(daemon_set), node_name
@@ -165,11 +155,11 @@ def _running(daemon_set: Obj, node_name: str, pods: list[Obj], steps: _Steps, cl
         phase = meta.pod_phase(pod)
         if meta.deleting(pod):
             continue
-        if phase == "Failed" and (wait := clock.failures.wait(spot, clock.now)) > 0:
+        if phase == "Failed" and (wait := steps.failures.wait(spot, now)) > 0:
             steps.again_seconds.append(wait)
         elif phase in ("Failed", "Succeeded"):
             if phase == "Failed":
-                clock.failures.deleted(spot, clock.now)
+                steps.failures = steps.failures.deleted(spot, now)
             text = f"Found {phase.lower()} daemon pod {meta.key(pod)} on node {node_name}, will try to "
             text += "kill it" if phase == "Failed" else "delete it"
             event_type = "Warning" if phase == "Failed" else "Normal"
@@ -190,11 +180,11 @@ def _surplus_in_surge(daemon_set: Obj, running: list[Obj], revision_hash: str, n
     return surplus
 
 
-def _roll(daemon_set: Obj, place: Placement, revision_hash: str, world: World) -> _Steps:
+def _roll(daemon_set: Obj, place: Placement, revision_hash: str, world: World, failures: Failures) -> _Steps:
     """Replace Pods of former templates, as many at once as the strategy allows; broken ones do not count."""
     surge, unavailable = _allowances(daemon_set, len(place.wanted))
     minimum = _minimum(daemon_set)
-    steps = _Steps()
+    steps = _Steps(failures)
     broken: list[str] = []
     sound: list[str] = []
     busy = 0
