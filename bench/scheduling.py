@@ -31,7 +31,7 @@ import uvloop
 
 from bench.connection import Connection
 from bench.figures import Row
-from homeostat.api.flags import Settings
+from homeostat.api.flags.flag_settings import Settings
 from homeostat.client.api_client import ApiClient
 from homeostat.client.http import HttpTransport
 from homeostat.controllers.registry import all_loops

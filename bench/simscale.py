@@ -16,7 +16,7 @@ from pathlib import Path
 
 import click
 
-from homeostat.api.flags import Settings
+from homeostat.api.flags.flag_settings import Settings
 from homeostat.api.kinds import DEPLOYMENT
 from homeostat.kit import clock, virtual
 from homeostat.kit.world import RealWorld

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import click
 
-from homeostat.api.flags import CATALOGUE, COMPONENTS, Settings
+from homeostat.api.flags.flag_settings import CATALOGUE, COMPONENTS, Settings
 from homeostat.cli.main import homeostat
 from homeostat.drill.contract import Prediction
 from homeostat.drill.library import library

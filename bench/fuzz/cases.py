@@ -13,7 +13,7 @@ from bench.fuzz import mutations, protobuf
 from bench.fuzz.objects import NAMES, NAMESPACES, SPECIMENS, any_object
 from homeostat.api.catalogue import Catalogue
 from homeostat.api.kinds import Kind, Subresource
-from homeostat.api.schema import definition_of
+from homeostat.api.shape.schema import definition_of
 
 IDENTITIES = (*["admin"] * 16, "owner", "owner", "nobody", "node", "anonymous", "forged")
 JSON, YAML, PROTOBUF = "application/json", "application/yaml", "application/vnd.kubernetes.protobuf"

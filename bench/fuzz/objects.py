@@ -7,7 +7,7 @@ from random import Random
 from typing import Any
 
 from homeostat.api.kinds import Kind, Subresource
-from homeostat.api.schema import Schema, schema_of
+from homeostat.api.shape.schema import Schema, schema_of
 
 NAMES = ("fuzz-a", "fuzz-b", "fuzz-a", "fuzz-b", "fuzz-c", "fuzz-d")
 NAMESPACES = ("fuzz-1", "fuzz-2", "default")

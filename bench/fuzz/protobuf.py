@@ -9,7 +9,7 @@ from functools import cache
 from typing import Any
 
 from bench.fuzz.mutations import written
-from homeostat.api.schema import Schema, schema_named
+from homeostat.api.shape.schema import Schema, schema_named
 from homeostat.apiserver.bodies.protobuf_fields import FIELDS
 
 _API, _META = "io.k8s.api.", "io.k8s.apimachinery.pkg.apis."

@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from homeostat.api import kinds, quantity, selectors
+from homeostat.api import kinds, quantity
 from homeostat.api.errors import Cause, invalid
+from homeostat.api.selecting import label_selectors
 from tests.support.rules import change_faults, container, faults, named, template, workload
 
 MIB = 1024 * 1024
@@ -347,7 +348,7 @@ def meets(expression, labels):
 def test_a_selector_means_all_of_its_parts(selector, labels):
     parts = [labels.get(key) == value for key, value in selector.get("matchLabels", {}).items()]
     parts += [meets(expression, labels) for expression in selector.get("matchExpressions", ())]
-    compiled = selectors.of_label_selector(selector)
+    compiled = label_selectors.of_label_selector(selector)
     assert compiled.matches(labels) is all(parts)
-    assert selectors.parse(str(compiled)).matches(labels) is all(parts), "as text it means the same"
+    assert label_selectors.parse(str(compiled)).matches(labels) is all(parts), "as text it means the same"
     assert compiled.everything is (not parts)

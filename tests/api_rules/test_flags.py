@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 import homeostat
-from homeostat.api.flags import CATALOGUE, COMPONENTS, Settings, SettingsError, parse_settings
+from homeostat.api.flags.flag_settings import CATALOGUE, COMPONENTS, Settings, SettingsError, parse_settings
 
 
 def test_kubernetes_defaults_hold_when_nothing_is_set():

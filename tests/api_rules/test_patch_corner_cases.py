@@ -9,14 +9,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from homeostat.api import kinds, patch
+from homeostat.api import kinds
 from homeostat.api.errors import ApiError
-from homeostat.api.schema import schema_of
+from homeostat.api.patch import patch_forms
+from homeostat.api.shape.schema import schema_of
 
 
 def json_patched(obj, *operations):
     before = copy.deepcopy(obj)
-    result = patch.apply(patch.JSON_PATCH, obj, list(operations))
+    result = patch_forms.apply(patch_forms.JSON_PATCH, obj, list(operations))
     assert obj == before, "the original must stay as it was"
     return result
 
@@ -119,7 +120,7 @@ def test_an_operation_that_does_not_apply_is_422(obj, operation):
 )
 def test_a_malformed_patch_is_400(operations):
     with pytest.raises(ApiError) as caught:
-        patch.apply(patch.JSON_PATCH, {"a": 1}, operations)
+        patch_forms.apply(patch_forms.JSON_PATCH, {"a": 1}, operations)
     assert (caught.value.code, caught.value.reason) == (400, "BadRequest")
 
 
@@ -197,23 +198,23 @@ def test_what_is_added_can_be_tested_copied_moved_and_removed(obj, key, value):
     ],
 )
 def test_merge_patches(obj, change, expected):
-    result = patch.apply(patch.MERGE_PATCH, obj, change)
+    result = patch_forms.apply(patch_forms.MERGE_PATCH, obj, change)
     assert orjson.dumps(result) == orjson.dumps(expected)
 
 
 @pytest.mark.parametrize("change", [[], "text", 1, None, True])
-@pytest.mark.parametrize("form", [patch.MERGE_PATCH, patch.STRATEGIC_PATCH])
+@pytest.mark.parametrize("form", [patch_forms.MERGE_PATCH, patch_forms.STRATEGIC_PATCH])
 def test_a_merge_patch_is_an_object(form, change):
     with pytest.raises(ApiError) as caught:
-        patch.apply(form, {"a": 1}, change)
+        patch_forms.apply(form, {"a": 1}, change)
     assert caught.value.code == 400
 
 
 @pytest.mark.parametrize("body", [b"", b"{", b"{'a': 1}", b"\xff", b"[1,]"])
-@pytest.mark.parametrize("form", patch.CONTENT_TYPES)
+@pytest.mark.parametrize("form", patch_forms.CONTENT_TYPES)
 def test_a_body_that_is_no_json_is_400(form, body):
     with pytest.raises(ApiError) as caught:
-        patch.apply(form, {"a": 1}, body)
+        patch_forms.apply(form, {"a": 1}, body)
     assert caught.value.code == 400
 
 
@@ -222,9 +223,9 @@ def test_a_body_that_is_no_json_is_400(form, body):
 )
 def test_other_forms_are_415_and_told_what_there_is(form):
     with pytest.raises(ApiError) as caught:
-        patch.apply(form, {"a": 1}, {})
+        patch_forms.apply(form, {"a": 1}, {})
     assert caught.value.code == 415
-    for known in patch.CONTENT_TYPES:
+    for known in patch_forms.CONTENT_TYPES:
         assert known in caught.value.message
 
 
@@ -233,7 +234,7 @@ def test_other_forms_are_415_and_told_what_there_is(form):
 
 def merged(obj, change, kind=kinds.POD):
     before = copy.deepcopy(obj)
-    result = patch.apply(patch.STRATEGIC_PATCH, obj, change, schema_of(kind))
+    result = patch_forms.apply(patch_forms.STRATEGIC_PATCH, obj, change, schema_of(kind))
     assert obj == before, "the original must stay as it was"
     return result
 

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from homeostat.api import patch
 from homeostat.api.errors import ApiError
+from homeostat.api.patch import patch_forms
 
 SCALAR = st.one_of(st.booleans(), st.integers(-5, 5), st.text("ab", max_size=2))
 # Values that a merge patch can say: no nulls inside objects.
@@ -32,8 +32,8 @@ ANY_PATCH = st.recursive(
 @given(OBJECT, OBJECT)
 def test_merging_a_difference_gives_the_new_object(old, new):
     before = copy.deepcopy(old)
-    difference = patch.merge_diff(old, new)
-    assert patch.merge_patch(old, difference) == new
+    difference = patch_forms.merge_diff(old, new)
+    assert patch_forms.merge_patch(old, difference) == new
     assert old == before
     assert (difference == {}) is (old == new)
 
@@ -41,8 +41,8 @@ def test_merging_a_difference_gives_the_new_object(old, new):
 @given(OBJECT, st.dictionaries(st.text("xyz", max_size=1), ANY_PATCH, max_size=3))
 def test_merging_twice_is_merging_once_and_leaves_no_null(old, change):
     before = copy.deepcopy(old)
-    once = patch.merge_patch(old, change)
-    assert patch.merge_patch(once, change) == once
+    once = patch_forms.merge_patch(old, change)
+    assert patch_forms.merge_patch(once, change) == once
     assert old == before
     assert not any(value is None for value in once.values())
 
@@ -62,12 +62,12 @@ def test_merging_twice_is_merging_once_and_leaves_no_null(old, change):
     ],
 )
 def test_rfc_7386(obj, change, result):
-    assert patch.apply(patch.MERGE_PATCH, obj, change) == result
+    assert patch_forms.apply(patch_forms.MERGE_PATCH, obj, change) == result
 
 
 def test_a_merge_patch_shares_what_it_does_not_touch():
     obj = {"metadata": {"name": "a"}, "spec": {"big": [1, 2, 3]}}
-    new = patch.merge_patch(obj, {"metadata": {"labels": {"a": "b"}}})
+    new = patch_forms.merge_patch(obj, {"metadata": {"labels": {"a": "b"}}})
     assert new["spec"] is obj["spec"]
     assert obj["metadata"] == {"name": "a"}
 
@@ -87,7 +87,7 @@ def test_a_merge_patch_shares_what_it_does_not_touch():
 )
 def test_json_patch(operations, result):
     obj = {"a": [1, 2]}
-    assert patch.apply(patch.JSON_PATCH, obj, operations) == result
+    assert patch_forms.apply(patch_forms.JSON_PATCH, obj, operations) == result
     assert obj == {"a": [1, 2]}
 
 
@@ -112,7 +112,7 @@ def test_json_patch(operations, result):
 )
 def test_a_bad_json_patch_is_refused(operations, code, message):
     with pytest.raises(ApiError) as problem:
-        patch.apply(patch.JSON_PATCH, {"a": [1]}, operations)
+        patch_forms.apply(patch_forms.JSON_PATCH, {"a": [1]}, operations)
     assert problem.value.code == code
     assert problem.value.message.startswith(message)
 
@@ -120,7 +120,7 @@ def test_a_bad_json_patch_is_refused(operations, code, message):
 def test_a_patch_cannot_grow_by_copying_itself():
     operations = [{"op": "copy", "from": "/a", "path": f"/a/x{i}"} for i in range(40)]
     with pytest.raises(ApiError) as problem:
-        patch.apply(patch.JSON_PATCH, {"a": {"seed": "s" * 1000}}, operations)
+        patch_forms.apply(patch_forms.JSON_PATCH, {"a": {"seed": "s" * 1000}}, operations)
     assert problem.value.code == 422
     assert "copying more than" in problem.value.message
 
@@ -128,35 +128,37 @@ def test_a_patch_cannot_grow_by_copying_itself():
 def test_an_error_does_not_repeat_the_document():
     obj = {"data": {"secret": "s" * 10_000}}
     with pytest.raises(ApiError) as problem:
-        patch.apply(patch.JSON_PATCH, obj, [{"op": "replace", "path": "/nope/x", "value": 1}])
+        patch_forms.apply(patch_forms.JSON_PATCH, obj, [{"op": "replace", "path": "/nope/x", "value": 1}])
     assert "sss" not in problem.value.message
 
 
 def test_bodies_are_decoded_and_media_types_checked():
-    assert patch.apply(f"{patch.MERGE_PATCH}; charset=utf-8", {"a": 1}, b'{"b":2}') == {"a": 1, "b": 2}
+    assert patch_forms.apply(f"{patch_forms.MERGE_PATCH}; charset=utf-8", {"a": 1}, b'{"b":2}') == {"a": 1, "b": 2}
     with pytest.raises(ApiError) as problem:
-        patch.apply(patch.MERGE_PATCH, {}, b"{")
+        patch_forms.apply(patch_forms.MERGE_PATCH, {}, b"{")
     assert (problem.value.code, problem.value.reason) == (400, "BadRequest")
     with pytest.raises(ApiError) as problem:
-        patch.apply(patch.MERGE_PATCH, {}, b"[1]")
+        patch_forms.apply(patch_forms.MERGE_PATCH, {}, b"[1]")
     assert problem.value.code == 400
     with pytest.raises(ApiError) as problem:
-        patch.apply("application/json", {}, b"{}")
+        patch_forms.apply("application/json", {}, b"{}")
     assert problem.value.code == 415
 
 
-@pytest.mark.parametrize("form", [patch.MERGE_PATCH, patch.STRATEGIC_PATCH])
+@pytest.mark.parametrize("form", [patch_forms.MERGE_PATCH, patch_forms.STRATEGIC_PATCH])
 def test_a_patch_that_is_nested_without_end_is_refused(form):
     deep: dict = {}
     for _ in range(5000):
         deep = {"a": deep}
     with pytest.raises(ApiError) as problem:
-        patch.apply(form, {}, deep)
+        patch_forms.apply(form, {}, deep)
     assert problem.value.code == 400
     with pytest.raises(ApiError):
-        patch.apply(form, {}, b'{"a":' * 5000 + b"1" + b"}" * 5000)
+        patch_forms.apply(form, {}, b'{"a":' * 5000 + b"1" + b"}" * 5000)
 
 
 def test_the_result_can_be_encoded():
-    result = patch.apply(patch.JSON_PATCH, {"a": 1}, [{"op": "add", "path": "/b", "value": {"c": [1.5, None]}}])
+    result = patch_forms.apply(
+        patch_forms.JSON_PATCH, {"a": 1}, [{"op": "add", "path": "/b", "value": {"c": [1.5, None]}}]
+    )
     assert orjson.loads(orjson.dumps(result)) == result

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from homeostat.api.kinds import POD
-from homeostat.api.strategy import prepare_update
+from homeostat.api.shape.strategy import prepare_update
 from homeostat.api.validation import validate_update
 
 Obj = dict[str, Any]

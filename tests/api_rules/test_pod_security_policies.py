@@ -8,7 +8,7 @@ from __future__ import annotations
 import orjson
 import pytest
 
-from homeostat.api.flags import SettingsError, parse_settings
+from homeostat.api.flags.flag_settings import SettingsError, parse_settings
 from homeostat.api.podsecurity import configuration
 from homeostat.api.podsecurity.levels import PREFIX, LevelVersion, Policy, policy_of
 from homeostat.api.podsecurity.templates import template_of

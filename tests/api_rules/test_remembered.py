@@ -1,9 +1,9 @@
 """What was good once is known when it comes again; what is wrong is told of each time."""
 
 from homeostat.api.kinds import POD
-from homeostat.api.remembered import Remembered, text_of
+from homeostat.api.shape.remembered import Remembered, text_of
 from homeostat.api.validation import validate_create
-from homeostat.api.validation.pods import check_pod_spec
+from homeostat.api.validation.podspec.pods import check_pod_spec
 
 
 def spec(**fields):

@@ -4,9 +4,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from homeostat.api import kinds, selectors
+from homeostat.api import kinds
 from homeostat.api.catalogue import Catalogue
-from homeostat.api.selectors import SelectorError
+from homeostat.api.selecting import label_selectors
+from homeostat.api.selecting.label_selectors import SelectorError
 
 of = Catalogue.builtin().resource
 
@@ -43,19 +44,19 @@ LABELS = {"app": "web", "tier": "front", "rank": "7"}
     ],
 )
 def test_label_selectors_match(text, matches):
-    assert selectors.parse(text).matches(LABELS) is matches
+    assert label_selectors.parse(text).matches(LABELS) is matches
 
 
 def test_no_labels_at_all_meet_only_negative_terms():
-    assert selectors.parse("a!=b").matches(None)
-    assert not selectors.parse("a=b").matches(None)
-    assert selectors.EVERYTHING.matches(None)
-    assert not selectors.NOTHING.matches({})
+    assert label_selectors.parse("a!=b").matches(None)
+    assert not label_selectors.parse("a=b").matches(None)
+    assert label_selectors.EVERYTHING.matches(None)
+    assert not label_selectors.NOTHING.matches({})
 
 
 def test_an_empty_value_is_a_value():
-    assert selectors.parse("a=").matches({"a": ""})
-    assert selectors.parse("a in (,x)").matches({"a": ""})
+    assert label_selectors.parse("a=").matches({"a": ""})
+    assert label_selectors.parse("a in (,x)").matches({"a": ""})
 
 
 @pytest.mark.parametrize(
@@ -75,30 +76,30 @@ def test_an_empty_value_is_a_value():
 )
 def test_a_selector_that_cannot_be_parsed_is_a_bad_request(text, message):
     with pytest.raises(SelectorError) as problem:
-        selectors.parse(text)
+        label_selectors.parse(text)
     assert problem.value.code == 400
     assert problem.value.message == message
 
 
 def test_bad_keys_and_values_are_named():
     with pytest.raises(SelectorError, match='unable to parse requirement: <nil>: Invalid value: "-a": name part must'):
-        selectors.parse("-a=b")
+        label_selectors.parse("-a=b")
     with pytest.raises(SelectorError, match=r'values\[1\]\[a\]: Invalid value: "-c": a valid label must be'):
-        selectors.parse("a in (b,-c)")
+        label_selectors.parse("a in (b,-c)")
     with pytest.raises(SelectorError, match="the value must be an integer"):
-        selectors.parse("a>b")
+        label_selectors.parse("a>b")
 
 
 def test_ten_thousand_terms_are_one_pass_and_megabytes_are_refused():
     many = ",".join(f"key-{i}=value-{i}" for i in range(10_000))
-    selector = selectors.parse(many)
+    selector = label_selectors.parse(many)
     assert len(selector.equal) == 10_000
     assert not selector.matches({"key-0": "value-0"})
     assert selector.matches({f"key-{i}": f"value-{i}" for i in range(10_000)})
     values = ",".join(f"v{i}" for i in range(10_000))
-    assert selectors.parse(f"a in ({values})").matches({"a": "v9999"})
+    assert label_selectors.parse(f"a in ({values})").matches({"a": "v9999"})
     with pytest.raises(SelectorError, match="too long"):
-        selectors.parse("a=" + "b" * selectors.TEXT_BYTES_MAX)
+        label_selectors.parse("a=" + "b" * label_selectors.TEXT_BYTES_MAX)
 
 
 def test_label_selectors_of_the_api():
@@ -108,21 +109,21 @@ def test_label_selectors_of_the_api():
         {"key": "app", "operator": "Exists"},
         {"key": "app", "operator": "NotIn", "values": ["db"]},
     ]
-    selector = selectors.of_label_selector({"matchLabels": {"app": "web"}, "matchExpressions": expressions})
+    selector = label_selectors.of_label_selector({"matchLabels": {"app": "web"}, "matchExpressions": expressions})
     assert selector.matches(LABELS)
     assert not selector.matches(LABELS | {"old": "1"})
     assert str(selector) == "app=web,app,app notin (db),!old,tier in (back,front)"
-    assert selectors.of_label_selector({}).matches({})
-    assert selectors.of_label_selector({}).everything
-    assert not selectors.of_label_selector(None).matches({})
+    assert label_selectors.of_label_selector({}).matches({})
+    assert label_selectors.of_label_selector({}).everything
+    assert not label_selectors.of_label_selector(None).matches({})
     with pytest.raises(SelectorError, match='"Like" is not a valid label selector operator'):
-        selectors.of_label_selector({"matchExpressions": [{"key": "a", "operator": "Like"}]})
+        label_selectors.of_label_selector({"matchExpressions": [{"key": "a", "operator": "Like"}]})
 
 
 def test_a_service_without_a_selector_selects_nothing():
-    assert selectors.of_labels({"app": "web"}).matches(LABELS)
-    assert not selectors.of_labels({}).matches(LABELS)
-    assert not selectors.of_labels(None).matches({})
+    assert label_selectors.of_labels({"app": "web"}).matches(LABELS)
+    assert not label_selectors.of_labels({}).matches(LABELS)
+    assert not label_selectors.of_labels(None).matches({})
 
 
 NAME = st.from_regex(r"[a-z]([a-z0-9]{0,5}[a-z0-9])?", fullmatch=True).filter(lambda text: text not in ("in", "notin"))
@@ -138,10 +139,10 @@ TERM = st.one_of(
 
 @given(st.lists(TERM, max_size=5), st.dictionaries(NAME, NAME, max_size=4))
 def test_a_printed_selector_means_the_same(terms, labels):
-    selector = selectors.parse(",".join(terms))
-    again = selectors.parse(str(selector))
+    selector = label_selectors.parse(",".join(terms))
+    again = label_selectors.parse(str(selector))
     assert again.matches(labels) is selector.matches(labels)
-    assert selector.matches(labels) is all(selectors.parse(term).matches(labels) for term in terms)
+    assert selector.matches(labels) is all(label_selectors.parse(term).matches(labels) for term in terms)
 
 
 POD = {
@@ -213,4 +214,4 @@ def test_escaped_commas_belong_to_the_value():
 def test_an_index_learns_which_values_are_fixed():
     selector = of(kinds.POD).selectable.parse("spec.nodeName=n1,status.phase!=Failed")
     assert selector.equal == {"spec.nodeName": "n1"}
-    assert selectors.parse("a=b,c in (d),e!=f").equal == (("a", "b"), ("c", "d"))
+    assert label_selectors.parse("a=b,c in (d),e!=f").equal == (("a", "b"), ("c", "d"))

@@ -3,7 +3,7 @@
 import pytest
 
 from homeostat.api import kinds
-from homeostat.api.strategy import prepare_update
+from homeostat.api.shape.strategy import prepare_update
 from tests.support.rules import change_faults, faults, named
 
 BAD_IP = "must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)"

@@ -9,16 +9,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from homeostat.api import kinds, patch
+from homeostat.api import kinds
 from homeostat.api.errors import ApiError
-from homeostat.api.schema import schema_of
+from homeostat.api.patch import patch_forms
+from homeostat.api.shape.schema import schema_of
 
 POD = schema_of(kinds.POD)
 
 
 def merged(obj, change, kind=kinds.POD):
     before = copy.deepcopy(obj)
-    result = patch.apply(patch.STRATEGIC_PATCH, obj, change, schema_of(kind))
+    result = patch_forms.apply(patch_forms.STRATEGIC_PATCH, obj, change, schema_of(kind))
     assert obj == before, "the original must stay as it was"
     return result
 

@@ -7,7 +7,7 @@ import pytest
 from homeostat.api import kinds
 from homeostat.api.catalogue import Catalogue
 from homeostat.api.rules.qos import qos_class
-from homeostat.api.strategy import has_generation, prepare_create, prepare_update
+from homeostat.api.shape.strategy import has_generation, prepare_create, prepare_update
 from tests.support.rules import container, named, pod, template, workload
 
 

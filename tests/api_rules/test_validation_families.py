@@ -7,7 +7,7 @@ import pytest
 from homeostat.api import kinds
 from homeostat.api.catalogue import Catalogue
 from homeostat.api.fields import CAUSES_MAX
-from homeostat.api.structural import conform
+from homeostat.api.shape.structural import conform
 from homeostat.api.validation import validate_create, validate_update
 from tests.support.rules import change_faults, faults, named
 

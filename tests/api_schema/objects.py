@@ -1,6 +1,6 @@
 """Random objects of a kind, made from its schema: what the property tests feed to decoding and defaulting."""
 
-from homeostat.api.schema import schema_of
+from homeostat.api.shape.schema import schema_of
 
 TEXTS = ["", "a", "b", "RollingUpdate", "ClientIP", "LoadBalancer", "Container", "User", "None"]
 QUANTITIES = ["1", "1500m", "0.5", "128Mi", "1024Ki", "2e3"]

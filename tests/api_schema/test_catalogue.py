@@ -8,12 +8,12 @@ import pytest
 
 from homeostat.api.catalogue import Catalogue
 from homeostat.api.catalogue.columns import steps_of
+from homeostat.api.catalogue.conversions import convert
 from homeostat.api.catalogue.definition import Version
 from homeostat.api.catalogue.discovered import described
-from homeostat.api.convert import convert
 from homeostat.api.kinds import POD
-from homeostat.api.openapi import Documents
-from homeostat.api.structural import Misshapen, conform
+from homeostat.api.openapi.openapi_documents import Documents
+from homeostat.api.shape.structural import Misshapen, conform
 from homeostat.apiserver.describe.discovery import aggregated
 from tests.support.crontabs import CATALOGUE, CRONTABS, GROUP, MOONS, V1, crontab
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from homeostat.api import kinds, tables
+from homeostat.api import kinds
 from homeostat.api.catalogue import Catalogue
+from homeostat.api.printing import tables
 
 NOW = 1767225600.0 + 600  # ten minutes into 2026
 MADE = "2026-01-01T00:00:00Z"

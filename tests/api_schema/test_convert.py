@@ -5,9 +5,9 @@ import copy
 import pytest
 
 from homeostat.api.catalogue import Catalogue
-from homeostat.api.convert import convert
+from homeostat.api.catalogue.conversions import convert
 from homeostat.api.kinds import EVENT, EVENT_V1, HPA, HPA_V1, POD
-from homeostat.api.structural import conform
+from homeostat.api.shape.structural import conform
 
 of = Catalogue.builtin().resource
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from homeostat.api import kinds
 from homeostat.api.catalogue import Catalogue
-from homeostat.api.structural import conform
+from homeostat.api.shape.structural import conform
 
 _spec = importlib.util.spec_from_file_location("objects", pathlib.Path(__file__).with_name("objects.py"))
 objects = importlib.util.module_from_spec(_spec)

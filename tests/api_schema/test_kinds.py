@@ -8,7 +8,7 @@ import pytest
 from homeostat.api import facts, kinds
 from homeostat.api.catalogue import Catalogue
 from homeostat.api.kinds import Kind
-from homeostat.api.schema import schema_of
+from homeostat.api.shape.schema import schema_of
 
 CATALOGUE = Catalogue.builtin()
 

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from homeostat.api.catalogue import Catalogue
-from homeostat.api.openapi import Documents
+from homeostat.api.openapi.openapi_documents import Documents
 
 CATALOGUE = Catalogue.builtin()
 DOCUMENTS = CATALOGUE.derived(Documents)

@@ -3,7 +3,7 @@
 from homeostat.api import facts
 from homeostat.api.catalogue import Catalogue
 from homeostat.api.kinds import CRD, DEPLOYMENT, POD, SERVICE
-from homeostat.api.schema import schema_of
+from homeostat.api.shape.schema import schema_of
 
 
 def test_containers_merge_by_name_and_ports_by_number():

@@ -8,7 +8,7 @@ import pytest
 from homeostat.api.catalogue import Catalogue
 from homeostat.api.errors import ApiError
 from homeostat.api.kinds import CONFIGMAP, CRD, DEPLOYMENT, EVENT, LEASE, POD, ROLE, SECRET, SERVICE
-from homeostat.api.structural import conform
+from homeostat.api.shape.structural import conform
 
 of = Catalogue.builtin().resource
 

@@ -7,9 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from homeostat.api import kinds, tables
+from homeostat.api import kinds
 from homeostat.api.catalogue import Catalogue
-from homeostat.api.printing import human_duration
+from homeostat.api.printing import tables
+from homeostat.api.printing.print_columns import human_duration
 
 _spec = importlib.util.spec_from_file_location("objects", pathlib.Path(__file__).with_name("objects.py"))
 objects = importlib.util.module_from_spec(_spec)

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from homeostat.api.kinds import CONFIGMAP
-from homeostat.api.selectors import parse
+from homeostat.api.selecting.label_selectors import parse
 from homeostat.apiserver.cache import stored_form
 from homeostat.apiserver.cache.cached_objects import maker
 from homeostat.apiserver.cache.hub import Hub

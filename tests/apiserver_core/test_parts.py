@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from homeostat.api import yamldocuments
 from homeostat.api.catalogue import Catalogue
-from homeostat.api.documents import DocumentError
+from homeostat.api.documents import yaml_documents
+from homeostat.api.documents.json_documents import DocumentError
 from homeostat.api.kinds import EVENT, POD
 from homeostat.apiserver.cache import stored_form
 from homeostat.apiserver.cache.cached_objects import maker
@@ -150,7 +150,7 @@ def test_a_change_in_words(old, new, text):
     ],
 )
 def test_yaml_means_json(text, value):
-    assert yamldocuments.load(text) == value
+    assert yaml_documents.load(text) == value
 
 
 @pytest.mark.parametrize(
@@ -158,4 +158,4 @@ def test_yaml_means_json(text, value):
 )
 def test_yaml_that_json_cannot_say_is_refused(text):
     with pytest.raises(DocumentError):
-        yamldocuments.load(text)
+        yaml_documents.load(text)

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from homeostat.api import bootstrap
+from homeostat.api.certificates import bootstrap_tokens
 from homeostat.kit import clock
 from tests.support.api_edge import World, story
 from tests.support.certificates import CSRS, node_csr
@@ -18,7 +18,7 @@ Obj = dict[str, Any]
 
 
 def _secret(**changes: str | None) -> Obj:
-    made = bootstrap.secret_of(TOKEN, expires=None)
+    made = bootstrap_tokens.secret_of(TOKEN, expires=None)
     for field, value in changes.items():
         name = field.replace("_", "-")
         if value is None:
@@ -41,7 +41,7 @@ def test_a_token_speaks_for_a_machine_that_wants_to_join() -> None:
         status, me = await _who(w)
         assert status == 201
         assert me["username"] == "system:bootstrap:abcdef"
-        assert me["groups"] == ["system:bootstrappers", bootstrap.JOIN_GROUP, "system:authenticated"]
+        assert me["groups"] == ["system:bootstrappers", bootstrap_tokens.JOIN_GROUP, "system:authenticated"]
         # It may ask for a certificate, and that is all.
         headers = {"authorization": f"Bearer {TOKEN}"}
         assert (await w.post(CSRS, node_csr("w9"), user=None, headers=headers)).status == 201
@@ -63,7 +63,7 @@ def test_a_deleted_token_ends_at_once() -> None:
 
 def test_a_token_ends_when_its_time_has_come() -> None:
     async def tell(w: World) -> None:
-        await w.make(SECRETS, bootstrap.secret_of(TOKEN, expires=clock.wall() + 60))
+        await w.make(SECRETS, bootstrap_tokens.secret_of(TOKEN, expires=clock.wall() + 60))
         assert (await _who(w))[0] == 201
         await clock.sleep(61)
         assert (await _who(w))[0] == 401
@@ -110,15 +110,15 @@ def test_a_wrong_secret_is_refused() -> None:
 
 @pytest.mark.parametrize("text", ["abcdef", "abcdef.0123", "abcde.0123456789abcdef", "ABCDEF.0123456789abcdef", ""])
 def test_what_has_not_the_form_of_a_token(text: str) -> None:
-    assert bootstrap.parse(text) is None
+    assert bootstrap_tokens.parse(text) is None
     with pytest.raises(ValueError, match="form of a bootstrap token"):
-        bootstrap.secret_of(text, expires=None)
+        bootstrap_tokens.secret_of(text, expires=None)
 
 
 def test_the_token_s_secret_can_be_read_back() -> None:
-    secret = bootstrap.secret_of(TOKEN, expires=1_800_000_000.0, description="for a rack")
-    data = bootstrap.data_of(secret)
+    secret = bootstrap_tokens.secret_of(TOKEN, expires=1_800_000_000.0, description="for a rack")
+    data = bootstrap_tokens.data_of(secret)
     assert (data["token-id"], data["token-secret"], data["description"]) == ("abcdef", "0123456789abcdef", "for a rack")
-    assert bootstrap.expires_at(secret) == 1_800_000_000.0
-    assert bootstrap.expires_at(bootstrap.secret_of(TOKEN, expires=None)) is None
-    assert bootstrap.data_of({"data": {"x": "%%%", "y": base64.b64encode(b"\xff").decode()}}) == {}
+    assert bootstrap_tokens.expires_at(secret) == 1_800_000_000.0
+    assert bootstrap_tokens.expires_at(bootstrap_tokens.secret_of(TOKEN, expires=None)) is None
+    assert bootstrap_tokens.data_of({"data": {"x": "%%%", "y": base64.b64encode(b"\xff").decode()}}) == {}

@@ -9,8 +9,8 @@ import pytest
 from homeostat.api import kinds
 from homeostat.api.catalogue import Catalogue
 from homeostat.api.errors import qualified
-from homeostat.api.flags import Settings
-from homeostat.api.schema import schema_of
+from homeostat.api.flags.flag_settings import Settings
+from homeostat.api.shape.schema import schema_of
 from homeostat.apiserver import without_effect
 from homeostat.controllers.registry import Authority, all_loops
 from homeostat.controllers.services.servicelb import CLASS

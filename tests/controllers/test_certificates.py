@@ -11,10 +11,10 @@ import pytest
 from cryptography import x509
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
-from homeostat.api import bootstrap, signers
-from homeostat.api import x509 as api_x509
+from homeostat.api.certificates import bootstrap_tokens, signers
+from homeostat.api.certificates import certificate_text as api_x509
 from homeostat.api.errors import ApiError
-from homeostat.api.flags import Settings
+from homeostat.api.flags.flag_settings import Settings
 from homeostat.api.kinds import CONFIGMAP, CSR, SECRET
 from homeostat.client.api_client import ApiClient
 from homeostat.client.in_process import InProcessTransport
@@ -70,11 +70,11 @@ def test_a_machine_that_joins_is_approved_where_a_review_says_so() -> None:
     bench = Bench([csrapproving.loop(approve_serving=False)])
     reviews: list[Obj] = []
     bench.allowed = lambda review: not reviews.append(review)
-    bench.put(_asked(node_csr("w1", "mine"), "system:bootstrap:abcdef", bootstrap.JOIN_GROUP))
+    bench.put(_asked(node_csr("w1", "mine"), "system:bootstrap:abcdef", bootstrap_tokens.JOIN_GROUP))
     bench.settle()
     assert _conditions(bench, "mine")["Approved"]["reason"] == "AutoApproved"
     (review,) = reviews
-    assert (review["user"], review["groups"]) == ("system:bootstrap:abcdef", [bootstrap.JOIN_GROUP])
+    assert (review["user"], review["groups"]) == ("system:bootstrap:abcdef", [bootstrap_tokens.JOIN_GROUP])
     assert review["resourceAttributes"]["subresource"] == "nodeclient"
 
 
@@ -189,8 +189,8 @@ def test_serving_certificates_are_approved_by_flag_only() -> None:
 
 
 def _joining(node: str, addresses: str) -> Obj:
-    request = _asked(node_csr(node, "mine"), "system:bootstrap:abcdef", bootstrap.JOIN_GROUP)
-    request["metadata"]["annotations"] = {bootstrap.ADDRESSES: addresses}
+    request = _asked(node_csr(node, "mine"), "system:bootstrap:abcdef", bootstrap_tokens.JOIN_GROUP)
+    request["metadata"]["annotations"] = {bootstrap_tokens.ADDRESSES: addresses}
     return request
 
 
@@ -470,8 +470,8 @@ def test_an_approved_request_without_a_certificate_stays() -> None:
 
 def test_a_token_is_deleted_when_its_time_is_over() -> None:
     bench = Bench([bootstraptokens.cleaner_loop()])
-    bench.put(bootstrap.secret_of(TOKEN, expires=NOW + 60))
-    bench.put(bootstrap.secret_of("zzzzzz.0123456789abcdef", expires=None))
+    bench.put(bootstrap_tokens.secret_of(TOKEN, expires=NOW + 60))
+    bench.put(bootstrap_tokens.secret_of("zzzzzz.0123456789abcdef", expires=None))
     other = {"metadata": {"name": "other", "namespace": "kube-system"}, "apiVersion": "v1", "kind": "Secret"}
     expired = {"expiration": base64.b64encode(b"2001-01-01T00:00:00Z").decode()}
     bench.put({**other, "type": "Opaque", "data": expired})
@@ -489,17 +489,17 @@ def test_cluster_info_is_signed_with_each_token_that_may() -> None:
     (cluster,) = json.loads(info["kubeconfig"])["clusters"]
     assert cluster["cluster"]["server"] == "https://172.30.0.11:443"
     assert base64.b64decode(cluster["cluster"]["certificate-authority-data"]) == b"PEM"
-    bench.put(bootstrap.secret_of(TOKEN, expires=None))
-    mute = bootstrap.secret_of("zzzzzz.0123456789abcdef", expires=None)
+    bench.put(bootstrap_tokens.secret_of(TOKEN, expires=None))
+    mute = bootstrap_tokens.secret_of("zzzzzz.0123456789abcdef", expires=None)
     mute["data"]["usage-bootstrap-signing"] = base64.b64encode(b"false").decode()
     bench.put(mute)
     bench.settle()
     info = bench.need(CONFIGMAP, "cluster-info", "kube-public")["data"]
     assert sorted(info) == ["jws-kubeconfig-abcdef", "kubeconfig"]
     signature = info["jws-kubeconfig-abcdef"]
-    assert bootstrap.is_signed(info["kubeconfig"], signature, "abcdef", "0123456789abcdef")
-    assert not bootstrap.is_signed(info["kubeconfig"], signature, "abcdef", "0000000000000000")
-    assert not bootstrap.is_signed(info["kubeconfig"] + " ", signature, "abcdef", "0123456789abcdef")
+    assert bootstrap_tokens.is_signed(info["kubeconfig"], signature, "abcdef", "0123456789abcdef")
+    assert not bootstrap_tokens.is_signed(info["kubeconfig"], signature, "abcdef", "0000000000000000")
+    assert not bootstrap_tokens.is_signed(info["kubeconfig"] + " ", signature, "abcdef", "0123456789abcdef")
     bench.delete(SECRET, "bootstrap-token-abcdef", "kube-system")
     bench.settle()
     assert list(bench.need(CONFIGMAP, "cluster-info", "kube-public")["data"]) == ["kubeconfig"]
@@ -526,11 +526,11 @@ def test_a_machine_joins_with_a_token_and_renews_as_a_node(tmp_path: Path) -> No
         known = Authority(authority.certificate.decode(), "https://api", signer(tmp_path, HOUR))
         manager = Manager(client, all_loops(Settings(), known), "controller-manager")
         await manager.start()
-        await w.make("/api/v1/namespaces/kube-system/secrets", bootstrap.secret_of(TOKEN, expires=None))
+        await w.make("/api/v1/namespaces/kube-system/secrets", bootstrap_tokens.secret_of(TOKEN, expires=None))
         await clock.sleep(1)
         headers = {"authorization": f"Bearer {TOKEN}"}
         asked = node_csr("w9", "first")
-        asked["metadata"]["annotations"] = {bootstrap.ADDRESSES: "10.9.9.9"}
+        asked["metadata"]["annotations"] = {bootstrap_tokens.ADDRESSES: "10.9.9.9"}
         assert (await w.post(CSRS, asked, user=None, headers=headers)).status == 201
         first = await _certificate(w, "first")
         peer = User("system:node:w9", ("system:nodes",))

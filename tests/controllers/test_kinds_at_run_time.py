@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from homeostat.api.catalogue import Catalogue
-from homeostat.api.flags import Settings
+from homeostat.api.flags.flag_settings import Settings
 from homeostat.api.kinds import CONFIGMAP, CRD, NAMESPACE
 from homeostat.apiserver.assembly import build_edge
 from homeostat.apiserver.server import ApiServer

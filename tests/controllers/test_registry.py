@@ -1,7 +1,7 @@
 """The controller manager's loops and the settings that reach them."""
 
 from homeostat.api.catalogue import Catalogue
-from homeostat.api.flags import Settings, parse_settings
+from homeostat.api.flags.flag_settings import Settings, parse_settings
 from homeostat.controllers.nodes.node_health import Options
 from homeostat.controllers.registry import Authority, all_loops, node_options
 

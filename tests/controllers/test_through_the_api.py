@@ -8,7 +8,7 @@ import pytest
 
 from homeostat.api import meta
 from homeostat.api.errors import ApiError
-from homeostat.api.flags import Settings, parse_settings
+from homeostat.api.flags.flag_settings import Settings, parse_settings
 from homeostat.api.kinds import (
     CONFIGMAP,
     DEPLOYMENT,

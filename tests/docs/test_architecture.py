@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from homeostat.api.flags import parse_settings
+from homeostat.api.flags.flag_settings import parse_settings
 from homeostat.controllers.registry import Authority, all_loops
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -9,7 +9,7 @@ import click
 import pytest
 from tools import reference
 
-from homeostat.api.flags import Settings
+from homeostat.api.flags.flag_settings import Settings
 from homeostat.cli.main import homeostat
 from homeostat.drill.library import library
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from homeostat.api.flags import parse_settings
+from homeostat.api.flags.flag_settings import parse_settings
 from homeostat.drill.chain import chain, line, lines
 from homeostat.drill.conductor import Finding, Report
 from homeostat.drill.contract import DrillError, Prediction, Target

@@ -15,8 +15,9 @@ from typing import Any
 
 import pytest
 
-from homeostat.api import bootstrap, meta
-from homeostat.api.flags import Settings
+from homeostat.api import meta
+from homeostat.api.certificates import bootstrap_tokens
+from homeostat.api.flags.flag_settings import Settings
 from homeostat.api.kinds import CONFIGMAP, CSR, NODE, POD
 from homeostat.client.contract import Client, Unreachable
 from homeostat.client.http import HttpTransport
@@ -69,13 +70,13 @@ def test_a_changed_cluster_info_is_not_believed(tmp_path: Path) -> None:
     async def tell() -> None:
         async with cluster(tmp_path) as made:
             info = await made.admin.get(CONFIGMAP, "cluster-info", "kube-public")
-            signature = info["data"][f"{bootstrap.JWS_PREFIX}abcdef"]
+            signature = info["data"][f"{bootstrap_tokens.JWS_PREFIX}abcdef"]
             evil = pki.make_authority("evil").certificate.decode()
             content = info["data"]["kubeconfig"]
             forged = content.replace(
                 content.split('"')[content.split('"').index("certificate-authority-data") + 2], evil
             )
-            assert not bootstrap.is_signed(forged, signature, "abcdef", "0123456789abcdef")
+            assert not bootstrap_tokens.is_signed(forged, signature, "abcdef", "0123456789abcdef")
 
     asyncio.run(tell())
 

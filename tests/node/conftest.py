@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from homeostat.api.errors import ApiError
-from homeostat.api.flags import Settings
+from homeostat.api.flags.flag_settings import Settings
 from homeostat.api.kinds import CONFIGMAP, EVENT, LEASE, NAMESPACE, NODE, POD, Kind
 from homeostat.apiserver.server import ApiServer
 from homeostat.client.api_client import ApiClient

@@ -18,7 +18,7 @@ from typing import Any
 import uvloop
 
 from homeostat.api.errors import ApiError
-from homeostat.api.flags import Settings
+from homeostat.api.flags.flag_settings import Settings
 from homeostat.api.kinds import NAMESPACE, POD, SECRET, SERVICEACCOUNT, Kind
 from homeostat.apiserver.server import ApiServer
 from homeostat.client.api_client import ApiClient

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from homeostat.api import bootstrap, x509
+from homeostat.api.certificates import bootstrap_tokens, certificate_text
 from homeostat.api.errors import ApiError
-from homeostat.api.flags import Settings
+from homeostat.api.flags.flag_settings import Settings
 from homeostat.api.kinds import CSR
 from homeostat.client.api_client import ApiClient
 from homeostat.client.in_process import InProcessTransport
@@ -32,7 +32,7 @@ from homeostat.wire.message import User
 from tests.support.api_edge import World, story
 
 HOUR = 3600.0
-JOINER = User("system:bootstrap:abcdef", ("system:bootstrappers", bootstrap.JOIN_GROUP, "system:authenticated"))
+JOINER = User("system:bootstrap:abcdef", ("system:bootstrappers", bootstrap_tokens.JOIN_GROUP, "system:authenticated"))
 NODE = User("system:node:w9", ("system:nodes", "system:authenticated"))
 
 
@@ -60,7 +60,7 @@ def _client(w: World, user: User) -> ApiClient:
 def test_a_machine_with_a_token_gets_a_node_s_certificate(tmp_path: Path) -> None:
     async def tell(w: World) -> None:
         pair = await obtain(_client(w, JOINER), client_wish("w9"))
-        begin, end = x509.life_of(pair.certificate)
+        begin, end = certificate_text.life_of(pair.certificate)
         assert begin < clock.wall() < end
         assert pki.is_issued_by(pair.certificate, (tmp_path / "ca.crt").read_bytes())
 
@@ -105,7 +105,7 @@ def test_a_certificate_is_renewed_before_it_ends_and_never_too_early(tmp_path: P
         await kept.ready.wait()
         for _ in range(3):
             before = kept.certificate.read_bytes()
-            begin, end = x509.life_of(before)
+            begin, end = certificate_text.life_of(before)
             while kept.certificate.read_bytes() == before:
                 await clock.sleep(10)
                 assert clock.wall() < end

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from homeostat.api.flags import Settings
+from homeostat.api.flags.flag_settings import Settings
 from homeostat.node.isolation import sandboxspec
 from homeostat.node.machine import node_object
 from homeostat.node.machine.node_object import Health, Machine

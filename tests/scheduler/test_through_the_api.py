@@ -8,7 +8,7 @@ from typing import Any
 
 from homeostat.api import meta
 from homeostat.api.errors import ApiError, conflict
-from homeostat.api.flags import Settings
+from homeostat.api.flags.flag_settings import Settings
 from homeostat.api.kinds import EVENT, NAMESPACE, NODE, PDB, POD, SERVICEACCOUNT
 from homeostat.api.types import Obj
 from homeostat.apiserver.server import ApiServer

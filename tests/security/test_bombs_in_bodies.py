@@ -11,7 +11,7 @@ import time
 
 import pytest
 
-from homeostat.api.documents import DEPTH_MAX, NODES_MAX
+from homeostat.api.documents.json_documents import DEPTH_MAX, NODES_MAX
 from tests.support.solo_server import solo_server
 
 REVIEWS = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"

@@ -12,7 +12,8 @@ from typing import Any
 
 import pytest
 
-from homeostat.api import bootstrap, meta
+from homeostat.api import meta
+from homeostat.api.certificates import bootstrap_tokens
 from homeostat.api.errors import ApiError
 from homeostat.api.kinds import CONFIGMAP, CSR, NODE
 from homeostat.client.contract import Client
@@ -101,7 +102,7 @@ def test_a_node_cannot_change_what_it_is_bound_to(tmp_path: Path) -> None:
         request = csr(
             "again", request_pem("system:node:w1", ["system:nodes"]), "kubernetes.io/kube-apiserver-client-kubelet"
         )
-        request["metadata"]["annotations"] = {bootstrap.ADDRESSES: "192.0.2.55"}
+        request["metadata"]["annotations"] = {bootstrap_tokens.ADDRESSES: "192.0.2.55"}
         await w1.create(CSR, request)
 
         async def issued() -> Any:

@@ -11,7 +11,7 @@ from typing import Any
 import orjson
 import pytest
 
-from homeostat.api.flags import Settings
+from homeostat.api.flags.flag_settings import Settings
 from homeostat.client.api_client import ApiClient
 from homeostat.client.in_process import InProcessTransport
 from homeostat.controllers.registry import Authority, all_loops

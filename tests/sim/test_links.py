@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 
 import pytest
 
-from homeostat.api.flags import Settings
+from homeostat.api.flags.flag_settings import Settings
 from homeostat.api.kinds import NAMESPACE, POD
 from homeostat.client.api_client import ApiClient
 from homeostat.client.contract import Unreachable

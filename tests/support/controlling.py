@@ -12,11 +12,12 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from homeostat.api import kinds, meta, patch
+from homeostat.api import kinds, meta
 from homeostat.api.catalogue import Catalogue
 from homeostat.api.errors import ApiError, conflict
 from homeostat.api.kinds import Kind
-from homeostat.api.schema import schema_of
+from homeostat.api.patch import patch_forms
+from homeostat.api.shape.schema import schema_of
 from homeostat.kit.clock import rfc3339
 from homeostat.loop.cache import CacheWorld
 from homeostat.loop.contract import (
@@ -224,7 +225,7 @@ class Bench:
                     wanted = action.patch.get("metadata", {}).get("uid", meta.uid(old))
                     if wanted != meta.uid(old):
                         raise conflict(kind.plural, kind.group, name)
-                    new = patch.apply(action.content_type, copy.deepcopy(old), action.patch, schema_of(kind))
+                    new = patch_forms.apply(action.content_type, copy.deepcopy(old), action.patch, schema_of(kind))
                     self._write(kind, old, new, action.subresource)
                 return name
             case Delete():

@@ -7,8 +7,9 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-from homeostat.api import bootstrap, meta
-from homeostat.api.flags import Settings
+from homeostat.api import meta
+from homeostat.api.certificates import bootstrap_tokens
+from homeostat.api.flags.flag_settings import Settings
 from homeostat.api.kinds import CONFIGMAP, SECRET
 from homeostat.apiserver.assembly import build_edge
 from homeostat.apiserver.server import ApiServer
@@ -96,13 +97,13 @@ async def cluster(folder: Path, host: str = "127.0.0.1") -> AsyncIterator[Cluste
     await manager.start()
     admin = _client(server, "admin", "system:masters")
     made = Cluster(folder, url, admin)
-    await admin.create(SECRET, bootstrap.secret_of(TOKEN, expires=None))
+    await admin.create(SECRET, bootstrap_tokens.secret_of(TOKEN, expires=None))
 
     async def signed() -> bool:
         info = [
             each for each in (await admin.list(CONFIGMAP, "kube-public")).items if meta.name(each) == "cluster-info"
         ]
-        return bool(info) and f"{bootstrap.JWS_PREFIX}abcdef" in info[0]["data"]
+        return bool(info) and f"{bootstrap_tokens.JWS_PREFIX}abcdef" in info[0]["data"]
 
     await made.until(signed)
     try:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import InitVar, dataclass, field
 
 from homeostat.api import facts
-from homeostat.api.kindnames import CATEGORIES, CONNECTED, GROUP_ORDER, SHORT_NAMES, STORED_AS, VERBS
+from homeostat.api.kind_names import CATEGORIES, CONNECTED, GROUP_ORDER, SHORT_NAMES, STORED_AS, VERBS
 from homeostat.api.types import Obj
 
 

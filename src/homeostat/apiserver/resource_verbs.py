@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from homeostat.api import errors, patch
-from homeostat.api.convert import convert
+from homeostat.api import errors
+from homeostat.api.catalogue.conversions import convert
 from homeostat.api.kinds import POD, Kind
-from homeostat.api.structural import Misshapen
+from homeostat.api.patch import patch_forms
+from homeostat.api.shape.structural import Misshapen
 from homeostat.api.types import Obj
 from homeostat.apiserver import without_effect
 from homeostat.apiserver.bodies import request_objects
@@ -90,15 +91,17 @@ class Verbs:
         write = self._write(request, info, kind)
         form = self._forms.of(request, kind)
         media_type = request_objects.media_type(request)
-        accepted = [each for each in patch.CONTENT_TYPES if not (kind.custom and each == patch.STRATEGIC_PATCH)]
+        accepted = [
+            each for each in patch_forms.CONTENT_TYPES if not (kind.custom and each == patch_forms.STRATEGIC_PATCH)
+        ]
         if media_type not in accepted:
             raise request_objects.unknown_format(accepted)
-        value = patch.decode(request.body)
+        value = patch_forms.decode(request.body)
         schema = write.resource.schema
 
         def change(old: Obj) -> Obj:
             write.warnings.clear()
-            new = patch.apply(media_type, convert(old, kind), value, schema)
+            new = patch_forms.apply(media_type, convert(old, kind), value, schema)
             try:
                 new = self._accept(write, request_objects.patched(new, kind), b"", is_json=True)
             except Misshapen as error:

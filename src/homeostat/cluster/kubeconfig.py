@@ -9,8 +9,8 @@ from typing import Any
 
 import yaml
 
-from homeostat.api import yamldocuments
-from homeostat.api.documents import DocumentError
+from homeostat.api.documents import yaml_documents
+from homeostat.api.documents.json_documents import DocumentError
 from homeostat.cluster.state_folder import LabError, replace_file
 
 Config = dict[str, Any]
@@ -83,7 +83,7 @@ def dump(config: Config) -> bytes:
 def _read(file: Path) -> Config:
     empty: Config = {"apiVersion": "v1", "kind": "Config", "preferences": {}}
     try:
-        config = yamldocuments.load(file.read_bytes())
+        config = yaml_documents.load(file.read_bytes())
     except FileNotFoundError:
         return empty
     except (OSError, DocumentError) as error:

@@ -15,7 +15,7 @@ from dataclasses import asdict, dataclass, field
 from ipaddress import IPv4Network
 from typing import Any
 
-from homeostat.api.flags import Settings
+from homeostat.api.flags.flag_settings import Settings
 from homeostat.api.rules import wellknown
 
 CLUSTERS_MAX = 100

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
-from homeostat.api.flags import Settings
+from homeostat.api.flags.flag_settings import Settings
 from homeostat.api.podsecurity import configuration as podsecurity
 from homeostat.apiserver.assembly import EdgeConfig, build_edge
 from homeostat.apiserver.server import ApiServer

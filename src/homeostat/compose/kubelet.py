@@ -7,7 +7,7 @@ import os
 import signal
 from pathlib import Path
 
-from homeostat.api.flags import Settings
+from homeostat.api.flags.flag_settings import Settings
 from homeostat.cluster import certificates, node_layout
 from homeostat.cluster.topology import CONTROL_PLANE_TAINT, KUBELET_BEHIND_PORT, KUBELET_PORT
 from homeostat.compose.shared.place import Place

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from homeostat.api.flags import Settings
+from homeostat.api.flags.flag_settings import Settings
 from homeostat.api.types import Obj
 from homeostat.controllers.certificates import bootstraptokens, csrapproving, csrcleaner, csrsigning
 from homeostat.controllers.nodes import nodeipam, nodelifecycle, tainteviction

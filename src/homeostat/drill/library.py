@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from homeostat.api import meta
-from homeostat.api.flags import Settings
+from homeostat.api.flags.flag_settings import Settings
 from homeostat.api.kinds import DEPLOYMENT, ENDPOINTSLICE, LEASE, NODE, POD, SERVICE
 from homeostat.api.rules import wellknown
 from homeostat.api.types import Obj

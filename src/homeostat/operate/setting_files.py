@@ -7,10 +7,10 @@ from pathlib import Path
 
 import orjson
 
-from homeostat.api import yamldocuments
-from homeostat.api.documents import DocumentError
-from homeostat.api.flagcatalogue import CATALOGUE
-from homeostat.api.flags import SettingsError
+from homeostat.api.documents import yaml_documents
+from homeostat.api.documents.json_documents import DocumentError
+from homeostat.api.flags.flag_settings import SettingsError
+from homeostat.api.flags.known_flags import CATALOGUE
 
 
 def with_contents(assignments: Iterable[str]) -> list[str]:
@@ -29,7 +29,7 @@ def _with_content(assignment: str) -> str:
         return assignment
     file = Path(name.strip()).expanduser()
     try:
-        document = yamldocuments.load(file.read_bytes())
+        document = yaml_documents.load(file.read_bytes())
     except OSError as error:
         raise SettingsError(f"{flag.path}: cannot read {file}: {error.strerror}") from error
     except DocumentError as error:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from homeostat.api import meta
-from homeostat.api.selectors import LabelSelector, of_label_selector
+from homeostat.api.selecting.label_selectors import LabelSelector, of_label_selector
 from homeostat.api.types import Obj
 
 

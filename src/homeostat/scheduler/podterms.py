@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from homeostat.api import selectors
 from homeostat.api.rules.nodeaffinity import PREFERRED, REQUIRED
-from homeostat.api.selectors import LabelSelector
+from homeostat.api.selecting import label_selectors
+from homeostat.api.selecting.label_selectors import LabelSelector
 from homeostat.api.types import Obj
 
 Labels = Mapping[str, str]
@@ -78,8 +78,8 @@ def _affinity_term(item: Obj, namespace: str, labels: Labels, weight: int) -> Po
 
 def _term(item: Obj, labels: Labels, named: frozenset[str], where: Obj | None, weight: int = 0) -> PodTerm:
     selector = item.get("labelSelector")
-    compiled = selectors.of_label_selector(None if selector is None else _with_own_labels(selector, item, labels))
-    chosen = None if where is None else selectors.of_label_selector(where)
+    compiled = label_selectors.of_label_selector(None if selector is None else _with_own_labels(selector, item, labels))
+    chosen = None if where is None else label_selectors.of_label_selector(where)
     identity = (f"{compiled.nothing}{compiled}", ",".join(sorted(named)), "" if where is None else f"where {chosen}")
     return PodTerm(compiled, named, chosen, str(item["topologyKey"]), weight, identity)
 

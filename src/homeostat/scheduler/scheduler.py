@@ -11,7 +11,7 @@ from collections.abc import Coroutine
 
 from homeostat.api import meta
 from homeostat.api.errors import ApiError
-from homeostat.api.flags import Settings
+from homeostat.api.flags.flag_settings import Settings
 from homeostat.api.kinds import NAMESPACE, NODE, PDB, POD
 from homeostat.api.types import Obj
 from homeostat.client.contract import Client

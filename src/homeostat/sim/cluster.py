@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 
 from homeostat.api.errors import ApiError
-from homeostat.api.flags import Settings, parse_settings
+from homeostat.api.flags.flag_settings import Settings, parse_settings
 from homeostat.client.contract import Client
 from homeostat.kit import clock
 from homeostat.network.proxy import ServiceProxy

@@ -8,7 +8,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Callable
 
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from homeostat.api.flags import Settings
+from homeostat.api.flags.flag_settings import Settings
 from homeostat.apiserver.assembly import EdgeConfig, build_edge
 from homeostat.apiserver.server import ApiServer
 from homeostat.kit import clock, tasks

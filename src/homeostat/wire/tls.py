@@ -12,7 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from homeostat.api import x509
+from homeostat.api.certificates import certificate_text
 from homeostat.kit import clock
 from homeostat.wire.message import User
 
@@ -107,7 +107,7 @@ def expired(context: ssl.SSLContext) -> str:
     if known is None:
         return ""
     try:
-        _, end = x509.life_of(known[0].read_bytes())
+        _, end = certificate_text.life_of(known[0].read_bytes())
     except (OSError, ValueError):
         return ""
     return f"the certificate {known[0]} has expired at {clock.rfc3339(end)}" if end <= clock.wall() else ""

@@ -14,7 +14,7 @@ from typing import Any, TypeVar, cast
 from homeostat.api import facts
 from homeostat.api.catalogue.definition import Definition, kinds_of, list_node
 from homeostat.api.catalogue.resource import Body, DefinedResource, Resource, Types
-from homeostat.api.kindnames import PREFERRED
+from homeostat.api.kind_names import PREFERRED
 from homeostat.api.kinds import BUILT_IN, Kind, Subresource
 from homeostat.api.types import Obj
 

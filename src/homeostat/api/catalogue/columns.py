@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from homeostat.api import meta
-from homeostat.api.printing import NAME, Column, Printer, age, since
+from homeostat.api.printing.print_columns import NAME, Column, Printer, age, since
 from homeostat.api.types import Obj
 
 _STEP = re.compile(r"\.([A-Za-z_][\w-]*)|\[(\d+)\]|\['([^']+)'\]")

@@ -11,8 +11,8 @@ import copy
 from collections.abc import Callable
 from typing import Any
 
-from homeostat.api.defaults import Fill
-from homeostat.api.structural import Check, Mismatch, Notes
+from homeostat.api.shape.defaults import Fill
+from homeostat.api.shape.structural import Check, Mismatch, Notes
 from homeostat.api.types import Obj
 
 _OF_ALL = ("apiVersion", "kind", "metadata")

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from functools import cached_property
 
-from homeostat.api import fieldselectors, tables
 from homeostat.api.catalogue import columns, pruning
 from homeostat.api.catalogue.definition import Version, object_node
-from homeostat.api.defaults import Defaulting, Fill
-from homeostat.api.fieldselectors import SelectableFields
 from homeostat.api.kinds import BUILT_IN, Kind, Subresource
-from homeostat.api.printing import Printer
-from homeostat.api.required import Required
-from homeostat.api.schema import Schema, schema_named, schema_of
-from homeostat.api.structural import Check, Walks
+from homeostat.api.printing import tables
+from homeostat.api.printing.print_columns import Printer
+from homeostat.api.selecting import field_selectors
+from homeostat.api.selecting.field_selectors import SelectableFields
+from homeostat.api.shape.defaults import Defaulting, Fill
+from homeostat.api.shape.required import Required
+from homeostat.api.shape.schema import Schema, schema_named, schema_of
+from homeostat.api.shape.structural import Check, Walks
 from homeostat.api.types import Obj
 
 _OBJECT_META = "io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta"
@@ -83,7 +84,7 @@ class Resource:
     @cached_property
     def selectable(self) -> SelectableFields:
         """What field selectors can name."""
-        return fieldselectors.built_in(self.kind.group, self.kind.kind)
+        return field_selectors.built_in(self.kind.group, self.kind.kind)
 
     def apply_defaults(self, obj: Obj) -> None:
         """Fill in the absent fields of `obj`, in place. Doing it again changes nothing."""
@@ -128,4 +129,4 @@ class DefinedResource(Resource):
     def selectable(self) -> SelectableFields:
         """What field selectors can name."""
         paths = self._version.selectable
-        return fieldselectors.of_paths(path.removeprefix(".") for path in paths) if paths else SelectableFields()
+        return field_selectors.of_paths(path.removeprefix(".") for path in paths) if paths else SelectableFields()

@@ -14,7 +14,7 @@ from homeostat.api import meta
 from homeostat.api.kinds import DEPLOYMENT, REPLICASET, REPLICATIONCONTROLLER, STATEFULSET, Kind
 from homeostat.api.rules import ownership
 from homeostat.api.rules.intorpercent import scaled
-from homeostat.api.selectors import LabelSelector, of_label_selector
+from homeostat.api.selecting.label_selectors import LabelSelector, of_label_selector
 from homeostat.api.types import Obj
 
 # How long an evicted Pod may take to be marked as going before the budget gets its disruption back (DeletionTimeout).

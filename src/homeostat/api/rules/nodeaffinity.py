@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Final, TypeAlias
 
 from homeostat.api import names
-from homeostat.api.selectors import Requirement, int64
+from homeostat.api.selecting.label_selectors import Requirement, int64
 from homeostat.api.types import Obj
 
 # The operators of a NodeSelectorRequirement, and those of label selectors that do the same.

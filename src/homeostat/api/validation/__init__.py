@@ -16,19 +16,9 @@ from homeostat.api.errors import Cause
 from homeostat.api.fields import CAUSES_MAX, Causes
 from homeostat.api.kinds import Kind
 from homeostat.api.types import Obj
-from homeostat.api.validation import (
-    batch,
-    certificates,
-    cluster,
-    configuration,
-    networking,
-    podparts,
-    pods,
-    rbac,
-    services,
-    workloads,
-)
+from homeostat.api.validation import batch, certificates, cluster, configuration, networking, rbac, services, workloads
 from homeostat.api.validation.objectmeta import check_metadata, check_metadata_update
+from homeostat.api.validation.podspec import podparts, pods
 
 
 @dataclass(frozen=True, slots=True)

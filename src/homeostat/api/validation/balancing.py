@@ -9,7 +9,7 @@ import ipaddress
 
 from homeostat.api import names
 from homeostat.api.fields import Causes, forbidden, invalid, not_supported
-from homeostat.api.service_values import has_health_port, reached_from_outside, service_type
+from homeostat.api.shape.service_values import has_health_port, reached_from_outside, service_type
 from homeostat.api.types import Obj
 from homeostat.api.validation.common import check_enum
 

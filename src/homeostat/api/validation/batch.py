@@ -7,7 +7,7 @@ import re
 from homeostat.api.fields import Causes, invalid, not_supported, required
 from homeostat.api.types import Obj
 from homeostat.api.validation.common import check_enum, check_immutable, check_numbers, check_selector
-from homeostat.api.validation.pods import check_template
+from homeostat.api.validation.podspec.pods import check_template
 
 _NUMBERS = ("parallelism", "completions", "activeDeadlineSeconds", "backoffLimit", "ttlSecondsAfterFinished")
 _CRON_NAME_MAX = 52

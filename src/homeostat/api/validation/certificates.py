@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from homeostat.api import names, x509
+from homeostat.api import names
+from homeostat.api.certificates import certificate_text
 from homeostat.api.fields import Causes, duplicate, forbidden, invalid, not_supported, required
 from homeostat.api.types import Obj
 
@@ -44,7 +45,7 @@ def check_request(obj: Obj, out: Causes) -> None:
     """A new request."""
     spec = obj.get("spec") or {}
     try:
-        x509.load_request(x509.decoded(spec.get("request")))
+        certificate_text.load_request(certificate_text.decoded(spec.get("request")))
     except ValueError as error:
         out.append(invalid("spec.request", spec.get("request") or "", str(error)))
     usages = spec.get("usages") or ()
@@ -97,7 +98,7 @@ def check_subresource(new: Obj, old: Obj, subresource: str, out: Causes) -> None
         out.append(forbidden("status.certificate", "updates may not modify existing certificate content"))
     if certificate:
         try:
-            x509.check_certificates(x509.decoded(certificate))
+            certificate_text.check_certificates(certificate_text.decoded(certificate))
         except ValueError as error:
             out.append(invalid("status.certificate", "<certificate data>", str(error)))
 

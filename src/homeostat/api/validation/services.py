@@ -10,7 +10,7 @@ import ipaddress
 
 from homeostat.api import names
 from homeostat.api.fields import Causes, duplicate, forbidden, invalid, required, too_many
-from homeostat.api.service_values import service_type
+from homeostat.api.shape.service_values import service_type
 from homeostat.api.types import Obj
 from homeostat.api.validation.balancing import check_balancer, check_balancer_update, check_traffic
 from homeostat.api.validation.common import (
@@ -21,7 +21,7 @@ from homeostat.api.validation.common import (
     check_port_or_name,
 )
 from homeostat.api.validation.objectmeta import check_labels
-from homeostat.api.validation.resolution import check_ip, is_ip
+from homeostat.api.validation.podspec.resolution import check_ip, is_ip
 
 _PROTOCOLS = ("SCTP", "TCP", "UDP")
 _TYPES = ("ClusterIP", "ExternalName", "LoadBalancer", "NodePort")

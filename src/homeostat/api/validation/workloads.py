@@ -8,7 +8,7 @@ from __future__ import annotations
 from homeostat.api import names
 from homeostat.api.fields import Causes, forbidden, invalid, not_supported, required
 from homeostat.api.rules.intorpercent import is_zero
-from homeostat.api.selectors import SelectorError, of_label_selector
+from homeostat.api.selecting.label_selectors import SelectorError, of_label_selector
 from homeostat.api.types import Obj
 from homeostat.api.validation.common import (
     check_at_most_all,
@@ -19,7 +19,7 @@ from homeostat.api.validation.common import (
     check_selector,
 )
 from homeostat.api.validation.objectmeta import check_labels
-from homeostat.api.validation.pods import check_template
+from homeostat.api.validation.podspec.pods import check_template
 
 _MISMATCH = "`selector` does not match template `labels`"
 _STATEFUL_MUTABLE = (

@@ -6,7 +6,7 @@ signing, subjectrestriction).
 
 from __future__ import annotations
 
-from homeostat.api import signers, x509
+from homeostat.api.certificates import certificate_text, signers
 from homeostat.api.types import Obj
 from homeostat.apiserver.admission.plugin import CREATE, UPDATE, Plugin, refuse
 from homeostat.apiserver.authz.rbac import MASTERS
@@ -106,7 +106,7 @@ def _check_subject(attributes: Attributes, spec: Obj) -> None:
     if spec.get("signerName") != signers.CLIENT:
         return
     try:
-        asked = x509.read_request(x509.decoded(spec.get("request")))
+        asked = certificate_text.read_request(certificate_text.decoded(spec.get("request")))
     except ValueError:
         # Validation has said so, or will.
         return

@@ -6,7 +6,8 @@ plugins add to it. Rule: plugin/pkg/admission/noderestriction.
 
 from __future__ import annotations
 
-from homeostat.api import errors, kinds, meta, signers
+from homeostat.api import errors, kinds, meta
+from homeostat.api.certificates import signers
 from homeostat.api.rules import ownership, wellknown
 from homeostat.api.rules.eviction import is_mirror
 from homeostat.api.types import Obj
@@ -168,10 +169,10 @@ def _check_request(attributes: Attributes) -> None:
     spec = (attributes.obj or {}).get("spec") or {}
     if attributes.operation != CREATE or spec.get("signerName") not in _NODE_SIGNERS:
         return
-    from homeostat.api import x509
+    from homeostat.api.certificates import certificate_text
 
     try:
-        asked = x509.read_request(x509.decoded(spec.get("request")))
+        asked = certificate_text.read_request(certificate_text.decoded(spec.get("request")))
     except ValueError as error:
         raise refuse(attributes, f"unable to parse CSR: {error}") from error
     if asked.common_name != attributes.user.name:

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from homeostat.api import errors, fields, service_values
+from homeostat.api import errors, fields
 from homeostat.api.errors import ApiError, Cause
+from homeostat.api.shape import service_values
 from homeostat.api.types import Obj
 from homeostat.apiserver.admission.plugin import CREATE, UPDATE, Plugin, is_write_of, name_of
 from homeostat.apiserver.allocation.service_addresses import Addresses, Full, NodePorts, Owner, Taken

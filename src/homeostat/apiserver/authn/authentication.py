@@ -11,7 +11,8 @@ from dataclasses import replace
 from functools import lru_cache
 from urllib.parse import unquote
 
-from homeostat.api import bootstrap, errors, kinds
+from homeostat.api import errors, kinds
+from homeostat.api.certificates import bootstrap_tokens
 from homeostat.api.types import Obj
 from homeostat.apiserver.authn.bootstrap_tokens import BootstrapTokens
 from homeostat.apiserver.authn.service_account_tokens import BadToken, Claims, TokenIssuer
@@ -135,7 +136,7 @@ class BearerTokens:
         if known is not None and known[1] > now:
             return known[0]
         user, _ = self.review(token, audiences=())
-        if len(token) == bootstrap.TOKEN_LENGTH:
+        if len(token) == bootstrap_tokens.TOKEN_LENGTH:
             # Few requests show one, and it has to end when its Secret goes.
             return user
         if len(self._verified) >= _CACHE_ENTRIES_MAX:

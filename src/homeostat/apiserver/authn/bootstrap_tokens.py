@@ -9,7 +9,8 @@ from __future__ import annotations
 import hmac
 import re
 
-from homeostat.api import bootstrap, kinds
+from homeostat.api import kinds
+from homeostat.api.certificates import bootstrap_tokens
 from homeostat.apiserver.contract import Reader
 from homeostat.kit import clock
 from homeostat.wire.message import User
@@ -25,23 +26,27 @@ class BootstrapTokens:
 
     def user_of(self, token: str) -> User | None:
         """Who shows this token; None for one that is not, or no longer, good."""
-        parsed = bootstrap.parse(token)
+        parsed = bootstrap_tokens.parse(token)
         if parsed is None:
             return None
         identifier, secret = parsed
-        found = self._reader.get(kinds.SECRET, bootstrap.NAMESPACE, bootstrap.secret_name(identifier))
-        if found is None or found["metadata"].get("deletionTimestamp") or found.get("type") != bootstrap.SECRET_TYPE:
+        found = self._reader.get(kinds.SECRET, bootstrap_tokens.NAMESPACE, bootstrap_tokens.secret_name(identifier))
+        if (
+            found is None
+            or found["metadata"].get("deletionTimestamp")
+            or found.get("type") != bootstrap_tokens.SECRET_TYPE
+        ):
             return None
-        data = bootstrap.data_of(found)
+        data = bootstrap_tokens.data_of(found)
         if not hmac.compare_digest(data.get("token-secret", "").encode(), secret.encode()):
             return None
         if data.get("token-id") != identifier or data.get("usage-bootstrap-authentication") != "true":
             return None
-        ends = bootstrap.expires_at(found)
+        ends = bootstrap_tokens.expires_at(found)
         if ends is not None and ends <= clock.wall():
             return None
         extra = [group for group in data.get("auth-extra-groups", "").split(",") if group]
         if not all(_EXTRA_GROUP.match(group) for group in extra):
             return None
-        groups = tuple(sorted({bootstrap.GROUP, *extra}))
+        groups = tuple(sorted({bootstrap_tokens.GROUP, *extra}))
         return User(f"system:bootstrap:{identifier}", groups)

@@ -7,7 +7,7 @@ read by which authority the cluster is known.
 
 from __future__ import annotations
 
-from homeostat.api import bootstrap
+from homeostat.api.certificates import bootstrap_tokens
 from homeostat.api.types import Obj
 from homeostat.apiserver.authz.rbac_policy import GROUP, cluster_role, cluster_role_binding, rule, subject
 
@@ -34,7 +34,7 @@ def cluster_roles() -> list[Obj]:
 
 def cluster_role_bindings() -> list[Obj]:
     """Who administers, who speaks to kubelets, who may ask, and whose requests are approved without a person."""
-    joining, nodes = subject("Group", bootstrap.JOIN_GROUP), subject("Group", "system:nodes")
+    joining, nodes = subject("Group", bootstrap_tokens.JOIN_GROUP), subject("Group", "system:nodes")
     kubelets_client = subject("User", KUBELET_CLIENT)
     return [
         cluster_role_binding(CLUSTER_ADMINS, "cluster-admin", subject("Group", CLUSTER_ADMINS)),
@@ -51,8 +51,8 @@ def cluster_role_bindings() -> list[Obj]:
 def public_info() -> list[Obj]:
     """The Role and RoleBinding in kube-public by which cluster-info is read without credentials."""
     name = "homeostat:bootstrap-signer-clusterinfo"
-    metadata: Obj = {"name": name, "namespace": bootstrap.PUBLIC_NAMESPACE}
-    rules = [rule("get", "core", "configmaps", names=bootstrap.CLUSTER_INFO)]
+    metadata: Obj = {"name": name, "namespace": bootstrap_tokens.PUBLIC_NAMESPACE}
+    rules = [rule("get", "core", "configmaps", names=bootstrap_tokens.CLUSTER_INFO)]
     role = {"apiVersion": f"{GROUP}/v1", "kind": "Role", "metadata": metadata, "rules": rules}
     reference = {"apiGroup": GROUP, "kind": "Role", "name": name}
     head = {"apiVersion": f"{GROUP}/v1", "kind": "RoleBinding", "metadata": dict(metadata)}

@@ -13,8 +13,9 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from typing import TypeAlias
 
-from homeostat.api import meta, selectors
-from homeostat.api.selectors import LabelSelector, Requirement
+from homeostat.api import meta
+from homeostat.api.selecting import label_selectors
+from homeostat.api.selecting.label_selectors import LabelSelector, Requirement
 from homeostat.api.types import Obj
 from homeostat.apiserver.authz.rbac_rules import Rule, parse_all
 
@@ -97,8 +98,8 @@ def _selectors_of(role: Obj) -> list[LabelSelector]:
     made: list[LabelSelector] = []
     for written in (role.get("aggregationRule") or {}).get("clusterRoleSelectors") or ():
         try:
-            made.append(selectors.of_label_selector(written))
-        except selectors.SelectorError:
+            made.append(label_selectors.of_label_selector(written))
+        except label_selectors.SelectorError:
             # Stored before selectors were validated: it selects nothing, and no request fails for it.
             continue
     return made

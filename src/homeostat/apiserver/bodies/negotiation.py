@@ -10,8 +10,9 @@ from collections.abc import Sequence
 
 import orjson
 
-from homeostat.api import errors, tables
+from homeostat.api import errors
 from homeostat.api.kinds import Kind
+from homeostat.api.printing import tables
 from homeostat.api.types import Obj
 from homeostat.apiserver.contract import info_of
 from homeostat.apiserver.path.accept import PLAIN, Form, chosen

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import orjson
 
-from homeostat.api.convert import convert
+from homeostat.api.catalogue.conversions import convert
 from homeostat.api.kinds import Kind
 from homeostat.api.types import Obj
 from homeostat.apiserver.cache import stored_form

@@ -17,7 +17,8 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-from homeostat.api import documents, errors, facts
+from homeostat.api import errors, facts
+from homeostat.api.documents import json_documents
 from homeostat.api.types import Obj
 from homeostat.apiserver.bodies.protobuf_fields import FIELDS
 from homeostat.kit import clock
@@ -50,8 +51,8 @@ class _Walk:
     def count(self, nodes: int = 1) -> None:
         """Raises TooLarge for more than one document may hold."""
         self.nodes += nodes
-        if self.nodes > documents.NODES_MAX:
-            raise documents.TooLarge(documents.LARGE)
+        if self.nodes > json_documents.NODES_MAX:
+            raise json_documents.TooLarge(json_documents.LARGE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +67,7 @@ def decode(body: bytes) -> Obj:
         raise errors.bad_request("the body is not protobuf as Kubernetes writes it: it does not begin with k8s\\x00")
     try:
         return _unwrap(body[len(_MAGIC) :])
-    except documents.TooLarge as error:
+    except json_documents.TooLarge as error:
         raise errors.too_large(f"Request entity too large: {error}") from error
     except (_Malformed, struct.error, UnicodeDecodeError) as error:
         raise errors.bad_request(f"the protobuf body cannot be decoded: {error}") from error
@@ -112,7 +113,7 @@ def _message(definition: str, data: bytes, walk: _Walk) -> Obj:
     walk.count()
     walk.depth += 1
     if walk.depth > _DEPTH_MAX:
-        raise _Malformed(documents.DEEP)
+        raise _Malformed(json_documents.DEEP)
     _fill(out, definition, node, data, walk)
     walk.depth -= 1
     return out
@@ -229,10 +230,10 @@ def _int_or_string(data: bytes) -> int | str:
 def _raw_json(data: bytes) -> Any:
     raw = _bytes(dict(_fields(data)).get(1, b"")) or b"{}"
     try:
-        return documents.from_json(raw)
-    except documents.TooLarge:
+        return json_documents.from_json(raw)
+    except json_documents.TooLarge:
         raise
-    except documents.DocumentError as error:
+    except json_documents.DocumentError as error:
         raise _Malformed(f"JSON inside is malformed: {error}") from error
 
 

@@ -7,10 +7,11 @@ from typing import Any
 
 import orjson
 
-from homeostat.api import documents, errors, facts, fields, yamldocuments
+from homeostat.api import errors, facts, fields
+from homeostat.api.documents import json_documents, yaml_documents
 from homeostat.api.kinds import Kind, Subresource
-from homeostat.api.schema import definition_of
-from homeostat.api.structural import Misshapen, Shape, conform
+from homeostat.api.shape.schema import definition_of
+from homeostat.api.shape.structural import Misshapen, Shape, conform
 from homeostat.api.types import Obj
 from homeostat.apiserver.bodies import protobuf
 from homeostat.apiserver.contract import info_of
@@ -65,12 +66,12 @@ def parse(request: Request, kind: str) -> Any:
         return protobuf.decode(body)
     try:
         if content_type in JSON_TYPES:
-            return documents.from_json(body)
+            return json_documents.from_json(body)
         if content_type in YAML_TYPES:
-            return yamldocuments.load(body)
-    except documents.TooLarge as error:
+            return yaml_documents.load(body)
+    except json_documents.TooLarge as error:
         raise errors.too_large(f"Request entity too large: {error}") from error
-    except documents.DocumentError as error:
+    except json_documents.DocumentError as error:
         what = "error converting YAML to JSON" if content_type in YAML_TYPES else f"{_NO_KIND}; json parse error"
         raise unrecognized(kind, f"{what}: {error}", body) from error
     raise unknown_format(_ACCEPTED)

@@ -14,7 +14,7 @@ from typing import Any, TypeAlias
 
 import msgspec
 
-from homeostat.api import fieldselectors
+from homeostat.api.selecting import field_selectors
 from homeostat.apiserver.cache import stored_form
 
 
@@ -46,7 +46,7 @@ class Item:
             return self.namespace
         # Events are stored as core/v1 ones; events.k8s.io names the same fields otherwise.
         path = _EVENT_FIELDS.get(path, path)
-        return self.fields.get(path) or self.fields.get(fieldselectors.ELSE.get(path, ""), "")
+        return self.fields.get(path) or self.fields.get(field_selectors.ELSE.get(path, ""), "")
 
     def at(self, revision: int) -> Item:
         """The same object under another revision: the last form of one that left a watch's selection."""

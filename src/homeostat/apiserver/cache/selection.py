@@ -10,9 +10,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from homeostat.api import selectors
 from homeostat.api.catalogue import Resource
-from homeostat.api.selectors import LabelSelector
+from homeostat.api.selecting import label_selectors
+from homeostat.api.selecting.label_selectors import LabelSelector
 from homeostat.apiserver.cache.cached_objects import Item
 from homeostat.apiserver.cache.window import ADDED, DELETED, MODIFIED, Change, line
 
@@ -96,7 +96,7 @@ class Selection:
 
 def parse(resource: Resource, namespace: str, query: Mapping[str, str]) -> Selection:
     """The selection of a request. Raises 400 for what cannot be parsed or is not supported."""
-    labels = selectors.parse(query.get("labelSelector", ""))
+    labels = label_selectors.parse(query.get("labelSelector", ""))
     terms = resource.selectable.parse(query.get("fieldSelector", "")).terms
     fields = tuple((term.path, term.value, term.negated) for term in terms)
     return Selection(namespace, labels, fields)

@@ -12,7 +12,7 @@ import orjson
 
 from homeostat.api import errors
 from homeostat.api.catalogue import Catalogue
-from homeostat.api.openapi import Documents
+from homeostat.api.openapi.openapi_documents import Documents
 from homeostat.apiserver.contract import Call
 from homeostat.apiserver.describe import openapi_protobuf
 from homeostat.apiserver.describe.etag_documents import Document

@@ -5,11 +5,13 @@ Rule: pkg/registry/apps/*/storage ScaleREST.
 
 from __future__ import annotations
 
-from homeostat.api import errors, patch, selectors
+from homeostat.api import errors
 from homeostat.api.errors import Cause
 from homeostat.api.kinds import Subresource
-from homeostat.api.schema import schema_of
-from homeostat.api.structural import Misshapen
+from homeostat.api.patch import patch_forms
+from homeostat.api.selecting import label_selectors
+from homeostat.api.shape.schema import schema_of
+from homeostat.api.shape.structural import Misshapen
 from homeostat.api.types import Obj
 from homeostat.apiserver.bodies import request_objects
 from homeostat.apiserver.cache import stored_form
@@ -58,7 +60,7 @@ def scale_of(obj: Obj) -> Obj:
         or "matchExpressions" in (selector or {})
         or obj["kind"] != "ReplicationController"
     )
-    shown = selectors.of_label_selector(selector) if labels else selectors.of_labels(selector)
+    shown = label_selectors.of_label_selector(selector) if labels else label_selectors.of_labels(selector)
     return {
         "kind": "Scale",
         "apiVersion": "autoscaling/v1",
@@ -69,7 +71,7 @@ def scale_of(obj: Obj) -> Obj:
 
 
 def _patched(call: Call, current: Obj) -> Obj:
-    asked = patch.apply(request_objects.media_type(call.request), current, call.request.body, schema_of(_SCALE))
+    asked = patch_forms.apply(request_objects.media_type(call.request), current, call.request.body, schema_of(_SCALE))
     try:
         return typed(call, request_objects.patched(asked, _SCALE))
     except Misshapen as error:

@@ -5,10 +5,11 @@ All of it is `api`'s; here is only the order, which is that of kube-apiserver's 
 
 from __future__ import annotations
 
-from homeostat.api import errors, names, strategy, structural, validation
+from homeostat.api import errors, names, validation
 from homeostat.api.catalogue import Resource
 from homeostat.api.errors import Cause
 from homeostat.api.kinds import Kind
+from homeostat.api.shape import strategy, structural
 from homeostat.api.types import Obj
 from homeostat.kit import chance
 

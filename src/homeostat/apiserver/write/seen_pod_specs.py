@@ -12,10 +12,10 @@ from typing import Any
 import msgspec
 import orjson
 
-from homeostat.api.documents import DocumentError, from_json
+from homeostat.api.documents.json_documents import DocumentError, from_json
 from homeostat.api.errors import ApiError
-from homeostat.api.remembered import text_of
-from homeostat.api.structural import Shape, conform
+from homeostat.api.shape.remembered import text_of
+from homeostat.api.shape.structural import Shape, conform
 from homeostat.api.types import Obj
 
 # What is remembered at most is the product of the two, twice: 8 MB.

@@ -27,7 +27,7 @@ def command(name: str, ttl: str, description: str) -> None:
 
 
 async def _make(name: str, seconds: float, description: str) -> str:
-    from homeostat.api import bootstrap
+    from homeostat.api.certificates import bootstrap_tokens
     from homeostat.api.kinds import SECRET
     from homeostat.cluster import certificates
     from homeostat.kit import chance, clock
@@ -35,10 +35,10 @@ async def _make(name: str, seconds: float, description: str) -> str:
     from homeostat.wire import pki
 
     folder = known(name)
-    identifier, secret = bootstrap.token_text(chance.below(bootstrap.TOKENS))
+    identifier, secret = bootstrap_tokens.token_text(chance.below(bootstrap_tokens.TOKENS))
     token = f"{identifier}.{secret}"
     expires = clock.wall() + seconds if seconds else None
     async with administering(folder) as client:
-        await client.create(SECRET, bootstrap.secret_of(token, expires=expires, description=description))
+        await client.create(SECRET, bootstrap_tokens.secret_of(token, expires=expires, description=description))
     fingerprint = pki.fingerprint(certificates.ca_pem(folder.pki).encode())
     return f"homeostat join {folder.load().public_url} --token {token} --ca-cert-hash {fingerprint}"

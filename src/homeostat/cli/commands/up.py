@@ -54,7 +54,7 @@ def command(
     assignments: tuple[str, ...],
 ) -> None:
     """Boot a cluster, or bring one back with all its objects. Returns when every node is Ready."""
-    from homeostat.api.flags import SettingsError, parse_settings
+    from homeostat.api.flags.flag_settings import SettingsError, parse_settings
     from homeostat.lab.boot import Wish
     from homeostat.operate.setting_files import with_contents
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from homeostat.api.errors import ApiError
-from homeostat.api.flags import Settings
+from homeostat.api.flags.flag_settings import Settings
 from homeostat.api.kinds import ENDPOINTS, NODE
 from homeostat.client.api_client import ApiClient
 from homeostat.client.contract import Client

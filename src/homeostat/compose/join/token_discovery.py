@@ -16,9 +16,10 @@ from typing import Any
 
 import orjson
 
-from homeostat.api import bootstrap, x509, yamldocuments
+from homeostat.api.certificates import bootstrap_tokens, certificate_text
+from homeostat.api.documents import yaml_documents
 from homeostat.api.errors import ApiError
-from homeostat.api.flags import Settings
+from homeostat.api.flags.flag_settings import Settings
 from homeostat.client.api_client import ApiClient
 from homeostat.client.http import HttpTransport
 from homeostat.cluster.state_folder import LabError, replace_file
@@ -28,7 +29,7 @@ from homeostat.node.machine.certificates import Refused, client_wish, obtain, wr
 from homeostat.wire import pki, tls
 from homeostat.wire.message import Request
 
-_INFO = f"/api/v1/namespaces/{bootstrap.PUBLIC_NAMESPACE}/configmaps/{bootstrap.CLUSTER_INFO}"
+_INFO = f"/api/v1/namespaces/{bootstrap_tokens.PUBLIC_NAMESPACE}/configmaps/{bootstrap_tokens.CLUSTER_INFO}"
 _log = logger("join")
 
 
@@ -43,7 +44,7 @@ class Invitation:
 
     def parts(self) -> tuple[str, str]:
         """The token's identifier and secret. Raises LabError."""
-        parsed = bootstrap.parse(self.token)
+        parsed = bootstrap_tokens.parse(self.token)
         if parsed is None:
             raise LabError(f"{self.token!r} is no token: it looks like abcdef.0123456789abcdef")
         return parsed
@@ -61,11 +62,11 @@ async def discover(invitation: Invitation) -> Found:
     """The cluster that the invitation is for. Raises LabError."""
     identifier, secret = invitation.parts()
     told = await _cluster_info(invitation.url, tls.unverified_context())
-    content, signature = told.get("kubeconfig", ""), told.get(f"{bootstrap.JWS_PREFIX}{identifier}")
+    content, signature = told.get("kubeconfig", ""), told.get(f"{bootstrap_tokens.JWS_PREFIX}{identifier}")
     if signature is None:
         text = f"the cluster at {invitation.url} does not know the token {identifier}: it may have expired; "
         raise LabError(text + "`homeostat join-command` makes a new one")
-    if not bootstrap.is_signed(content, signature, identifier, secret):
+    if not bootstrap_tokens.is_signed(content, signature, identifier, secret):
         raise LabError(f"what {invitation.url} says of itself is not signed with this token: it is not to be trusted")
     cluster = _read(content)
     found = pki.fingerprint(cluster.authority)
@@ -96,12 +97,12 @@ async def _cluster_info(url: str, context: ssl.SSLContext) -> dict[str, str]:
 def _read(kubeconfig: str) -> Found:
     """What the kubeconfig in cluster-info holds. Raises LabError."""
     try:
-        config: Any = yamldocuments.load(kubeconfig)
+        config: Any = yaml_documents.load(kubeconfig)
         (entry,) = config["clusters"]
         pem = base64.b64decode(entry["cluster"]["certificate-authority-data"], validate=True)
         pki.fingerprint(pem)
         extensions = {each["name"]: each["extension"] for each in entry["cluster"].get("extensions") or ()}
-        return Found(pem, Settings.from_dict(extensions.get(bootstrap.SETTINGS) or {}))
+        return Found(pem, Settings.from_dict(extensions.get(bootstrap_tokens.SETTINGS) or {}))
     except (KeyError, TypeError, ValueError) as error:
         raise LabError(f"what the cluster says of itself cannot be read: {error}") from error
 
@@ -157,7 +158,7 @@ def is_good(folder: Path, name: str, authority: bytes) -> bool:
     """Whether a certificate is there with its key, of this authority, and has not ended."""
     try:
         certificate = (folder / f"{name}.crt").read_bytes()
-        _, end = x509.life_of(certificate)
+        _, end = certificate_text.life_of(certificate)
         tls.client_context(folder / "ca.crt", certificate=folder / f"{name}.crt", key=folder / f"{name}.key")
         return end > clock.wall() and pki.is_issued_by(certificate, authority)
     except (OSError, ValueError):

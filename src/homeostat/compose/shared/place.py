@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 from dataclasses import dataclass
 
-from homeostat.api.flags import Settings
+from homeostat.api.flags.flag_settings import Settings
 from homeostat.client.api_client import ApiClient
 from homeostat.client.contract import Client
 from homeostat.client.http import HttpTransport

@@ -6,7 +6,7 @@ import base64
 from collections.abc import Callable
 from pathlib import Path
 
-from homeostat.api import x509
+from homeostat.api.certificates import certificate_text
 from homeostat.api.errors import ApiError
 from homeostat.api.types import Obj
 from homeostat.wire import pki
@@ -24,7 +24,7 @@ def signer(folder: Path, seconds_max: float) -> Callable[[Obj], Obj]:
         seconds = max(_SECONDS_MIN, min(float(asked), seconds_max)) if asked else seconds_max
         try:
             authority = pki.KeyPair((folder / "ca.crt").read_bytes(), (folder / "ca.key").read_bytes())
-            pem = x509.decoded(spec["request"])
+            pem = certificate_text.decoded(spec["request"])
             certificate = pki.sign_request(authority, pem, usages=spec.get("usages") or (), seconds=seconds)
         except (OSError, ValueError) as error:
             raise ApiError(500, "InternalError", f"the cluster's key in {folder} cannot sign: {error}") from error

@@ -11,19 +11,20 @@ import base64
 import json
 from collections.abc import Iterable
 
-from homeostat.api import bootstrap, meta
+from homeostat.api import meta
+from homeostat.api.certificates import bootstrap_tokens
 from homeostat.api.kinds import CONFIGMAP, SECRET
 from homeostat.api.types import Obj
 from homeostat.loop.contract import Action, Create, Delete, Key, Later, Loop, Update, Watch, World
 
-_INFO = f"{bootstrap.PUBLIC_NAMESPACE}/{bootstrap.CLUSTER_INFO}"
+_INFO = f"{bootstrap_tokens.PUBLIC_NAMESPACE}/{bootstrap_tokens.CLUSTER_INFO}"
 
 
 def _is_token(secret: Obj | None) -> bool:
     return (
         secret is not None
-        and secret.get("type") == bootstrap.SECRET_TYPE
-        and meta.namespace(secret) == bootstrap.NAMESPACE
+        and secret.get("type") == bootstrap_tokens.SECRET_TYPE
+        and meta.namespace(secret) == bootstrap_tokens.NAMESPACE
     )
 
 
@@ -47,7 +48,7 @@ def _clean(key: Key, world: World) -> list[Action]:
     secret = world.get(SECRET, *meta.split_key(key))
     if secret is None or not _is_token(secret):
         return []
-    ends = bootstrap.expires_at(secret)
+    ends = bootstrap_tokens.expires_at(secret)
     if ends is None:
         return []
     if ends > world.now:
@@ -68,14 +69,14 @@ def signer_loop(ca_pem: str, server: str, settings: Obj | None = None) -> Loop:
 
     def decide(key: Key, world: World) -> list[Action]:
         data = {"kubeconfig": wanted}
-        for secret in world.list(SECRET, bootstrap.NAMESPACE):
+        for secret in world.list(SECRET, bootstrap_tokens.NAMESPACE):
             if _may_sign(secret, world.now):
-                said = bootstrap.data_of(secret)
+                said = bootstrap_tokens.data_of(secret)
                 identifier, key_ = said.get("token-id", ""), said.get("token-secret", "")
-                data[bootstrap.JWS_PREFIX + identifier] = bootstrap.sign(wanted, identifier, key_)
-        current = world.get(CONFIGMAP, bootstrap.PUBLIC_NAMESPACE, bootstrap.CLUSTER_INFO)
+                data[bootstrap_tokens.JWS_PREFIX + identifier] = bootstrap_tokens.sign(wanted, identifier, key_)
+        current = world.get(CONFIGMAP, bootstrap_tokens.PUBLIC_NAMESPACE, bootstrap_tokens.CLUSTER_INFO)
         if current is None:
-            metadata = {"name": bootstrap.CLUSTER_INFO, "namespace": bootstrap.PUBLIC_NAMESPACE}
+            metadata = {"name": bootstrap_tokens.CLUSTER_INFO, "namespace": bootstrap_tokens.PUBLIC_NAMESPACE}
             made = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": data}
             return [Create(CONFIGMAP, made, ignore_exists=True, note="machines that join look for it")]
         if current.get("data") == data:
@@ -88,8 +89,8 @@ def signer_loop(ca_pem: str, server: str, settings: Obj | None = None) -> Loop:
 def _may_sign(secret: Obj, now: float) -> bool:
     if not _is_token(secret) or meta.deleting(secret):
         return False
-    ends = bootstrap.expires_at(secret)
-    return bootstrap.data_of(secret).get("usage-bootstrap-signing") == "true" and (ends is None or ends > now)
+    ends = bootstrap_tokens.expires_at(secret)
+    return bootstrap_tokens.data_of(secret).get("usage-bootstrap-signing") == "true" and (ends is None or ends > now)
 
 
 def public_kubeconfig(ca_pem: str, server: str, settings: Obj) -> str:
@@ -97,6 +98,6 @@ def public_kubeconfig(ca_pem: str, server: str, settings: Obj) -> str:
     authority = base64.b64encode(ca_pem.encode()).decode()
     cluster: Obj = {"certificate-authority-data": authority, "server": server}
     if settings:
-        cluster["extensions"] = [{"name": bootstrap.SETTINGS, "extension": settings}]
+        cluster["extensions"] = [{"name": bootstrap_tokens.SETTINGS, "extension": settings}]
     config = {"apiVersion": "v1", "kind": "Config", "clusters": [{"name": "", "cluster": cluster}]}
     return json.dumps(config | {"contexts": [], "users": [], "current-context": ""}, indent=2)

@@ -10,10 +10,11 @@ Rules: pkg/controller/certificates/approver/sarapprove.go.
 
 from __future__ import annotations
 
-from homeostat.api import bootstrap, meta, signers, x509
+from homeostat.api import meta
+from homeostat.api.certificates import bootstrap_tokens, certificate_text, signers
+from homeostat.api.certificates.certificate_text import Asked
 from homeostat.api.kinds import CONFIGMAP, CSR, NODE
 from homeostat.api.types import Obj
-from homeostat.api.x509 import Asked
 from homeostat.controllers.certificates.csr import conditions, with_condition
 from homeostat.controllers.nodes import nodeplan
 from homeostat.controllers.nodes.nodeplan import NodePlan
@@ -46,7 +47,7 @@ def loop(*, approve_serving: bool, plan: NodePlan | None = None) -> Loop:
             return []
         spec = request.get("spec") or {}
         try:
-            asked = x509.read_request(x509.decoded(spec.get("request")))
+            asked = certificate_text.read_request(certificate_text.decoded(spec.get("request")))
         except ValueError:
             return []
         signer = spec.get("signerName") or ""
@@ -86,7 +87,7 @@ def _renewal(request: Obj) -> list[Action]:
 def _join(request: Obj, asked: Asked, plan: NodePlan | None, world: World, record: Obj | None) -> list[Action]:
     """Somebody asks for the identity of a node: who may, gets it with the addresses that it names, or a reason."""
     name = _node_of(asked)
-    text = meta.annotations(request).get(bootstrap.ADDRESSES, "")
+    text = meta.annotations(request).get(bootstrap_tokens.ADDRESSES, "")
     addresses = [each.strip() for each in text.split(",") if each.strip()]
     problem = nodeplan.join_problem(plan or NodePlan(), name, addresses, world, record)
     if problem:

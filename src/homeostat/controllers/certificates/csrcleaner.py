@@ -6,7 +6,8 @@ and those whose certificate has ended.
 
 from __future__ import annotations
 
-from homeostat.api import meta, x509
+from homeostat.api import meta
+from homeostat.api.certificates import certificate_text
 from homeostat.api.kinds import CSR
 from homeostat.api.types import Obj
 from homeostat.controllers.certificates.csr import conditions
@@ -47,7 +48,7 @@ def _deadlines(request: Obj) -> list[tuple[float, str]]:
             found.append((meta.parse_time(since) + _ANSWERED_SECONDS, f"{kind.lower()} more than an hour ago"))
     if certificate:
         try:
-            _, end = x509.life_of(x509.decoded(certificate))
+            _, end = certificate_text.life_of(certificate_text.decoded(certificate))
         except ValueError:
             return found
         found.append((end, "its certificate has ended"))

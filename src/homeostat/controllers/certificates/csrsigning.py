@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from homeostat.api import signers, x509
+from homeostat.api.certificates import certificate_text, signers
 from homeostat.api.kinds import CSR
 from homeostat.api.types import Obj
 from homeostat.controllers.certificates.csr import conditions, with_condition
@@ -26,7 +26,7 @@ def loop(sign: Callable[[Obj], Obj]) -> Loop:
         if spec.get("signerName") not in signers.ALL:
             return []
         try:
-            asked = x509.read_request(x509.decoded(spec.get("request")))
+            asked = certificate_text.read_request(certificate_text.decoded(spec.get("request")))
             why = signers.problem(spec["signerName"], asked, spec.get("usages") or ())
         except ValueError as error:
             why = f"unable to parse the request: {error}"

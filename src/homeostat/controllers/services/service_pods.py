@@ -12,7 +12,7 @@ from typing import TypeAlias
 from homeostat.api import meta
 from homeostat.api.kinds import POD, SERVICE
 from homeostat.api.rules.ports import port_name, protocol_of, target_port
-from homeostat.api.selectors import of_labels
+from homeostat.api.selecting.label_selectors import of_labels
 from homeostat.api.types import Obj
 from homeostat.loop.contract import Key, World
 

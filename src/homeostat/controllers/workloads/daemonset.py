@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from homeostat.api import meta
 from homeostat.api.kinds import CONTROLLERREVISION, DAEMONSET, NODE, POD
 from homeostat.api.rules.intorpercent import scaled
-from homeostat.api.selectors import of_label_selector
+from homeostat.api.selecting.label_selectors import of_label_selector
 from homeostat.api.types import Obj
 from homeostat.controllers.nodes import taints
 from homeostat.controllers.ownership.owning import Matcher, claim, owner_keys

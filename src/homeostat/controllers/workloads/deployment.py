@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from homeostat.api import meta
 from homeostat.api.kinds import DEPLOYMENT, POD, REPLICASET
 from homeostat.api.rules import ownership, wellknown
-from homeostat.api.selectors import of_label_selector
+from homeostat.api.selecting.label_selectors import of_label_selector
 from homeostat.api.types import Obj
 from homeostat.controllers.ownership.owning import Matcher, claim, controller_key, owner_keys
 from homeostat.controllers.workloads import deployment_sizes as sizes

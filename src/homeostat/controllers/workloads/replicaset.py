@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from homeostat.api import meta
 from homeostat.api.kinds import POD, REPLICASET
 from homeostat.api.rules import ownership
-from homeostat.api.selectors import of_label_selector
+from homeostat.api.selecting.label_selectors import of_label_selector
 from homeostat.api.types import Obj
 from homeostat.controllers.ownership.owning import Matcher, claim, owner_keys
 from homeostat.controllers.workloads.deletion_rank import first_to_go

@@ -14,7 +14,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from homeostat.api import bootstrap, meta, signers, x509
+from homeostat.api import meta
+from homeostat.api.certificates import bootstrap_tokens, certificate_text, signers
 from homeostat.api.errors import ApiError
 from homeostat.api.kinds import CSR
 from homeostat.api.types import Obj
@@ -79,7 +80,7 @@ async def obtain(client: Client, wish: Wish) -> pki.KeyPair:
     # A name of our own, so that a create whose answer was lost can be sent again.
     metadata: Obj = {"name": f"csr-{chance.name_suffix(10)}"}
     if wish.addresses:
-        metadata["annotations"] = {bootstrap.ADDRESSES: ",".join(wish.addresses)}
+        metadata["annotations"] = {bootstrap_tokens.ADDRESSES: ",".join(wish.addresses)}
     body = {"apiVersion": CSR.api_version, "kind": CSR.kind, "metadata": metadata, "spec": spec}
     cause = WriteCause("kubelet/certificates", wish.common_name, f"needs a certificate of {wish.signer}")
     try:
@@ -103,7 +104,7 @@ def _answer(request: Obj) -> bytes:
         if condition.get("type") in ("Denied", "Failed"):
             why = condition.get("message") or condition.get("reason") or "no reason was given"
             raise Refused(f"certificate request {meta.name(request)}: {condition['type']}: {why}")
-    return x509.decoded(status.get("certificate"))
+    return certificate_text.decoded(status.get("certificate"))
 
 
 class Kept:
@@ -121,7 +122,7 @@ class Kept:
     def renew_at(self) -> float:
         """When it is to be renewed (wall clock); 0 when there is none, or none that can be used."""
         try:
-            begin, end = x509.life_of(self.certificate.read_bytes())
+            begin, end = certificate_text.life_of(self.certificate.read_bytes())
         except (OSError, ValueError):
             return 0.0
         if not self.key.exists() or end <= clock.wall():

@@ -11,14 +11,15 @@ from pathlib import Path
 
 import orjson
 
-from homeostat.api import meta, yamldocuments
+from homeostat.api import meta
 from homeostat.api.catalogue import Catalogue
-from homeostat.api.documents import DocumentError
+from homeostat.api.documents import yaml_documents
+from homeostat.api.documents.json_documents import DocumentError
 from homeostat.api.errors import ApiError
 from homeostat.api.kinds import POD
 from homeostat.api.rules import wellknown
 from homeostat.api.rules.tolerations import with_toleration
-from homeostat.api.structural import conform
+from homeostat.api.shape.structural import conform
 from homeostat.api.types import Obj
 from homeostat.api.validation import validate_create
 from homeostat.kit.clock import rfc3339_micro
@@ -50,7 +51,7 @@ def read_folder(folder: Path, node_name: str, now: float) -> dict[str, Obj]:
 def parse(text: bytes, source: str, node_name: str, now: float) -> Obj:
     """The pod of one file as this node runs it. Raises StaticPodError."""
     try:
-        pod = yamldocuments.load(text)
+        pod = yaml_documents.load(text)
     except DocumentError as error:
         raise StaticPodError(f"not YAML: {error}") from error
     _check(pod)

@@ -1,0 +1,1 @@
+"""Certificate requests, signers' demands and bootstrap tokens, as data."""

@@ -1,0 +1,1 @@
+"""Documents that somebody sends, JSON and YAML, bounded before work is done."""

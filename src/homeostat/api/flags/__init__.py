@@ -1,0 +1,1 @@
+"""The components' flags: which there are, and settings parsed against them."""

@@ -1,0 +1,1 @@
+"""How kinds are printed as tables, in kubectl's words."""

@@ -1,0 +1,1 @@
+"""Validation of Pods and Pod templates: containers, volumes, placement, security."""
