@@ -59,6 +59,8 @@ class Kind:
     # The kind in whose version, and under whose prefix, the store keeps the objects; the kind itself if not given.
     stored: InitVar[Kind | None] = None
     home: Kind = field(init=False, hash=False, compare=False, repr=False)
+    # The subresources by name; each request of one looks here several times.
+    by_name: dict[str, Subresource] = field(init=False, hash=False, compare=False, repr=False)
     # The names of the subresources, such as `status`.
     subresources: tuple[str, ...] = field(init=False, hash=False, compare=False, repr=False)
     # Where the store keeps objects of this resource: the same for all versions of it.
@@ -68,7 +70,8 @@ class Kind:
         put = object.__setattr__
         put(self, "list_kind", self.list_kind or f"{self.kind}List")
         put(self, "home", stored or self)
-        put(self, "subresources", tuple(part.name for part in self.parts))
+        put(self, "by_name", {part.name: part for part in self.parts})
+        put(self, "subresources", tuple(self.by_name))
         put(self, "prefix", f"/registry/{self.group or 'core'}/{self.plural}/")
 
     @property
@@ -78,7 +81,7 @@ class Kind:
 
     def part(self, subresource: str) -> Subresource | None:
         """What the kind offers under that subresource."""
-        return next((part for part in self.parts if part.name == subresource), None)
+        return self.by_name.get(subresource)
 
     def key(self, namespace: str, name: str) -> str:
         """The store key of one object."""
