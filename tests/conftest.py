@@ -5,6 +5,8 @@ hangs ends its process with every thread's stack printed (`faulthandler_timeout`
 the test, and the run goes on.
 
 Labs whose nodes are processes boot in a second: they are what a story gets that does not ask for real nodes by name.
+
+`make coverage` measures the processes of pytest alone: a server that a story boots would be too slow for its bounds.
 """
 
 from __future__ import annotations
@@ -20,6 +22,8 @@ os.environ.setdefault("HOMEOSTAT_RUNTIME", "process")
 def pytest_configure(config: pytest.Config) -> None:
     reporter = config.pluginmanager.get_plugin("terminalreporter")
     in_worker = hasattr(config, "workerinput")
+    if in_worker:
+        os.environ.pop("COVERAGE_PROCESS_CONFIG", None)
     if reporter is not None and not in_worker:
         config.pluginmanager.register(_FailuresAtOnce(reporter), "failures-at-once")
 

@@ -126,6 +126,24 @@ def test_a_change_of_size_in_the_midst_of_a_rollout_is_shared_out(size, old, new
     assert world.sizes() == {"one": old, "broken": new}
 
 
+def test_a_new_replica_set_begins_with_all_that_the_surge_leaves_room_for():
+    world = begun(replicas=10, surge="25%")
+    world.image("two")
+    (new,) = [rs for rs in world.all(REPLICASET) if world.image_of(rs["spec"]["template"]) == "two"]
+    ups = [text for reason, text in world.events if reason == "ScalingReplicaSet" and meta.name(new) in text]
+    assert ups[0].endswith("from 0 to 3")
+
+
+def test_a_paused_deployment_without_pods_gets_its_size_by_its_latest_replica_set():
+    world = begun(replicas=2)
+    world.image("two")
+    world.edit(replicas=0)
+    world.edit(paused=True)
+    world.image("three")
+    world.edit(replicas=2)
+    assert world.sizes() == {"one": 0, "two": 2}
+
+
 def test_a_change_of_size_and_template_at_once_scales_first():
     """The ReplicaSet that is there follows the size before the new template begins."""
     world = begun(4)

@@ -118,3 +118,27 @@ def test_a_planned_eviction_is_dropped_with_its_pod():
     world.remove(POD, "a")
     world.advance(400)
     assert world.events == []
+
+
+def test_a_taint_that_is_put_back_by_hand_counts_anew():
+    world = bench(node("n1"), patient("a", 300, key="by-hand"))
+    taint(world, "by-hand", timed=False)
+    world.advance(100)
+    world.change(NODE, "n1", "", lambda n: n["spec"].update(taints=[]))
+    world.advance(100)
+    taint(world, "by-hand", timed=False)
+    world.advance(299)
+    assert going(world) == []
+    world.advance(1)
+    assert going(world) == ["a"]
+
+
+def test_a_node_that_appears_with_a_taint_evicts_the_pods_that_are_bound_to_it():
+    world = bench(pod("a", node="n1"))
+    world.settle()
+    assert going(world) == []
+    tainted = node("n1")
+    tainted["spec"]["taints"] = [{"key": KEY, "effect": "NoExecute", "timeAdded": rfc3339(world.now)}]
+    world.put(tainted)
+    world.settle()
+    assert going(world) == ["a"]

@@ -40,6 +40,18 @@ def test_counts_ready_and_available_pods():
     assert status(world)["availableReplicas"] == 2
 
 
+def test_a_pod_is_available_when_its_min_ready_seconds_are_over_and_not_a_second_before():
+    wanted = replica_set(replicas=1, minReadySeconds=10)
+    wanted["metadata"]["uid"] = "u-web"
+    mine = run(pod("mine", metadata={"ownerReferences": [owner(wanted)]}), NOW)
+
+    def decided(after):
+        return " ".join(map(str, replicaset.decide("default/web", Snapshot(NOW + after, [mine, wanted]))))
+
+    assert "'availableReplicas'" not in decided(9) and "Later(seconds=1.0" in decided(9)
+    assert "'availableReplicas': 1" in decided(10) and "Later" not in decided(10)
+
+
 def test_replaces_a_deleted_pod_at_once_while_the_old_one_still_ends():
     world = bench(replica_set(replicas=1), graceful=True)
     world.settle()
@@ -67,6 +79,24 @@ def test_at_most_500_pods_a_round():
     snapshot = Snapshot(NOW, [replica_set(replicas=1200)])
     creates = [a for a in replicaset.decide("default/web", snapshot) if type(a).__name__ == "Create"]
     assert len(creates) == 500
+
+
+def test_a_create_notes_how_many_replicas_exist_of_how_many():
+    wanted = replica_set(replicas=3)
+    wanted["metadata"]["uid"] = "u-web"
+    snapshot = Snapshot(NOW, [pod("mine", metadata={"ownerReferences": [owner(wanted)]}), wanted])
+    creates = [a for a in replicaset.decide("default/web", snapshot) if type(a).__name__ == "Create"]
+    assert [action.note for action in creates] == ["1 of 3 replicas exist"] * 2
+
+
+def test_a_condition_says_failure_only_while_pods_are_missing_and_the_last_round_failed():
+    def failing(replicas, failure):
+        actions = replicaset.decide("default/web", Snapshot(NOW, [replica_set(replicas=replicas)], failure=failure))
+        return [a for a in actions if type(a).__name__ == "Patch" and "ReplicaFailure" in str(a)]
+
+    assert failing(600, "quota") != []
+    assert failing(600, "") == [], "more Pods are to come, and nothing is wrong"
+    assert failing(0, "an earlier round failed") == [], "nothing is missing any more"
 
 
 def test_adopts_matching_orphans_and_leaves_others_alone():

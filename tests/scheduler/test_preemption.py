@@ -86,6 +86,7 @@ def test_the_node_whose_victims_matter_least_is_taken(a: list[int], b: list[int]
         pytest.param([7], [7, 7], ["one"], id="of equal priority, fewer"),
         pytest.param([7], [7, 1], ["one"], id="a second victim counts though it hardly matters"),
         pytest.param([7], [7, -9], ["one"], id="and though its priority is negative"),
+        pytest.param([7], [7, -1_000_000_000], ["one"], id="as negative as priorities are"),
         pytest.param([0], [0, 0], ["one"], id="and among pods without priority"),
     ],
 )
