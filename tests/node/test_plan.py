@@ -103,6 +103,13 @@ def test_one_container_that_goes_on_keeps_the_pod_open() -> None:
     assert not plan(pod("a", "b", restartPolicy="Never"), view(ended, going), NOW).completed
 
 
+def test_on_failure_leaves_what_has_succeeded_beside_what_runs() -> None:
+    world = view(made("a", EXITED, code=0), made("b", RUNNING))
+    assert plan(pod("a", "b", restartPolicy="OnFailure"), world, NOW).actions == []
+    world = view(made("a", EXITED, code=1), made("b", RUNNING))
+    assert started(plan(pod("a", "b", restartPolicy="OnFailure"), world, NOW)) == [("a", 1)]
+
+
 def test_a_container_in_its_backoff_waits_and_says_how_long() -> None:
     backoff = CrashBackoff(10, 300).restarted(900, 901).restarted(950, 951)
     result = plan(pod(), view(made("main", EXITED, 1, at=NOW - 5), backoffs={"main": backoff}), NOW)
@@ -182,6 +189,12 @@ def test_only_some_ended_containers_are_kept() -> None:
     ended = [made("main", EXITED, attempt=attempt) for attempt in (5, 4, 3, 2)]
     result = plan(pod(), view(made("main", RUNNING, attempt=6), *ended), NOW)
     assert result.actions == [Prune("main-4"), Prune("main-3"), Prune("main-2")]
+
+
+def test_the_latest_container_is_kept_beside_the_ended_ones() -> None:
+    ended = [made("main", EXITED, attempt=attempt) for attempt in (3, 2, 1)]
+    result = plan(pod("main", restartPolicy="Never"), view(*ended), NOW, dead_kept=1)
+    assert [action for action in result.actions if isinstance(action, Prune)] == [Prune("main-1")]
 
 
 def test_the_deadline_ends_everything_and_is_a_reason_to_wake() -> None:
