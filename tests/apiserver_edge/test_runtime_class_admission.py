@@ -106,6 +106,7 @@ LONG = SHORT | {"tolerationSeconds": 50}
         ([VM], [VM_NOW], [VM]),
         ([ANY], [VM, VM_NOW, SHORT], [ANY]),
         ([SHORT], [LONG], [LONG]),
+        ([LONG], [SHORT], [LONG]),
         ([VM_NOW], [VM_NOW | {"value": "y"}], [VM_NOW, VM_NOW | {"value": "y"}]),
         ([VM_NOW], [{"key": "other", "operator": "Exists"}], [VM_NOW, {"key": "other", "operator": "Exists"}]),
     ],
