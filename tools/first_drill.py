@@ -27,9 +27,9 @@ from homeostat.cluster.state_folder import Folder, LabError
 from homeostat.drill.contract import DrillError
 from homeostat.drill.report import text
 from homeostat.kit import clock
-from homeostat.lab.boot import is_running
 from homeostat.lab.links import published_services
 from homeostat.operate.clients import administering
+from homeostat.operate.down import is_running
 from homeostat.operate.drills import run_drills
 
 HELLO = Path(__file__).parents[1] / "examples" / "hello.yaml"

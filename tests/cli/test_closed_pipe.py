@@ -37,8 +37,9 @@ def test_a_start_goes_on_when_nobody_reads_its_progress():
 def test_up_boots_the_cluster_when_nobody_reads_what_it_prints(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
     done = run(
-        "import sys; from homeostat.cli.commands import up; from homeostat.lab import boot as lab; "
-        "lab.daemonize = lambda *_, **__: sys.exit(7); "
-        "up._boot(lab.Wish('one', control_planes=1, workers=0, runtime='simulated'))"
+        "import sys; from homeostat.cli.commands import up; "
+        "from homeostat.operate import cluster_plan, up as starting; "
+        "starting.daemonize = lambda *_, **__: sys.exit(7); "
+        "up._boot(cluster_plan.ClusterOptions('one', control_planes=1, workers=0, runtime='simulated'))"
     )
     assert (done.returncode, done.stderr) == (7, "")

@@ -14,21 +14,22 @@ STORY = """
 import os, signal, sys
 from homeostat.cli.progress import TerminalReporter
 from homeostat.operate import up
-from homeostat.lab import boot as lab
+from homeostat.lab import daemon
+from homeostat.operate.cluster_plan import ClusterOptions
 
 def daemonize(*_, **__):
     pid = os.fork()
     if pid == 0:
-        lab._default_signals()
+        daemon._default_signals()
         while True:
             signal.pause()
     os.kill(os.getpid(), int(sys.argv[1]))
     open("supervisor", "w").write(str(pid))
     return pid
 
-lab.daemonize = daemonize
+up.daemonize = daemonize
 try:
-    up.boot(lab.Wish("one", control_planes=1, workers=0, runtime="simulated"), TerminalReporter())
+    up.boot(ClusterOptions("one", control_planes=1, workers=0, runtime="simulated"), TerminalReporter())
 except KeyboardInterrupt:
     pid, status = os.waitpid(int(open("supervisor").read()), 0)
     sys.exit(os.waitstatus_to_exitcode(status) + 50)

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from homeostat.cluster.state_folder import Folder, LabError
-from homeostat.lab.boot import Wish, plan
 from homeostat.lab.hosts import control_groups, requirements
 from homeostat.lab.links.address_ranges import node_range
+from homeostat.operate.cluster_plan import ClusterOptions, plan
 from tests.support.netns import Space
 
 from .conftest import Command
@@ -66,7 +66,7 @@ def test_a_machine_with_nothing_is_told_all_at_once(command: Command, without: P
 
 def test_without_them_auto_takes_processes_and_says_why_in_one_line(tmp_path: Path, without: Path) -> None:
     _install(without, *set(requirements.PROGRAMS.values()) - {"etcd-server"})
-    planned = plan(Folder(tmp_path / "a"), Wish("a", runtime="auto"))
+    planned = plan(Folder(tmp_path / "a"), ClusterOptions("a", runtime="auto"))
     planned.claim.close()
     assert (planned.cluster.runtime, planned.cluster.store) == ("process", "sqlite")
     assert planned.note == (

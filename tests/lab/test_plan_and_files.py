@@ -10,7 +10,7 @@ import yaml
 from homeostat.cluster import certificates, kubeconfig
 from homeostat.cluster.state_folder import Folder, LabError, free_indexes
 from homeostat.cluster.topology import Cluster
-from homeostat.lab import boot
+from homeostat.operate import cluster_plan, down, kubectl_context
 
 
 @pytest.fixture(autouse=True)
@@ -36,20 +36,20 @@ def test_clusters_of_one_machine_share_no_address() -> None:
     assert not {n.pod_cidr for n in first.nodes()} & {n.pod_cidr for n in second.nodes()}
 
 
-def planned(folder: Folder, wish: boot.Wish) -> Cluster:
-    made = boot.plan(folder, wish)
+def planned(folder: Folder, options: cluster_plan.ClusterOptions) -> Cluster:
+    made = cluster_plan.plan(folder, options)
     made.claim.close()
     return made.cluster
 
 
 def test_a_cluster_that_comes_back_keeps_its_shape_and_refuses_another() -> None:
     folder = Folder.of("demo")
-    made = planned(folder, boot.Wish("demo", control_planes=1, workers=3, api_port=7000))
+    made = planned(folder, cluster_plan.ClusterOptions("demo", control_planes=1, workers=3, api_port=7000))
     folder.save(made)
-    assert planned(folder, boot.Wish("demo")) == made
+    assert planned(folder, cluster_plan.ClusterOptions("demo")) == made
     with pytest.raises(LabError, match="was made with --workers 3"):
-        boot.plan(folder, boot.Wish("demo", workers=2))
-    changed = planned(folder, boot.Wish("demo", settings={"kubelet": {"max-pods": "5"}}))
+        cluster_plan.plan(folder, cluster_plan.ClusterOptions("demo", workers=2))
+    changed = planned(folder, cluster_plan.ClusterOptions("demo", settings={"kubelet": {"max-pods": "5"}}))
     assert changed.flags.integer("kubelet", "max-pods") == 5
 
 
@@ -63,14 +63,14 @@ def test_the_lowest_free_index_is_used_again() -> None:
 def test_addresses_that_another_cluster_of_the_machine_uses_are_not_taken_twice(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    theirs = boot.plan(Folder.of("demo"), boot.Wish("demo"))
+    theirs = cluster_plan.plan(Folder.of("demo"), cluster_plan.ClusterOptions("demo"))
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "another-user"))
     with theirs.claim:
-        mine = planned(Folder.of("demo"), boot.Wish("demo"))
+        mine = planned(Folder.of("demo"), cluster_plan.ClusterOptions("demo"))
         assert mine.network != theirs.cluster.network
         Folder.of("demo").save(theirs.cluster)
         with pytest.raises(LabError, match="are in use by another cluster"):
-            boot.plan(Folder.of("demo"), boot.Wish("demo"))
+            cluster_plan.plan(Folder.of("demo"), cluster_plan.ClusterOptions("demo"))
 
 
 @pytest.mark.parametrize("name", ["", "Big", "a/b", "-x", "x" * 40, ".."])
@@ -104,35 +104,35 @@ def test_only_one_process_may_hold_a_cluster() -> None:
     folder = Folder.of("demo")
     with folder.only_one(), pytest.raises(LabError, match="is running or starting"), folder.only_one():
         pass
-    assert not boot.is_running(folder)
+    assert not down.is_running(folder)
 
 
 @pytest.mark.parametrize(
-    ("wish", "text"),
+    ("options", "text"),
     [
-        (boot.Wish("demo", control_planes=0), "--control-planes is 1 to"),
-        (boot.Wish("demo", workers=-1), "--workers is 0 to"),
-        (boot.Wish("demo", store="memory"), "needs --control-planes 1"),
+        (cluster_plan.ClusterOptions("demo", control_planes=0), "--control-planes is 1 to"),
+        (cluster_plan.ClusterOptions("demo", workers=-1), "--workers is 0 to"),
+        (cluster_plan.ClusterOptions("demo", store="memory"), "needs --control-planes 1"),
     ],
 )
-def test_wishes_that_make_no_sense_are_refused(wish: boot.Wish, text: str) -> None:
+def test_options_that_make_no_sense_are_refused(options: cluster_plan.ClusterOptions, text: str) -> None:
     with pytest.raises(LabError, match=text):
-        boot.plan(Folder.of("demo"), wish)
+        cluster_plan.plan(Folder.of("demo"), options)
 
 
 @pytest.mark.parametrize(("name", "option"), [("homeostat", ""), ("demo", " --name demo")])
 def test_a_port_that_another_cluster_has_taken_is_named_with_the_way_out(name: str, option: str) -> None:
     folder = Folder.of(name)
-    with boot.listen(folder, 0) as taken:
+    with cluster_plan.listen(folder, 0) as taken:
         port = taken.getsockname()[1]
         with pytest.raises(LabError) as raised:
-            boot.listen(folder, port)
+            cluster_plan.listen(folder, port)
     assert str(raised.value) == (
         f"port {port}, where the API of cluster {name!r} is, is in use by another program or cluster; "
         f"`homeostat up{option} --api-port PORT` takes another one"
     )
     folder.save(Cluster(name, 0, api_port=port))
-    assert planned(folder, boot.Wish(name, api_port=port + 1)).api_port == port + 1
+    assert planned(folder, cluster_plan.ClusterOptions(name, api_port=port + 1)).api_port == port + 1
 
 
 def own(context: str) -> dict[str, object]:
@@ -186,11 +186,11 @@ def test_clusters_of_other_state_folders_begin_with_other_addresses(
     found = set()
     for name in ("one", "two", "three", "four"):
         monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / name))
-        found.add(planned(Folder.of("demo"), boot.Wish("demo", runtime="process")).index)
+        found.add(planned(Folder.of("demo"), cluster_plan.ClusterOptions("demo", runtime="process")).index)
     assert len(found) > 1
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.delenv("XDG_STATE_HOME")
-    assert boot._in_turn(free_indexes())[0] == 0
+    assert cluster_plan._in_turn(free_indexes())[0] == 0
 
 
 def saved(name: str, index: int) -> Folder:
@@ -213,13 +213,13 @@ def test_purging_a_cluster_puts_back_the_context_that_was_current_before(
     if before:
         kubeconfig.merge(own(before), file)
     first, second = saved("homeostat", 0), saved("two", 1)
-    boot.join_kubectl(first)
-    boot.join_kubectl(second)
-    boot.join_kubectl(second)
+    kubectl_context.join(first)
+    kubectl_context.join(second)
+    kubectl_context.join(second)
     assert current() == "homeostat-two"
-    boot.stop(second, purge=True)
+    down.stop(second, purge=True)
     assert current() == "homeostat"
-    boot.stop(first, purge=True)
+    down.stop(first, purge=True)
     assert current() == before
 
 
@@ -227,9 +227,9 @@ def test_a_context_that_is_gone_is_not_put_back(tmp_path: Path, monkeypatch: pyt
     file = tmp_path / "config"
     monkeypatch.setenv("KUBECONFIG", str(file))
     first, second = saved("homeostat", 0), saved("two", 1)
-    boot.join_kubectl(first)
-    boot.join_kubectl(second)
-    boot.stop(first, purge=True)
+    kubectl_context.join(first)
+    kubectl_context.join(second)
+    down.stop(first, purge=True)
     assert yaml.safe_load(file.read_text())["current-context"] == "homeostat-two", "not the purged one's: left alone"
-    boot.stop(second, purge=True)
+    down.stop(second, purge=True)
     assert yaml.safe_load(file.read_text())["current-context"] == ""

@@ -16,7 +16,7 @@ import pytest
 
 from homeostat.cluster.state_folder import Folder
 from homeostat.cluster.topology import Cluster
-from homeostat.lab import boot
+from homeostat.lab.prepare import prepare
 from homeostat.lab.processes import orders
 from homeostat.runtime import charge
 from homeostat.runtime.process import ProcessRuntime
@@ -101,7 +101,7 @@ def test_another_user_sees_nothing_of_a_cluster(place: Path) -> None:
     folder.path.chmod(0o755)
     cluster = Cluster("mine", 0, control_planes=1, workers=1)
     with folder.only_one():
-        boot.prepare(folder, cluster)
+        prepare(folder, cluster)
         listener = orders.bind(folder.supervisor_socket)
         container = asyncio.run(_run_a_container(folder))
         asyncio.run(_store(folder))
@@ -123,7 +123,7 @@ def test_what_holds_keys_or_secrets_is_closed_by_itself_too(place: Path) -> None
     """A folder that somebody opens later, or a copy of a part, still holds files of one owner."""
     folder = Folder(place / "mine")
     cluster = Cluster("mine", 0, control_planes=1, workers=1)
-    boot.prepare(folder, cluster)
+    prepare(folder, cluster)
     container = asyncio.run(_run_a_container(folder))
     asyncio.run(_store(folder))
     charge.write_json(container / "exit.json", {"code": 0})

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from ipaddress import IPv4Network
 
 from homeostat.cluster import etcd_member
-from homeostat.cluster.topology import Cluster, Node
+from homeostat.cluster.node_kinds import Node
+from homeostat.cluster.topology import Cluster
 
 AUTHORITY, ETCD_AUTHORITY = "ca", etcd_member.AUTHORITY
 SERVICE_ACCOUNT_KEY = "sa.key"

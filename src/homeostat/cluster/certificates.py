@@ -28,8 +28,9 @@ from homeostat.cluster.certificate_plan import (
     Leaf,
     kubelet,
 )
+from homeostat.cluster.node_kinds import Node
 from homeostat.cluster.state_folder import LabError, replace_file
-from homeostat.cluster.topology import Cluster, Node
+from homeostat.cluster.topology import Cluster
 from homeostat.kit import clock, private
 from homeostat.wire import pki, tls
 

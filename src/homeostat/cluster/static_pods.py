@@ -9,8 +9,9 @@ import yaml
 
 from homeostat.api.rules import wellknown
 from homeostat.cluster import node_layout
+from homeostat.cluster.node_kinds import Node
 from homeostat.cluster.state_folder import replace_file
-from homeostat.cluster.topology import Cluster, Node
+from homeostat.cluster.topology import Cluster
 
 COMPONENTS = ("kube-apiserver", "kube-controller-manager", "kube-scheduler")
 _HEALTH_PORTS = {"kube-controller-manager": 10257, "kube-scheduler": 10259}
@@ -42,7 +43,7 @@ def static_pod(state: str, cluster: Cluster, node: Node, component: str, image: 
         "tolerations": [{"operator": "Exists", "effect": wellknown.NO_EXECUTE}],
         "containers": [container],
     }
-    if cluster.contained:
+    if cluster.kind.are_hosts:
         container["resources"] = {"requests": {"cpu": _CPU[component]}}
         container["volumeMounts"] = [
             {"name": "kubernetes", "mountPath": state, "readOnly": True},
@@ -71,8 +72,7 @@ def health_address(cluster: Cluster, node: Node, component: str) -> tuple[str, i
     """The address and port where a component of a master answers health checks."""
     if component == "kube-apiserver":
         return node.address, cluster.api_server_port
-    # As with kubeadm; where nodes are no hosts of their own, each has an address of its own on the loopback interface.
-    return ("127.0.0.1" if cluster.contained else node.address), _HEALTH_PORTS[component]
+    return cluster.kind.health_host(node), _HEALTH_PORTS[component]
 
 
 def _probes(cluster: Cluster, node: Node, component: str) -> dict[str, Any]:

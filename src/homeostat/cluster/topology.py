@@ -1,11 +1,7 @@
 """A cluster's plan: which nodes it has, on which addresses, and with which options. Pure data.
 
-Every cluster of a machine has an index of its own. With the runtimes `process` and `simulated` all its addresses follow
-from it: pods and nodes live in `127.(10+2i).0.0/16`, cluster IPs in `127.(11+2i).0.0/16`. The whole of 127.0.0.0/8 is
-local on Linux, so none of them needs a change to the host.
-
-With the runtime `container` nodes are hosts in namespaces of their own. They have addresses of `node_cidr`; pods and
-cluster IPs have Kubernetes' customary ranges, which exist in the lab's namespaces only.
+Every cluster of a machine has an index of its own. What differs between nodes that are hosts and nodes that are
+processes is in `node_kinds`.
 """
 
 from __future__ import annotations
@@ -17,37 +13,14 @@ from typing import Any
 
 from homeostat.api.flags.flag_settings import Settings
 from homeostat.api.rules import wellknown
+from homeostat.cluster.node_kinds import HOSTS, PROCESSES, Node, NodeKind, Shape
 
 CLUSTERS_MAX = 100
 CONTROL_PLANES_MAX = 9
 WORKERS_MAX = 200
-API_PORT = 6443
-KUBELET_PORT = 10250
-# The agent itself listens here; the node's uplink owns the well-known port, so that cutting it cuts this way in too.
-KUBELET_BEHIND_PORT = 20250
-# Where a node's components find the API: their own end of the node's uplink.
-UPLINK_PORT = 7443
-# With the runtime `container` an API server has an address of its own, and the usual port of HTTPS.
-SECURE_PORT = 443
+API_HOST = "127.0.0.1"
 ETCD_CLIENT_PORT, ETCD_PEER_PORT = 2379, 2380
-POD_RANGE, SERVICE_RANGE = "10.244.0.0/16", "10.96.0.0/16"
-# All nodes of a lab are on the host's disk: Kubernetes' 10 % and 15 % of a large one would keep them from working.
-EVICTION_HARD = "memory.available<100Mi,nodefs.available<1%,nodefs.inodesFree<1%,imagefs.available<1%"
-# Which addresses of the nodes' network are for load balancers, the first and the last.
-_POOL = (200, 250)
 CONTROL_PLANE_TAINT = {"key": wellknown.TAINT_CONTROL_PLANE, "effect": wellknown.NO_SCHEDULE}
-
-
-@dataclass(frozen=True, slots=True)
-class Node:
-    """One node: its name, its role, its address and the addresses of its pods. `endpoints` are the URLs under which
-    its components reach the API, the nearest first."""
-
-    name: str
-    control_plane: bool
-    address: str
-    pod_cidr: str
-    endpoints: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,13 +40,18 @@ class Cluster:
     removed: Sequence[str] = field(default_factory=list)
 
     @property
-    def contained(self) -> bool:
-        """Whether nodes are hosts in namespaces of their own, and containers real ones."""
-        return self.runtime == "container"
+    def kind(self) -> NodeKind:
+        """Whether nodes are hosts in namespaces of their own, with real containers, or processes; and what follows."""
+        return HOSTS if self.runtime == "container" else PROCESSES
+
+    @property
+    def shape(self) -> Shape:
+        """What its addresses follow from."""
+        return Shape(self.index, self.control_planes, self.node_network)
 
     @property
     def node_network(self) -> IPv4Network:
-        """Where the nodes of a contained cluster have their addresses; the first is the lab's own."""
+        """Where nodes that are hosts have their addresses; the first is the lab's own."""
         return IPv4Network(self.node_cidr or default_node_cidr(self.index))
 
     @property
@@ -84,19 +62,17 @@ class Cluster:
     @property
     def pod_range(self) -> str:
         """The range of all pods' addresses."""
-        return POD_RANGE if self.contained else f"{self.network}.0.0/16"
+        return self.kind.pod_range(self.shape)
 
     @property
     def balancer_addresses(self) -> str:
         """The pool for Services of type LoadBalancer: a part of the nodes' network. Empty where there is none."""
-        if not self.contained or self.node_network.num_addresses < _POOL[1] + 2:
-            return ""
-        return "-".join(str(self.node_network[number]) for number in _POOL)
+        return self.kind.balancer_addresses(self.shape)
 
     @property
     def api_server_port(self) -> int:
         """Where an API server listens on its node."""
-        return SECURE_PORT if self.contained else API_PORT
+        return self.kind.api_server_port
 
     @property
     def dns_address(self) -> str:
@@ -112,21 +88,17 @@ class Cluster:
     @property
     def network(self) -> str:
         """The first two octets of nodes and pods."""
-        return f"127.{10 + 2 * self.index}"
+        return self.shape.loopback
 
     @property
     def public_url(self) -> str:
         """Where a machine that joins reaches the API; nodes that are no hosts have neighbours on this machine only."""
-        if self.contained:
-            return f"https://{self.masters()[0].address}:{SECURE_PORT}"
-        return f"https://127.0.0.1:{self.api_port}"
+        return self.kind.public_url(self.masters()[0], self.api_port)
 
     @property
     def service_cidr(self) -> str:
         """The range of cluster IPs."""
-        if self.contained:
-            return SERVICE_RANGE
-        return f"127.{11 + 2 * self.index}.0.0/16"
+        return self.kind.service_range(self.shape)
 
     @property
     def flags(self) -> Settings:
@@ -137,8 +109,7 @@ class Cluster:
         if self.balancer_addresses:
             manager.setdefault("load-balancer-addresses", self.balancer_addresses)
         flags = {**given, "apiserver": server, "controller-manager": manager}
-        if self.contained:
-            own = {"cluster-dns": self.dns_address, "eviction-hard": EVICTION_HARD}
+        if own := self.kind.kubelet_flags(self.dns_address):
             flags["kubelet"] = {**own, **given.get("kubelet", {})}
         return Settings.from_dict(flags)
 
@@ -169,16 +140,7 @@ class Cluster:
         return self._node(name, place, (11 if role == "master" else 21) + place).address
 
     def _node(self, name: str, place: int, host: int) -> Node:
-        is_master = name.startswith("master-")
-        if not self.contained:
-            pods, address = f"{self.network}.{place + 1}.0/24", f"{self.network}.0.{host}"
-            return Node(name, is_master, address, pods, (f"https://{address}:{UPLINK_PORT}",))
-        masters = [str(self.node_network[11 + i]) for i in range(self.control_planes)]
-        # A master asks its own API server first; workers begin with different ones.
-        first = place % self.control_planes
-        endpoints = tuple(f"https://{address}:{SECURE_PORT}" for address in masters[first:] + masters[:first])
-        pods = f"{IPv4Network(POD_RANGE)[place * 256]}/24"
-        return Node(name, is_master, str(self.node_network[host]), pods, endpoints)
+        return self.kind.node(self.shape, name, place, host)
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON for the state folder."""

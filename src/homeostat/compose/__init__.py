@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import uvloop
 
-from homeostat.kit import log, tasks, world
+from homeostat.kit import log, tasks
 
 if TYPE_CHECKING:
     from homeostat.compose.shared.place import Place
@@ -78,19 +78,19 @@ def run_component(argv: list[str], sockets: dict[str, socket.socket]) -> int:
         log.configure()
         uvloop.run(_until_told(lambda stop: add_on(options, stop)))
         return 0
-    from homeostat.cluster import node_layout
     from homeostat.cluster.state_folder import Folder
     from homeostat.compose.shared import certificate_rotation
+    from homeostat.compose.shared.node_sites import site_of
     from homeostat.compose.shared.place import Place
 
     folder = Folder(Path(options["state"]))
     cluster = folder.load()
     node = cluster.node(options["node"]) if "node" in options else None
     work = preload(argv[0])
-    if node is not None and cluster.contained:
-        world.follow(Path(node_layout.CLOCK_SHIFT))
-    log.configure()
     place = Place(folder, cluster, node, sockets)
+    if node is not None:
+        site_of(place).follow_clock()
+    log.configure()
 
     async def live(stop: asyncio.Event) -> None:
         following = tasks.spawn(certificate_rotation.follow(), name="certificates")

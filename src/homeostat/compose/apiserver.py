@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from pathlib import Path
 
 from homeostat.api.flags.flag_settings import Settings
 from homeostat.api.podsecurity import configuration as podsecurity
@@ -11,8 +10,9 @@ from homeostat.apiserver.assembly import EdgeConfig, build_edge
 from homeostat.apiserver.server import ApiServer
 from homeostat.apiserver.settings import Settings as ServerSettings
 from homeostat.client.direct import ask_through
-from homeostat.cluster import certificates, node_layout
+from homeostat.cluster import certificates
 from homeostat.compose.shared.kubelet_clients import Kubelets
+from homeostat.compose.shared.node_sites import site_of
 from homeostat.compose.shared.place import Place
 from homeostat.compose.shared.without_store import Storeless
 from homeostat.kit import clock, tasks
@@ -36,8 +36,7 @@ async def run(place: Place, stop: asyncio.Event) -> None:
 
     async def listen() -> Server:
         tls = certificates.server_context(place.folder.pki, f"apiserver-{node.name}")
-        # On a host of its own it answers on all addresses.
-        host = "0.0.0.0" if place.cluster.contained else node.address
+        host = site_of(place).api_host
         return await serve(front.handle, host=host, port=place.cluster.api_server_port, tls=tls, bodies_on_demand=True)
 
     opening = tasks.spawn(_open(place, store, stop), name="apiserver/store")
@@ -67,9 +66,7 @@ def _store(place: Place) -> Store:
         return EtcdStore(
             etcd_members.endpoints(place.cluster, place.here()), tls=etcd_members.client_files(place.folder.pki)
         )
-    if place.cluster.contained:
-        return SqliteStore(Path(node_layout.STORE, "store.db"))
-    return SqliteStore(place.folder.store)
+    return SqliteStore(site_of(place).sqlite_file)
 
 
 async def _open(place: Place, store: Store, stop: asyncio.Event) -> None:
@@ -118,6 +115,6 @@ def _edge_config(place: Place) -> EdgeConfig:
         authorization_mode=flags.text("apiserver", "authorization-mode"),
         node_role=node_role,
         dial_endpoint=ask_through,
-        loopback_nodes=not place.cluster.contained,
+        loopback_nodes=site_of(place).loopback_nodes,
         pod_security=podsecurity.from_json(flags.text("apiserver", "admission-control-config-file")),
     )

@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-from pathlib import Path
+from collections.abc import Awaitable, Callable, Mapping
 
 from homeostat.api.flags.flag_settings import Settings
 from homeostat.cluster import certificates, node_layout
-from homeostat.cluster.topology import CONTROL_PLANE_TAINT, KUBELET_BEHIND_PORT, KUBELET_PORT
+from homeostat.cluster.node_kinds import KUBELET_PORT
+from homeostat.cluster.topology import CONTROL_PLANE_TAINT
+from homeostat.compose.shared.node_sites import site_of
 from homeostat.compose.shared.place import Place
 from homeostat.kit import tasks
 from homeostat.lab.inside import planted_images
@@ -23,8 +25,6 @@ from homeostat.runtime.process import ProcessOptions, ProcessRuntime
 from homeostat.runtime.simulated import SimulatedRuntime
 from homeostat.wire.server import serve
 
-# Where a node that is a host of its own has them.
-_POD_LOGS, _ENGINE_ROOT = "/var/log/pods", "/var/lib/containerd"
 # On masters. Kubernetes' five minutes spare a node the starts of what cannot run; here the cluster waits for what does
 # not: etcd members that are killed twice within ten minutes would leave it without a quorum for ten seconds and more.
 _MASTER_BACK_OFF = {("kubelet", "crash-loop-back-off-max"): "2s"}
@@ -33,31 +33,26 @@ _MASTER_BACK_OFF = {("kubelet", "crash-loop-back-off-max"): "2s"}
 async def run(place: Place, stop: asyncio.Event) -> None:
     """Run the node's pods, and serve their logs, until told to stop."""
     node = place.here()
-    contained = place.cluster.contained
+    site = site_of(place)
     client = place.client(certificates.kubelet(node))
-    folder = Path(node_layout.KUBELET_ROOT) if contained else place.folder.node(node.name)
-    manifests = Path(node_layout.MANIFESTS) if contained else folder / "manifests"
     config = NodeConfig(
         name=node.name,
         address=node.address,
-        root=folder,
+        root=site.kubelet_root,
         pod_cidr=node.pod_cidr,
-        static_pod_dir=manifests if node.control_plane else None,
+        static_pod_dir=site.manifests if node.control_plane else None,
         taints=(CONTROL_PLANE_TAINT,) if node.control_plane else (),
         port=KUBELET_PORT,
-        log_root=Path(_POD_LOGS) if contained else None,
-        image_root=Path(_ENGINE_ROOT) if contained else None,
+        log_root=site.log_root,
+        image_root=site.image_root,
         settings=_settings(place),
     )
-    runtime = _runtime(place)
-    if contained:
-        await asyncio.to_thread(planted_images.import_waiting)
-    agent = NodeAgent(config, client, runtime, this_machine(folder))
+    runtime = await _RUNTIMES[place.cluster.runtime](place)
+    agent = NodeAgent(config, client, runtime, this_machine(site.kubelet_root))
     await agent.start()
     tls = certificates.server_context(place.folder.pki, f"kubelet-server-{node.name}")
-    # A node that is a host has no uplink of ours in front of it.
-    port = KUBELET_PORT if contained else KUBELET_BEHIND_PORT
-    server = await serve(NodeServer(agent).handle, host=node.address, port=port, tls=tls, bodies_on_demand=True)
+    handle, port = NodeServer(agent).handle, site.kubelet_port
+    server = await serve(handle, host=node.address, port=port, tls=tls, bodies_on_demand=True)
     # The node's init says by SIGPWR that the machine goes down: then pods end within shutdown-grace-period first.
     down = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGPWR, down.set)
@@ -83,17 +78,18 @@ async def _first(*events: asyncio.Event) -> None:
     await tasks.stop(*waiting)
 
 
-def _runtime(place: Place) -> Runtime:
-    node = place.here()
-    if place.cluster.contained:
-        from homeostat.runtime.cri.runtime import CriRuntime
+async def _containers(place: Place) -> Runtime:
+    """The node's containerd, with the images that wait for it."""
+    from homeostat.runtime.cri.runtime import CriRuntime
 
-        # Without root there are none, and the engine would tell its own figures.
-        cgroups = any(os.access(place, os.W_OK) for place in ("/sys/fs/cgroup/memory", "/sys/fs/cgroup/cgroup.procs"))
-        return CriRuntime(node_layout.CONTAINERD_SOCKET, node_address=node.address, cgroups=cgroups)
-    # The control plane is real on every runtime: somebody has to serve the API.
-    if place.cluster.runtime == "simulated" and not node.control_plane:
-        return SimulatedRuntime(pod_cidr=node.pod_cidr, node_address=node.address)
+    await asyncio.to_thread(planted_images.import_waiting)
+    # Without root there are none, and the engine would report its own figures.
+    cgroups = any(os.access(path, os.W_OK) for path in ("/sys/fs/cgroup/memory", "/sys/fs/cgroup/cgroup.procs"))
+    return CriRuntime(node_layout.CONTAINERD_SOCKET, node_address=place.here().address, cgroups=cgroups)
+
+
+async def _processes(place: Place) -> Runtime:
+    node = place.here()
     options = ProcessOptions(
         log_bytes_max=place.settings.integer("kubelet", "container-log-max-size"),
         log_files_max=place.settings.integer("kubelet", "container-log-max-files"),
@@ -105,3 +101,18 @@ def _runtime(place: Place) -> Runtime:
         launcher=WarmLauncher(place.folder.shim_socket),
         options=options,
     )
+
+
+async def _simulated(place: Place) -> Runtime:
+    """The control plane is real on every runtime: somebody has to serve the API."""
+    node = place.here()
+    if node.control_plane:
+        return await _processes(place)
+    return SimulatedRuntime(pod_cidr=node.pod_cidr, node_address=node.address)
+
+
+_RUNTIMES: Mapping[str, Callable[[Place], Awaitable[Runtime]]] = {
+    "container": _containers,
+    "process": _processes,
+    "simulated": _simulated,
+}

@@ -10,7 +10,7 @@ from homeostat.api.errors import ApiError
 from homeostat.client.api_client import ApiClient
 from homeostat.client.http import HttpTransport
 from homeostat.cluster import certificates
-from homeostat.cluster.topology import KUBELET_BEHIND_PORT, KUBELET_PORT, UPLINK_PORT, Node
+from homeostat.cluster.node_kinds import KUBELET_BEHIND_PORT, KUBELET_PORT, UPLINK_PORT, Node
 from homeostat.compose.shared import certificate_rotation
 from homeostat.compose.shared.place import Place
 from homeostat.kit import tasks
@@ -36,7 +36,7 @@ async def run(place: Place, stop: asyncio.Event) -> None:
     await outside.listen(place.sockets["api"])
     relays = [outside]
     # Nodes that are hosts have a network of their own.
-    if not cluster.contained:
+    if not cluster.kind.are_hosts:
         for node in cluster.nodes():
             relays += await _node_relays(uplinks, servers, node)
     orders = await serve_orders(place.folder.network_socket, uplinks)
@@ -57,7 +57,7 @@ def _service_proxy(place: Place, uplinks: Uplinks) -> ServiceProxy:
     the load balancer in front of a cluster: it asks pods directly, and passes over those that do not answer."""
     cluster = place.cluster
     open_port = host_ports.listening
-    if cluster.contained:
+    if cluster.kind.are_hosts:
         endpoints = cluster.masters()[0].endpoints
         addresses = {"": cluster.gateway}
         # This process is in the lab's network: ports of the host are opened for it by one that is not.

@@ -23,8 +23,8 @@ from homeostat.cluster.node_layout import NodeFolder
 from homeostat.cluster.state_folder import Folder, LabError, replace_file
 from homeostat.cluster.topology import Cluster
 from homeostat.kit import clock, private
-from homeostat.lab.boot import is_running
 from homeostat.lab.links import host_reach
+from homeostat.operate.down import is_running
 from homeostat.store import archive, sqlite_seed
 from homeostat.store.archive import ArchiveError, Header
 from homeostat.store.contract import Compacted, Store, StoreError
@@ -159,9 +159,9 @@ def _files_of_store(folder: Folder, cluster: Cluster) -> list[Path]:
 
 def sqlite_file(folder: Folder, cluster: Cluster) -> Path:
     """Where a cluster with this store keeps its objects."""
-    if not cluster.contained:
-        return folder.store
-    return NodeFolder(folder.node(cluster.masters()[0].name)).path / node_layout.STORE.lstrip("/") / "store.db"
+    if cluster.kind.are_hosts:
+        return NodeFolder(folder.node(cluster.masters()[0].name)).path / node_layout.STORE.lstrip("/") / "store.db"
+    return folder.store
 
 
 def _fill(folder: Folder, cluster: Cluster, source: Path, found: archive.Reader) -> None:

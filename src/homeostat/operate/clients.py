@@ -10,7 +10,7 @@ from homeostat.client.contract import Client
 from homeostat.client.http import HttpTransport
 from homeostat.cluster import certificates
 from homeostat.cluster.state_folder import Folder, LabError
-from homeostat.lab.boot import API_HOST
+from homeostat.cluster.topology import API_HOST
 
 
 def admin_client(folder: Folder, *, connections_max: int = 32) -> Client:

@@ -42,7 +42,8 @@ async def gather(folder: Folder) -> dict[str, Any]:
     state["running"] = True
     state["services"] = published_rows(folder)
     await _ask_api(folder, state)
-    cut = supervisor["cut"] if cluster.contained else network["cut"]
+    answers = {folder.supervisor_socket: supervisor, folder.network_socket: network}
+    cut = answers[folder.path / cluster.kind.cut_socket]["cut"]
     powered = {child["node"]: child["wanted"] for child in supervisor["children"]}
     for node in cluster.nodes():
         row = next((each for each in state["nodes"] if each["name"] == node.name), None)

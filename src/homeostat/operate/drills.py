@@ -10,8 +10,7 @@ from homeostat.cluster.state_folder import Folder
 from homeostat.drill.conductor import Report, conduct
 from homeostat.drill.contract import DrillError
 from homeostat.drill.library import library
-from homeostat.lab.stages.host_stage import HostStage
-from homeostat.lab.stages.process_stage import LabStage
+from homeostat.lab.kinds.choice import kind_of
 from homeostat.operate.clients import admin_client
 from homeostat.wire.message import Request
 
@@ -32,8 +31,7 @@ async def run_drills(folder: Folder, names: list[str], *, say: Callable[[str], N
             await fresh.close()
 
     client = admin_client(folder)
-    make = HostStage if folder.load().contained else LabStage
-    stage = make(folder, client, probe)
+    stage = kind_of(folder.load()).stage(folder, client, probe)
     reports = []
     try:
         for name in names:

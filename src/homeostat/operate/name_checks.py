@@ -14,7 +14,7 @@ def check_host(cluster: Cluster, node: str) -> None:
     names = [each.name for each in cluster.nodes()]
     if node not in names:
         raise LabError(f"there is no node {node!r}{did_you_mean(node, names)}")
-    if not cluster.contained:
+    if not cluster.kind.are_hosts:
         raise LabError("these nodes are processes of this machine: only with `--runtime container` are they hosts")
 
 

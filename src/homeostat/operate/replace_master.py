@@ -16,9 +16,9 @@ from homeostat.cluster.state_folder import Folder, LabError
 from homeostat.cluster.topology import Cluster
 from homeostat.compose.shared import etcd_members
 from homeostat.kit import clock
-from homeostat.lab.boot import prepare
 from homeostat.lab.images import stock
 from homeostat.lab.links import host_reach
+from homeostat.lab.prepare import prepare
 from homeostat.lab.processes import user_namespace
 from homeostat.lab.processes.orders import ask
 from homeostat.operate.workers import READY_SECONDS, wait_ready
@@ -31,7 +31,7 @@ _LOOK_SECONDS = 0.2
 def replace_master(folder: Folder, name: str, *, say: Callable[[str], None]) -> None:
     """Turn a master off, forget its disk, let it join anew, and wait until it is well. Raises LabError."""
     cluster = folder.load()
-    if not cluster.contained or cluster.store != "etcd":
+    if not cluster.kind.are_hosts or cluster.store != "etcd":
         raise LabError("only masters with an etcd member are replaced (`homeostat up --runtime container`)")
     if name not in [node.name for node in cluster.masters()]:
         raise LabError(f"{name} is no master; a worker is replaced by `homeostat node remove` and `node add`")

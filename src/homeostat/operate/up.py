@@ -17,13 +17,16 @@ from homeostat.api.errors import ApiError
 from homeostat.api.kinds import NODE, SERVICE
 from homeostat.client.contract import Client
 from homeostat.cluster.state_folder import Folder, LabError
-from homeostat.cluster.topology import Cluster
+from homeostat.cluster.topology import API_HOST, Cluster
 from homeostat.kit import clock, tasks
-from homeostat.lab import boot as lab
+from homeostat.lab.daemon import Held, daemonize
+from homeostat.lab.prepare import prepare
 from homeostat.lab.processes.forking import Rooms
 from homeostat.lab.processes.orders import ask_async
-from homeostat.operate import addons
+from homeostat.operate import addons, kubectl_context
 from homeostat.operate.clients import administering
+from homeostat.operate.cluster_plan import ClusterOptions, listen, plan
+from homeostat.operate.down import abandon
 from homeostat.operate.steps import Progress, Reporter
 from homeostat.wire.message import Request
 
@@ -48,21 +51,21 @@ class Started:
     services: list[str]
 
 
-def boot(wish: lab.Wish, report: Reporter) -> Started:
+def boot(options: ClusterOptions, report: Reporter) -> Started:
     """Bring the cluster up and wait until every node is Ready. Raises LabError."""
     began = clock.monotonic()
-    folder = Folder.of(wish.name)
+    folder = Folder.of(options.name)
     # An `up` that is asked to end leaves nothing behind, by whatever signal it is.
     for number in _ENDING:
         signal.signal(number, signal.default_int_handler)
     with folder.only_one() as lock:
-        planned = lab.plan(folder, wish)
+        planned = plan(folder, options)
         cluster = planned.cluster
         if planned.note:
             report.warn(planned.note)
-        with planned.claim, lab.listen(folder, cluster.api_port) as api:
+        with planned.claim, listen(folder, cluster.api_port) as api:
             report.say("preparing certificates, images and the nodes' files")
-            lab.prepare(folder, cluster)
+            prepare(folder, cluster)
             if cluster.store == "sqlite":
                 # After `prepare`, which has made sure that the disk has room for a copy.
                 from homeostat.operate import store_check
@@ -70,19 +73,19 @@ def boot(wish: lab.Wish, report: Reporter) -> Started:
                 store_check.before_start(folder, cluster)
             # Between the fork and `try` nobody would end the supervisor: a signal waits until then.
             signal.pthread_sigmask(signal.SIG_BLOCK, _ENDING)
-            supervisor = lab.daemonize(folder, planned, _load, lock=lock, api=api)
+            supervisor = daemonize(folder, cluster, _load, Held(lock, planned.claim, api))
     shown = report.progress(["API", *(f"node {node.name}" for node in cluster.nodes())], began)
     try:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, _ENDING)
         services, note = asyncio.run(_come_up(folder, cluster, supervisor, shown, began))
     except (LabError, KeyboardInterrupt):
         shown.close()
-        lab.abandon(supervisor)
+        abandon(supervisor)
         raise
     shown.close()
     if note:
         report.warn(note)
-    lab.join_kubectl(folder)
+    kubectl_context.join(folder)
     return Started(folder, cluster, clock.monotonic() - began, services)
 
 
@@ -114,7 +117,7 @@ async def _come_up(folder: Folder, cluster: Cluster, supervisor: int, shown: Pro
 async def _watch(folder: Folder, cluster: Cluster, shown: Progress, began: float) -> _CameUp:
     async with administering(folder) as client:
         await _api_answers(client, shown)
-        shown.reached("API", f"answers on https://{lab.API_HOST}:{cluster.api_port}")
+        shown.reached("API", f"answers on https://{API_HOST}:{cluster.api_port}")
         waiting = {node.name for node in cluster.nodes()}
         started = clock.wall() - (clock.monotonic() - began)
         giving = tasks.spawn(_give_addons(client, cluster), name="up/addons")

@@ -14,7 +14,7 @@ from homeostat.client.drain import drain
 from homeostat.cluster.state_folder import Folder, LabError
 from homeostat.cluster.topology import WORKERS_MAX
 from homeostat.kit import clock
-from homeostat.lab.boot import prepare
+from homeostat.lab.prepare import prepare
 from homeostat.lab.processes import user_namespace
 from homeostat.lab.processes.orders import ask
 from homeostat.operate.clients import administering
@@ -58,7 +58,7 @@ def remove_worker(folder: Folder, name: str, *, say: Callable[[str], None]) -> N
 
 
 def _check(folder: Folder) -> None:
-    if not folder.load().contained:
+    if not folder.load().kind.are_hosts:
         raise LabError("nodes come and go only in clusters of real nodes (`homeostat up --runtime container`)")
 
 

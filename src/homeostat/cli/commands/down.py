@@ -6,7 +6,7 @@ import click
 
 from homeostat.cli.options import name_option
 from homeostat.cluster.state_folder import Folder
-from homeostat.lab.boot import is_running, stop
+from homeostat.operate.down import is_running, stop
 
 
 @click.command("down")

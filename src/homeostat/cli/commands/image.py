@@ -67,7 +67,7 @@ def load_image(file: Path, image: str, name: str) -> None:
     from homeostat.lab.images.load import load
     from homeostat.lab.images.reader import examine
 
-    folder = _contained(name)
+    folder = _with_images(name)
     archive = examine(file, name=image)
     on, off = _nodes(folder)
     if not on:
@@ -92,7 +92,7 @@ def list_images(node: str | None, output: str, name: str, *, available: bool) ->
             raise click.UsageError("--available is about every cluster; leave the node out")
         _show_available(output)
         return
-    folder = _contained(name)
+    folder = _with_images(name)
     on, off = _nodes(folder)
     if node in off:
         raise LabError(f"{node} is off; `homeostat node start {node}` turns it on")
@@ -134,10 +134,10 @@ def _print_table(lines: Sequence[Sequence[str]]) -> None:
         click.echo("  ".join([*map(str.ljust, cells, widths), last]))
 
 
-def _contained(name: str) -> Folder:
+def _with_images(name: str) -> Folder:
     """The folder of a cluster whose nodes have images. Raises LabError."""
     folder = known(name)
-    if not folder.load().contained:
+    if not folder.load().kind.are_hosts:
         raise LabError(f"{name!r} has no images: its pods are plain processes (`homeostat up --runtime container`)")
     return folder
 

@@ -153,9 +153,8 @@ def set_clock(node: str, shift: str, name: str) -> None:
 def _order(name: str, node: str, order: Answer, *, network: bool = False, seconds: float = _ORDER_SECONDS) -> None:
     folder: Folder = known(name)
     _check_node(folder, node)
-    # Where nodes are hosts, the supervisor has their cables.
-    uplinks = network and not folder.load().contained
-    ask(folder.network_socket if uplinks else folder.supervisor_socket, order, timeout_seconds=seconds)
+    receiver = folder.path / folder.load().kind.cut_socket if network else folder.supervisor_socket
+    ask(receiver, order, timeout_seconds=seconds)
 
 
 def _check_node(folder: Folder, node: str) -> None:

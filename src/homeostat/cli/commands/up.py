@@ -10,7 +10,7 @@ from homeostat.cli.options import name_option
 from homeostat.cli.progress import TerminalReporter, print_line
 
 if TYPE_CHECKING:
-    from homeostat.lab.boot import Wish
+    from homeostat.operate.cluster_plan import ClusterOptions
 
 
 @click.command("up")
@@ -55,17 +55,17 @@ def command(
 ) -> None:
     """Boot a cluster, or bring one back with all its objects. Returns when every node is Ready."""
     from homeostat.api.flags.flag_settings import SettingsError, parse_settings
-    from homeostat.lab.boot import Wish
+    from homeostat.operate.cluster_plan import ClusterOptions
     from homeostat.operate.setting_files import with_contents
 
     try:
         settings = parse_settings(with_contents(assignments)).to_dict() if assignments else None
     except SettingsError as error:
         raise click.BadParameter(str(error), param_hint="--set") from error
-    _boot(Wish(name, control_planes, workers, runtime, store, api_port, settings, node_cidr))
+    _boot(ClusterOptions(name, control_planes, workers, runtime, store, api_port, settings, node_cidr))
 
 
-def _boot(options: Wish) -> None:
+def _boot(options: ClusterOptions) -> None:
     from homeostat.cli.commands.status import service_lines
     from homeostat.operate.cluster_status import published_rows
     from homeostat.operate.up import boot

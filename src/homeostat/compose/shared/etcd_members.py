@@ -9,8 +9,9 @@ import asyncio
 from pathlib import Path
 
 from homeostat.cluster import etcd_member
+from homeostat.cluster.node_kinds import Node
 from homeostat.cluster.state_folder import LabError
-from homeostat.cluster.topology import Cluster, Node
+from homeostat.cluster.topology import Cluster
 from homeostat.store.contract import StoreError
 from homeostat.store.etcd import admin
 from homeostat.store.etcd.members import TlsFiles

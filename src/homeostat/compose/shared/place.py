@@ -11,8 +11,9 @@ from homeostat.client.contract import Client
 from homeostat.client.http import HttpTransport
 from homeostat.cluster import certificates
 from homeostat.cluster.certificates import Identity
+from homeostat.cluster.node_kinds import Node
 from homeostat.cluster.state_folder import Folder
-from homeostat.cluster.topology import Cluster, Node
+from homeostat.cluster.topology import Cluster
 
 
 @dataclass(frozen=True, slots=True)

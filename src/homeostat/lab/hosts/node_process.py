@@ -18,9 +18,10 @@ from pathlib import Path
 from typing import NoReturn
 
 from homeostat.cluster import node_layout
+from homeostat.cluster.node_kinds import Node
 from homeostat.cluster.node_layout import NodeFolder
 from homeostat.cluster.state_folder import Folder
-from homeostat.cluster.topology import Cluster, Node
+from homeostat.cluster.topology import Cluster
 from homeostat.kit import kernel
 from homeostat.lab.hosts import control_groups
 from homeostat.lab.hosts.control_groups import Groups

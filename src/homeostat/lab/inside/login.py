@@ -5,9 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 from homeostat.cluster import node_layout
+from homeostat.cluster.node_kinds import Node
 from homeostat.cluster.node_layout import NodeFolder
 from homeostat.cluster.state_folder import Folder, replace_file
-from homeostat.cluster.topology import Cluster, Node
+from homeostat.cluster.topology import Cluster
 from homeostat.lab.inside import accounts, sshd
 
 # Where logins are recorded; the SSH server complains to who logs in when the first is missing.

@@ -11,9 +11,10 @@ from typing import Any
 import orjson
 
 from homeostat.cluster import certificates, etcd_member, node_layout, static_pods
+from homeostat.cluster.node_kinds import Node
 from homeostat.cluster.node_layout import NodeFolder
 from homeostat.cluster.state_folder import Folder, replace_file
-from homeostat.cluster.topology import Cluster, Node
+from homeostat.cluster.topology import Cluster
 from homeostat.lab.images import stock
 from homeostat.lab.inside import login, planted_images, rootfs
 from homeostat.lab.processes import user_namespace

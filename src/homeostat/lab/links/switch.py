@@ -11,8 +11,8 @@ import subprocess
 from collections.abc import Sequence
 from ipaddress import IPv4Network
 
+from homeostat.cluster.node_kinds import Node
 from homeostat.cluster.state_folder import LabError
-from homeostat.cluster.topology import Node
 
 BRIDGE = "homeostat"
 _INTERFACE_BYTES_MAX = 15
