@@ -105,7 +105,7 @@ class RequestReader:
 
     def feed(self, data: bytes) -> None:
         """Take in what came; ignored after a refusal."""
-        if self.refused or (self._repeated and self._repeats(data)):
+        if self.refused or (self._repeated and self._read_repeated(data)):
             if self.early is not None:
                 self.early.append(data)
             return
@@ -114,8 +114,9 @@ class RequestReader:
         if whole and self.phase is _IDLE:
             self._remember(data)
 
-    def _repeats(self, data: bytes) -> bool:
-        """Read a GET whose header lines are those of the last one, byte for byte: most of what a client sends."""
+    def _read_repeated(self, data: bytes) -> bool:
+        """Read a GET whose header lines are those of the last one, byte for byte: most of what a client sends.
+        False, and nothing is read, where it is something else."""
         end = len(data) - len(self._repeated)
         if end > _LINE_BYTES_MAX or self.phase is not _IDLE or not data.endswith(self._repeated):
             return False

@@ -66,18 +66,16 @@ def _written(key: str, value: str) -> str:
 
 def _bad_profiles(pod: Obj, field: str) -> tuple[bool, list[str], set[str]]:
     """Whether the Pod sets a profile that is not allowed, which containers do, and which profiles."""
-    values: set[str] = set()
 
-    def is_bad(holder: Obj) -> bool:
+    def bad(holder: Obj) -> str | None:
         profile = context_of(holder).get(field)
         kind = (profile or {}).get("type") or ""
-        if profile is None or kind in _GOOD_PROFILES:
-            return False
-        values.add(kind)
-        return True
+        return None if profile is None or kind in _GOOD_PROFILES else kind
 
-    of_pod = is_bad(spec_of(pod))
-    return of_pod, names([each for each in containers(pod) if is_bad(each)]), values
+    of_pod = bad(spec_of(pod))
+    of_containers = [(each, kind) for each in containers(pod) if (kind := bad(each)) is not None]
+    values = {kind for _, kind in of_containers} | ({of_pod} if of_pod is not None else set())
+    return of_pod is not None, names([each for each, _ in of_containers]), values
 
 
 def _apparmor(pod: Obj) -> Violation | None:
@@ -99,21 +97,21 @@ def _apparmor(pod: Obj) -> Violation | None:
     return Violation(reason, f"{' and '.join(who)} must not set AppArmor profile type to {quoted(values)}")
 
 
+def _selinux_options(holder: Obj) -> Obj:
+    return context_of(holder).get("seLinuxOptions") or {}
+
+
 def _selinux(types: frozenset[str]) -> Judge:
     def judge(pod: Obj) -> Violation | None:
-        said: list[Obj] = []
-
         def is_bad(holder: Obj) -> bool:
-            options = context_of(holder).get("seLinuxOptions") or {}
-            bad = (options.get("type") or "") not in types or bool(options.get("user") or options.get("role"))
-            if bad:
-                said.append(options)
-            return bad
+            options = _selinux_options(holder)
+            return (options.get("type") or "") not in types or bool(options.get("user") or options.get("role"))
 
-        of_pod = is_bad(spec_of(pod))
-        who = setters(names([each for each in containers(pod) if is_bad(each)]), pod=of_pod)
+        of_pod, of_containers = is_bad(spec_of(pod)), [each for each in containers(pod) if is_bad(each)]
+        who = setters(names(of_containers), pod=of_pod)
         if not who:
             return None
+        said = [_selinux_options(holder) for holder in ([spec_of(pod)] if of_pod else []) + of_containers]
         wrong = sorted({options.get("type") or "" for options in said}.difference(types))
         parts = [listed("type", wrong)] if wrong else []
         parts += [f"{field} may not be set" for field in ("user", "role") if any(each.get(field) for each in said)]

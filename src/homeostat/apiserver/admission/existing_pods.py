@@ -49,6 +49,7 @@ class _Look:
         self._total = total
         self._checked = 0
         self._deadline = clock.monotonic() + SECONDS_MAX
+        # The controllers of the Pods that were judged.
         self._owners: set[str] = set()
         # Why, and the names of the Pods: the first one, and how many there are.
         self._wrong: dict[str, tuple[str, int]] = {}
@@ -62,7 +63,7 @@ class _Look:
             pod = stored_form.decode(item.data)
             if firsts_only and (pod.get("spec") or {}).get("runtimeClassName") in self._exempt:
                 self._total -= 1
-            elif firsts_only and self._is_replica(pod):
+            elif firsts_only and ownership.controller_uid(pod) in self._owners:
                 later.append(item)
             else:
                 self._judge(pod)
@@ -70,16 +71,10 @@ class _Look:
                 await clock.sleep(0)
         return later
 
-    def _is_replica(self, pod: Obj) -> bool:
-        """Whether a Pod of the same controller was seen."""
-        owner = ownership.controller_uid(pod)
-        seen = owner in self._owners
-        if owner:
-            self._owners.add(owner)
-        return seen
-
     def _judge(self, pod: Obj) -> None:
         self._checked += 1
+        if owner := ownership.controller_uid(pod):
+            self._owners.add(owner)
         violations = evaluate(self._policy, pod)
         if violations:
             why = reasons(violations)

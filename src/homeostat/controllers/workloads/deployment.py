@@ -66,8 +66,11 @@ def _step(plan: Plan, world: World) -> None:
     deployment = plan.deployment
     if meta.deleting(deployment):
         report(plan, rolling_out=False)
-    elif _pause_condition(plan):
-        pass
+    elif (says := _pause_or_resumption(deployment)) is not None:
+        conditions = list(meta.conditions(deployment))
+        put(conditions, says, plan.now)
+        status = {**(deployment.get("status") or {}), "conditions": conditions}
+        plan.last += status_patch(DEPLOYMENT, deployment, status)
     elif deployment["spec"].get("paused"):
         _resize(plan)
         clean_up(plan)
@@ -81,28 +84,22 @@ def _step(plan: Plan, world: World) -> None:
         _recreate(plan, world)
 
 
-def _pause_condition(plan: Plan) -> bool:
-    """Say when a rollout was paused or resumed, so that a pause does not count as a lack of progress."""
-    deployment = plan.deployment
+def _pause_or_resumption(deployment: Obj) -> Says | None:
+    """The condition of a rollout that was paused or resumed, so that a pause does not count as a lack of progress; None
+    where it is there already, or does not matter."""
     progressing = meta.condition(deployment, "Progressing")
     reason = progressing.get("reason") if progressing else ""
     paused = bool(deployment["spec"].get("paused"))
     if not has_deadline(deployment) or reason == "ProgressDeadlineExceeded" or paused == (reason == "DeploymentPaused"):
-        return False
-    says = (
-        Says("Progressing", "Unknown", "DeploymentPaused", "Deployment is paused")
-        if paused
-        else Says("Progressing", "Unknown", "DeploymentResumed", "Deployment is resumed")
-    )
-    conditions = list(meta.conditions(deployment))
-    put(conditions, says, plan.now)
-    plan.last += status_patch(DEPLOYMENT, deployment, {**(deployment.get("status") or {}), "conditions": conditions})
-    return True
+        return None
+    if paused:
+        return Says("Progressing", "Unknown", "DeploymentPaused", "Deployment is paused")
+    return Says("Progressing", "Unknown", "DeploymentResumed", "Deployment is resumed")
 
 
 def _resize(plan: Plan) -> None:
     sync_new(plan)
-    _follow_revision(plan)
+    plan.last += _missing_revision(plan)
     sizes.scale_all(plan)
 
 
@@ -111,28 +108,31 @@ def _roll(plan: Plan, world: World) -> None:
         _create_new(plan, world)
         return
     sync_new(plan)
-    if _follow_revision(plan) or _found_new(plan):
+    if first := _missing_revision(plan) or _progress_of_found(plan):
+        # The rollout goes on when the Deployment has it.
+        plan.last += first
         return
-    if not (sizes.grow_new(plan) or sizes.shrink_old(plan)) and complete(
-        plan.deployment, plan.deployment.get("status") or {}
-    ):
+    resizes = sizes.grow_new(plan) or sizes.shrink_old(plan)
+    if not resizes and complete(plan.deployment, plan.deployment.get("status") or {}):
         clean_up(plan)
     report(plan, rolling_out=True)
 
 
 def _recreate(plan: Plan, world: World) -> None:
     sync_new(plan)
-    if _follow_revision(plan):
+    if first := _missing_revision(plan):
+        plan.last += first
         return
-    if not sizes.stop_old(plan) and not _old_pods_remain(plan, world):
+    stops = sizes.stop_old(plan)
+    if not stops and not _old_pods_remain(plan, world):
         if plan.news is None:
             _create_new(plan, world)
             return
-        if _found_new(plan):
+        if first := _progress_of_found(plan):
+            plan.last += first
             return
-        if not plan.scale(plan.news, replicas(plan.deployment)) and complete(
-            plan.deployment, plan.deployment.get("status") or {}
-        ):
+        resizes = plan.scale(plan.news, replicas(plan.deployment))
+        if not resizes and complete(plan.deployment, plan.deployment.get("status") or {}):
             clean_up(plan)
     report(plan, rolling_out=True)
 
@@ -192,24 +192,21 @@ def _revision_patch(deployment: Obj, number: str) -> list[Action]:
     return [Patch(DEPLOYMENT, meta.namespace(deployment), meta.name(deployment), body, note=f"revision {number}")]
 
 
-def _follow_revision(plan: Plan) -> bool:
-    """Give the Deployment its new ReplicaSet's revision; the rollout goes on when it has it."""
+def _missing_revision(plan: Plan) -> list[Action]:
+    """What gives the Deployment its new ReplicaSet's revision; empty where it has it."""
     number = revision(plan.news) if plan.news is not None else 0
-    patch = _revision_patch(plan.deployment, str(number)) if number else []
-    plan.last += patch
-    return bool(patch)
+    return _revision_patch(plan.deployment, str(number)) if number else []
 
 
-def _found_new(plan: Plan) -> bool:
-    """A rollout to a template that already has a ReplicaSet starts its progress here."""
+def _progress_of_found(plan: Plan) -> list[Action]:
+    """What starts the progress of a rollout to a template that already has a ReplicaSet; empty where it has begun."""
     deployment = plan.deployment
     if plan.news is None or not has_deadline(deployment) or meta.condition(deployment, "Progressing"):
-        return False
+        return []
     status = counted(plan)
     message = f'Found new replica set "{meta.name(plan.news)}"'
     put(status["conditions"], Says("Progressing", "True", "FoundNewReplicaSet", message), plan.now)
-    plan.last += status_patch(DEPLOYMENT, deployment, status)
-    return True
+    return [*status_patch(DEPLOYMENT, deployment, status)]
 
 
 def _pod_keys(old: Obj | None, new: Obj | None, world: World) -> Iterable[Key]:

@@ -42,10 +42,11 @@ class Containers:
         Orders(self._listener, self._shim.descriptors, self._obey)
         # Everything waits for the API server: its rooms are there before anybody asks.
         self._rooms.load(COMPONENTS[0])
-        self._shim.serve(self._over)
+        self._shim.serve(self._end_turn)
         return 0
 
-    def _over(self) -> bool:
+    def _end_turn(self) -> bool:
+        """Answer those whose containers have ended; True when nothing is left to do."""
         left = set(self._shim.folders)
         for awaited in list(self._awaited):
             folders, tell = awaited
