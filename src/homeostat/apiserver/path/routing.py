@@ -55,10 +55,10 @@ class Routes:
         query, path = request.query, request.path
         watch = query.get("watch") if query else None
         decide = self._remembered if len(path) <= _REMEMBERED_CHARACTERS_MAX else self._decide
-        return decide(request.method, path, watch is not None and truth(watch))
+        return decide(request.method, path, "watch" if watch is not None and truth(watch) else "list")
 
-    def _decide(self, method: str, path: str, watch: bool) -> RequestInfo:  # noqa: FBT001 (lru_cache is faster so)
-        return _decide(self.catalogue, method, path, watch=watch)
+    def _decide(self, method: str, path: str, read: str) -> RequestInfo:
+        return _decide(self.catalogue, method, path, read=read)
 
 
 def finding(served: Served) -> Stage:
@@ -144,7 +144,7 @@ def _inside(path: bytes) -> bytes:
     return b"/" + b"".join([slash + segment for slash, segment in kept]).removeprefix(kept[0][0]) if kept else b""
 
 
-def _decide(catalogue: Catalogue, method: str, path: str, *, watch: bool) -> RequestInfo:
+def _decide(catalogue: Catalogue, method: str, path: str, *, read: str) -> RequestInfo:
     parts = path.strip("/").split("/")
     if len(parts) >= 3 and parts[0] == "api":
         group, version, rest = "", parts[1], parts[2:]
@@ -166,7 +166,7 @@ def _decide(catalogue: Catalogue, method: str, path: str, *, watch: bool) -> Req
     name = rest[1] if len(rest) > 1 else ""
     kind = catalogue.by_resource(group, version, rest[0])
     return RequestInfo(
-        verb=_verb(method, name, watch=watch),
+        verb=_verb(method, name, read=read),
         path=path,
         is_resource=True,
         group=group,
@@ -190,10 +190,11 @@ def _is_at_home(kind: Kind, name: str, *, inside: bool) -> bool:
     return kind.namespaced and not name and "list" in kind.verbs
 
 
-def _verb(method: str, name: str, *, watch: bool) -> str:
+def _verb(method: str, name: str, *, read: str) -> str:
+    """The verb of a request; `read` is what a GET of a collection is, `list` or `watch`."""
     if method in ("GET", "HEAD"):
         # Of one object a `watch` in the query means nothing, as to kube-apiserver (request/requestinfo.go).
-        return "get" if name else "watch" if watch else "list"
+        return "get" if name else read
     if method == "DELETE":
         return "delete" if name else "deletecollection"
     return _VERBS.get(method, method.lower())
