@@ -35,10 +35,12 @@ def first_failure(seeds: Iterable[int] = _SEEDS) -> Outcome:
 
 
 def test_a_runner_that_does_not_wait_for_its_own_writes(monkeypatch: pytest.MonkeyPatch) -> None:
-    def hold(self: Catchup, key: Key, waits: Iterable[Wait]) -> None:
-        self._release(key)
+    hold = Catchup.hold
 
-    monkeypatch.setattr(Catchup, "hold", hold)
+    def hold_for_nothing(self: Catchup, key: Key, waits: Iterable[Wait], *, rest_seconds: float = 0.0) -> None:
+        hold(self, key, (), rest_seconds=rest_seconds)
+
+    monkeypatch.setattr(Catchup, "hold", hold_for_nothing)
     text = "\n".join(first_failure().failures)
     assert "pods, and wants" in text or "pods for worker" in text
 
