@@ -125,10 +125,9 @@ class StatusWriter:
                     self._newest[uid] = await self._send(base, patch, wanted)
                 failures, sent = 0, patch
             except ApiError as error:
-                if error.code in (404, 409):
-                    # Gone, or another pod of that name: the cache will say so.
-                    _log.debug("%s: %s", meta.key(wanted.pod), error)
-                    break
+                # After a 404 or 409 too: the pod may be gone, or another one may have its name, but an API server that
+                # is behind, or whose write lost a race, answers so as well. It ends when the cache drops the pod.
+                _log.debug("%s: %s", meta.key(wanted.pod), error)
                 await clock.sleep(_RETRY.delay(failures))
                 failures += 1
             except TimeoutError:

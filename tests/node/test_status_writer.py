@@ -1,0 +1,58 @@
+"""Pod statuses reach the API whatever stands in the way, as long as the pod is there."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+import pytest
+
+from homeostat.api import errors
+from homeostat.api.errors import ApiError
+from homeostat.api.types import Obj
+from homeostat.client.contract import Client
+from homeostat.kit import clock, virtual
+from homeostat.node.reports.statuswriter import StatusWriter
+
+POD: Obj = {"metadata": {"name": "web", "namespace": "default", "uid": "u1", "resourceVersion": "5"}, "status": {}}
+REFUSED: Obj = {"phase": "Failed", "reason": "OutOfcpu"}
+
+
+class Answers:
+    """A client whose patches are refused as often as there are errors, then taken."""
+
+    def __init__(self, *refusals: ApiError) -> None:
+        self.refusals = list(refusals)
+        self.patches = 0
+
+    async def patch(self, *args: Any, **more: Any) -> Obj:
+        self.patches += 1
+        if self.refusals:
+            raise self.refusals.pop(0)
+        return {**POD, "metadata": {**POD["metadata"], "resourceVersion": "6"}, "status": dict(REFUSED)}
+
+
+@pytest.mark.parametrize("refusal", [errors.conflict("pods", "", "web"), errors.not_found("pods", "", "web")])
+def test_a_status_that_lost_a_race_is_written_again_while_the_pod_is_there(refusal: ApiError) -> None:
+    async def story() -> int:
+        client = Answers(refusal)
+        writer = StatusWriter(cast("Client", client), "n1", lambda pod: POD)
+        writer.put(POD, REFUSED, "refused: OutOfcpu")
+        await writer.settled("u1")
+        return client.patches
+
+    assert virtual.run(story, seed=1) == 2
+
+
+def test_a_status_of_a_pod_that_the_cache_dropped_is_not_written_again() -> None:
+    there: list[Obj] = [POD]
+
+    async def story() -> int:
+        client = Answers(*(errors.not_found("pods", "", "web") for _ in range(100)))
+        writer = StatusWriter(cast("Client", client), "n1", lambda pod: there[0] if there else None)
+        writer.put(POD, REFUSED, "refused: OutOfcpu")
+        await clock.sleep(0.1)
+        there.clear()
+        await writer.settled("u1")
+        return client.patches
+
+    assert virtual.run(story, seed=1) == 1
