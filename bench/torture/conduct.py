@@ -176,7 +176,7 @@ class Run:
             healed = _HEAL_SECONDS_MAX
         await asyncio.sleep(_SETTLE_SECONDS)
         since, now = undone if fault.without_quorum else began, time.monotonic()
-        await self._probing.heard(now)
+        await self._probing.read_past(now)
         return Felt(fault, tuple(nodes), *self._gaps(since, now), healed)
 
     async def _healed(self, since: float) -> float | None:
@@ -252,7 +252,7 @@ def line(felt: Felt) -> str:
     mark = "" if felt.within else f"  above {felt.fault.gap_seconds:g} s"
     where = ", ".join(felt.nodes)
     waited = max(felt.reads.late, felt.writes.late)
-    late = f"  ({waited:.2f} s of this nobody asked or listened)" if waited else ""
+    late = f"  ({waited:.2f} s of this the prober itself waited)" if waited else ""
     return (
         f"{felt.fault.name:<26}{where:<32}reads {felt.reads.seconds:5.2f} s  writes {felt.writes.seconds:5.2f} s  "
         f"healed {felt.healed_after:5.1f} s after its end{late}{mark}"

@@ -31,7 +31,7 @@ READS, WRITES, LATE, NOW = "reads", "writes", "late", "now"
 _TICK_SECONDS = 0.02
 # A loop that is later than this was not given a processor, or had too much to do at once.
 _LATE_SECONDS = 0.1
-_TELL_SECONDS = 0.05
+_REPORT_SECONDS = 0.05
 _STOP_SECONDS = 10.0
 # A loop that waits for the ends of former requests before it sends another is not open; and one that has hundreds of
 # them under way is busy with their ends when the cluster is back.
@@ -43,7 +43,7 @@ Span = tuple[float, float]
 
 @dataclass(frozen=True, slots=True)
 class Gap:
-    """The longest time without an answer, in seconds; in `late` of them nobody asked or listened."""
+    """The longest time without an answer, in seconds; in `late` of them the prober itself waited for a processor."""
 
     seconds: float
     late: float = 0.0
@@ -62,8 +62,8 @@ class Probing:
 
     samples: dict[str, list[Sample]] = field(default_factory=lambda: {READS: [], WRITES: []})
     late: list[Span] = field(default_factory=list)
-    # All that had happened by this moment has been said.
-    told: float = 0.0
+    # All that had happened by this moment has been read.
+    read_until: float = 0.0
     _process: asyncio.subprocess.Process | None = None
     _reading: asyncio.Task[None] | None = None
 
@@ -80,7 +80,7 @@ class Probing:
         self._reading = asyncio.create_task(self._read(self._process))
         async with asyncio.timeout(_FIRST_SECONDS):
             while not all(self.answers(loop, 0.0) for loop in self.samples):
-                await asyncio.sleep(_TELL_SECONDS)
+                await asyncio.sleep(_REPORT_SECONDS)
 
     async def stop(self) -> None:
         """Send no more; wait for what is under way."""
@@ -100,10 +100,10 @@ class Probing:
         """When requests that were sent since then have been answered."""
         return [each.at + each.seconds for each in self.samples[loop] if not each.error and each.at >= since]
 
-    async def heard(self, moment: float) -> None:
-        """Wait until everything up to a moment has been said: what is not known yet is no gap."""
-        while self.told < moment and self._reading is not None and not self._reading.done():
-            await asyncio.sleep(_TELL_SECONDS)
+    async def read_past(self, moment: float) -> None:
+        """Wait until everything up to a moment has been read: what is not known yet is no gap."""
+        while self.read_until < moment and self._reading is not None and not self._reading.done():
+            await asyncio.sleep(_REPORT_SECONDS)
 
     def gap(self, loop: str, since: float, until: float) -> Gap:
         """The longest time without an answer."""
@@ -114,7 +114,7 @@ class Probing:
         async for line in process.stdout:
             what, at, seconds, error = orjson.loads(line)
             if what == NOW:
-                self.told = at
+                self.read_until = at
             elif what == LATE:
                 self.late.append((at, at + seconds))
             else:
@@ -161,7 +161,7 @@ class _Asking:
     async def _tell(self) -> None:
         while True:
             self._tell_new()
-            await asyncio.sleep(_TELL_SECONDS)
+            await asyncio.sleep(_REPORT_SECONDS)
 
     def _tell_new(self) -> None:
         now = time.monotonic()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import cached_property
+from typing import Generic, TypeVar
 
 from homeostat.api.catalogue import columns, pruning
 from homeostat.api.catalogue.definition import Version, object_node
@@ -18,6 +19,8 @@ from homeostat.api.shape.structural import Check, Walks
 from homeostat.api.types import Obj
 
 _OBJECT_META = "io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta"
+
+What = TypeVar("What", Kind, Subresource)
 
 
 class Types:
@@ -36,29 +39,11 @@ class Types:
         return found
 
 
-class Body:
-    """What a subresource takes and gives (`structural.Shape`)."""
+class _Shaped(Generic[What]):
+    """What has a schema, and a walk that brings an object into its shape (`structural.Shape`)."""
 
-    def __init__(self, kind: Subresource, types: Types) -> None:
-        self.kind = kind
-        self._types = types
-
-    @cached_property
-    def schema(self) -> Schema:
-        """The schema of the whole body."""
-        return schema_of(self.kind)
-
-    @cached_property
-    def walk(self) -> Check:
-        """What brings a body into its shape."""
-        return self._types.walks.of(self.schema)
-
-
-class Resource:
-    """A kind that is served (`structural.Shape`). Its attributes never change once they are made."""
-
-    def __init__(self, kind: Kind, types: Types) -> None:
-        self.kind = kind
+    def __init__(self, kind: What, types: Types) -> None:
+        self.kind: What = kind
         self._types = types
 
     @cached_property
@@ -70,6 +55,14 @@ class Resource:
     def walk(self) -> Check:
         """What brings an object into its shape."""
         return self._types.walks.of(self.schema)
+
+
+class Body(_Shaped[Subresource]):
+    """What a subresource takes and gives."""
+
+
+class Resource(_Shaped[Kind]):
+    """A kind that is served. Its attributes never change once they are made."""
 
     @cached_property
     def fill(self) -> Fill | None:
