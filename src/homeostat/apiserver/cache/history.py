@@ -26,13 +26,17 @@ async def changes(store: Store, prefix: str, make: Maker, *, after: int, until: 
 
 
 async def _changes(store: Store, prefix: str, make: Maker, after: int, until: int) -> list[Change]:
+    # A store may count what is no commit: a hub that was loaded at such a revision has its window begin there.
+    until = min(until, await store.revision())
+    if after >= until:
+        return []
     page = await store.list(prefix, revision=after)
     state: dict[str, Item] = {}
     for entry in page.entries:
         key = entry.key[len(prefix) :]
         state[key] = make(key, entry.value, entry.revision)
     found: list[Change] = []
-    # Every revision is one commit below ROOT, so an event of `until` or later comes without waiting.
+    # The newest commit is one below ROOT, so an event of `until` or later comes without waiting.
     batches = cast(AsyncGenerator[Batch, None], store.watch(ROOT, after_revision=after))
     async with aclosing(batches):
         async for batch in batches:

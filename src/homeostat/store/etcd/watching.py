@@ -37,7 +37,8 @@ class Watch:
         self._prefix = prefix
         self._progress = asyncio.Event()
         self._member = 0
-        self._call: Any = None
+        # Of the stream under way; it runs out when the watch lags.
+        self._patience: asyncio.Timeout | None = None
         self._lags = 0
         self._timer: asyncio.TimerHandle | None = None
 
@@ -51,11 +52,7 @@ class Watch:
                 self.subscriber.lost_at = int(str(error))
                 self.subscriber.wake()
                 return
-            except asyncio.CancelledError:
-                # Of this task, or of the call alone because it lags.
-                task = asyncio.current_task()
-                if task is None or task.cancelling():
-                    raise
+            except TimeoutError:
                 told = f"it lags behind at revision {self.seen}"
             except grpc.aio.AioRpcError as error:
                 told = explain(error)
@@ -66,19 +63,25 @@ class Watch:
             await clock.sleep(_PAUSE_SECONDS)
 
     async def _read(self) -> None:
-        """One stream, until it ends."""
-        call = self._call = self._members.stream(self._member, WATCH, rpc.WatchResponse)
+        """One stream, until it ends. Raises TimeoutError when the watch lags."""
+        call = self._members.stream(self._member, WATCH, rpc.WatchResponse)
         try:
-            await call.write(rpc.WatchRequest(create_request=self._layout.watch(self.seen)))
-            while (answer := await call.read()) is not grpc.aio.EOF:
-                if answer.canceled and answer.compact_revision:
-                    raise CompactedThere(str(self._layout.ours(answer.compact_revision)))
-                if answer.canceled:
-                    return
-                self._take(answer)
+            # It is what waits here that is cancelled then, not the call: a `write` of gRPC whose call is cancelled
+            # before it has sent its metadata never returns.
+            async with asyncio.timeout(None) as self._patience:
+                await self._follow(call)
         finally:
-            self._call = None
+            self._patience = None
             call.cancel()
+
+    async def _follow(self, call: Any) -> None:
+        await call.write(rpc.WatchRequest(create_request=self._layout.watch(self.seen)))
+        while (answer := await call.read()) is not grpc.aio.EOF:
+            if answer.canceled and answer.compact_revision:
+                raise CompactedThere(str(self._layout.ours(answer.compact_revision)))
+            if answer.canceled:
+                return
+            self._take(answer)
 
     def _take(self, answer: rpc.WatchResponse) -> None:
         events = [event for event in self._layout.events(answer.events) if event.revision > self.seen]
@@ -97,9 +100,9 @@ class Watch:
 
     def _look(self, revision: int, seen: int) -> None:
         self._timer = None
-        if self.seen == seen and self._call is not None:
+        if self.seen == seen and self._patience is not None and not self._patience.expired():
             self._lags += 1
-            self._call.cancel()
+            self._patience.reschedule(asyncio.get_running_loop().time())
         self.expect(revision)
 
     async def end(self, revision: int, seconds_max: float) -> None:
