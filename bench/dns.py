@@ -26,12 +26,12 @@ import uvloop
 
 from bench.figures import Row
 from homeostat.network.dns import message
+from homeostat.network.dns.dns_server import serve
 from homeostat.network.dns.entry import entry_of
 from homeostat.network.dns.exchange import exchange
 from homeostat.network.dns.forwarder import Forwarder
 from homeostat.network.dns.records import A, labels_of
 from homeostat.network.dns.responder import Responder
-from homeostat.network.dns.server import serve
 from homeostat.network.dns.tally import Tally
 from homeostat.network.dns.zone import Zone
 

@@ -18,9 +18,9 @@ import time
 from typing import Any
 
 from bench.figures import Row
-from homeostat.network.nft import NftRules
-from homeostat.network.plan_nft_base import Ranges
-from homeostat.network.plan_node import Entry, Here, plan_node
+from homeostat.network.decide.nft_base import Ranges
+from homeostat.network.decide.node_plan import Entry, Here, plan_node
+from homeostat.network.kernel.nft import NftRules
 
 _SERVICES, _ENDPOINTS, _NODES, _ROUNDS = 500, 3, 5, 15
 _RANGES = Ranges(("10.244.0.0/16",), ("10.96.0.0/16",), ("172.30.0.21",))

@@ -22,7 +22,7 @@ ROOMS = {
     "scheduler": "scheduler/*",
     "loop": "loop/*",
     "store": "store/*",
-    "network plans": "network/plan*",
+    "network plans": "network/decide/*",
     "node decisions": "node/decide/*",
 }
 _HEAD = """<!-- Made by `make coverage`; do not edit. -->

@@ -21,7 +21,7 @@ from collections.abc import Iterator, Mapping
 
 PACKAGE = "homeostat"
 # Every module there decides and does nothing, whatever its docstring says.
-DECISIONS = ("api/", "controllers/", "scheduler/filters", "scheduler/scores", "network/plan", "node/decide/")
+DECISIONS = ("api/", "controllers/", "scheduler/filters", "scheduler/scores", "network/decide/", "node/decide/")
 # Constant data that is read once, from the package itself, when it is imported.
 EXCUSED = ("api/facts.py",)
 _COMPUTES = """

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from homeostat.api.rules.endpoints import is_ready, is_serving_while_terminating, service_of_slice
-from homeostat.network.plan import plan_service
-from homeostat.network.plan_endpoints import endpoints_of, pools
+from homeostat.network.decide.endpoints import endpoints_of, pools
+from homeostat.network.decide.userspace_plan import plan_service
 
 Obj = dict[str, Any]
 

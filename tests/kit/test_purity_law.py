@@ -86,9 +86,9 @@ def test_a_pure_module_computes_knows_types_and_states_signatures(source):
 @pytest.mark.parametrize(
     ("place", "docstring", "expected"),
     [
-        ("network/arp.py", "Frames as bytes. Pure.", True),
-        ("network/plan.py", "A pure plan.", True),
-        ("network/applier.py", "Applies the plan.", False),
+        ("network/kernel/arp.py", "Frames as bytes. Pure.", True),
+        ("network/decide/userspace_plan.py", "A pure plan.", True),
+        ("network/userspace/applier.py", "Applies the plan.", False),
         ("store/keys.py", "Impurely named.", False),
         ("controllers/nodes/taints.py", "Says nothing of it.", True),
         ("api/facts.py", "Reads the schema.", False),

@@ -14,7 +14,7 @@ import pytest
 
 from homeostat.lab.links import host_ports, published_services
 from homeostat.lab.links.published_services import Entry, HostListeners, with_host_ports
-from homeostat.network.plan import Backend, Front, Rule
+from homeostat.network.decide.userspace_plan import Backend, Front, Rule
 
 HELLO = Rule("default/hello", "http", (Backend("10.0.0.1", 8080),))
 

@@ -11,9 +11,9 @@ import pytest
 
 from homeostat.loop.informer import Changed
 from homeostat.loop.objects import ObjectIndex
-from homeostat.network import arp
-from homeostat.network.announcer import Announcer
-from homeostat.network.plan_announce import Candidate, answers, healthy, rank, rivals
+from homeostat.network.decide.announcing_node import Candidate, answers, healthy, rank, rivals
+from homeostat.network.kernel import arp
+from homeostat.network.kubeproxy.announcer import Announcer
 from tests.support.netns import Space
 from tests.support.patience import eventually
 from tests.support.wires import Server, Wires, ask
@@ -177,8 +177,8 @@ def test_the_address_moves_when_its_node_loses_power_or_its_cable_and_comes_back
 
 @pytest.mark.real
 def test_a_node_that_cannot_reach_the_api_yields_to_the_one_that_can(wires: Wires, monkeypatch: Any) -> None:
-    monkeypatch.setattr("homeostat.network.announcer._STALE_SECONDS", 0.2)
-    monkeypatch.setattr("homeostat.network.announcer._CHECK_SECONDS", 0.1)
+    monkeypatch.setattr("homeostat.network.kubeproxy.announcer._STALE_SECONDS", 0.2)
+    monkeypatch.setattr("homeostat.network.kubeproxy.announcer._CHECK_SECONDS", 0.1)
     running = {name: Running(space, name) for name, space in wires.nodes.items()}
     eventually(lambda: answering(wires) == FIRST)
     # As after a cut of port 443: the cluster has given the node up, and the node does not know.

@@ -7,10 +7,10 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
-from homeostat.network.applier import Applier
-from homeostat.network.balancer import Balancer
-from homeostat.network.plan import Backend, Front, Rule
-from homeostat.network.splice import Side, Splice
+from homeostat.network.decide.userspace_plan import Backend, Front, Rule
+from homeostat.network.userspace.applier import Applier
+from homeostat.network.userspace.balancer import Balancer
+from homeostat.network.userspace.splice import Side, Splice
 
 HOST = "127.0.0.1"
 

@@ -8,11 +8,11 @@ import socket
 
 import pytest
 
-from homeostat.network.conntrack import answers
-from homeostat.network.healthchecks import HealthChecks, response
-from homeostat.network.plan import Backend, Front
-from homeostat.network.plan_conntrack import Stale, stale, unknown
-from homeostat.network.plan_node import Entry, Health, Way
+from homeostat.network.decide.node_plan import Entry, Health, Way
+from homeostat.network.decide.stale_connections import Stale, stale, unknown
+from homeostat.network.decide.userspace_plan import Backend, Front
+from homeostat.network.kernel.conntrack import answers
+from homeostat.network.kubeproxy.health_checks import HealthChecks, response
 
 DNS = Front("10.96.0.10", 53, "UDP")
 

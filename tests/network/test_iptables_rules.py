@@ -6,11 +6,11 @@ from collections.abc import Iterator
 
 import pytest
 
-from homeostat.network.iptables import IptablesRules, remove
-from homeostat.network.plan import Backend, Front
-from homeostat.network.plan_iptables import JUMPS, ours, render
-from homeostat.network.plan_nft_base import Ranges
-from homeostat.network.plan_node import Entry, Refusal, Way
+from homeostat.network.decide.iptables_rules import JUMPS, ours, render
+from homeostat.network.decide.nft_base import Ranges
+from homeostat.network.decide.node_plan import Entry, Refusal, Way
+from homeostat.network.decide.userspace_plan import Backend, Front
+from homeostat.network.kernel.iptables import IptablesRules, remove
 from tests.support.netns import Space
 
 RANGES = Ranges(("10.244.0.0/16",), ("10.96.0.0/16",), ("172.30.0.21",))

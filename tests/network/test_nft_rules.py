@@ -10,12 +10,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from homeostat.network.nft import NftRules
-from homeostat.network.plan import Backend, Front
-from homeostat.network.plan_nft import TABLE, difference
-from homeostat.network.plan_nft_base import Ranges
-from homeostat.network.plan_node import Entry, NodePlan, Refusal, Way
-from homeostat.network.programs import ProgramError
+from homeostat.network.decide.nft_base import Ranges
+from homeostat.network.decide.nft_rules import TABLE, difference
+from homeostat.network.decide.node_plan import Entry, NodePlan, Refusal, Way
+from homeostat.network.decide.userspace_plan import Backend, Front
+from homeostat.network.kernel.nft import NftRules
+from homeostat.network.kernel.programs import ProgramError
 from tests.support.netns import Space
 
 pytestmark = pytest.mark.real

@@ -15,12 +15,12 @@ from homeostat.api.kinds import ENDPOINTSLICE, NAMESPACE, NODE, SERVICE
 from homeostat.apiserver.server import ApiServer
 from homeostat.client.api_client import ApiClient
 from homeostat.client.in_process import InProcessTransport
-from homeostat.network.caches import Caches
-from homeostat.network.followers import AfterRules
-from homeostat.network.nft import NftRules
-from homeostat.network.nodeproxy import NodeProxy
-from homeostat.network.plan_nft_base import Ranges
-from homeostat.network.podnet import PodNetwork, Site
+from homeostat.network.decide.nft_base import Ranges
+from homeostat.network.kernel.nft import NftRules
+from homeostat.network.kubeproxy.after_rules import AfterRules
+from homeostat.network.kubeproxy.node_proxy import NodeProxy
+from homeostat.network.kubeproxy.pod_network import PodNetwork, Site
+from homeostat.network.watch.caches import Caches
 from homeostat.store.memory import MemoryState, MemoryStore
 from homeostat.wire.message import User
 from tests.support.patience import eventually

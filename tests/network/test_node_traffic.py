@@ -12,13 +12,13 @@ from typing import Any
 
 import pytest
 
-from homeostat.network.conntrack import Connections
-from homeostat.network.iptables import IptablesRules
-from homeostat.network.nft import NftRules
-from homeostat.network.nodeproxy import NodeRules
-from homeostat.network.plan import Front
-from homeostat.network.plan_nft_base import Ranges
-from homeostat.network.plan_node import Entry, Here, plan_node
+from homeostat.network.decide.nft_base import Ranges
+from homeostat.network.decide.node_plan import Entry, Here, plan_node
+from homeostat.network.decide.userspace_plan import Front
+from homeostat.network.kernel.conntrack import Connections
+from homeostat.network.kernel.iptables import IptablesRules
+from homeostat.network.kernel.nft import NftRules
+from homeostat.network.kubeproxy.node_proxy import NodeRules
 from tests.support.wires import Wires, answer_of, ask, ask_often
 
 pytestmark = pytest.mark.real

@@ -10,11 +10,11 @@ from homeostat.apiserver.server import ApiServer
 from homeostat.client.api_client import ApiClient
 from homeostat.client.in_process import InProcessTransport
 from homeostat.kit import clock, virtual
-from homeostat.network.caches import Caches
-from homeostat.network.nodeproxy import NodeProxy, merged
-from homeostat.network.plan import Backend, Front
-from homeostat.network.plan_node import Entry, Health, NodePlan, Way
-from homeostat.network.programs import ProgramError
+from homeostat.network.decide.node_plan import Entry, Health, NodePlan, Way
+from homeostat.network.decide.userspace_plan import Backend, Front
+from homeostat.network.kernel.programs import ProgramError
+from homeostat.network.kubeproxy.node_proxy import NodeProxy, merged
+from homeostat.network.watch.caches import Caches
 from homeostat.store.memory import MemoryState, MemoryStore
 from homeostat.wire.message import User
 

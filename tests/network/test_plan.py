@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from homeostat.network.balancer import Balancer
-from homeostat.network.plan import Backend, Front, Rule, changes, plan_service
+from homeostat.network.decide.userspace_plan import Backend, Front, Rule, changes, plan_service
+from homeostat.network.userspace.balancer import Balancer
 
 NODES = {"": "127.0.0.1", "w1": "127.10.0.21"}
 

@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from homeostat.network.plan import Front
-from homeostat.network.plan_endpoints import endpoints_of, pools
-from homeostat.network.plan_node import Entry, Here, Refusal, Way, plan_health, plan_node
+from homeostat.network.decide.endpoints import endpoints_of, pools
+from homeostat.network.decide.node_plan import Entry, Here, Refusal, Way, plan_health, plan_node
+from homeostat.network.decide.userspace_plan import Front
 
 HERE = Here("n1", "east")
 CLUSTER_IP = Front("10.96.0.5", 80)

@@ -8,11 +8,11 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from homeostat.network.plan import Front
-from homeostat.network.plan_iptables import render
-from homeostat.network.plan_nft import Chain, Clients, Element, items
-from homeostat.network.plan_nft_base import CONTAINERS, Ranges
-from homeostat.network.plan_node import Entry, Here, Refusal, Way, plan_node
+from homeostat.network.decide.iptables_rules import render
+from homeostat.network.decide.nft_base import CONTAINERS, Ranges
+from homeostat.network.decide.nft_rules import Chain, Clients, Element, items
+from homeostat.network.decide.node_plan import Entry, Here, Refusal, Way, plan_node
+from homeostat.network.decide.userspace_plan import Front
 
 Obj = dict[str, Any]
 RANGES = Ranges(("10.244.0.0/16",), ("10.96.0.0/16",), ("172.30.0.21",))

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from homeostat.network.applier import merged
-from homeostat.network.balancer import Balancer
-from homeostat.network.plan import Backend, Front, Plan, Rule, changes, plan_service
+from homeostat.network.decide.userspace_plan import Backend, Front, Plan, Rule, changes, plan_service
+from homeostat.network.userspace.applier import merged
+from homeostat.network.userspace.balancer import Balancer
 
 Obj = dict[str, Any]
 NODES = {"": "127.0.0.1", "w1": "127.10.0.21", "w2": "127.10.0.22"}

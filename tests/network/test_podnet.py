@@ -13,8 +13,7 @@ from typing import Any
 
 import pytest
 
-from homeostat.network import iptables, links
-from homeostat.network.plan_pods import (
+from homeostat.network.decide.pod_routes import (
     PodPlan,
     conflist,
     masquerade,
@@ -23,6 +22,7 @@ from homeostat.network.plan_pods import (
     plan_pods,
     pod_range,
 )
+from homeostat.network.kernel import iptables, links
 from tests.support.netns import Space
 from tests.support.wires import Server, Wires, ask
 

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from homeostat.network import links
-from homeostat.network.programs import ProgramError, present, run
+from homeostat.network.kernel import links
+from homeostat.network.kernel.programs import ProgramError, present, run
 from tests.support.netns import Space
 
 

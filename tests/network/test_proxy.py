@@ -10,8 +10,8 @@ from homeostat.apiserver.server import ApiServer
 from homeostat.client.api_client import ApiClient
 from homeostat.client.in_process import InProcessTransport
 from homeostat.kit import clock, virtual
-from homeostat.network.plan import Front, Plan
-from homeostat.network.proxy import ServiceProxy
+from homeostat.network.decide.userspace_plan import Front, Plan
+from homeostat.network.userspace.service_proxy import ServiceProxy
 from homeostat.store.memory import MemoryState, MemoryStore
 from homeostat.wire.message import User
 

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from homeostat.api.rules.endpoints import service_of_slice
-from homeostat.network.slices import ServiceSlices
+from homeostat.network.watch.service_slices import ServiceSlices
 
 Obj = dict[str, Any]
 

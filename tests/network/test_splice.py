@@ -12,7 +12,7 @@ import pytest
 import uvloop
 
 from homeostat.kit import tasks
-from homeostat.network.splice import Side, Splice
+from homeostat.network.userspace.splice import Side, Splice
 
 LOOPS = {"asyncio": asyncio.new_event_loop, "uvloop": uvloop.new_event_loop}
 QUIET_SECONDS = 0.05

@@ -12,7 +12,7 @@ from homeostat.controllers.services import endpointslice
 from homeostat.loop.catchup import Catchup, Wait
 from homeostat.loop.contract import Action, Key, Loop, World
 from homeostat.loop.informer import Informer
-from homeostat.network.proxy import ServiceProxy
+from homeostat.network.userspace.service_proxy import ServiceProxy
 from homeostat.node.agent import NodeAgent
 from homeostat.sim.plan import HARD
 from homeostat.sim.run import Outcome, run_seed

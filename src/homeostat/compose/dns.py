@@ -13,7 +13,7 @@ from homeostat.client.contract import Client
 from homeostat.client.http import HttpTransport
 from homeostat.kit import tasks
 from homeostat.kit.log import logger
-from homeostat.network.dns import parting, server, status
+from homeostat.network.dns import dns_server, drain, health_pages
 from homeostat.network.dns.exchange import exchange
 from homeostat.network.dns.forwarder import Forwarder, servers_of
 from homeostat.network.dns.keeper import ZoneKeeper
@@ -55,14 +55,14 @@ async def run(options: Mapping[str, str], stop: asyncio.Event) -> None:
             forward_healthcheck_broken_total=("counter", forwarder.failures),
         )
 
-    pages = await _serve_status(status.Status(lambda: keeper.synced.is_set() and not life.ending, metrics))
+    pages = await _serve_status(health_pages.Status(lambda: keeper.synced.is_set() and not life.ending, metrics))
     keeper.start()
-    dns = await server.serve(Responder(zone, forwarder, tally), host=_HOST, port=_PORT)
+    dns = await dns_server.serve(Responder(zone, forwarder, tally), host=_HOST, port=_PORT)
     circles = tasks.spawn(_look_for_circles(keeper, zone, forwarder), name="dns/circles")
     _log.info("answering for %s", domain)
     await stop.wait()
     life.ending = True
-    await parting.until_quiet(tally.answers.total)
+    await drain.until_quiet(tally.answers.total)
     await tasks.stop(circles)
     await dns.close()
     await keeper.stop()
@@ -77,11 +77,11 @@ async def _look_for_circles(keeper: ZoneKeeper, zone: Zone, forwarder: Forwarder
         await forwarder.look_for_circles((*IDENTITY, *zone.domain), zone.identity)
 
 
-async def _serve_status(pages: status.Status) -> list[Server]:
+async def _serve_status(pages: health_pages.Status) -> list[Server]:
     handlers = (
-        (pages.health, status.HEALTH_PORT),
-        (pages.readiness, status.READY_PORT),
-        (pages.counts, status.METRICS_PORT),
+        (pages.health, health_pages.HEALTH_PORT),
+        (pages.readiness, health_pages.READY_PORT),
+        (pages.counts, health_pages.METRICS_PORT),
     )
     return [await serve(handler, host=_HOST, port=port) for handler, port in handlers]
 

@@ -12,15 +12,15 @@ from homeostat.client.contract import Client
 from homeostat.cluster import certificates
 from homeostat.compose.shared.place import Place
 from homeostat.kit.log import logger
-from homeostat.network import iptables
-from homeostat.network.announcer import Announcer
-from homeostat.network.caches import Caches
-from homeostat.network.followers import AfterRules
-from homeostat.network.nft import NftRules
-from homeostat.network.nodeproxy import NodeProxy, NodeRules
-from homeostat.network.plan_nft_base import Ranges
-from homeostat.network.podnet import PodNetwork, Site
-from homeostat.network.programs import ProgramError, present
+from homeostat.network.decide.nft_base import Ranges
+from homeostat.network.kernel import iptables
+from homeostat.network.kernel.nft import NftRules
+from homeostat.network.kernel.programs import ProgramError, present
+from homeostat.network.kubeproxy.after_rules import AfterRules
+from homeostat.network.kubeproxy.announcer import Announcer
+from homeostat.network.kubeproxy.node_proxy import NodeProxy, NodeRules
+from homeostat.network.kubeproxy.pod_network import PodNetwork, Site
+from homeostat.network.watch.caches import Caches
 
 # How long the API may take to answer before it counts as out of reach.
 _REACH_SECONDS = 5.0

@@ -18,8 +18,8 @@ from homeostat.lab.links import host_ports
 from homeostat.lab.links.published_services import HostListeners, HostPublisher
 from homeostat.lab.links.relay import Backend, Check, Health, Relay, bound, watch_health
 from homeostat.lab.links.uplink import Uplinks, serve_orders
-from homeostat.network.applier import Applier
-from homeostat.network.proxy import ServiceProxy
+from homeostat.network.userspace.applier import Applier
+from homeostat.network.userspace.service_proxy import ServiceProxy
 from homeostat.wire.message import Request
 
 # Of one check: for an answer at all, and for a server to say that it is ready, which takes its store's word. A server

@@ -1,1 +1,1 @@
-"""Service rules: a pure plan, and a thin userspace applier on loopback."""
+"""How connections reach the endpoints of Services, and Pods one another: decisions, and what makes them true."""

@@ -14,7 +14,7 @@ from homeostat.api.errors import ApiError
 from homeostat.api.flags.flag_settings import Settings, parse_settings
 from homeostat.client.contract import Client
 from homeostat.kit import clock
-from homeostat.network.proxy import ServiceProxy
+from homeostat.network.userspace.service_proxy import ServiceProxy
 from homeostat.sim.ledger import Ledger
 from homeostat.sim.links import CALM, QUIET, ROUGH, Link, Noise
 from homeostat.sim.processes import Candidate, Roads, Worker

@@ -12,8 +12,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from homeostat.kit import chance, clock, tasks
-from homeostat.network.balancer import Balancer
-from homeostat.network.plan import Backend, Front, Plan
+from homeostat.network.decide.userspace_plan import Backend, Front, Plan
+from homeostat.network.userspace.balancer import Balancer
 from homeostat.runtime.contract import ProbeError
 from homeostat.sim.processes import Worker
 

@@ -10,7 +10,7 @@ import dnslib
 
 from homeostat.kit import clock, tasks, virtual
 from homeostat.network.dns import records
-from homeostat.network.dns.cache import ENTRIES_MAX, SECONDS_MAX, Cache, lifetime
+from homeostat.network.dns.answer_cache import ENTRIES_MAX, SECONDS_MAX, Cache, lifetime
 from homeostat.network.dns.exchange import SECONDS_MAX as PATIENCE_SECONDS
 from homeostat.network.dns.exchange import Address
 from homeostat.network.dns.forwarder import Forwarder, servers_of

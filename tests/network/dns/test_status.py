@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from homeostat.network.dns.status import HEALTH_PORT, METRICS_PORT, READY_PORT, Status
+from homeostat.network.dns.health_pages import HEALTH_PORT, METRICS_PORT, READY_PORT, Status
 from homeostat.network.dns.tally import Tally
 from homeostat.wire.message import Request, Response
 

@@ -230,12 +230,12 @@ async def _serve(agent: NodeAgent, joining: Joining, serving: Kept, stop: asynci
 
 async def kube_proxy(member: Member, stop: asyncio.Event) -> None:
     """Service rules and the Pod network of this machine, under the service proxy's own identity."""
-    from homeostat.network.caches import Caches
-    from homeostat.network.followers import AfterRules
-    from homeostat.network.nft import NftRules
-    from homeostat.network.nodeproxy import NodeProxy
-    from homeostat.network.plan_nft_base import Ranges
-    from homeostat.network.podnet import PodNetwork, Site
+    from homeostat.network.decide.nft_base import Ranges
+    from homeostat.network.kernel.nft import NftRules
+    from homeostat.network.kubeproxy.after_rules import AfterRules
+    from homeostat.network.kubeproxy.node_proxy import NodeProxy
+    from homeostat.network.kubeproxy.pod_network import PodNetwork, Site
+    from homeostat.network.watch.caches import Caches
 
     joining, settings = member.joining, member.settings
     kept = Kept(joining.pki, "proxy", member.client, lambda: proxy_wish(seconds=joining.certificate_seconds))

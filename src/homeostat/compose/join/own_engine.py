@@ -17,7 +17,7 @@ from homeostat.kit import clock, tasks
 from homeostat.kit.log import logger
 from homeostat.lab.images import build, stock
 from homeostat.lab.inside.planted_images import snapshotter
-from homeostat.network.plan_pods import conflist
+from homeostat.network.decide.pod_routes import conflist
 from homeostat.runtime.cri.config import EngineConfig, containerd_config
 
 _MTU = 1500

@@ -1,8 +1,8 @@
 """The service-lb loop: Services of type LoadBalancer get an address out of a pool, and tell it in their status.
 
 It stands where a cloud's load balancer would: the node proxies serve the address, and one healthy node answers for it
-on the nodes' network (`network.announcer`). Rules: the Service API; events are those of the service controller in
-k8s.io/cloud-provider.
+on the nodes' network (`network.kubeproxy.announcer`). Rules: the Service API; events are those of the service
+controller in k8s.io/cloud-provider.
 """
 
 from __future__ import annotations

@@ -32,7 +32,7 @@ from homeostat.lab.links import switch
 from homeostat.lab.processes import orders
 from homeostat.lab.processes.forking import Component
 from homeostat.lab.processes.process_title import set_title
-from homeostat.network.plan_pods import LEASES
+from homeostat.network.decide.pod_routes import LEASES
 
 _SPACES = kernel.NEWNS | kernel.NEWNET | kernel.NEWUTS | kernel.NEWIPC
 _FAILED = 70

@@ -18,7 +18,7 @@ from homeostat.cluster.topology import Cluster
 from homeostat.lab.images import stock
 from homeostat.lab.inside import login, planted_images, rootfs
 from homeostat.lab.processes import user_namespace
-from homeostat.network.plan_pods import conflist
+from homeostat.network.decide.pod_routes import conflist
 from homeostat.runtime.cri.config import ONE_ID_RUNC, EngineConfig, containerd_config
 
 _MTU = 1500

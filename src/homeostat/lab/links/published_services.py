@@ -19,8 +19,8 @@ import orjson
 from homeostat.cluster.state_folder import replace_file
 from homeostat.kit.log import logger
 from homeostat.lab.links.host_ports import HOST
-from homeostat.network.applier import Applier, bound
-from homeostat.network.plan import Front, Plan, Rule
+from homeostat.network.decide.userspace_plan import Front, Plan, Rule
+from homeostat.network.userspace.applier import Applier, bound
 
 _ENTRIES_MAX = 2000
 _log = logger("network")
@@ -61,7 +61,8 @@ def with_host_ports(plan: Plan, node_port_address: str) -> dict[Front, Rule]:
 
 
 class HostPublisher:
-    """Implements `network.proxy.Rules`: what `applier` applies, with node ports on the host's loopback as well."""
+    """Implements `network.userspace.service_proxy.Rules`: what `applier` applies, with node ports on the host's
+    loopback as well."""
 
     def __init__(self, applier: Applier, node_port_address: str) -> None:
         self._applier = applier
@@ -82,8 +83,9 @@ class HostPublisher:
 
 
 class HostListeners:
-    """Implements `network.applier.Listeners`: fronts on the host's loopback get a port of it by `open_port`, which may
-    be another one than they ask for; all others are bound as they are. `file` has the entries for other processes."""
+    """Implements `network.userspace.applier.Listeners`: fronts on the host's loopback get a port of it by `open_port`,
+    which may be another one than they ask for; all others are bound as they are. `file` has the entries for other
+    processes."""
 
     def __init__(self, file: Path, open_port: Callable[[int], socket.socket]) -> None:
         self._file = file

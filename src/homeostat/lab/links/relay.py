@@ -17,7 +17,7 @@ from enum import IntEnum
 from homeostat.kit import clock, tasks
 from homeostat.kit.log import logger
 from homeostat.lab.links.uplink import Uplinks
-from homeostat.network.splice import Side
+from homeostat.network.userspace.splice import Side
 
 _log = logger("relay")
 # The kernel of a machine that has power answers at once, however busy its programs are.

@@ -16,7 +16,7 @@ from homeostat.cluster.state_folder import replace_file
 from homeostat.kit import clock, tasks
 from homeostat.kit.log import logger
 from homeostat.lab.processes.orders import Answer, bind
-from homeostat.network.splice import Side, Splice
+from homeostat.network.userspace.splice import Side, Splice
 
 _log = logger("uplink")
 CUT_SECONDS_MAX = 24 * 3600.0

@@ -13,7 +13,7 @@ from homeostat.kit import clock, tasks
 from homeostat.kit.backoff import Backoff
 from homeostat.kit.log import logger
 from homeostat.network.dns import records
-from homeostat.network.dns.cache import Cache
+from homeostat.network.dns.answer_cache import Cache
 from homeostat.network.dns.exchange import Address, Exchange
 from homeostat.network.dns.message import Reply
 

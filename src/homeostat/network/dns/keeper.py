@@ -13,7 +13,7 @@ from homeostat.kit import clock, tasks
 from homeostat.loop.informer import Informer
 from homeostat.network.dns.entry import entry_of
 from homeostat.network.dns.zone import Zone
-from homeostat.network.slices import ServiceSlices
+from homeostat.network.watch.service_slices import ServiceSlices
 
 # Whose uid says which cluster this is.
 _IDENTITY_NAMESPACE = "kube-system"

@@ -1,4 +1,6 @@
-"""Answers for load balancers' addresses on the nodes' network, when it is this node's turn (`network.plan_announce`).
+"""Answers for load balancers' addresses on the nodes' network, when it is this node's turn.
+
+Whose turn it is says `network.decide.announcing_node`.
 
 The address is added to the node's uplink, so that its kernel answers ARP, and announced. Whether the nodes before this
 one are there is asked by ARP too, twice a second: that is what clients depend on, and no firewall rule hides it. A node
@@ -16,10 +18,10 @@ from homeostat.api import meta
 from homeostat.api.types import Obj
 from homeostat.kit import clock, tasks
 from homeostat.kit.log import logger
-from homeostat.network import arp, links
-from homeostat.network.caches import Caches
-from homeostat.network.plan_announce import Candidate, Ranks, answers, healthy, rank, rivals
-from homeostat.network.slices import ServiceSlices
+from homeostat.network.decide.announcing_node import Candidate, Ranks, answers, healthy, rank, rivals
+from homeostat.network.kernel import arp, links
+from homeostat.network.watch.caches import Caches
+from homeostat.network.watch.service_slices import ServiceSlices
 
 _TICK_SECONDS = 0.5
 # A node that has not answered for this long is passed over: three questions and a half.

@@ -14,8 +14,8 @@ import hashlib
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple, TypeAlias
 
-from homeostat.network.plan import Backend, Front
-from homeostat.network.plan_node import Entry, Refusal, Way
+from homeostat.network.decide.node_plan import Entry, Refusal, Way
+from homeostat.network.decide.userspace_plan import Backend, Front
 
 TABLE = "kube-proxy"
 # The bit that says "replace the source address", the same as in Kubernetes' own rules.

@@ -5,10 +5,10 @@ All rules are written at each change; that takes longer than with nftables, and 
 
 from __future__ import annotations
 
-from homeostat.network.plan_iptables import JUMPS, ours, render
-from homeostat.network.plan_nft_base import Ranges
-from homeostat.network.plan_node import NodePlan
-from homeostat.network.programs import ProgramError, run
+from homeostat.network.decide.iptables_rules import JUMPS, ours, render
+from homeostat.network.decide.nft_base import Ranges
+from homeostat.network.decide.node_plan import NodePlan
+from homeostat.network.kernel.programs import ProgramError, run
 
 _WAIT = ("-w", "5")  # seconds to wait for another program that holds the lock
 

@@ -14,8 +14,8 @@ from homeostat.api import meta
 from homeostat.api.rules import wellknown
 from homeostat.api.rules.endpoints import is_ready
 from homeostat.api.types import Obj
-from homeostat.network.plan_node import balancer_addresses
-from homeostat.network.plan_pods import node_address
+from homeostat.network.decide.node_plan import balancer_addresses
+from homeostat.network.decide.pod_routes import node_address
 
 # A Node with this label takes no traffic of load balancers (KEP-1143).
 

@@ -1,7 +1,7 @@
 """The Pod network of one node: routes to the other nodes' Pods, the CNI plugins' configuration, masquerading.
 
-The plan is made from the Node objects (`network.plan_pods`); it is applied when it changes, and looked at again now and
-then, since links that go down take their routes with them.
+The plan is made from the Node objects (`network.decide.pod_routes`); it is applied when it changes, and
+looked at again now and then, since links that go down take their routes with them.
 """
 
 from __future__ import annotations
@@ -13,10 +13,17 @@ from pathlib import Path
 from homeostat.api.types import Obj
 from homeostat.kit import tasks
 from homeostat.kit.log import logger
-from homeostat.network import iptables, links
-from homeostat.network.caches import Caches
-from homeostat.network.plan_pods import POD_CHAIN, PodPlan, conflist, masquerade, masquerade_without_nft, plan_pods
-from homeostat.network.programs import ProgramError, present, run
+from homeostat.network.decide.pod_routes import (
+    POD_CHAIN,
+    PodPlan,
+    conflist,
+    masquerade,
+    masquerade_without_nft,
+    plan_pods,
+)
+from homeostat.network.kernel import iptables, links
+from homeostat.network.kernel.programs import ProgramError, present, run
+from homeostat.network.watch.caches import Caches
 
 _LOOK_AGAIN_SECONDS = 10.0
 _log = logger("podnet")

@@ -14,11 +14,11 @@ from collections.abc import Iterable
 import orjson
 
 from homeostat.kit.log import logger
-from homeostat.network.plan import Front
-from homeostat.network.plan_nft import TABLE, Chain, Clients, Item, difference, items
-from homeostat.network.plan_nft_base import Found, Ranges, begin, leftovers
-from homeostat.network.plan_node import Entry, NodePlan
-from homeostat.network.programs import ProgramError, run
+from homeostat.network.decide.nft_base import Found, Ranges, begin, leftovers
+from homeostat.network.decide.nft_rules import TABLE, Chain, Clients, Item, difference, items
+from homeostat.network.decide.node_plan import Entry, NodePlan
+from homeostat.network.decide.userspace_plan import Front
+from homeostat.network.kernel.programs import ProgramError, run
 
 _log = logger("nft")
 

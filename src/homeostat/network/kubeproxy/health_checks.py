@@ -12,7 +12,7 @@ from collections.abc import Mapping
 import orjson
 
 from homeostat.kit.log import logger
-from homeostat.network.plan_node import Health
+from homeostat.network.decide.node_plan import Health
 
 _log = logger("healthchecks")
 _REQUEST_SECONDS = 5.0

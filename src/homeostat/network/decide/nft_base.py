@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
-from homeostat.network.plan_nft import MARK, TABLE
+from homeostat.network.decide.nft_rules import MARK, TABLE
 
 _ADDRESS, _PORT = "ip daddr . meta l4proto . th dport", "meta l4proto . th dport"
 _ADDRESS_TYPE, _PORT_TYPE = "type ipv4_addr . inet_proto . inet_service", "type inet_proto . inet_service"

@@ -12,15 +12,15 @@ from homeostat.api.types import Obj
 from homeostat.client.contract import Client
 from homeostat.kit import clock, tasks
 from homeostat.loop.informer import Informer
-from homeostat.network.applier import merged
-from homeostat.network.plan import Front, Plan, Rule, plan_service
-from homeostat.network.slices import ServiceSlices
+from homeostat.network.decide.userspace_plan import Front, Plan, Rule, plan_service
+from homeostat.network.userspace.applier import merged
+from homeostat.network.watch.service_slices import ServiceSlices
 
 _LOOK_AGAIN_SECONDS = 30.0
 
 
 class Rules(Protocol):
-    """What makes a plan true: `network.applier.Applier`, or the simulation's."""
+    """What makes a plan true: `network.userspace.applier.Applier`, or the simulation's."""
 
     @property
     def trouble(self) -> Mapping[Front, str]:

@@ -16,8 +16,8 @@ from homeostat.api import meta
 from homeostat.api.rules import wellknown
 from homeostat.api.rules.ports import port_name, protocol_of
 from homeostat.api.types import Obj
-from homeostat.network.plan import Backend, Front, affinity_seconds
-from homeostat.network.plan_endpoints import Pools, endpoints_of, is_ipv4, pools
+from homeostat.network.decide.endpoints import Pools, endpoints_of, is_ipv4, pools
+from homeostat.network.decide.userspace_plan import Backend, Front, affinity_seconds
 
 _EVERYONE = IPv4Network("0.0.0.0/0")
 _PROTOCOLS = ("TCP", "UDP", "SCTP")

@@ -14,7 +14,7 @@ from socket import AF_INET, inet_pton
 from homeostat.api.rules.endpoints import is_ready, is_serving_while_terminating
 from homeostat.api.rules.ports import slice_port
 from homeostat.api.types import Obj
-from homeostat.network.plan import Backend
+from homeostat.network.decide.userspace_plan import Backend
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from homeostat.network.plan import Backend, Rule
+from homeostat.network.decide.userspace_plan import Backend, Rule
 
 _CLIENTS_MAX = 10_000
 _AVOIDED_SECONDS = 5.0

@@ -16,11 +16,11 @@ from homeostat.api.types import Obj
 from homeostat.kit import clock, tasks
 from homeostat.kit.backoff import Backoff
 from homeostat.kit.log import logger
-from homeostat.network.caches import Caches
-from homeostat.network.plan import Front
-from homeostat.network.plan_node import Entry, Health, Here, NodePlan, plan_health, plan_node
-from homeostat.network.programs import ProgramError
-from homeostat.network.slices import ServiceSlices
+from homeostat.network.decide.node_plan import Entry, Health, Here, NodePlan, plan_health, plan_node
+from homeostat.network.decide.userspace_plan import Front
+from homeostat.network.kernel.programs import ProgramError
+from homeostat.network.watch.caches import Caches
+from homeostat.network.watch.service_slices import ServiceSlices
 
 _RETRY = Backoff(first_seconds=0.1, ceiling_seconds=30.0)
 
@@ -28,7 +28,7 @@ _log = logger("kube-proxy")
 
 
 class NodeRules(Protocol):
-    """What makes a node's plan true: `network.nft.NftRules` or `network.iptables.IptablesRules`."""
+    """What makes a node's plan true: `network.kernel.nft.NftRules` or `network.kernel.iptables.IptablesRules`."""
 
     async def apply(self, plan: NodePlan) -> None:
         """Make `plan` the rules from now on; idempotent. Raises ProgramError."""

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from homeostat.network.conntrack import Connections
-from homeostat.network.healthchecks import HealthChecks
-from homeostat.network.plan_node import Health, NodePlan
+from homeostat.network.decide.node_plan import Health, NodePlan
+from homeostat.network.kernel.conntrack import Connections
+from homeostat.network.kubeproxy.health_checks import HealthChecks
 
 
 class AfterRules:
-    """`network.nodeproxy.Followers` for a real node with these addresses."""
+    """`network.kubeproxy.node_proxy.Followers` for a real node with these addresses."""
 
     def __init__(self, node_addresses: tuple[str, ...]) -> None:
         self._connections = Connections(node_addresses)

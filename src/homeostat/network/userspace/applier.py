@@ -17,9 +17,9 @@ from typing import Protocol
 
 from homeostat.kit import clock, tasks
 from homeostat.kit.log import logger
-from homeostat.network.balancer import Balancer
-from homeostat.network.plan import Backend, Front, Plan, Rule, changes
-from homeostat.network.splice import Side
+from homeostat.network.decide.userspace_plan import Backend, Front, Plan, Rule, changes
+from homeostat.network.userspace.balancer import Balancer
+from homeostat.network.userspace.splice import Side
 
 _log = logger("network")
 # How long a backend may take to accept; when none did in the first time, the silent ones are asked once more.

@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 
 from homeostat.kit.log import logger
-from homeostat.network.plan import Front
-from homeostat.network.plan_conntrack import CONNECTIONLESS, Stale, stale, unknown
-from homeostat.network.plan_node import NodePlan
-from homeostat.network.programs import ProgramError, run
+from homeostat.network.decide.node_plan import NodePlan
+from homeostat.network.decide.stale_connections import CONNECTIONLESS, Stale, stale, unknown
+from homeostat.network.decide.userspace_plan import Front
+from homeostat.network.kernel.programs import ProgramError, run
 
 _log = logger("conntrack")
 # What the program says, with exit code 1, when nothing matched.

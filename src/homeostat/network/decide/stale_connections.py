@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from homeostat.network.plan import Front
-from homeostat.network.plan_node import Entry, NodePlan
+from homeostat.network.decide.node_plan import Entry, NodePlan
+from homeostat.network.decide.userspace_plan import Front
 
 CONNECTIONLESS = "UDP"
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from homeostat.kit import clock, virtual
-from homeostat.network.dns.parting import QUIET_SECONDS, SECONDS_MAX, until_quiet
+from homeostat.network.dns.drain import QUIET_SECONDS, SECONDS_MAX, until_quiet
 
 
 @pytest.mark.parametrize(

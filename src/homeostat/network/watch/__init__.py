@@ -1,0 +1,1 @@
+"""What the network loops watch: Services, EndpointSlices and Nodes."""
