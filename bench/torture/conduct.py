@@ -26,6 +26,7 @@ from homeostat.api.errors import ApiError
 from homeostat.api.kinds import CONFIGMAP, DEPLOYMENT, NAMESPACE, NODE
 from homeostat.client.contract import Client
 from homeostat.cluster.state_folder import LabError
+from homeostat.drill.probe import Sample
 
 _WRITERS, _WATCHERS = 6, 24
 _NAMESPACES = ("torture-a", "torture-b", "torture-c")
@@ -41,6 +42,9 @@ class Felt:
     reads: Gap
     writes: Gap
     healed_after: float
+    # When it began and was undone (monotonic seconds).
+    began: float = 0.0
+    undone: float = 0.0
 
     @property
     def within(self) -> bool:
@@ -54,6 +58,7 @@ class Result:
 
     history: History
     felt: list[Felt] = field(default_factory=list)
+    samples: dict[str, list[Sample]] = field(default_factory=dict)
     faults: list[str] = field(default_factory=list)
     judged: int = 0
 
@@ -92,7 +97,7 @@ class Run:
 
     async def go(self, seconds: float, *, names: Sequence[str], say: Say) -> Result:
         """Everything. `names`: the faults to choose from, all when empty. Raises LabError."""
-        result = Result(self.history)
+        result = Result(self.history, samples=self._probing.samples)
         try:
             await self._begin()
             deadline = time.monotonic() + seconds
@@ -177,7 +182,7 @@ class Run:
         await asyncio.sleep(_SETTLE_SECONDS)
         since, now = undone if fault.without_quorum else began, time.monotonic()
         await self._probing.read_past(now)
-        return Felt(fault, tuple(nodes), *self._gaps(since, now), healed)
+        return Felt(fault, tuple(nodes), *self._gaps(since, now), healed, began, undone)
 
     async def _healed(self, since: float) -> float | None:
         """Seconds until all nodes are Ready and both open loops have been answered again; None: it does not heal."""
