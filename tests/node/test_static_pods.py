@@ -10,6 +10,8 @@ import yaml
 from homeostat.api.kinds import POD
 from homeostat.kit import clock
 from homeostat.node.machine.static_pods import read_folder
+from homeostat.runtime.contract import ContainerSpec, SandboxSpec
+from homeostat.runtime.simulated import Behaviour
 
 from .conftest import Stage, condition, is_ready
 
@@ -108,6 +110,41 @@ def test_a_new_agent_adopts_its_static_pods(play: Play, tmp_path: Path) -> None:
         assert await stage.running() == before
 
     play(story, folder=tmp_path)
+
+
+def slow_to_start(_: SandboxSpec, spec: ContainerSpec) -> Behaviour:
+    """`etcd` takes a second, `stuck` for ever."""
+    return Behaviour(start_seconds={"etcd": 1.0, "stuck": 1e9}.get(spec.argv[0], 0.0))
+
+
+def test_static_pods_of_a_booting_node_start_in_the_order_of_their_files(play: Play, tmp_path: Path) -> None:
+    async def story(stage: Stage) -> None:
+        await stage.agent.stop()
+        for name in ("kube-scheduler", "etcd", "kube-apiserver"):
+            write(tmp_path, name)
+        stage.agent = stage._agent()
+        await stage.agent.start()
+        await clock.sleep(0.5)
+        assert [box.spec.name for box in await stage.runtime.sandboxes()] == ["etcd-node-1"]
+        await clock.sleep(1.0)
+        started = sorted(await stage.running(), key=lambda found: found.started_at)
+        assert [found.spec.argv[0] for found in started] == ["etcd", "kube-apiserver", "kube-scheduler"]
+
+    play(story, folder=tmp_path, behaviour=slow_to_start)
+
+
+def test_a_static_pod_that_does_not_start_keeps_the_next_waiting_for_a_moment_only(play: Play, tmp_path: Path) -> None:
+    async def story(stage: Stage) -> None:
+        await stage.agent.stop()
+        write(tmp_path, "a", image="b:1")
+        write(tmp_path, "stuck")
+        write(tmp_path, "web")
+        stage.agent = stage._agent()
+        await stage.agent.start()
+        await clock.sleep(6)
+        assert [found.spec.argv[0] for found in await stage.running()] == ["a", "web"]
+
+    play(story, folder=tmp_path, behaviour=slow_to_start)
 
 
 def test_a_file_that_is_no_pod_harms_no_other(tmp_path: Path) -> None:

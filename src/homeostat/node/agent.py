@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import functools
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from homeostat.api import meta
@@ -50,6 +51,8 @@ _log = logger("kubelet")
 _ORPHANS_RETRY_SECONDS = 2.0
 _SHUTDOWN = Trouble("Terminated", "Pod was terminated in response to imminent node shutdown.")
 _UNLIMITED = "cgroups cannot be written: limits of CPU and memory are not enforced"
+# How long a static pod that does not come to run keeps the next one waiting.
+_TURN_SECONDS_MAX = 5.0
 # For the runtime to end what was killed when its grace was over.
 _LAST_SECONDS = 2.0
 
@@ -96,6 +99,8 @@ class NodeAgent:
         )
         self._workers: dict[str, PodWorker] = {}
         self._static: dict[str, Obj] = {}
+        # Waits until the static pod that begins now has begun.
+        self._turn: asyncio.Task[None] | None = None
         references, allocatable = References(client, name), node_object.capacity(config, self._machine)
         self._context = NodeContext(
             config=config,
@@ -163,7 +168,7 @@ class NodeAgent:
 
     async def stop(self, *, stop_containers: bool = False) -> None:
         """Let go of the node. Containers run on for the next agent to adopt, or (`stop_containers`) end now."""
-        await tasks.stop(*self._tasks)
+        await tasks.stop(*self._tasks, self._turn)
         if self._keeper is not None:
             await self._keeper.stop()
         await self._heartbeat.stop()
@@ -345,11 +350,26 @@ class NodeAgent:
         self._begin_static()
 
     def _begin_static(self) -> None:
-        """Begin what is not there yet. Two forms of one static pod never run at once: the former one ends first."""
+        """Begin what is not there yet, in the order of the files' names: a node that boots has little to give to each,
+        and the first (etcd, on a master) is what the others wait for.
+
+        Two forms of one static pod never run at once: the former one ends first."""
+        if self._turn is not None:
+            return
         names = {meta.key(worker.pod) for worker in self._workers.values()}
         for uid, pod in self._static.items():
             if uid not in self._workers and meta.key(pod) not in names:
                 self._begin(pod)
+                self._turn = tasks.spawn(self._take_turn(self._workers[uid]), name=f"{self.config.name}/static/turn")
+                return
+
+    async def _take_turn(self, worker: PodWorker) -> None:
+        """Let the next static pod begin when this one has begun, or has had its time for that."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_TURN_SECONDS_MAX):
+                await worker.begun.wait()
+        self._turn = None
+        self._begin_static()
 
     async def _follow_files(self) -> None:
         while True:

@@ -42,6 +42,8 @@ class PodWorker:
         self.pod = pod
         self.uid = meta.uid(pod)
         self.state = TABLE.start
+        # Set once there is nothing left to start: all runs, waits for something, or ends.
+        self.begun = asyncio.Event()
         self._context = context
         self._wake = asyncio.Event()
         self._deleted = False
@@ -157,6 +159,8 @@ class PodWorker:
 
     def _move(self, event: PodEvent) -> None:
         self.state = TABLE.move(self.state, event)
+        if self.state is not PodState.SYNCING:
+            self.begun.set()
         _log.debug("%s: %s, now %s", meta.key(self.pod), event.value, self.state.value)
 
     def _begin(self) -> None:
@@ -226,6 +230,7 @@ class PodWorker:
                 return
             await self._performer.perform(self.sized, action)
         if not todo.actions:
+            self.begun.set()
             self._performer.tell_backoffs(self.pod, view, todo.waiting)
             await self._look_regularly()
             await self._rest(todo)
