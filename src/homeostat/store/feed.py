@@ -52,6 +52,11 @@ class Subscriber:
         if self.waiter is not None and not self.waiter.done():
             self.waiter.set_result(None)
 
+    def end(self) -> None:
+        """No more comes: `take` ends after what waits."""
+        self.ended = True
+        self.wake()
+
     async def take(self) -> Batch | None:
         """All that waits, once something does; None when the feed has ended. Raises Compacted after a loss."""
         while not self.pending:
@@ -96,8 +101,7 @@ class Feed:
         self.closed = True
         for subscribers in self._groups.values():
             for subscriber in subscribers:
-                subscriber.ended = True
-                subscriber.wake()
+                subscriber.end()
 
     async def follow(self, prefix: str, after: int) -> AsyncIterator[Batch]:
         """See `contract.Store.watch`."""

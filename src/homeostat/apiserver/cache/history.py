@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from typing import cast
@@ -9,16 +10,22 @@ from typing import cast
 from homeostat.api import errors
 from homeostat.apiserver.cache.cached_objects import Item, Maker
 from homeostat.apiserver.cache.window import Change
-from homeostat.store.contract import Batch, Compacted, FutureRevision, Store
+from homeostat.store.contract import Batch, Compacted, FutureRevision, Store, Unavailable
 
 # Every commit of the cluster is below this key.
 ROOT = "/registry/"
+# Less than a client waits for the head of an answer.
+SECONDS_MAX = 8.0
 
 
 async def changes(store: Store, prefix: str, make: Maker, *, after: int, until: int) -> list[Change]:
-    """The changes of a resource with `after` < revision <= `until`, oldest first. Raises 410 when they are gone."""
+    """The changes of a resource with `after` < revision <= `until`, oldest first. Raises 410 when they are gone, and
+    Unavailable when the store does not tell them within a time: another server's may."""
     try:
-        return await _changes(store, prefix, make, after, until)
+        async with asyncio.timeout(SECONDS_MAX):
+            return await _changes(store, prefix, make, after, until)
+    except TimeoutError:
+        raise Unavailable(store.silence()) from None
     except Compacted as error:
         raise too_old(after, error.oldest) from error
     except FutureRevision:

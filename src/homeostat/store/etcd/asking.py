@@ -10,6 +10,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 
 from homeostat.kit import tasks
+from homeostat.store.contract import Unavailable
 
 # Two, so that the next can leave while one is on its way back.
 _UNDER_WAY_MAX = 2
@@ -53,6 +54,10 @@ class Shared:
                 if not future.done():
                     future.set_result(found)
         finally:
+            # A question that is cancelled, as gRPC does where a channel is closed, has no answer either.
+            for future in waiting:
+                if not future.done():
+                    future.set_exception(Unavailable("the question for the newest revision was given up"))
             self._under_way -= 1
             if self._waiting and not self._due:
                 self._send()

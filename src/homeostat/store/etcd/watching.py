@@ -114,8 +114,7 @@ class Watch:
                     await self._progress.wait()
         except TimeoutError:
             _log.warning("a watch was ended at revision %d, before %d came", self.seen, revision)
-        self.subscriber.ended = True
-        self.subscriber.wake()
+        self.subscriber.end()
 
     def stop(self) -> None:
         """Nobody reads it any more."""
