@@ -520,7 +520,7 @@ def test_a_machine_joins_with_a_token_and_renews_as_a_node(tmp_path: Path) -> No
     """From a bootstrap token to a node's certificate, and from that to the next, with nobody's help."""
     authority = _pki(tmp_path)
 
-    async def tell(w: World) -> None:
+    async def scenario(w: World) -> None:
         own = User("system:kube-controller-manager", ("system:authenticated",))
         client = ApiClient(InProcessTransport([w.server.handle], own))
         known = Authority(authority.certificate.decode(), "https://api", signer(tmp_path, HOUR))
@@ -547,7 +547,7 @@ def test_a_machine_joins_with_a_token_and_renews_as_a_node(tmp_path: Path) -> No
         assert "jws-kubeconfig-abcdef" in info.obj["data"]
         await manager.stop()
 
-    story(tell)
+    story(scenario)
 
 
 async def _certificate(w: World, name: str) -> x509.Certificate:

@@ -10,7 +10,7 @@ from homeostat.api.errors import ApiError
 from homeostat.api.kinds import DEPLOYMENT, POD, REPLICASET
 from homeostat.api.rules import ownership, wellknown
 from homeostat.controllers.workloads import deployment, replicaset
-from homeostat.controllers.workloads.deployment_revisions import new_replica_set
+from homeostat.controllers.workloads.deployment_revisions import build_replica_set
 from homeostat.controllers.workloads.fenceposts import fenceposts
 from tests.support.controlling import Bench, owner, replica_set, run, template
 from tests.support.controlling import deployment as make
@@ -318,7 +318,7 @@ def test_the_hash_follows_the_template_and_the_collisions_and_nothing_else():
         changed = make(replicas=changes.pop("replicas", 1), template=template("web", changes.pop("image", "one")))
         changed["metadata"]["uid"] = "u"
         changed["status"] = {"collisionCount": changes.pop("collisions", 0)}
-        return new_replica_set(changed)["metadata"]["labels"][wellknown.LABEL_TEMPLATE_HASH]
+        return build_replica_set(changed)["metadata"]["labels"][wellknown.LABEL_TEMPLATE_HASH]
 
     assert name() == name(replicas=7)
     assert len({name(), name(image="two"), name(collisions=1), name(collisions=2)}) == 4

@@ -40,10 +40,14 @@ def status(world):
 )
 def test_what_may_go(spec, ready, desired, allowed):
     world = bench(ready=ready, **spec)
-    told = status(world)
-    assert (told["currentHealthy"], told["desiredHealthy"], told["disruptionsAllowed"]) == (ready, desired, allowed)
-    assert told["expectedPods"] == 4
-    assert told["observedGeneration"] == 1
+    budget_status = status(world)
+    assert (budget_status["currentHealthy"], budget_status["desiredHealthy"], budget_status["disruptionsAllowed"]) == (
+        ready,
+        desired,
+        allowed,
+    )
+    assert budget_status["expectedPods"] == 4
+    assert budget_status["observedGeneration"] == 1
     condition = meta.condition(world.need(PDB, "web"), "DisruptionAllowed")
     assert condition["status"] == ("True" if allowed else "False")
 
@@ -100,8 +104,12 @@ def test_pods_without_a_controller_add_nothing_to_the_size(spec, expected, desir
     full = {"selector": {"matchLabels": {"app": "web"}}, **spec}
     world.put(obj("policy/v1", "PodDisruptionBudget", "web", spec=full))
     world.settle()
-    told = status(world)
-    assert (told["expectedPods"], told["desiredHealthy"], told["disruptionsAllowed"]) == (expected, desired, allowed)
+    budget_status = status(world)
+    assert (budget_status["expectedPods"], budget_status["desiredHealthy"], budget_status["disruptionsAllowed"]) == (
+        expected,
+        desired,
+        allowed,
+    )
 
 
 def test_the_size_of_a_rollout_is_that_of_its_deployment_counted_once():
@@ -116,9 +124,13 @@ def test_the_size_of_a_rollout_is_that_of_its_deployment_counted_once():
     spec = {"selector": {"matchLabels": {"app": "web"}}, "maxUnavailable": "25%"}
     world.put(obj("policy/v1", "PodDisruptionBudget", "web", spec=spec))
     world.settle()
-    told = status(world)
-    assert (told["expectedPods"], told["currentHealthy"], told["desiredHealthy"]) == (4, 5, 3)
-    assert told["disruptionsAllowed"] == 2
+    budget_status = status(world)
+    assert (budget_status["expectedPods"], budget_status["currentHealthy"], budget_status["desiredHealthy"]) == (
+        4,
+        5,
+        3,
+    )
+    assert budget_status["disruptionsAllowed"] == 2
 
 
 @pytest.mark.parametrize(
@@ -137,8 +149,8 @@ def test_a_budget_over_nothing_allows_nothing():
     spec = {"selector": {"matchLabels": {"app": "web"}}, "maxUnavailable": 1}
     world.put(obj("policy/v1", "PodDisruptionBudget", "web", spec=spec))
     world.settle()
-    told = status(world)
-    assert (told["expectedPods"], told["disruptionsAllowed"]) == (0, 0)
+    budget_status = status(world)
+    assert (budget_status["expectedPods"], budget_status["disruptionsAllowed"]) == (0, 0)
 
 
 def test_a_budget_that_is_content_is_not_written_again():

@@ -86,7 +86,7 @@ def owned_by(owner):
 
 
 def test_objects_of_a_new_kind_are_collected_and_collect_others_within_a_second():
-    async def tell(one, other):
+    async def scenario(one, other):
         await one.define()
         owner = await one.make(CRONTAB, crontab("owner"))
         await one.make(CONFIGMAP, {"metadata": {"name": "owned", "ownerReferences": owned_by(owner)}})
@@ -102,11 +102,11 @@ def test_objects_of_a_new_kind_are_collected_and_collect_others_within_a_second(
         assert "owned" not in await one.left(CONFIGMAP)
         assert not any(informer.kind.custom for informer in other.manager.informers.values())
 
-    story(tell)
+    story(scenario)
 
 
 def test_an_owner_that_was_gone_before_its_kind_was_known_is_missed_then():
-    async def tell(one, _):
+    async def scenario(one, _):
         gone = crontab("gone") | {"metadata": {"name": "gone", "uid": "never-there"}}
         await one.make(CONFIGMAP, {"metadata": {"name": "orphan", "ownerReferences": owned_by(gone)}})
         await clock.sleep(2)
@@ -115,11 +115,11 @@ def test_an_owner_that_was_gone_before_its_kind_was_known_is_missed_then():
         await clock.sleep(1)
         assert "orphan" not in await one.left(CONFIGMAP)
 
-    story(tell)
+    story(scenario)
 
 
 def test_a_kind_without_strategic_patches_lets_go_of_one_owner_of_two():
-    async def tell(one, _):
+    async def scenario(one, _):
         await one.define()
         first, second = [await one.make(CRONTAB, crontab(name)) for name in ("first", "second")]
         both = [{**owned_by(owner)[0], "controller": False} for owner in (first, second)]
@@ -130,11 +130,11 @@ def test_a_kind_without_strategic_patches_lets_go_of_one_owner_of_two():
         leaf = await one.client.get(CRONTAB, "leaf", "default")
         assert [each["name"] for each in leaf["metadata"]["ownerReferences"]] == ["second"]
 
-    story(tell)
+    story(scenario)
 
 
 def test_a_namespace_goes_with_what_it_holds_of_a_new_kind():
-    async def tell(one, _):
+    async def scenario(one, _):
         await one.client.create(NAMESPACE, {"metadata": {"name": "shop"}})
         await one.define()
         await one.make(CRONTAB, crontab("a", metadata={"namespace": "shop"}))
@@ -144,11 +144,11 @@ def test_a_namespace_goes_with_what_it_holds_of_a_new_kind():
         assert "shop" not in await one.left(NAMESPACE, "")
         assert await one.left(CRONTAB, "shop") == []
 
-    story(tell)
+    story(scenario)
 
 
 def test_a_kind_that_goes_takes_its_cache_with_it():
-    async def tell(one, _):
+    async def scenario(one, _):
         await one.define()
         await clock.sleep(1)
         assert any(informer.kind.custom for informer in one.manager.informers.values())
@@ -157,11 +157,11 @@ def test_a_kind_that_goes_takes_its_cache_with_it():
         await clock.sleep(1)
         assert not any(informer.kind.custom for informer in one.manager.informers.values())
 
-    story(tell)
+    story(scenario)
 
 
 def test_a_leader_that_leads_again_follows_what_is_served_then():
-    async def tell(one, _):
+    async def scenario(one, _):
         await one.define()
         await clock.sleep(1)
         await one.manager.stop_loops()
@@ -170,4 +170,4 @@ def test_a_leader_that_leads_again_follows_what_is_served_then():
         await clock.sleep(5)
         assert not any(informer.kind.custom for informer in one.manager.informers.values())
 
-    story(tell)
+    story(scenario)

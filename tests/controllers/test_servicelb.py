@@ -27,7 +27,7 @@ def having(made, address):
 
 def addresses(world):
     found = {meta.name(item): (item.get("status") or {}).get("loadBalancer") or {} for item in world.all(SERVICE)}
-    return {name: told["ingress"][0]["ip"] if told.get("ingress") else "" for name, told in found.items()}
+    return {name: reported["ingress"][0]["ip"] if reported.get("ingress") else "" for name, reported in found.items()}
 
 
 def test_each_gets_an_address_of_its_own_oldest_first():

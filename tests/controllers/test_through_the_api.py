@@ -154,17 +154,17 @@ class Cluster:
             )
 
 
-def story(told, settings=None, seed=1):
+def story(scenario, settings=None, seed=1):
     async def main():
         async with Cluster(settings) as cluster:
-            await told(cluster)
+            await scenario(cluster)
             assert all(runner.counters.mistakes == 0 for runner in cluster.manager.runners)
 
     virtual.run(main, seed=seed)
 
 
 def test_a_deployment_becomes_available_rolls_and_is_reachable():
-    async def told(cluster):
+    async def scenario(cluster):
         await cluster.add_nodes("n1", "n2")
         await cluster.client.create(SERVICE, obj("v1", "Service", "web", spec=_plain_service()))
         await cluster.client.create(DEPLOYMENT, deployment(replicas=3))
@@ -182,7 +182,7 @@ def test_a_deployment_becomes_available_rolls_and_is_reachable():
         assert reasons.count("ScalingReplicaSet") >= 3
         assert "SuccessfulCreate" in reasons
 
-    story(told)
+    story(scenario)
 
 
 def _plain_service():
@@ -190,7 +190,7 @@ def _plain_service():
 
 
 def test_when_all_is_well_nothing_is_written():
-    async def told(cluster):
+    async def scenario(cluster):
         await cluster.add_nodes("n1")
         await cluster.client.create(DEPLOYMENT, deployment(replicas=2))
         await cluster.client.create(SERVICE, obj("v1", "Service", "web", spec=_plain_service()))
@@ -200,12 +200,12 @@ def test_when_all_is_well_nothing_is_written():
         await clock.sleep(300)
         assert before == {runner.name: dict(runner.performer.performed) for runner in cluster.manager.runners}
 
-    story(told)
+    story(scenario)
 
 
 @pytest.mark.parametrize("policy", ["Background", "Foreground"])
 def test_deleting_a_deployment_takes_everything_along(policy):
-    async def told(cluster):
+    async def scenario(cluster):
         await cluster.add_nodes("n1")
         await cluster.client.create(DEPLOYMENT, deployment(replicas=3))
         await cluster.available(3)
@@ -219,11 +219,11 @@ def test_deleting_a_deployment_takes_everything_along(policy):
 
         await cluster.until(empty)
 
-    story(told)
+    story(scenario)
 
 
 def test_orphaned_pods_stay_and_are_adopted_by_a_deployment_that_comes_back():
-    async def told(cluster):
+    async def scenario(cluster):
         await cluster.add_nodes("n1")
         await cluster.client.create(DEPLOYMENT, deployment(replicas=2))
         await cluster.available(2)
@@ -235,11 +235,11 @@ def test_orphaned_pods_stay_and_are_adopted_by_a_deployment_that_comes_back():
         await cluster.available(2)
         assert await cluster.names(POD) == before
 
-    story(told)
+    story(scenario)
 
 
 def test_a_namespace_comes_furnished_and_goes_with_all_its_content():
-    async def told(cluster):
+    async def scenario(cluster):
         await cluster.add_nodes("n1")
         await cluster.client.create(NAMESPACE, obj("v1", "Namespace", "team", namespace=""))
 
@@ -262,11 +262,11 @@ def test_a_namespace_comes_furnished_and_goes_with_all_its_content():
         for kind in (DEPLOYMENT, REPLICASET, POD, SECRET, SERVICEACCOUNT, CONFIGMAP, EVENT):
             assert await cluster.names(kind, "team") == []
 
-    story(told)
+    story(scenario)
 
 
 def test_the_pods_of_a_cut_node_are_replaced_after_five_minutes_and_again_none_is_lost():
-    async def told(cluster):
+    async def scenario(cluster):
         await cluster.add_nodes("n1", "n2", "n3")
         await cluster.client.create(DEPLOYMENT, deployment(replicas=6))
         await cluster.available(6)
@@ -296,7 +296,7 @@ def test_the_pods_of_a_cut_node_are_replaced_after_five_minutes_and_again_none_i
             await cluster.gone(POD, name)
         assert (await cluster.get(NODE, "n1"))["spec"].get("taints") in (None, [])
 
-    story(told)
+    story(scenario)
 
 
 async def _ready_elsewhere(cluster, count):
@@ -316,7 +316,7 @@ async def _post_ready(cluster, name):
 
 
 def test_a_node_that_heals_in_time_keeps_its_pods():
-    async def told(cluster):
+    async def scenario(cluster):
         await cluster.add_nodes("n1", "n2")
         await cluster.client.create(DEPLOYMENT, deployment(replicas=4))
         await cluster.available(4)
@@ -332,11 +332,11 @@ def test_a_node_that_heals_in_time_keeps_its_pods():
         reasons = [item["reason"] for item in (await cluster.client.list(EVENT, "default")).items]
         assert "TaintManagerEviction" in reasons
 
-    story(told)
+    story(scenario)
 
 
 def test_times_follow_the_settings():
-    async def told(cluster):
+    async def scenario(cluster):
         await cluster.add_nodes("n1", "n2")
         await clock.sleep(20)
         cluster.cut.add("n1")
@@ -347,11 +347,11 @@ def test_times_follow_the_settings():
         assert await cluster.until(not_ready) <= 14
 
     grace = "controller-manager.node-monitor-grace-period=11s"
-    story(told, parse_settings([grace, "controller-manager.node-monitor-period=1s"]))
+    story(scenario, parse_settings([grace, "controller-manager.node-monitor-period=1s"]))
 
 
 def test_evictions_respect_a_budget_that_the_loop_keeps():
-    async def told(cluster):
+    async def scenario(cluster):
         await cluster.add_nodes("n1")
         await cluster.client.create(DEPLOYMENT, deployment(replicas=2))
         await cluster.available(2)
@@ -373,11 +373,11 @@ def test_evictions_respect_a_budget_that_the_loop_keeps():
         await cluster.gone(POD, name)
         await cluster.available(2)
 
-    story(told)
+    story(scenario)
 
 
 def test_a_new_leader_takes_over_in_the_middle_of_a_rollout():
-    async def told(cluster):
+    async def scenario(cluster):
         await cluster.add_nodes("n1", "n2")
         await cluster.client.create(DEPLOYMENT, deployment(replicas=4))
         await cluster.available(4)
@@ -392,4 +392,4 @@ def test_a_new_leader_takes_over_in_the_middle_of_a_rollout():
         await clock.sleep(1)
         assert len(await cluster.names(POD)) == 4
 
-    story(told)
+    story(scenario)

@@ -1,4 +1,4 @@
-"""The writes that several loops share: the smallest status patch, and event texts."""
+"""What several loops need for their writes: the smallest status patch, and dropping the fields that Go would omit."""
 
 from __future__ import annotations
 

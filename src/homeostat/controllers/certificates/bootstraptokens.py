@@ -1,5 +1,5 @@
-"""The loops over bootstrap tokens: `tokencleaner` deletes those whose time is over, `bootstrapsigner` lets machines
-that know a token be sure of the cluster's authority before they trust it.
+"""The loops over bootstrap tokens: `tokencleaner` deletes expired ones, `bootstrapsigner` signs cluster-info, so that
+machines that have a token can verify the cluster's authority before they trust it.
 
 Rules: pkg/controller/bootstrap. `cluster-info` in kube-public is a kubeconfig without credentials, signed with each
 token that may sign; where kubeadm makes it, here the loop does.

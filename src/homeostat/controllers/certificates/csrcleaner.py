@@ -1,4 +1,4 @@
-"""The loop `csrcleaner`: certificate requests that have been answered, or that nobody answers, go after a while.
+"""The loop `csrcleaner`: deletes certificate requests some time after they were answered, or when nobody answers them.
 
 Rules: pkg/controller/certificates/cleaner: issued, denied and failed ones after an hour, unanswered ones after a day,
 and those whose certificate has ended.

@@ -1,1 +1,1 @@
-"""Nodes: silence, taints, eviction, Pod ranges, and the names that each may be known by."""
+"""Nodes: health, taints, eviction, Pod ranges, and the names that their certificates may have."""

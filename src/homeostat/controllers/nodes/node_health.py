@@ -1,4 +1,4 @@
-"""What the node lifecycle loop remembers and concludes: when each node was last heard of, and the state of each zone.
+"""The node lifecycle loop's memory: when each node last reported, and the state of each zone.
 
 Like Kubernetes, silence is measured on this controller's own clock: what counts is when it saw a heartbeat (the node's
 Lease, or the Ready condition's heartbeat time) change, not the time written in it, so that skewed clocks on nodes do no
@@ -38,55 +38,55 @@ class Options:
 
 
 @dataclass(frozen=True, slots=True)
-class Heard:
+class NodeHealth:
     """One node's last sign of life: what it said, when this controller saw that it had changed, and its Ready."""
 
     lease: str
     heartbeat: str
     at: float
     status: str = "Unknown"
-    spoke: bool = False
+    reported: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Observed:
     """The loop's memory: nodes by uid, the zones' states at the last look, and when that was."""
 
-    nodes: Mapping[str, Heard] = field(default_factory=dict)
+    nodes: Mapping[str, NodeHealth] = field(default_factory=dict)
     zones: Mapping[str, str] = field(default_factory=dict)
     looked_at: float = 0.0
 
     def observe(self, nodes: Sequence[Obj], world: World, options: Options) -> Observed:
-        """The memory with what was heard of the nodes since the last look, without those that are gone.
+        """The memory with what the nodes reported since the last look, without those that are gone.
 
         After a long pause between looks (not leading, the machine asleep, the API out of reach) it was this loop that
         did not listen: every node gets a fresh grace period. So it does when this machine's clock was set, to and fro:
         nothing is known of how long anybody has been silent.
         """
         away = not 0 <= world.now - self.looked_at <= PAUSE_PERIODS * options.monitor_period_seconds
-        known: Mapping[str, Heard] = {} if away else self.nodes
+        known: Mapping[str, NodeHealth] = {} if away else self.nodes
         present = {}
         for node in nodes:
             uid = node["metadata"]["uid"]
-            present[uid] = _heard(node, known.get(uid), world)
+            present[uid] = _observed(node, known.get(uid), world)
         return Observed(present, self.zones, world.now)
 
     def with_fresh_grace(self) -> Observed:
-        """The memory when every node was heard of at this look."""
-        nodes = {uid: replace(heard, at=self.looked_at) for uid, heard in self.nodes.items()}
+        """The memory when every node reported at this look."""
+        nodes = {uid: replace(health, at=self.looked_at) for uid, health in self.nodes.items()}
         return replace(self, nodes=nodes)
 
     def deadline(self, node: Obj, options: Options) -> float:
         """Until when the node may be silent."""
-        heard = self.nodes[node["metadata"]["uid"]]
-        return heard.at + (options.grace_seconds if heard.spoke else options.startup_grace_seconds)
+        health = self.nodes[node["metadata"]["uid"]]
+        return health.at + (options.grace_seconds if health.reported else options.startup_grace_seconds)
 
     def status(self, node: Obj) -> str:
         """The node's Ready as of the last look."""
         return self.nodes[node["metadata"]["uid"]].status
 
 
-def _heard(node: Obj, before: Heard | None, world: World) -> Heard:
+def _observed(node: Obj, before: NodeHealth | None, world: World) -> NodeHealth:
     lease = _renewed(node, world)
     ready = meta.condition(node, "Ready")
     heartbeat = ready.get("lastHeartbeatTime") or "" if ready else ""
@@ -95,7 +95,7 @@ def _heard(node: Obj, before: Heard | None, world: World) -> Heard:
         at = world.now if ready else meta.created_at(node)
     else:
         at = world.now if before.lease != lease or before.heartbeat != heartbeat else before.at
-    return Heard(lease, heartbeat, at, ready["status"] if ready else "Unknown", ready is not None)
+    return NodeHealth(lease, heartbeat, at, ready["status"] if ready else "Unknown", ready is not None)
 
 
 def _renewed(node: Obj, world: World) -> str:

@@ -43,8 +43,8 @@ def assign(nodes: Iterable[Obj], whole: IPv4Network, node_prefix: int) -> list[A
             continue
         number = next(free, None)
         if number is None:
-            told = f"Node {meta.name(node)} has no Pod range: {whole} has no more parts with {node_prefix} bits"
-            actions.append(Record(node, "CIDRNotAvailable", told))
+            message = f"Node {meta.name(node)} has no Pod range: {whole} has no more parts with {node_prefix} bits"
+            actions.append(Record(node, "CIDRNotAvailable", message))
             continue
         start = int(whole.network_address) + (number << (32 - node_prefix))
         text = str(IPv4Network((start, node_prefix)))
@@ -60,7 +60,7 @@ def _ranges(node: Obj) -> list[str]:
 
 
 def _numbers(text: str, whole: IPv4Network, node_prefix: int) -> range:
-    """The parts of `whole` that a Node's range takes; a range that lies elsewhere takes none."""
+    """The parts of `whole` that a Node's range takes; a range outside it takes none."""
     try:
         found = IPv4Network(text)
     except ValueError:

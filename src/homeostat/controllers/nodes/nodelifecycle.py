@@ -1,4 +1,4 @@
-"""The node lifecycle loops: nodes that fall silent are marked, tainted, and taken out of service, at a bounded rate.
+"""The node lifecycle loops: nodes that stop reporting are marked Unknown, tainted, and drained at a bounded rate.
 
 Rules: pkg/controller/nodelifecycle. Three loops share them. `node-lifecycle` looks at all nodes together every few
 seconds: it marks silent ones Unknown and gives NoExecute taints, at most so many nodes a second in each zone, none when
@@ -49,7 +49,7 @@ def _no_keys(old: Obj | None, new: Obj | None, world: World) -> Iterable[Key]:
 
 
 def _health_keys(old: Obj | None, new: Obj | None, world: World) -> Iterable[Key]:
-    """Look at once when a node comes, goes, or changes its readiness or its taints."""
+    """Look at once when a node is added, deleted, or changes its readiness or its taints."""
     if old is None or new is None:
         return (ALL,)
     return (ALL,) if ready_status(old) != ready_status(new) or taints.of(old) != taints.of(new) else ()
@@ -118,7 +118,7 @@ def _taint_zone(nodes: Sequence[Obj], observed: Observed, rate: float, now: floa
     """The NoExecute taints of a zone, and in how many seconds the next node may be tainted (None: none waits).
 
     The rate is kept by what the taints themselves say: the next node's turn is `1 / rate` seconds after the newest
-    timeAdded in the zone, so a new leader goes on where the former one was.
+    timeAdded in the zone, so a new leader continues where the former one was.
     """
     actions: list[Action] = []
     waiting: list[Obj] = []

@@ -1,4 +1,4 @@
-"""Which names and addresses a node may be known by, and where they are written down. Pure.
+"""Which names and addresses a node's serving certificate may have, and the annotations that say so. Pure.
 
 What a Node says of itself is never evidence: it is written with the node's own key. A node of the cluster's plan has
 the address that the plan gives it. A machine that joined has those that its bootstrap was bound to: they are in the

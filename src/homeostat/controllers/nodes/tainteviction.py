@@ -1,8 +1,8 @@
-"""The taint eviction loop: Pods leave a node with a NoExecute taint, at once or when their toleration runs out.
+"""The taint eviction loop: Pods leave a node with a NoExecute taint, at once or when their toleration expires.
 
 Rules: pkg/controller/tainteviction. A Pod that tolerates every NoExecute taint without a limit stays; one that does not
-tolerate some taint goes at once; else it goes when the shortest of the tolerations it uses has run since the taint was
-added (or since the Pod was bound, when that was later). Taints put by hand carry no time: for each Pod it
+tolerate some taint is evicted at once; else it is evicted when the shortest of the tolerations it uses has run since
+the taint was added (or since the Pod was bound, when that was later). Taints put by hand carry no time: for each Pod it
 is remembered when each was first seen, and whether an eviction is planned, to say so when that is called off.
 """
 

@@ -1,4 +1,4 @@
-"""The taints that Kubernetes puts on nodes by itself, and the patches that put and take them."""
+"""The taints that Kubernetes puts on nodes by itself, and the patches that add and remove them."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""What goes with its owner: garbage collection, namespaces, ended Pods; and adoption."""
+"""What is deleted with its owner: garbage collection, namespaces, ended Pods; and adoption."""

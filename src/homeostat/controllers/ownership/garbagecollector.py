@@ -1,4 +1,4 @@
-"""The garbage collector: objects whose owners are gone go too; owners wait for, or let go of, what they own.
+"""The garbage collector: deletes objects whose owners are gone; handles foreground deletion and orphaning.
 
 Rules: pkg/controller/garbagecollector. A key names one object. An object that is not being deleted is judged by its
 owner references: while one owner is there and stays, the object stays (references to others are dropped); when all are
@@ -70,7 +70,7 @@ class _Verdict:
 
 
 def trim(obj: Obj) -> Obj:
-    """What is kept of an object that no other loop needs: who it is and whom it belongs to."""
+    """What is kept of an object that no other loop needs: its identity and its owners."""
     metadata = obj["metadata"]
     kept = {name: metadata[name] for name in _KEPT if name in metadata}
     return {"apiVersion": obj.get("apiVersion"), "kind": obj.get("kind"), "metadata": kept}
@@ -283,7 +283,7 @@ def _judge(kind: Kind, obj: Obj, world: World, memory: _Memory) -> list[Action]:
 
 
 def _delete_for_waiting(kind: Kind, obj: Obj, verdict: _Verdict, world: World) -> list[Action]:
-    """An owner waits for this object: it goes in the foreground too when it owns others."""
+    """An owner waits for this object: it is deleted in the foreground too when it owns others."""
     dependents = [item for _, item in _owned(meta.uid(obj), world)]
     if not dependents:
         return [_delete(kind, obj, _policy(obj), "its owner waits for it to go")]

@@ -1,7 +1,7 @@
-"""The Namespace loop: everything in a namespace that is being deleted goes, Pods first, then the namespace itself.
+"""The Namespace loop: deletes everything in a namespace that is being deleted, Pods first, then the namespace itself.
 
-Rules: pkg/controller/namespace, with ordered deletion. The caches tell what is left and for whom it waits; that the
-namespace is empty is confirmed by live reads before its finalizer is taken away.
+Rules: pkg/controller/namespace, with ordered deletion. The caches show what is left and which finalizers it waits for;
+that the namespace is empty is confirmed by live reads before its finalizer is taken away.
 """
 
 from __future__ import annotations
@@ -84,7 +84,8 @@ def decide(key: Key, world: World) -> list[Action]:
     pods = left.get(POD, ())
     actions: list[Action] = [*_report(namespace, left, world)]
     if pods:
-        # Pods go first, so that nothing that guards or serves them (policies, secrets) goes while they run.
+        # Pods are deleted first, so that nothing that guards or serves them (policies, secrets) is deleted while they
+        # run.
         if any(not meta.deleting(pod) for pod in pods):
             actions.append(DeleteCollection(POD, key, note="the namespace is being deleted"))
         return [*actions, Later(AGAIN_SECONDS)]

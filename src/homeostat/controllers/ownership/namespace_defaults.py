@@ -1,4 +1,5 @@
-"""What every namespace gets: the ServiceAccount `default`, and the certificate by which Pods know the API server.
+"""What every namespace gets: the ServiceAccount `default`, and the CA certificate with which Pods verify the API
+server.
 
 Rules: pkg/controller/serviceaccount and pkg/controller/certificates/rootcacertpublisher.
 """

@@ -92,7 +92,8 @@ def _collect(key: Key, world: World, memory: _Memory) -> list[Action]:
 
 
 def _fail_and_remove(pod: Obj, now: float, note: str, message: str) -> list[Action]:
-    """The Pod is Failed before it goes, for those that wait for an end; with `message` it says whose doing that is."""
+    """The Pod is set to Failed before it is deleted, for those that wait for an end; `message` says which rule did
+    it."""
     status: Obj = {}
     if not meta.pod_terminal(pod):
         status["phase"] = "Failed"

@@ -1,1 +1,1 @@
-"""What may be disturbed: disruption budgets."""
+"""Disruption budgets."""

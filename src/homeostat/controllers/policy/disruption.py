@@ -1,4 +1,4 @@
-"""The disruption loop: how many Pods each PodDisruptionBudget would let go right now.
+"""The disruption loop: how many disruptions each PodDisruptionBudget allows right now.
 
 Rules: pkg/controller/disruption. An eviction takes one from `disruptionsAllowed` and notes the Pod in `disruptedPods`;
 this loop counts again when the Pod is gone, or two minutes later when it still is not.

@@ -1,1 +1,1 @@
-"""What stands behind Services: EndpointSlices, Endpoints, load balancer addresses."""
+"""The backends of Services: EndpointSlices, Endpoints, load balancer addresses."""

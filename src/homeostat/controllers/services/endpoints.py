@@ -35,7 +35,7 @@ def loop() -> Loop:
 
 
 def _own_keys(old: Obj | None, new: Obj | None, world: World) -> Iterable[Key]:
-    """Endpoints that this loop wrote, or that stand for a Service with a selector."""
+    """Endpoints that this loop wrote, or that belong to a Service with a selector."""
     item = new if new is not None else old
     return (meta.key(item),) if item is not None else ()
 

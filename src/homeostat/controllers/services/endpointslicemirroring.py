@@ -120,7 +120,7 @@ def _endpoint(address: Obj, *, ready: bool) -> Obj:
 
 
 def _writes(endpoints: Obj, groups: dict[_Group, dict[str, Obj]], existing: list[Obj]) -> list[Action]:
-    """The first slice of each group is made to hold all of it; what is left over goes."""
+    """The first slice of each group is made to hold all of it; what is left over is deleted."""
     by_group: dict[_Group, list[Obj]] = {}
     for item in existing:
         by_group.setdefault((item["addressType"], ports_of_slice(item)), []).append(item)

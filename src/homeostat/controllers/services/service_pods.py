@@ -1,4 +1,4 @@
-"""What Services see of Pods: which Pods stand behind one, on which addresses and ports, and when that has changed.
+"""What Services see of Pods: which Pods back one, on which addresses and ports, and when that has changed.
 
 Shared by the EndpointSlice and Endpoints loops. Rules: k8s.io/endpointslice/util and pkg/controller/endpoint.
 """
@@ -65,7 +65,7 @@ def slice_ports(ports: Ports) -> list[Obj]:
 
 
 def ports_of_pods(service: Obj) -> Callable[[Obj], Ports]:
-    """What gives the ports of a Pod behind the Service; found once for all Pods unless some port goes by its name."""
+    """What gives the ports of a Pod behind the Service; found once for all Pods unless some port is given by name."""
     if any(isinstance(port.get("targetPort"), str) for port in service["spec"].get("ports") or ()):
         return partial(_target_ports, service)
     same = _target_ports(service, {})
@@ -121,6 +121,6 @@ def service_keys(old: Obj | None, new: Obj | None, world: World) -> Iterable[Key
         selector = (service["spec"].get("selector") or {}).items()
         if selector and any(selector <= labels for labels in forms):
             found.append(meta.key(service))
-    # Most Pods stand behind few Services or none: what has changed is only asked where it matters.
+    # Most Pods back few Services or none: what has changed is only asked where it matters.
     same = found and old is not None and new is not None and before == now and _concerns(old) == _concerns(new)
     return () if same else found

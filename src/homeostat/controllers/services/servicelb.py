@@ -1,6 +1,6 @@
-"""The service-lb loop: Services of type LoadBalancer get an address out of a pool, and tell it in their status.
+"""The service-lb loop: Services of type LoadBalancer get an address out of a pool, and publish it in their status.
 
-It stands where a cloud's load balancer would: the node proxies serve the address, and one healthy node answers for it
+It takes the place of a cloud's load balancer: the node proxies serve the address, and one healthy node answers for it
 on the nodes' network (`network.kubeproxy.announcer`). Rules: the Service API; events are those of the service
 controller in k8s.io/cloud-provider.
 """
@@ -53,7 +53,7 @@ def assign(services: Iterable[Obj], pool: range) -> list[Action]:
             actions += _give(service, pool, holders, free)
     for service in known:
         if not _ours(service) and any(_in(address, pool) for address in _given(service)):
-            actions.append(_tell(service, [], "the Service is no load balancer of ours any more"))
+            actions.append(_publish(service, [], "the Service is no load balancer of ours any more"))
     return actions
 
 
@@ -69,13 +69,13 @@ def _give(service: Obj, pool: range, holders: dict[str, str], free: Iterator[str
         trouble = f"{address} belongs to the Service {holders[address]}"
     if trouble:
         failed = Record(service, "SyncLoadBalancerFailed", f"Error syncing load balancer: {trouble}", "Warning")
-        return [failed, _tell(service, [], trouble)] if _given(service) else [failed]
+        return [failed, _publish(service, [], trouble)] if _given(service) else [failed]
     holders[address] = meta.key(service)
     done = Record(service, "EnsuredLoadBalancer", "Ensured load balancer")
-    return [_tell(service, [{"ip": address, "ipMode": "VIP"}], f"load balancer address {address}"), done]
+    return [_publish(service, [{"ip": address, "ipMode": "VIP"}], f"load balancer address {address}"), done]
 
 
-def _tell(service: Obj, ingress: list[Obj], note: str) -> Patch:
+def _publish(service: Obj, ingress: list[Obj], note: str) -> Patch:
     body = {"metadata": {"uid": meta.uid(service)}, "status": {"loadBalancer": {"ingress": ingress or None}}}
     space, name = meta.namespace(service), meta.name(service)
     return Patch(SERVICE, space, name, body, subresource="status", note=note)
@@ -93,8 +93,8 @@ def _asked(service: Obj) -> str:
 
 
 def _given(service: Obj) -> list[str]:
-    told = ((service.get("status") or {}).get("loadBalancer") or {}).get("ingress") or ()
-    return [str(item["ip"]) for item in told if item.get("ip")]
+    published = ((service.get("status") or {}).get("loadBalancer") or {}).get("ingress") or ()
+    return [str(item["ip"]) for item in published if item.get("ip")]
 
 
 def _in(address: str, pool: range) -> bool:

@@ -1,9 +1,9 @@
-"""Topology aware routing: which zone each endpoint of a Service is meant for, so that every zone has its share.
+"""Topology aware routing: which zone each endpoint of a Service is for, so that every zone has its share.
 
 Asked for by the annotation `service.kubernetes.io/topology-mode: Auto` (KEP-2433). A zone's share is that of its
 allocatable CPU; an endpoint is meant for its own zone, unless that has more than its share and another has less. Where
-shares cannot be kept without an endpoint having 20 % too much to do there are no hints, and traffic goes everywhere.
-Rules: k8s.io/endpointslice/topologycache. Which of two equal zones gives or takes is settled by name.
+shares cannot be kept without an endpoint having 20 % too much to do there are no hints, and traffic may use every
+endpoint. Rules: k8s.io/endpointslice/topologycache. Which of two equal zones gives or takes is settled by name.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ def wanted(service: Obj) -> bool:
 
 
 def shares(nodes: Iterable[Obj]) -> dict[str, float]:
-    """Each zone's part of the CPU of all ready workers. Empty when one of them tells no zone or no CPU, or when they
+    """Each zone's part of the CPU of all ready workers. Empty when one of them has no zone or no CPU, or when they
     are all in one zone."""
     found: dict[str, int] = {}
     for node in nodes:

@@ -1,1 +1,1 @@
-"""Deployment, ReplicaSet, DaemonSet: as many Pods as asked for, of the right revision."""
+"""Deployment, ReplicaSet, DaemonSet: as many Pods as wanted, of the right revision."""

@@ -37,7 +37,8 @@ class Failures:
         return since + pause - now
 
     def deleted(self, place: tuple[str, str], now: float) -> Failures:
-        """The memory once the failed Pod of this place goes: the next waits twice as long, unless it comes late."""
+        """The memory once the failed Pod of this node is deleted: the next waits twice as long, unless it comes
+        late."""
         known = {key: (at, pause) for key, (at, pause) in self.known.items() if now - at <= 2 * FAILED_CEILING_SECONDS}
         _, pause = known.get(place, (now, 0.0))
         return Failures(known | {place: (now, min(pause * 2, FAILED_CEILING_SECONDS) or FAILED_FIRST_SECONDS)})
@@ -92,18 +93,20 @@ def decide(key: Key, world: World, failures: Failures) -> tuple[list[Action], Fa
     if meta.deleting(daemon_set):
         return claimed.actions, failures
     revisions = claim(DAEMONSET, daemon_set, CONTROLLERREVISION, selects(daemon_set), world)
-    told = history(daemon_set, revisions.children, claimed.children, world)
-    actions = [*claimed.actions, *revisions.actions, *told.actions]
-    if not told.settled:
+    revision_history = history(daemon_set, revisions.children, claimed.children, world)
+    actions = [*claimed.actions, *revisions.actions, *revision_history.actions]
+    if not revision_history.settled:
         return actions, failures
     place = placement(daemon_set, claimed.children, world.list(NODE))
-    steps = _manage(daemon_set, place, told.revision_hash, world, failures)
+    steps = _manage(daemon_set, place, revision_history.revision_hash, world, failures)
     failures = steps.failures
     waits: list[Action] = [Later(seconds) for seconds in steps.again_seconds]
     if not (steps.create or steps.delete) and _strategy(daemon_set) == "RollingUpdate":
-        steps = _roll(daemon_set, place, told.revision_hash, world, failures)
-    report: list[Action] = [*status_patch(DAEMONSET, daemon_set, _status(daemon_set, place, told.revision_hash, world))]
-    moves = [*steps.events, *_performed(daemon_set, steps, told.revision_hash)]
+        steps = _roll(daemon_set, place, revision_history.revision_hash, world, failures)
+    report: list[Action] = [
+        *status_patch(DAEMONSET, daemon_set, _status(daemon_set, place, revision_history.revision_hash, world))
+    ]
+    moves = [*steps.events, *_performed(daemon_set, steps, revision_history.revision_hash)]
     # What fails again and again must not keep the status from saying so.
     ordered = [*report, *moves] if world.failure else [*moves, *report]
     waits += _until_available(daemon_set, claimed.children, world.now)
@@ -171,7 +174,7 @@ def _running(daemon_set: Obj, node_name: str, pods: list[Obj], steps: _Steps, no
 
 
 def _surplus_in_surge(daemon_set: Obj, running: list[Obj], revision_hash: str, now: float) -> list[Obj]:
-    """With surge an old and a new Pod may stand side by side until the new one is available."""
+    """With surge an old and a new Pod may run side by side until the new one is available."""
     new = [pod for pod in oldest_first(running) if is_current(pod, revision_hash)]
     old = [pod for pod in oldest_first(running) if not is_current(pod, revision_hash)]
     surplus = new[1:] + old[1:]

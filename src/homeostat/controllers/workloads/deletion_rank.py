@@ -1,4 +1,4 @@
-"""Which Pods of a ReplicaSet go first when it is scaled down (controller.ActivePodsWithRanks)."""
+"""Which Pods of a ReplicaSet are deleted first when it is scaled down (controller.ActivePodsWithRanks)."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _PHASE_ORDER = {"Pending": 0, "Unknown": 1, "Running": 2}
 
 @dataclass(frozen=True, slots=True)
 class _Facts:
-    """What the order looks at. `worth` compares as it stands: the lower goes first. Times are seconds; 0 is none."""
+    """What the order looks at. `worth` compares directly: the lower is deleted first. Times are seconds; 0 is none."""
 
     worth: tuple[bool, int, bool, int, int]
     ready: bool
@@ -49,7 +49,7 @@ def _facts(pod: Obj, neighbours: int) -> _Facts:
     is_ready = ready.get("status") == "True"
     return _Facts(
         # Unassigned before assigned, pending before running, unready before ready, cheap before costly, and the
-        # Pods of a crowded node before those that stand alone.
+        # Pods of a crowded node before those that are alone on theirs.
         worth=(bool(meta.pod_node(pod)), _PHASE_ORDER.get(meta.pod_phase(pod), 0), is_ready, _cost(pod), -neighbours),
         ready=is_ready,
         ready_since=meta.time_of(ready.get("lastTransitionTime")) if is_ready else 0.0,

@@ -18,9 +18,9 @@ from homeostat.controllers.ownership.owning import Matcher, claim, controller_ke
 from homeostat.controllers.workloads import deployment_sizes as sizes
 from homeostat.controllers.workloads.deployment_plan import Plan, count, replicas, revision, scaled
 from homeostat.controllers.workloads.deployment_revisions import (
+    build_replica_set,
     clean_up,
     find_new,
-    new_replica_set,
     next_revision,
     same_template,
     sync_new,
@@ -51,8 +51,12 @@ def decide(key: Key, world: World) -> list[Action]:
         # References first: the next round sees them, and every later write builds on them.
         return claimed.actions
     plan = Plan(deployment, world.now)
-    plan.news = find_new(deployment, claimed.children)
-    plan.olds = [item for item in claimed.children if plan.news is None or meta.uid(item) != meta.uid(plan.news)]
+    plan.new_replica_set = find_new(deployment, claimed.children)
+    plan.old_replica_sets = [
+        item
+        for item in claimed.children
+        if plan.new_replica_set is None or meta.uid(item) != meta.uid(plan.new_replica_set)
+    ]
     _step(plan, world)
     return plan.result()
 
@@ -70,7 +74,7 @@ def _step(plan: Plan, world: World) -> None:
         conditions = list(meta.conditions(deployment))
         put(conditions, says, plan.now)
         status = {**(deployment.get("status") or {}), "conditions": conditions}
-        plan.last += status_patch(DEPLOYMENT, deployment, status)
+        plan.trailing_actions += status_patch(DEPLOYMENT, deployment, status)
     elif deployment["spec"].get("paused"):
         _resize(plan)
         clean_up(plan)
@@ -99,18 +103,18 @@ def _pause_or_resumption(deployment: Obj) -> Says | None:
 
 def _resize(plan: Plan) -> None:
     sync_new(plan)
-    plan.last += _missing_revision(plan)
+    plan.trailing_actions += _missing_revision(plan)
     sizes.scale_all(plan)
 
 
 def _roll(plan: Plan, world: World) -> None:
-    if plan.news is None:
+    if plan.new_replica_set is None:
         _create_new(plan, world)
         return
     sync_new(plan)
     if first := _missing_revision(plan) or _progress_of_found(plan):
-        # The rollout goes on when the Deployment has it.
-        plan.last += first
+        # The rollout continues when the Deployment has it.
+        plan.trailing_actions += first
         return
     resizes = sizes.grow_new(plan) or sizes.shrink_old(plan)
     if not resizes and complete(plan.deployment, plan.deployment.get("status") or {}):
@@ -121,17 +125,17 @@ def _roll(plan: Plan, world: World) -> None:
 def _recreate(plan: Plan, world: World) -> None:
     sync_new(plan)
     if first := _missing_revision(plan):
-        plan.last += first
+        plan.trailing_actions += first
         return
     stops = sizes.stop_old(plan)
     if not stops and not _old_pods_remain(plan, world):
-        if plan.news is None:
+        if plan.new_replica_set is None:
             _create_new(plan, world)
             return
         if first := _progress_of_found(plan):
-            plan.last += first
+            plan.trailing_actions += first
             return
-        resizes = plan.scale(plan.news, replicas(plan.deployment))
+        resizes = plan.scale(plan.new_replica_set, replicas(plan.deployment))
         if not resizes and complete(plan.deployment, plan.deployment.get("status") or {}):
             clean_up(plan)
     report(plan, rolling_out=True)
@@ -141,13 +145,13 @@ def _old_pods_remain(plan: Plan, world: World) -> bool:
     """Whether any Pod of an old ReplicaSet has not ended; a Recreate rollout waits for all of them."""
     return any(
         count(old, "replicas") or any(not meta.pod_terminal(pod) for pod in world.owned(POD, meta.uid(old)))
-        for old in plan.olds
+        for old in plan.old_replica_sets
     )
 
 
 def _create_new(plan: Plan, world: World) -> None:
     deployment = plan.deployment
-    new = new_replica_set(deployment)
+    new = build_replica_set(deployment)
     name = meta.name(new)
     if (taken := world.get(REPLICASET, meta.namespace(new), name)) is not None:
         _on_collision(plan, taken, new)
@@ -182,7 +186,9 @@ def _on_collision(plan: Plan, taken: Obj, wanted: Obj) -> None:
         return
     collisions = int((plan.deployment.get("status") or {}).get("collisionCount") or 0) + 1
     status = {**(plan.deployment.get("status") or {}), "collisionCount": collisions}
-    plan.last += status_patch(DEPLOYMENT, plan.deployment, status, note=f"{meta.name(taken)} is another's name")
+    plan.trailing_actions += status_patch(
+        DEPLOYMENT, plan.deployment, status, note=f"{meta.name(taken)} is another's name"
+    )
 
 
 def _revision_patch(deployment: Obj, number: str) -> list[Action]:
@@ -194,17 +200,17 @@ def _revision_patch(deployment: Obj, number: str) -> list[Action]:
 
 def _missing_revision(plan: Plan) -> list[Action]:
     """What gives the Deployment its new ReplicaSet's revision; empty where it has it."""
-    number = revision(plan.news) if plan.news is not None else 0
+    number = revision(plan.new_replica_set) if plan.new_replica_set is not None else 0
     return _revision_patch(plan.deployment, str(number)) if number else []
 
 
 def _progress_of_found(plan: Plan) -> list[Action]:
     """What starts the progress of a rollout to a template that already has a ReplicaSet; empty where it has begun."""
     deployment = plan.deployment
-    if plan.news is None or not has_deadline(deployment) or meta.condition(deployment, "Progressing"):
+    if plan.new_replica_set is None or not has_deadline(deployment) or meta.condition(deployment, "Progressing"):
         return []
     status = counted(plan)
-    message = f'Found new replica set "{meta.name(plan.news)}"'
+    message = f'Found new replica set "{meta.name(plan.new_replica_set)}"'
     put(status["conditions"], Says("Progressing", "True", "FoundNewReplicaSet", message), plan.now)
     return [*status_patch(DEPLOYMENT, deployment, status)]
 

@@ -19,21 +19,24 @@ from homeostat.loop.contract import Action, Record, Update
 
 @dataclass(slots=True)
 class Plan:
-    """One round. `news` is the ReplicaSet of the current template (None before it exists), `olds` all others."""
+    """One round: `new_replica_set` is the ReplicaSet of the current template (None before it exists),
+    `old_replica_sets` all others."""
 
     deployment: Obj
     now: float
-    news: Obj | None = None
-    olds: list[Obj] = field(default_factory=list)
+    new_replica_set: Obj | None = None
+    old_replica_sets: list[Obj] = field(default_factory=list)
     changed: dict[str, Obj] = field(default_factory=dict)
     actions: list[Action] = field(default_factory=list)
     # Planned after the writes of ReplicaSets: clean-up, status, waking up.
-    last: list[Action] = field(default_factory=list)
+    trailing_actions: list[Action] = field(default_factory=list)
 
     @property
-    def everyone(self) -> list[Obj]:
+    def all_replica_sets(self) -> list[Obj]:
         """All ReplicaSets, the new one last."""
-        return [*self.olds, self.news] if self.news is not None else list(self.olds)
+        if self.new_replica_set is None:
+            return list(self.old_replica_sets)
+        return [*self.old_replica_sets, self.new_replica_set]
 
     def edit(self, replica_set: Obj) -> Obj:
         """A private copy of the ReplicaSet that may be changed; it is written at the end of the round."""
@@ -44,9 +47,9 @@ class Plan:
         metadata["annotations"] = dict(metadata.get("annotations") or {})
         copy = {**replica_set, "metadata": metadata, "spec": dict(replica_set["spec"])}
         self.changed[uid] = copy
-        if self.news is not None and meta.uid(self.news) == uid:
-            self.news = copy
-        self.olds = [copy if meta.uid(old) == uid else old for old in self.olds]
+        if self.new_replica_set is not None and meta.uid(self.new_replica_set) == uid:
+            self.new_replica_set = copy
+        self.old_replica_sets = [copy if meta.uid(old) == uid else old for old in self.old_replica_sets]
         return copy
 
     def scale(self, replica_set: Obj, size: int) -> bool:
@@ -64,7 +67,7 @@ class Plan:
         writes: list[Action] = [
             Update(REPLICASET, copy, note=f"rollout of {meta.name(self.deployment)}") for copy in self.changed.values()
         ]
-        return [*writes, *self.actions, *self.last]
+        return [*writes, *self.actions, *self.trailing_actions]
 
 
 def scaled(deployment: Obj, name: str, before: int, after: int) -> Record:

@@ -1,4 +1,5 @@
-"""A Deployment's revisions: which ReplicaSet is whose template, how they are numbered, and which old ones are kept.
+"""A Deployment's revisions: which ReplicaSet belongs to which template, how they are numbered, and which old ones are
+kept.
 
 Rules: deploymentutil (FindNewReplicaSet, SetNewReplicaSetAnnotations, NewReplicaSet) and cleanupDeployment. `kubectl
 rollout undo` writes an old template back into the Deployment; the ReplicaSet of that template then gets the newest
@@ -67,10 +68,10 @@ def find_new(deployment: Obj, replica_sets: Iterable[Obj]) -> Obj | None:
 
 def next_revision(plan: Plan) -> int:
     """One above the old ReplicaSets' revisions."""
-    return max((revision(old) for old in plan.olds), default=0) + 1
+    return max((revision(old) for old in plan.old_replica_sets), default=0) + 1
 
 
-def new_replica_set(deployment: Obj) -> Obj:
+def build_replica_set(deployment: Obj) -> Obj:
     """The ReplicaSet of the current template, with no Pods yet and no revision."""
     template = deployment["spec"]["template"]
     template_hash = short_hash(_bare(template), int((deployment.get("status") or {}).get("collisionCount") or 0))
@@ -102,23 +103,23 @@ def copied_annotations(deployment: Obj) -> dict[str, str]:
 
 def sync_new(plan: Plan) -> None:
     """Keep the new ReplicaSet's revision, copied annotations and minReadySeconds in step with the Deployment."""
-    news = plan.news
-    if news is None:
+    new_replica_set = plan.new_replica_set
+    if new_replica_set is None:
         return
-    present = meta.annotations(news)
+    present = meta.annotations(new_replica_set)
     wanted = copied_annotations(plan.deployment)
     number = next_revision(plan)
-    if revision(news) < number:
+    if revision(new_replica_set) < number:
         wanted[wellknown.ANNOTATION_REVISION] = str(number)
         if former := present.get(wellknown.ANNOTATION_REVISION):
             wanted[wellknown.ANNOTATION_REVISION_HISTORY] = _history(
                 present.get(wellknown.ANNOTATION_REVISION_HISTORY, ""), former
             )
     if not wanted.items() <= present.items():
-        plan.edit(news)["metadata"]["annotations"].update(wanted)
+        plan.edit(new_replica_set)["metadata"]["annotations"].update(wanted)
     minimum = int(plan.deployment["spec"].get("minReadySeconds") or 0)
-    if int(news["spec"].get("minReadySeconds") or 0) != minimum:
-        plan.edit(news)["spec"]["minReadySeconds"] = minimum
+    if int(new_replica_set["spec"].get("minReadySeconds") or 0) != minimum:
+        plan.edit(new_replica_set)["spec"]["minReadySeconds"] = minimum
 
 
 def _history(history: str, former: str) -> str:
@@ -132,7 +133,7 @@ def _history(history: str, former: str) -> str:
 def clean_up(plan: Plan) -> None:
     """Delete old, empty ReplicaSets beyond revisionHistoryLimit, those of the lowest revisions first."""
     limit = plan.deployment["spec"].get("revisionHistoryLimit")
-    alive = [old for old in plan.olds if not meta.deleting(old)]
+    alive = [old for old in plan.old_replica_sets if not meta.deleting(old)]
     if limit is None or len(alive) <= int(limit):
         return
     alive.sort(key=lambda old: (revision(old), meta.created_at(old), meta.name(old)))
@@ -140,4 +141,6 @@ def clean_up(plan: Plan) -> None:
         busy = replicas(old) or count(old, "replicas") or meta.generation(old) > count(old, "observedGeneration")
         if not busy:
             note = f"revisionHistoryLimit is {limit}"
-            plan.last.append(Delete(REPLICASET, meta.namespace(old), meta.name(old), uid=meta.uid(old), note=note))
+            plan.trailing_actions.append(
+                Delete(REPLICASET, meta.namespace(old), meta.name(old), uid=meta.uid(old), note=note)
+            )

@@ -29,28 +29,33 @@ def new_size(plan: Plan) -> int:
     wanted = replicas(deployment)
     if not is_rolling(deployment):
         return wanted
-    current = replicas(plan.news) if plan.news is not None else 0
-    room = wanted + max_surge(deployment) - total_replicas(plan.everyone)
+    current = replicas(plan.new_replica_set) if plan.new_replica_set is not None else 0
+    room = wanted + max_surge(deployment) - total_replicas(plan.all_replica_sets)
     return current + max(0, min(room, wanted - current))
 
 
 def grow_new(plan: Plan) -> bool:
-    """Rolling update, first half: bring the new ReplicaSet as far up as the surge allows (or down to the wish)."""
-    if plan.news is None:
+    """Rolling update, first half: bring the new ReplicaSet as far up as the surge allows (or down to the wanted
+    size)."""
+    if plan.new_replica_set is None:
         return False
     wanted = replicas(plan.deployment)
-    size = wanted if replicas(plan.news) > wanted else new_size(plan)
-    return plan.scale(plan.news, size)
+    size = wanted if replicas(plan.new_replica_set) > wanted else new_size(plan)
+    return plan.scale(plan.new_replica_set, size)
 
 
 def shrink_old(plan: Plan) -> bool:
     """Rolling update, second half: take down old Pods, unhealthy ones first, keeping enough available ones."""
-    old = oldest_first(active(plan.olds))
+    old = oldest_first(active(plan.old_replica_sets))
     if not old:
         return False
     minimum = replicas(plan.deployment) - max_unavailable(plan.deployment)
-    not_yet = replicas(plan.news) - count(plan.news, "availableReplicas") if plan.news is not None else 0
-    spare = total_replicas(plan.everyone) - minimum - not_yet
+    not_yet = (
+        replicas(plan.new_replica_set) - count(plan.new_replica_set, "availableReplicas")
+        if plan.new_replica_set is not None
+        else 0
+    )
+    spare = total_replicas(plan.all_replica_sets) - minimum - not_yet
     if spare <= 0:
         return False
     removed = _remove_unhealthy(plan, old, spare)
@@ -74,9 +79,9 @@ def _remove_unhealthy(plan: Plan, old: list[Obj], spare: int) -> int:
 
 def _remove_available(plan: Plan, minimum: int) -> int:
     """Take down available old Pods as long as `minimum` stay."""
-    spare = total_count(plan.everyone, "availableReplicas") - minimum
+    spare = total_count(plan.all_replica_sets, "availableReplicas") - minimum
     removed = 0
-    for replica_set in oldest_first(active(plan.olds)):
+    for replica_set in oldest_first(active(plan.old_replica_sets)):
         if removed >= spare:
             break
         step = min(replicas(replica_set), spare - removed)
@@ -86,8 +91,8 @@ def _remove_available(plan: Plan, minimum: int) -> int:
 
 
 def stop_old(plan: Plan) -> bool:
-    """Recreate: every old ReplicaSet goes to 0 at once."""
-    return sum(plan.scale(replica_set, 0) for replica_set in active(plan.olds)) > 0
+    """Recreate: every old ReplicaSet is scaled to 0 at once."""
+    return sum(plan.scale(replica_set, 0) for replica_set in active(plan.old_replica_sets)) > 0
 
 
 def size_changed(plan: Plan) -> bool:
@@ -95,7 +100,7 @@ def size_changed(plan: Plan) -> bool:
     wanted = str(replicas(plan.deployment))
     return any(
         meta.annotations(item).get(wellknown.ANNOTATION_DESIRED_REPLICAS, wanted) != wanted
-        for item in active(plan.everyone)
+        for item in active(plan.all_replica_sets)
     )
 
 
@@ -113,30 +118,30 @@ def scale_all(plan: Plan) -> None:
 
 def _active_or_latest(plan: Plan) -> Obj | None:
     """The one ReplicaSet that all Pods belong to; None when there are several."""
-    running = active(plan.everyone)
+    running = active(plan.all_replica_sets)
     if len(running) == 1:
         return running[0]
     if running:
         return None
-    if plan.news is not None:
-        return plan.news
-    return oldest_first(plan.olds)[-1] if plan.olds else None
+    if plan.new_replica_set is not None:
+        return plan.new_replica_set
+    return oldest_first(plan.old_replica_sets)[-1] if plan.old_replica_sets else None
 
 
 def _saturated(plan: Plan) -> bool:
     """Whether the new ReplicaSet alone holds the full, available size."""
-    news, wanted = plan.news, replicas(plan.deployment)
+    new_replica_set, wanted = plan.new_replica_set, replicas(plan.deployment)
     return (
-        news is not None
-        and meta.annotations(news).get(wellknown.ANNOTATION_DESIRED_REPLICAS) == str(wanted)
-        and replicas(news) == wanted
-        and count(news, "availableReplicas") == wanted
+        new_replica_set is not None
+        and meta.annotations(new_replica_set).get(wellknown.ANNOTATION_DESIRED_REPLICAS) == str(wanted)
+        and replicas(new_replica_set) == wanted
+        and count(new_replica_set, "availableReplicas") == wanted
     )
 
 
 def _share_out(plan: Plan) -> None:
     """Proportional scaling: each ReplicaSet keeps its share of the Pods; the largest takes what rounding leaves."""
-    running = active(plan.everyone)
+    running = active(plan.all_replica_sets)
     wanted = replicas(plan.deployment)
     allowed = wanted + max_surge(plan.deployment) if wanted else 0
     change = allowed - total_replicas(running)

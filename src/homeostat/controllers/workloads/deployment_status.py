@@ -1,4 +1,4 @@
-"""What a Deployment says of itself: counts, Available, Progressing and ReplicaFailure, and when to look again.
+"""A Deployment's status: counts, Available, Progressing and ReplicaFailure, and when to look again.
 
 Rules: pkg/controller/deployment (progress.go, sync.go) and deploymentutil's conditions.
 """
@@ -63,17 +63,17 @@ def remove(conditions: list[Obj], condition_type: str) -> None:
 def counted(plan: Plan) -> Obj:
     """The status by numbers, with Available; the other conditions are copied."""
     deployment = plan.deployment
-    everyone = plan.everyone
-    total = total_count(everyone, "replicas")
-    available = total_count(everyone, "availableReplicas")
+    all_replica_sets = plan.all_replica_sets
+    total = total_count(all_replica_sets, "replicas")
+    available = total_count(all_replica_sets, "availableReplicas")
     numbers = {
         "observedGeneration": meta.generation(deployment),
         "replicas": total,
-        "updatedReplicas": count(plan.news, "replicas") if plan.news is not None else 0,
-        "readyReplicas": total_count(everyone, "readyReplicas"),
+        "updatedReplicas": count(plan.new_replica_set, "replicas") if plan.new_replica_set is not None else 0,
+        "readyReplicas": total_count(all_replica_sets, "readyReplicas"),
         "availableReplicas": available,
-        "unavailableReplicas": max(0, total_replicas(everyone) - available),
-        "terminatingReplicas": total_count(everyone, "terminatingReplicas"),
+        "unavailableReplicas": max(0, total_replicas(all_replica_sets) - available),
+        "terminatingReplicas": total_count(all_replica_sets, "terminatingReplicas"),
     }
     status = without_zeros(numbers)
     if (collisions := (deployment.get("status") or {}).get("collisionCount")) is not None:
@@ -103,7 +103,7 @@ def report(plan: Plan, *, rolling_out: bool) -> None:
     status = counted(plan)
     if rolling_out:
         _judge_progress(plan, status)
-    plan.last += status_patch(DEPLOYMENT, plan.deployment, status)
+    plan.trailing_actions += status_patch(DEPLOYMENT, plan.deployment, status)
     if rolling_out:
         _wake_at_deadline(plan, status)
 
@@ -119,7 +119,11 @@ def _judge_progress(plan: Plan, status: Obj) -> None:
         and current.get("reason") == "NewReplicaSetAvailable"
     )
     if has_deadline(deployment) and not settled:
-        who = f'ReplicaSet "{meta.name(plan.news)}"' if plan.news else f'Deployment "{meta.name(deployment)}"'
+        who = (
+            f'ReplicaSet "{meta.name(plan.new_replica_set)}"'
+            if plan.new_replica_set
+            else f'Deployment "{meta.name(deployment)}"'
+        )
         if complete(deployment, status):
             message = f"{who} has successfully progressed."
             put(conditions, Says("Progressing", "True", "NewReplicaSetAvailable", message), plan.now)
@@ -159,7 +163,7 @@ def _timed_out(deployment: Obj, conditions: list[Obj], now: float) -> bool:
 
 def _copy_failure(plan: Plan, conditions: list[Obj]) -> None:
     """ReplicaFailure is that of the new ReplicaSet, or else of any."""
-    newest_first = [*([plan.news] if plan.news else []), *plan.olds]
+    newest_first = [*([plan.new_replica_set] if plan.new_replica_set else []), *plan.old_replica_sets]
     found = [item for rs in newest_first if (item := meta.condition(rs, "ReplicaFailure"))]
     if not found:
         remove(conditions, "ReplicaFailure")
@@ -178,4 +182,4 @@ def _wake_at_deadline(plan: Plan, status: Obj) -> None:
     limit = int(plan.deployment["spec"]["progressDeadlineSeconds"])
     left = meta.time_of(progressing.get("lastUpdateTime")) + limit - plan.now
     # One second more: times in objects are whole seconds.
-    plan.last.append(Later(max(left, 0.0) + 1.0))
+    plan.trailing_actions.append(Later(max(left, 0.0) + 1.0))

@@ -158,13 +158,13 @@ def _status(replica_set: Obj, tally: _Tally, missing: int, world: World) -> Obj:
 
 
 def _conditions(replica_set: Obj, missing: int, world: World) -> list[Obj]:
-    """ReplicaFailure stands while the last round of creates or deletes failed."""
+    """ReplicaFailure is set while the last round of creates or deletes failed."""
     others = [dict(item) for item in meta.conditions(replica_set) if item.get("type") != "ReplicaFailure"]
     if not world.failure or not missing:
         return others
     reason = "FailedCreate" if missing > 0 else "FailedDelete"
-    standing = meta.condition(replica_set, "ReplicaFailure")
-    new = standing or {
+    current = meta.condition(replica_set, "ReplicaFailure")
+    new = current or {
         "type": "ReplicaFailure",
         "status": "True",
         "reason": reason,
