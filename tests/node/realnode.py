@@ -114,7 +114,7 @@ class Node:
         """The state of the ended container `main`."""
         return await self.until(lambda pod: pod and status_of(pod)["state"].get("terminated"), name)
 
-    async def told(self, name: str = "web") -> str:
+    async def reported(self, name: str = "web") -> str:
         """The last words of a container that has ended."""
         return (await self.ended(name)).get("message", "")
 
@@ -172,7 +172,7 @@ async def a_user_of_its_own_on_a_root_that_cannot_be_written(node: Node) -> None
                    securityContext={"fsGroup": 4321, "runAsNonRoot": True},
                    main={"securityContext": shield, "volumeMounts": [{"name": "d", "mountPath": "/data"}]},
                    volumes=[{"name": "d", "emptyDir": {}}])  # fmt: skip
-    words = (await node.told()).split("\n")
+    words = (await node.reported()).split("\n")
     assert words[:2] == ["1234", "1235"] and set(words[2].split()) == {"1235", "4321"}, words
     assert words[3:5] == ["kept", "4321"] and words[5].split() == ["NoNewPrivs:", "1"], words
 
@@ -187,7 +187,7 @@ async def volumes_in_memory_and_parts_of_volumes(node: Node) -> None:
                        "env": [{"name": "WHO", "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}}]},
                    volumes=[{"name": "mem", "emptyDir": {"medium": "Memory", "sizeLimit": "1Mi"}},
                             {"name": "s", "secret": {"secretName": "s"}}, {"name": "d", "emptyDir": {}}])  # fmt: skip
-    assert (await node.told()).split() == ["1", "1024", "hello"]
+    assert (await node.reported()).split() == ["1", "1024", "hello"]
 
 
 async def sidecars_before_and_after(node: Node) -> None:

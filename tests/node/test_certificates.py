@@ -21,10 +21,10 @@ from homeostat.loop.manager import Manager
 from homeostat.node.machine.certificates import (
     Kept,
     Refused,
-    client_wish,
+    client_request,
     obtain,
-    proxy_wish,
-    serving_wish,
+    proxy_request,
+    serving_request,
     write,
 )
 from homeostat.wire import pki
@@ -39,7 +39,7 @@ NODE = User("system:node:w9", ("system:nodes", "system:authenticated"))
 def _tell(folder: Path, test: Callable[[World], Awaitable[None]], *, loops: bool = True) -> None:
     """`test` against a server whose controller manager signs with an authority in `folder`."""
 
-    async def tell(w: World) -> None:
+    async def scenario(w: World) -> None:
         authority = pki.make_authority("the cluster")
         (folder / "ca.crt").write_bytes(authority.certificate)
         (folder / "ca.key").write_bytes(authority.key)
@@ -50,7 +50,7 @@ def _tell(folder: Path, test: Callable[[World], Awaitable[None]], *, loops: bool
         await test(w)
         await manager.stop()
 
-    story(tell)
+    story(scenario)
 
 
 def _client(w: World, user: User) -> ApiClient:
@@ -58,28 +58,28 @@ def _client(w: World, user: User) -> ApiClient:
 
 
 def test_a_machine_with_a_token_gets_a_node_s_certificate(tmp_path: Path) -> None:
-    async def tell(w: World) -> None:
-        pair = await obtain(_client(w, JOINER), client_wish("w9"))
+    async def scenario(w: World) -> None:
+        pair = await obtain(_client(w, JOINER), client_request("w9"))
         begin, end = certificate_text.life_of(pair.certificate)
         assert begin < clock.wall() < end
         assert pki.is_issued_by(pair.certificate, (tmp_path / "ca.crt").read_bytes())
 
-    _tell(tmp_path, tell)
+    _tell(tmp_path, scenario)
 
 
 def test_and_an_identity_for_its_service_proxy(tmp_path: Path) -> None:
-    async def tell(w: World) -> None:
-        assert (await obtain(_client(w, NODE), proxy_wish())).certificate
+    async def scenario(w: World) -> None:
+        assert (await obtain(_client(w, NODE), proxy_request())).certificate
         eve = User("eve", ("system:authenticated",))
         with pytest.raises(ApiError) as refused:
-            await obtain(_client(w, eve), proxy_wish())
+            await obtain(_client(w, eve), proxy_request())
         assert refused.value.code == 403
 
-    _tell(tmp_path, tell)
+    _tell(tmp_path, scenario)
 
 
 def test_a_request_that_is_denied_says_why(tmp_path: Path) -> None:
-    async def tell(w: World) -> None:
+    async def scenario(w: World) -> None:
         admin = _client(w, User("admin", ("system:masters",)))
 
         async def deny() -> None:
@@ -90,17 +90,17 @@ def test_a_request_that_is_denied_says_why(tmp_path: Path) -> None:
 
         denying = tasks.spawn(deny(), name="deny")
         with pytest.raises(Refused, match="Denied: nobody knows you"):
-            await obtain(_client(w, JOINER), client_wish("w9"))
+            await obtain(_client(w, JOINER), client_request("w9"))
         await denying
 
-    _tell(tmp_path, tell, loops=False)
+    _tell(tmp_path, scenario, loops=False)
 
 
 def test_a_certificate_is_renewed_before_it_ends_and_never_too_early(tmp_path: Path) -> None:
     """The kubelet renews between 70 and 90 % of a certificate's life."""
 
-    async def tell(w: World) -> None:
-        kept = Kept(tmp_path, "kubelet-w9", _client(w, NODE), lambda: client_wish("w9", seconds=1200))
+    async def scenario(w: World) -> None:
+        kept = Kept(tmp_path, "kubelet-w9", _client(w, NODE), lambda: client_request("w9", seconds=1200))
         keeping = tasks.spawn(kept.run(), name="kept")
         await kept.ready.wait()
         for _ in range(3):
@@ -112,13 +112,13 @@ def test_a_certificate_is_renewed_before_it_ends_and_never_too_early(tmp_path: P
             assert 0.69 < (clock.wall() - begin) / (end - begin) < 0.91
         await tasks.stop(keeping)
 
-    _tell(tmp_path, tell)
+    _tell(tmp_path, scenario)
 
 
 def test_what_is_there_is_kept_by_the_next_agent(tmp_path: Path) -> None:
-    async def tell(w: World) -> None:
-        pair = await obtain(_client(w, JOINER), client_wish("w9"))
-        kept = Kept(tmp_path, "kubelet-w9", _client(w, NODE), lambda: client_wish("w9"))
+    async def scenario(w: World) -> None:
+        pair = await obtain(_client(w, JOINER), client_request("w9"))
+        kept = Kept(tmp_path, "kubelet-w9", _client(w, NODE), lambda: client_request("w9"))
         write(kept.certificate, kept.key, pair)
         keeping = tasks.spawn(kept.run(), name="kept")
         await kept.ready.wait()
@@ -127,13 +127,13 @@ def test_what_is_there_is_kept_by_the_next_agent(tmp_path: Path) -> None:
         assert kept.key.stat().st_mode & 0o777 == 0o600
         await tasks.stop(keeping)
 
-    _tell(tmp_path, tell)
+    _tell(tmp_path, scenario)
 
 
 @pytest.mark.parametrize("damage", ["missing", "unreadable", "without its key", "ended"])
 def test_what_cannot_be_used_is_asked_for_again(tmp_path: Path, damage: str) -> None:
-    async def tell(w: World) -> None:
-        kept = Kept(tmp_path, "kubelet-w9", _client(w, NODE), lambda: client_wish("w9"))
+    async def scenario(w: World) -> None:
+        kept = Kept(tmp_path, "kubelet-w9", _client(w, NODE), lambda: client_request("w9"))
         if damage == "ended":
             write(kept.certificate, kept.key, pki.issue(_authority(tmp_path), "x", seconds=-10, client=True))
         elif damage != "missing":
@@ -144,7 +144,7 @@ def test_what_cannot_be_used_is_asked_for_again(tmp_path: Path, damage: str) -> 
         assert kept.renew_at() > clock.wall()
         await tasks.stop(keeping)
 
-    _tell(tmp_path, tell)
+    _tell(tmp_path, scenario)
 
 
 def _authority(folder: Path) -> pki.KeyPair:
@@ -152,10 +152,10 @@ def _authority(folder: Path) -> pki.KeyPair:
 
 
 def test_a_serving_certificate_comes_once_the_node_has_joined_and_registered(tmp_path: Path) -> None:
-    async def tell(w: World) -> None:
+    async def scenario(w: World) -> None:
         names = ("w9", "10.9.9.9")
-        await obtain(_client(w, JOINER), client_wish("w9", addresses=("10.9.9.9",)))
-        kept = Kept(tmp_path, "kubelet-server-w9", _client(w, NODE), lambda: serving_wish("w9", names))
+        await obtain(_client(w, JOINER), client_request("w9", addresses=("10.9.9.9",)))
+        kept = Kept(tmp_path, "kubelet-server-w9", _client(w, NODE), lambda: serving_request("w9", names))
         keeping = tasks.spawn(kept.run(), name="kept")
         await clock.sleep(30)
         assert not kept.ready.is_set()
@@ -163,11 +163,11 @@ def test_a_serving_certificate_comes_once_the_node_has_joined_and_registered(tmp
         await kept.ready.wait()
         await tasks.stop(keeping)
 
-    _tell(tmp_path, tell)
+    _tell(tmp_path, scenario)
 
 
 def test_an_api_that_is_away_is_waited_for(tmp_path: Path) -> None:
-    async def tell(w: World) -> None:
+    async def scenario(w: World) -> None:
         away = [True]
 
         async def handle(request: Any) -> Any:
@@ -176,7 +176,7 @@ def test_an_api_that_is_away_is_waited_for(tmp_path: Path) -> None:
             return await w.server.handle(request)
 
         client = ApiClient(InProcessTransport([handle], NODE))
-        kept = Kept(tmp_path, "kubelet-w9", client, lambda: client_wish("w9"))
+        kept = Kept(tmp_path, "kubelet-w9", client, lambda: client_request("w9"))
         keeping = tasks.spawn(kept.run(), name="kept")
         await clock.sleep(300)
         assert not kept.ready.is_set()
@@ -184,4 +184,4 @@ def test_an_api_that_is_away_is_waited_for(tmp_path: Path) -> None:
         await kept.ready.wait()
         await tasks.stop(keeping)
 
-    _tell(tmp_path, tell)
+    _tell(tmp_path, scenario)

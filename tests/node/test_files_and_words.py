@@ -16,7 +16,7 @@ from homeostat.node.podspec.env import environment, expand, references
 from homeostat.node.podspec.node_config import NodeConfig
 from homeostat.node.podspec.service_env import service_variables
 from homeostat.node.volumes import atomicdir
-from homeostat.node.volumes.payload import File, TokenWish, files, token_wishes, volume_type
+from homeostat.node.volumes.payload import File, TokenProjection, files, token_projections, volume_type
 from homeostat.node.volumes.volumes import PodFiles, VolumeError
 
 Obj = dict[str, Any]
@@ -134,7 +134,7 @@ def test_service_variables() -> None:
 
 
 def test_files_of_a_projected_volume() -> None:
-    wish = TokenWish("api", 3600, "token")
+    wish = TokenProjection("api", 3600, "token")
     volume = {
         "name": "v",
         "projected": {
@@ -147,7 +147,7 @@ def test_files_of_a_projected_volume() -> None:
         },
     }
     assert volume_type(volume) == "projected"
-    assert list(token_wishes(volume)) == [wish]
+    assert list(token_projections(volume)) == [wish]
     made = files(POD, volume, {("ConfigMap", "c"): CONFIG}, {wish: "jwt"}, AROUND)
     assert made == {
         "token": File(b"jwt", 0o440),

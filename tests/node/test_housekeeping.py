@@ -24,7 +24,7 @@ MIB = 1 << 20
 
 
 @pytest.fixture
-def ground(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def pod_isolation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for name in ("cpu", "memory", "pids"):
         (tmp_path / "cgroup" / name).mkdir(parents=True)
     monkeypatch.setattr(mounting, "make_tmpfs", lambda folder, size=0: folder.mkdir(parents=True, exist_ok=True))
@@ -48,7 +48,7 @@ def uses(stage: Stage, pod: dict, memory: int) -> None:
     stage.runtime.usage[found.id] = Stats(found.id, memory_working_set_bytes=memory)
 
 
-def test_a_node_short_of_memory_gives_up_the_greediest_pod(play: Play, ground: Path) -> None:
+def test_a_node_short_of_memory_gives_up_the_greediest_pod(play: Play, pod_isolation: Path) -> None:
     """pkg/kubelet/eviction: the condition, one pod at a time, Failed with reason Evicted, at once."""
 
     async def story(stage: Stage) -> None:
@@ -76,10 +76,10 @@ def test_a_node_short_of_memory_gives_up_the_greediest_pod(play: Play, ground: P
         await stage.ready("after")
         assert await stage.events("EvictionThresholdMet") == ["Attempting to reclaim memory"]
 
-    play(story, isolated=ground)
+    play(story, isolated=pod_isolation)
 
 
-def test_a_full_disk_takes_unused_images_before_pods(play: Play, ground: Path) -> None:
+def test_a_full_disk_takes_unused_images_before_pods(play: Play, pod_isolation: Path) -> None:
     async def story(stage: Stage) -> None:
         stage.runtime.present["idle:1"] = Image("sha256:idle", ("idle:1",), ("idle@sha256:0",), size_bytes=MIB)
         await stage.pod()
@@ -92,10 +92,10 @@ def test_a_full_disk_takes_unused_images_before_pods(play: Play, ground: Path) -
         pod = await stage.phase("Failed")
         assert "low on resource: ephemeral-storage" in pod["status"]["message"]
 
-    play(story, isolated=ground)
+    play(story, isolated=pod_isolation)
 
 
-def test_unused_images_go_when_their_disk_fills_up(play: Play, ground: Path) -> None:
+def test_unused_images_go_when_their_disk_fills_up(play: Play, pod_isolation: Path) -> None:
     async def story(stage: Stage) -> None:
         stage.runtime.present["idle:1"] = Image("sha256:idle", ("idle:1",), ("idle@sha256:0",), size_bytes=20 << 30)
         await stage.pod()
@@ -108,27 +108,27 @@ def test_unused_images_go_when_their_disk_fills_up(play: Play, ground: Path) -> 
         assert images == [{"names": ["app:1"], "sizeBytes": 1000}]
         await stage.ready()
 
-    play(story, isolated=ground)
+    play(story, isolated=pod_isolation)
 
 
-def test_a_volume_over_its_limit_costs_the_pod(play: Play, ground: Path) -> None:
+def test_a_volume_over_its_limit_costs_the_pod(play: Play, pod_isolation: Path) -> None:
     async def story(stage: Stage) -> None:
         mount = [{"name": "v", "mountPath": "/v"}]
         volumes = [{"name": "v", "emptyDir": {"sizeLimit": "64Ki"}}]
         await stage.pod(containers=[container("main", volumeMounts=mount)], volumes=volumes)
         pod = await stage.ready()
-        fill(ground / "node/pods" / pod["metadata"]["uid"] / "volumes/v/data", 128 << 10)
+        fill(pod_isolation / "node/pods" / pod["metadata"]["uid"] / "volumes/v/data", 128 << 10)
         pod = await stage.phase("Failed")
         assert pod["status"]["message"] == 'Usage of EmptyDir volume "v" exceeds the limit "64Ki". '
 
-    play(story, isolated=ground)
+    play(story, isolated=pod_isolation)
 
 
 def fill(path: Path, size: int) -> None:
     path.write_bytes(b"x" * size)
 
 
-def test_long_logs_are_rotated(play: Play, ground: Path) -> None:
+def test_long_logs_are_rotated(play: Play, pod_isolation: Path) -> None:
     async def story(stage: Stage) -> None:
         await stage.pod()
         await stage.ready()
@@ -139,7 +139,7 @@ def test_long_logs_are_rotated(play: Play, ground: Path) -> None:
         assert stage.runtime.reopened == [main.id]
         assert names(log.parent) == ["0.log.1"]
 
-    play(story, isolated=ground, settings={"container-log-max-size": "4Ki"})
+    play(story, isolated=pod_isolation, settings={"container-log-max-size": "4Ki"})
 
 
 def start_log(log: Path) -> None:
@@ -151,25 +151,25 @@ def names(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.iterdir())
 
 
-def test_what_dead_pods_left_is_cleared_away(play: Play, ground: Path) -> None:
-    (ground / "node/pods/ghost/volumes/v").mkdir(parents=True)
-    (ground / "cgroup/cpu/kubepods/besteffort/podghost").mkdir(parents=True)
-    (ground / "cgroup/cpu/kubepods/besteffort/podstranger").mkdir(parents=True)
+def test_what_dead_pods_left_is_cleared_away(play: Play, pod_isolation: Path) -> None:
+    (pod_isolation / "node/pods/ghost/volumes/v").mkdir(parents=True)
+    (pod_isolation / "cgroup/cpu/kubepods/besteffort/podghost").mkdir(parents=True)
+    (pod_isolation / "cgroup/cpu/kubepods/besteffort/podstranger").mkdir(parents=True)
 
     async def story(stage: Stage) -> None:
         await stage.pod()
         await stage.ready()
         await clock.sleep(15)
-        assert not (ground / "node/pods/ghost").exists()
-        assert not (ground / "cgroup/cpu/kubepods/besteffort/podghost").exists()
+        assert not (pod_isolation / "node/pods/ghost").exists()
+        assert not (pod_isolation / "cgroup/cpu/kubepods/besteffort/podghost").exists()
         # Another node's: this one never had a pod of that name.
-        assert (ground / "cgroup/cpu/kubepods/besteffort/podstranger").exists()
+        assert (pod_isolation / "cgroup/cpu/kubepods/besteffort/podstranger").exists()
         await stage.ready()
 
-    play(story, isolated=ground)
+    play(story, isolated=pod_isolation)
 
 
-def test_a_runtime_that_says_nothing_makes_the_node_unready(play: Play, ground: Path) -> None:
+def test_a_runtime_that_says_nothing_makes_the_node_unready(play: Play, pod_isolation: Path) -> None:
     async def story(stage: Stage) -> None:
         async def dead() -> list:
             raise OSError("no answer")
@@ -178,13 +178,13 @@ def test_a_runtime_that_says_nothing_makes_the_node_unready(play: Play, ground: 
         found = await pressed(stage, "Ready", "False")
         assert found["message"].startswith("PLEG is not healthy: pleg was last seen active 3m")
 
-    play(story, isolated=ground)
+    play(story, isolated=pod_isolation)
 
 
 # Going down
 
 
-def test_a_node_that_goes_down_ends_its_pods_critical_ones_last(play: Play, ground: Path) -> None:
+def test_a_node_that_goes_down_ends_its_pods_critical_ones_last(play: Play, pod_isolation: Path) -> None:
     """pkg/kubelet/nodeshutdown."""
 
     async def story(stage: Stage) -> None:
@@ -208,10 +208,10 @@ def test_a_node_that_goes_down_ends_its_pods_critical_ones_last(play: Play, grou
 
     flags = {"shutdown-grace-period": "30s", "shutdown-grace-period-critical-pods": "10s"}
     slow = behaviours({"main": Behaviour(stop_seconds=100)})
-    play(story, isolated=ground, settings=flags, behaviour=slow)
+    play(story, isolated=pod_isolation, settings=flags, behaviour=slow)
 
 
-def test_without_a_grace_period_pods_are_left_alone(play: Play, ground: Path) -> None:
+def test_without_a_grace_period_pods_are_left_alone(play: Play, pod_isolation: Path) -> None:
     async def story(stage: Stage) -> None:
         await stage.pod()
         await stage.ready()
@@ -220,13 +220,13 @@ def test_without_a_grace_period_pods_are_left_alone(play: Play, ground: Path) ->
         await stage.ready()
         await stage.api.delete(POD, "web", "default")
 
-    play(story, isolated=ground)
+    play(story, isolated=pod_isolation)
 
 
 # What it tells
 
 
-def test_the_summary_tells_what_pods_use_and_what_the_node_has_left(play: Play, ground: Path) -> None:
+def test_the_summary_tells_what_pods_use_and_what_the_node_has_left(play: Play, pod_isolation: Path) -> None:
     """stats/v1alpha1, as `kubectl get --raw /api/v1/nodes/NAME/proxy/stats/summary` shows it."""
 
     async def story(stage: Stage) -> None:
@@ -236,17 +236,17 @@ def test_the_summary_tells_what_pods_use_and_what_the_node_has_left(play: Play, 
         figures = {"cpu_nanoseconds": 5, "memory_working_set_bytes": 7 * MIB, "writable_bytes": 9, "at": clock.wall()}
         stage.runtime.usage[main.id] = Stats(main.id, **figures)
         response = await NodeServer(stage.agent).answer(Request("GET", "/stats/summary"))
-        told = json.loads(response.body)
-        assert told["node"]["memory"]["availableBytes"] == 4 << 30
-        assert told["node"]["runtime"]["imageFs"]["capacityBytes"] == 100 << 30
-        [one] = told["pods"]
+        reported = json.loads(response.body)
+        assert reported["node"]["memory"]["availableBytes"] == 4 << 30
+        assert reported["node"]["runtime"]["imageFs"]["capacityBytes"] == 100 << 30
+        [one] = reported["pods"]
         assert one["podRef"] == {"name": "web", "namespace": "default", "uid": pod["metadata"]["uid"]}
         assert one["memory"]["workingSetBytes"] == 7 * MIB
         [container] = one["containers"]
         assert container["cpu"]["usageCoreNanoSeconds"] == 5
         assert container["rootfs"]["usedBytes"] == 9
 
-    play(story, isolated=ground)
+    play(story, isolated=pod_isolation)
 
 
 # Who is spared, and who is not taken
@@ -261,7 +261,7 @@ def test_the_summary_tells_what_pods_use_and_what_the_node_has_left(play: Play, 
     ],
 )
 def test_each_shortage_has_its_condition_and_costs_one_pod_at_a_time(
-    play: Play, ground: Path, signal: str, kind: str, resource: str
+    play: Play, pod_isolation: Path, signal: str, kind: str, resource: str
 ) -> None:
     async def story(stage: Stage) -> None:
         await stage.pod("low", priority=-5, priorityClassName="")
@@ -278,10 +278,10 @@ def test_each_shortage_has_its_condition_and_costs_one_pod_at_a_time(
         assert taints == [], "taints follow conditions by a loop of the controller manager"
 
     limits = "memory.available<100Mi,nodefs.available<10%,imagefs.available<15%,pid.available<100"
-    play(story, isolated=ground, settings={"eviction-hard": limits})
+    play(story, isolated=pod_isolation, settings={"eviction-hard": limits})
 
 
-def test_a_container_that_writes_too_much_costs_its_pod(play: Play, ground: Path) -> None:
+def test_a_container_that_writes_too_much_costs_its_pod(play: Play, pod_isolation: Path) -> None:
     async def story(stage: Stage) -> None:
         limits = {"resources": {"limits": {"ephemeral-storage": "1Mi"}}}
         await stage.pod("big", containers=[container("main", **limits)])
@@ -294,10 +294,10 @@ def test_a_container_that_writes_too_much_costs_its_pod(play: Play, ground: Path
         assert pod["status"]["message"] == 'Container main exceeded its local ephemeral storage limit "1Mi". '
         await stage.ready("small")
 
-    play(story, isolated=ground)
+    play(story, isolated=pod_isolation)
 
 
-def test_an_evicted_pod_is_not_started_again_and_leaves_when_it_is_deleted(play: Play, ground: Path) -> None:
+def test_an_evicted_pod_is_not_started_again_and_leaves_when_it_is_deleted(play: Play, pod_isolation: Path) -> None:
     async def story(stage: Stage) -> None:
         await stage.pod()
         uid = (await stage.ready())["metadata"]["uid"]
@@ -310,7 +310,7 @@ def test_an_evicted_pod_is_not_started_again_and_leaves_when_it_is_deleted(play:
         await stage.api.delete(POD, "web", "default")
         await stage.until(lambda pod: pod is None)
         await clock.sleep(15)
-        assert not (ground / "node/pods" / uid).exists()
-        assert not (ground / f"cgroup/cpu/kubepods/besteffort/pod{uid}").exists()
+        assert not (pod_isolation / "node/pods" / uid).exists()
+        assert not (pod_isolation / f"cgroup/cpu/kubepods/besteffort/pod{uid}").exists()
 
-    play(story, isolated=ground)
+    play(story, isolated=pod_isolation)

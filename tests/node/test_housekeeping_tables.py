@@ -93,18 +93,18 @@ def test_a_static_pod_never_goes() -> None:
 
 def test_what_an_evicted_pod_says() -> None:
     found = Signal(50 * MIB, GIB)
-    told = eviction.why(pod("web"), MEMORY, found, Usage({"main": 64 * MIB}))
-    assert told.reason == "Evicted"
-    assert told.message == (
+    reported = eviction.why(pod("web"), MEMORY, found, Usage({"main": 64 * MIB}))
+    assert reported.reason == "Evicted"
+    assert reported.message == (
         "The node was low on resource: memory. Threshold quantity: 100Mi, available: 51200Ki. "
         "Container main was using 65536Ki, request is 0, has larger consumption of memory. "
     )
     [inodes] = thresholds("nodefs.inodesFree<5%")
-    told = eviction.why(pod("web"), inodes, Signal(3, 100), Usage())
-    assert told.message == "The node was low on resource: inodes. Threshold quantity: 5, available: 3. "
+    reported = eviction.why(pod("web"), inodes, Signal(3, 100), Usage())
+    assert reported.message == "The node was low on resource: inodes. Threshold quantity: 5, available: 3. "
     [pids] = thresholds("pid.available<10")
-    told = eviction.why(pod("web"), pids, Signal(3, 100), Usage({"main": 5}))
-    assert told.message == "The node was low on resource: pids. Threshold quantity: 10, available: 3. "
+    reported = eviction.why(pod("web"), pids, Signal(3, 100), Usage({"main": 5}))
+    assert reported.message == "The node was low on resource: pids. Threshold quantity: 10, available: 3. "
 
 
 def limited(**more: Any) -> Obj:
@@ -129,8 +129,8 @@ def limited(**more: Any) -> Obj:
     ],
 )
 def test_pods_that_use_more_disk_than_they_set_themselves(limits: bool, usage: Usage, message: str) -> None:
-    told = eviction.over_own_limits(limited(limits=limits), usage)
-    assert (told.message if told else "") == message
+    reported = eviction.over_own_limits(limited(limits=limits), usage)
+    assert (reported.message if reported else "") == message
 
 
 @pytest.mark.parametrize(
@@ -147,10 +147,10 @@ def test_pods_that_use_more_disk_than_they_set_themselves(limits: bool, usage: U
     ],
 )
 def test_whom_a_node_under_pressure_takes(pressures: tuple[str, ...], wanted: Obj, refused: bool) -> None:
-    told = eviction.refusal(wanted, pressures)
-    assert (told is not None) is refused
-    if told:
-        assert told.message == f"Pod was rejected: The node had condition: [{pressures[0]}]. "
+    reported = eviction.refusal(wanted, pressures)
+    assert (reported is not None) is refused
+    if reported:
+        assert reported.message == f"Pod was rejected: The node had condition: [{pressures[0]}]. "
 
 
 # Images: pkg/kubelet/images/image_gc_manager.go

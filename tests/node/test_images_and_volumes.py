@@ -17,7 +17,7 @@ from homeostat.node.pod import mounts
 from homeostat.node.podspec.downward import ConfigError, Surroundings
 from homeostat.node.podspec.node_config import NodeConfig
 from homeostat.node.volumes import atomicdir
-from homeostat.node.volumes.payload import File, TokenWish, files
+from homeostat.node.volumes.payload import File, TokenProjection, files
 from homeostat.node.volumes.volumes import PodFiles, VolumeError, memory_size
 
 from .conftest import Stage, container
@@ -70,8 +70,8 @@ def test_a_missing_pull_secret_is_told_and_the_pull_is_tried(play: Play, tmp_pat
     async def story(stage: Stage) -> None:
         await stage.pod(containers=[container("main", image="open:1")], imagePullSecrets=[{"name": "none"}])
         await stage.ready()
-        [told] = await stage.events("FailedToRetrieveImagePullSecret")
-        assert told.startswith("Unable to retrieve some image pull secrets (none)")
+        [reported] = await stage.events("FailedToRetrieveImagePullSecret")
+        assert reported.startswith("Unable to retrieve some image pull secrets (none)")
         assert stage.runtime.pulls[0][1] is None
 
     play(story, isolated=tmp_path)
@@ -138,7 +138,7 @@ def test_the_size_of_a_volume_in_memory(limit: str, pod_memory: str, size: int) 
 )
 def test_who_may_read_a_token(context: Obj, mode: int, user: int | None) -> None:
     """pkg/volume/projected: the pod's one user, or its group (which is given the file besides)."""
-    wish = TokenWish("", 3600, "token")
+    wish = TokenProjection("", 3600, "token")
     volume = {"name": "t", "projected": {"sources": [{"serviceAccountToken": {"path": "token"}}]}}
     made = files(pod(securityContext=context), volume, {}, {wish: "jwt"}, AROUND)
     assert made == {"token": File(b"jwt", mode, user)}

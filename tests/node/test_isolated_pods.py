@@ -27,7 +27,7 @@ V1 = ("cpu", "memory", "pids", "cpuset")
 
 
 @pytest.fixture
-def ground(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def pod_isolation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A node's folder, with cgroup v1 hierarchies that are plain folders; nothing is mounted."""
     for name in V1:
         (tmp_path / "cgroup" / name).mkdir(parents=True)
@@ -43,7 +43,7 @@ def spec_of(stage: Stage, name: str = "main") -> Any:
     return stage.runtime.container_named(name).spec
 
 
-def test_a_pod_has_its_place_its_names_and_its_files(play: Play, ground: Path) -> None:
+def test_a_pod_has_its_place_its_names_and_its_files(play: Play, pod_isolation: Path) -> None:
     async def story(stage: Stage) -> None:
         main = container(
             "main", command=["serve", "$(WHO)"], args=["--fast"], env=[{"name": "WHO", "value": "me"}],
@@ -57,7 +57,7 @@ def test_a_pod_has_its_place_its_names_and_its_files(play: Play, ground: Path) -
         assert box.spec.hostname == "first"
         assert box.spec.host_pid and not box.spec.host_ipc
         assert box.spec.ports == (PortMapping(80, 8080),)
-        assert box.spec.log_directory == str(ground / f"log/default_web_{uid}")
+        assert box.spec.log_directory == str(pod_isolation / f"log/default_web_{uid}")
         assert box.spec.cgroup_parent == f"/kubepods/besteffort/pod{uid}"
         assert box.spec.dns.servers == ("10.96.0.10",)
         assert box.spec.dns.searches[:3] == ("default.svc.cluster.local", "svc.cluster.local", "cluster.local")
@@ -71,16 +71,16 @@ def test_a_pod_has_its_place_its_names_and_its_files(play: Play, ground: Path) -
         assert mounts["/dev/termination-log"].stat().st_mode & 0o777 == 0o666
         assert status_of(pod)["containerID"].startswith("containerd://")
         for name in V1[:3]:
-            assert (ground / "cgroup" / name / f"kubepods/besteffort/pod{uid}").is_dir()
+            assert (pod_isolation / "cgroup" / name / f"kubepods/besteffort/pod{uid}").is_dir()
         await stage.api.delete(POD, "web", "default")
         await stage.until(lambda pod: pod is None)
-        assert not (ground / f"cgroup/cpu/kubepods/besteffort/pod{uid}").exists()
-        assert not (ground / f"node/pods/{uid}").exists()
+        assert not (pod_isolation / f"cgroup/cpu/kubepods/besteffort/pod{uid}").exists()
+        assert not (pod_isolation / f"node/pods/{uid}").exists()
 
-    play(story, isolated=ground)
+    play(story, isolated=pod_isolation)
 
 
-def test_the_engine_gets_the_handler_of_the_runtime_class(play: Play, ground: Path) -> None:
+def test_the_engine_gets_the_handler_of_the_runtime_class(play: Play, pod_isolation: Path) -> None:
     """pkg/kubelet/runtimeclass: the class is looked up by its name; the engine knows its handler."""
 
     async def story(stage: Stage) -> None:
@@ -96,10 +96,10 @@ def test_the_engine_gets_the_handler_of_the_runtime_class(play: Play, ground: Pa
         (box,) = await stage.runtime.sandboxes()
         assert box.spec.runtime_handler == "runsc"
 
-    play(story, isolated=ground)
+    play(story, isolated=pod_isolation)
 
 
-def test_a_pod_that_asks_for_users_of_its_own_does_not_run_with_the_nodes(play: Play, ground: Path) -> None:
+def test_a_pod_that_asks_for_users_of_its_own_does_not_run_with_the_nodes(play: Play, pod_isolation: Path) -> None:
     """Pod Security lets a Pod with `hostUsers: false` be root, for it is nobody on the node: so it must be."""
 
     async def story(stage: Stage) -> None:
@@ -112,7 +112,7 @@ def test_a_pod_that_asks_for_users_of_its_own_does_not_run_with_the_nodes(play: 
         await until(is_said)
         assert await stage.runtime.sandboxes() == []
 
-    play(story, isolated=ground)
+    play(story, isolated=pod_isolation)
 
 
 async def until(condition: Callable[[], Awaitable[bool]]) -> None:
@@ -120,7 +120,7 @@ async def until(condition: Callable[[], Awaitable[bool]]) -> None:
         await clock.sleep(0.1)
 
 
-def test_limits_reach_the_container_and_its_pod(play: Play, ground: Path) -> None:
+def test_limits_reach_the_container_and_its_pod(play: Play, pod_isolation: Path) -> None:
     async def story(stage: Stage) -> None:
         limits = {"cpu": "500m", "memory": "64Mi"}
         await stage.pod(containers=[container("main", resources={"limits": limits, "requests": limits})])
@@ -131,7 +131,7 @@ def test_limits_reach_the_container_and_its_pod(play: Play, ground: Path) -> Non
         (box,) = await stage.runtime.sandboxes()
         assert box.spec.cgroup_parent == f"/kubepods/pod{pod['metadata']['uid']}"
 
-    play(story, isolated=ground)
+    play(story, isolated=pod_isolation)
 
 
 def test_without_cgroups_nothing_is_limited_and_pods_run(play: Play, tmp_path: Path) -> None:
@@ -144,13 +144,13 @@ def test_without_cgroups_nothing_is_limited_and_pods_run(play: Play, tmp_path: P
         (box,) = await stage.runtime.sandboxes()
         assert box.spec.cgroup_parent == ""
         await clock.sleep(5)
-        told = "cgroups cannot be written: limits of CPU and memory are not enforced"
-        assert await stage.events("NotEnforced") == [told], "it is said once, of the node"
+        reported = "cgroups cannot be written: limits of CPU and memory are not enforced"
+        assert await stage.events("NotEnforced") == [reported], "it is said once, of the node"
 
     play(story, isolated=tmp_path)
 
 
-def test_who_a_container_runs_as(play: Play, ground: Path) -> None:
+def test_who_a_container_runs_as(play: Play, pod_isolation: Path) -> None:
     async def story(stage: Stage) -> None:
         own = {
             "runAsUser": 7, "readOnlyRootFilesystem": True, "allowPrivilegeEscalation": False,
@@ -174,7 +174,7 @@ def test_who_a_container_runs_as(play: Play, ground: Path) -> None:
         scratch = os.stat(spec_of(stage).mounts[0].host_path)
         assert (scratch.st_gid, scratch.st_mode & 0o7777) == (9, 0o2777)
 
-    play(story, isolated=ground)
+    play(story, isolated=pod_isolation)
 
 
 @pytest.mark.parametrize(
@@ -189,7 +189,7 @@ def test_who_a_container_runs_as(play: Play, ground: Path) -> None:
     ],
 )
 def test_root_is_refused_where_the_pod_says_so(
-    play: Play, ground: Path, user: str, context: dict, message: str
+    play: Play, pod_isolation: Path, user: str, context: dict, message: str
 ) -> None:
     """kuberuntime/security_context.go, verifyRunAsNonRoot."""
 
@@ -203,10 +203,10 @@ def test_root_is_refused_where_the_pod_says_so(
         assert state(pod)["waiting"]["reason"] == "CreateContainerConfigError"
         assert message in state(pod)["waiting"]["message"]
 
-    play(story, isolated=ground)
+    play(story, isolated=pod_isolation)
 
 
-def test_an_unsafe_sysctl_is_refused_and_an_allowed_one_set(play: Play, ground: Path) -> None:
+def test_an_unsafe_sysctl_is_refused_and_an_allowed_one_set(play: Play, pod_isolation: Path) -> None:
     """pkg/kubelet/sysctl: the pod fails before it is given a place."""
 
     async def story(stage: Stage) -> None:
@@ -221,13 +221,13 @@ def test_an_unsafe_sysctl_is_refused_and_an_allowed_one_set(play: Play, ground: 
         (box,) = await stage.runtime.sandboxes()
         assert box.spec.sysctls == {"net.ipv4.tcp_syncookies": "1", "vm.swap": "2"}
 
-    play(story, isolated=ground, settings={"allowed-unsafe-sysctls": "vm.*"})
+    play(story, isolated=pod_isolation, settings={"allowed-unsafe-sysctls": "vm.*"})
 
 
 # Images
 
 
-def test_an_image_that_cannot_be_had_backs_off_as_kubernetes_does(play: Play, ground: Path) -> None:
+def test_an_image_that_cannot_be_had_backs_off_as_kubernetes_does(play: Play, pod_isolation: Path) -> None:
     """images/image_manager.go: ErrImagePull, then ImagePullBackOff; 10 s, then twice as long each time."""
 
     async def story(stage: Stage) -> None:
@@ -246,10 +246,10 @@ def test_an_image_that_cannot_be_had_backs_off_as_kubernetes_does(play: Play, gr
         assert "Error: ImagePullBackOff" in await stage.events("Failed")
         assert any("Image size: 4096 bytes." in text for text in await stage.events("Pulled"))
 
-    play(story, isolated=ground)
+    play(story, isolated=pod_isolation)
 
 
-def test_an_image_that_appears_on_the_node_starts_the_pods_that_wait_for_it(play: Play, ground: Path) -> None:
+def test_an_image_that_appears_on_the_node_starts_the_pods_that_wait_for_it(play: Play, pod_isolation: Path) -> None:
     """Its presence is asked for before the pull's back-off (image_manager.go: EnsureImageExists)."""
 
     async def story(stage: Stage) -> None:
@@ -265,7 +265,7 @@ def test_an_image_that_appears_on_the_node_starts_the_pods_that_wait_for_it(play
         events = (await stage.api.list(EVENT, "default")).items
         assert sum(event["count"] for event in events if event["reason"] == "BackOff") <= 4
 
-    play(story, isolated=ground)
+    play(story, isolated=pod_isolation)
 
 
 @pytest.mark.parametrize(
@@ -279,7 +279,9 @@ def test_an_image_that_appears_on_the_node_starts_the_pods_that_wait_for_it(play
         ("IfNotPresent", "App Two", 0, "InvalidImageName"),
     ],
 )
-def test_the_pull_policy_decides(play: Play, ground: Path, policy: str, image: str, pulled: int, reason: str) -> None:
+def test_the_pull_policy_decides(
+    play: Play, pod_isolation: Path, policy: str, image: str, pulled: int, reason: str
+) -> None:
     async def story(stage: Stage) -> None:
         await stage.pod(containers=[container("main", image=image, imagePullPolicy=policy)])
         if reason:
@@ -288,10 +290,10 @@ def test_the_pull_policy_decides(play: Play, ground: Path, policy: str, image: s
             await stage.ready()
         assert len(stage.runtime.pulls) == pulled
 
-    play(story, isolated=ground)
+    play(story, isolated=pod_isolation)
 
 
-def test_a_pull_secret_opens_its_registry(play: Play, ground: Path) -> None:
+def test_a_pull_secret_opens_its_registry(play: Play, pod_isolation: Path) -> None:
     async def story(stage: Stage) -> None:
         image = "registry.local:5000/team/app:1"
         stage.runtime.guarded[image] = "right"
@@ -304,10 +306,10 @@ def test_a_pull_secret_opens_its_registry(play: Play, ground: Path) -> None:
         await stage.ready()
         assert [auth.password for _, auth, _ in stage.runtime.pulls] == ["right"]
 
-    play(story, isolated=ground)
+    play(story, isolated=pod_isolation)
 
 
-def test_pods_that_begin_together_share_a_read(play: Play, ground: Path) -> None:
+def test_pods_that_begin_together_share_a_read(play: Play, pod_isolation: Path) -> None:
     """The guide's rollout: what all pods of a Deployment refer to is not read once for each."""
 
     async def story(stage: Stage) -> None:
@@ -318,13 +320,13 @@ def test_pods_that_begin_together_share_a_read(play: Play, ground: Path) -> None
             await stage.ready(f"web-{place}")
         assert stage.uplink.asked.count("GET /api/v1/namespaces/default/configmaps/c") == 1
 
-    play(story, isolated=ground)
+    play(story, isolated=pod_isolation)
 
 
 # Ends
 
 
-def test_a_container_out_of_memory_says_so(play: Play, ground: Path) -> None:
+def test_a_container_out_of_memory_says_so(play: Play, pod_isolation: Path) -> None:
     async def story(stage: Stage) -> None:
         await stage.pod(restartPolicy="Never")
         await stage.ready()
@@ -333,10 +335,10 @@ def test_a_container_out_of_memory_says_so(play: Play, ground: Path) -> None:
         ended = state(pod)["terminated"]
         assert (ended["reason"], ended["exitCode"]) == ("OOMKilled", 137)
 
-    play(story, isolated=ground)
+    play(story, isolated=pod_isolation)
 
 
-def test_last_words_of_each_instance_are_its_own(play: Play, ground: Path) -> None:
+def test_last_words_of_each_instance_are_its_own(play: Play, pod_isolation: Path) -> None:
     async def story(stage: Stage) -> None:
         await stage.pod()
         await stage.ready()
@@ -348,10 +350,10 @@ def test_last_words_of_each_instance_are_its_own(play: Play, ground: Path) -> No
         second = stage.runtime.container_named("main")
         assert first.spec.mounts[-1].host_path != second.spec.mounts[-1].host_path
 
-    play(story, isolated=ground)
+    play(story, isolated=pod_isolation)
 
 
-def test_a_new_agent_adopts_what_runs(play: Play, ground: Path) -> None:
+def test_a_new_agent_adopts_what_runs(play: Play, pod_isolation: Path) -> None:
     async def story(stage: Stage) -> None:
         await stage.pod()
         await stage.ready()
@@ -360,7 +362,7 @@ def test_a_new_agent_adopts_what_runs(play: Play, ground: Path) -> None:
         await clock.sleep(5)
         assert [c.id for c in await stage.running()] == [before]
 
-    play(story, isolated=ground, behaviour=behaviours({"main": Behaviour()}))
+    play(story, isolated=pod_isolation, behaviour=behaviours({"main": Behaviour()}))
 
 
 # Ephemeral containers, and sizes
@@ -375,7 +377,7 @@ def ephemeral(pod: dict | None) -> dict:
     return next(iter((pod or {}).get("status", {}).get("ephemeralContainerStatuses", [])), {"state": {}})
 
 
-def test_an_ephemeral_container_runs_once_beside_its_target(play: Play, ground: Path) -> None:
+def test_an_ephemeral_container_runs_once_beside_its_target(play: Play, pod_isolation: Path) -> None:
     async def story(stage: Stage) -> None:
         await stage.pod()
         await stage.ready()
@@ -391,10 +393,10 @@ def test_an_ephemeral_container_runs_once_beside_its_target(play: Play, ground: 
         pod = await stage.ready()
         assert ephemeral(pod)["restartCount"] == 0, "it is never started again"
 
-    play(story, isolated=ground)
+    play(story, isolated=pod_isolation)
 
 
-def test_an_ephemeral_container_waits_for_a_target_that_does_not_run(play: Play, ground: Path) -> None:
+def test_an_ephemeral_container_waits_for_a_target_that_does_not_run(play: Play, pod_isolation: Path) -> None:
     async def story(stage: Stage) -> None:
         await stage.pod(restartPolicy="OnFailure", containers=[container("main"), container("over")])
         await stage.until(lambda pod: pod and state(pod, "over").get("terminated"))
@@ -402,7 +404,7 @@ def test_an_ephemeral_container_waits_for_a_target_that_does_not_run(play: Play,
         waiting = await stage.until(lambda pod: ephemeral(pod)["state"].get("waiting", {}).get("message"))
         assert waiting == 'unable to find target container "over"'
 
-    play(story, isolated=ground, behaviour=behaviours({"over": Behaviour(exit_after_seconds=1)}))
+    play(story, isolated=pod_isolation, behaviour=behaviours({"over": Behaviour(exit_after_seconds=1)}))
 
 
 def amounts(cpu: str, memory: str) -> dict:
@@ -415,7 +417,7 @@ async def resize(stage: Stage, resources: dict, name: str = "web") -> None:
     await stage.api.patch(POD, name, "default", body, content_type=STRATEGIC_PATCH, subresource="resize")
 
 
-def test_a_running_container_is_resized(play: Play, ground: Path) -> None:
+def test_a_running_container_is_resized(play: Play, pod_isolation: Path) -> None:
     async def story(stage: Stage) -> None:
         await stage.pod(containers=[container("main", resources=amounts("500m", "64Mi"))])
         pod = await stage.ready()
@@ -431,10 +433,10 @@ def test_a_running_container_is_resized(play: Play, ground: Path) -> None:
         await clock.sleep(5)
         assert len(stage.runtime.resized) == 1, "what it has is not given again"
 
-    play(story, isolated=ground)
+    play(story, isolated=pod_isolation)
 
 
-def test_a_container_that_wants_it_is_restarted_for_its_new_size(play: Play, ground: Path) -> None:
+def test_a_container_that_wants_it_is_restarted_for_its_new_size(play: Play, pod_isolation: Path) -> None:
     async def story(stage: Stage) -> None:
         policy = [{"resourceName": "memory", "restartPolicy": "RestartContainer"}]
         await stage.pod(containers=[container("main", resources=amounts("500m", "64Mi"), resizePolicy=policy)])
@@ -445,10 +447,10 @@ def test_a_container_that_wants_it_is_restarted_for_its_new_size(play: Play, gro
         assert "Container main resize requires restart" in await stage.events("Killing")
         assert stage.runtime.resized == []
 
-    play(story, isolated=ground)
+    play(story, isolated=pod_isolation)
 
 
-def test_a_size_that_the_node_lacks_waits_or_can_never_be(play: Play, ground: Path) -> None:
+def test_a_size_that_the_node_lacks_waits_or_can_never_be(play: Play, pod_isolation: Path) -> None:
     """The node has 4 CPUs: 100 will never fit, 3 fit when the other pod has gone."""
 
     async def story(stage: Stage) -> None:
@@ -466,7 +468,7 @@ def test_a_size_that_the_node_lacks_waits_or_can_never_be(play: Play, ground: Pa
         pod = await stage.until(lambda pod: pod if not condition(pod, "PodResizePending") else None, seconds=200)
         assert stage.runtime.resized[-1][1].cpu_quota == 300_000
 
-    play(story, isolated=ground)
+    play(story, isolated=pod_isolation)
 
 
 # Tokens
@@ -490,7 +492,7 @@ class Tokens:
         return {"status": {"token": f"token-{len(self.given)}", "expirationTimestamp": ends}}
 
 
-def test_tokens_are_renewed_after_four_fifths_of_their_life(play: Play, ground: Path) -> None:
+def test_tokens_are_renewed_after_four_fifths_of_their_life(play: Play, pod_isolation: Path) -> None:
     """pkg/kubelet/token: also for a pod to which something happens all the time, and by a new agent."""
 
     async def story(stage: Stage) -> None:
@@ -498,7 +500,7 @@ def test_tokens_are_renewed_after_four_fifths_of_their_life(play: Play, ground: 
         sources = [{"serviceAccountToken": {"path": "token", "expirationSeconds": 3600}}]
         await stage.pod(volumes=[{"name": "t", "projected": {"sources": sources}}])
         pod = await stage.ready()
-        file = ground / "node/pods" / pod["metadata"]["uid"] / "volumes/t/token"
+        file = pod_isolation / "node/pods" / pod["metadata"]["uid"] / "volumes/t/token"
         assert read(file) == "token-1"
         for _ in range(60):
             await clock.sleep(50)
@@ -510,7 +512,7 @@ def test_tokens_are_renewed_after_four_fifths_of_their_life(play: Play, ground: 
         await clock.sleep(120)
         assert len(tokens.given) == 1, "a new agent knows no token, and brings one to what runs"
 
-    play(story, isolated=ground)
+    play(story, isolated=pod_isolation)
 
 
 def read(path: Path) -> str:

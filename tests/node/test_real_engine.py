@@ -19,7 +19,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture(scope="module")
-def told() -> Iterator[dict[str, str]]:
+def reported() -> Iterator[dict[str, str]]:
     """All stories, told by one process inside the engine's namespaces, where its mounts and cgroups are: what went
     wrong, by story."""
     engine = Engine()
@@ -36,6 +36,6 @@ def told() -> Iterator[dict[str, str]]:
 
 
 @pytest.mark.parametrize("story", STORIES)
-def test_the_story_holds(told: dict[str, str], story: str) -> None:
-    assert story in told
-    assert not told[story], told[story]
+def test_the_story_holds(reported: dict[str, str], story: str) -> None:
+    assert story in reported
+    assert not reported[story], reported[story]

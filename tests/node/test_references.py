@@ -11,12 +11,12 @@ import pytest
 from homeostat.api.errors import ApiError
 from homeostat.client.contract import Unreachable
 from homeostat.kit import clock, virtual
-from homeostat.node.volumes.payload import TokenWish
+from homeostat.node.volumes.payload import TokenProjection
 from homeostat.node.volumes.references import References
 
 Obj = dict[str, Any]
 POD: Obj = {"metadata": {"name": "web", "namespace": "default", "uid": "u-1"}, "spec": {"serviceAccountName": "robot"}}
-WISH = TokenWish("api", 3600, "token")
+PROJECTION = TokenProjection("api", 3600, "token")
 
 
 class Api:
@@ -48,7 +48,7 @@ class Api:
         return {"status": {"token": f"token-{len(self.requests)}", "expirationTimestamp": ends}}
 
 
-def tell(story: Callable[[Api, References], Awaitable[None]]) -> None:
+def run_story(story: Callable[[Api, References], Awaitable[None]]) -> None:
     async def main() -> None:
         api = Api()
         await story(api, References(api, "n1"))  # type: ignore[arg-type]
@@ -65,7 +65,7 @@ def test_each_object_is_read_once_and_what_is_missing_is_none() -> None:
         assert found == {("ConfigMap", "c"): {"data": {"k": "1"}}, ("Secret", "none"): None}
         assert sorted(api.reads) == ["ConfigMap/default/c", "Secret/default/none"]
 
-    tell(story)
+    run_story(story)
 
 
 def test_what_is_read_together_takes_as_long_as_one_read() -> None:
@@ -75,7 +75,7 @@ def test_what_is_read_together_takes_as_long_as_one_read() -> None:
         await references.fetch("default", [("ConfigMap", f"c{place}") for place in range(10)])
         assert clock.monotonic() - begun < 1.5
 
-    tell(story)
+    run_story(story)
 
 
 def test_those_who_ask_together_share_a_read_and_those_who_ask_later_read_anew() -> None:
@@ -88,7 +88,7 @@ def test_those_who_ask_together_share_a_read_and_those_who_ask_later_read_anew()
         await references.fetch("other", [("ConfigMap", "c")])
         assert api.reads[-1] == "ConfigMap/other/c", "namespaces are kept apart"
 
-    tell(story)
+    run_story(story)
 
 
 def test_one_who_gives_up_does_not_end_the_read_of_others() -> None:
@@ -105,7 +105,7 @@ def test_one_who_gives_up_does_not_end_the_read_of_others() -> None:
         assert found == {("ConfigMap", "c"): {"data": {"k": "1"}}}
         assert len(api.reads) == 1
 
-    tell(story)
+    run_story(story)
 
 
 def test_an_error_reaches_all_who_asked() -> None:
@@ -115,7 +115,7 @@ def test_an_error_reaches_all_who_asked() -> None:
         found = await asyncio.gather(*asked, return_exceptions=True)
         assert [error.code for error in found if isinstance(error, ApiError)] == [403] * 3
 
-    tell(story)
+    run_story(story)
 
 
 def test_a_node_that_is_cut_off_goes_on_with_what_it_knows() -> None:
@@ -127,7 +127,7 @@ def test_a_node_that_is_cut_off_goes_on_with_what_it_knows() -> None:
         with pytest.raises(Unreachable):
             await references.fetch("default", [("Secret", "new")])
 
-    tell(story)
+    run_story(story)
 
 
 def test_an_api_that_hangs_is_not_waited_for() -> None:
@@ -140,7 +140,7 @@ def test_an_api_that_hangs_is_not_waited_for() -> None:
             await references.fetch("default", [("Secret", "new")])
         assert clock.monotonic() - begun < 10
 
-    tell(story)
+    run_story(story)
 
 
 # Tokens
@@ -148,14 +148,14 @@ def test_an_api_that_hangs_is_not_waited_for() -> None:
 
 def test_a_token_is_asked_for_in_the_pods_name_and_kept() -> None:
     async def story(api: Api, references: References) -> None:
-        assert await references.tokens(POD, [WISH, WISH]) == {WISH: "token-1"}
-        assert await references.tokens(POD, [WISH]) == {WISH: "token-1"}
+        assert await references.tokens(POD, [PROJECTION, PROJECTION]) == {PROJECTION: "token-1"}
+        assert await references.tokens(POD, [PROJECTION]) == {PROJECTION: "token-1"}
         [request] = api.requests
         assert request["metadata"] == {"name": "robot", "namespace": "default"}
         assert request["spec"]["audiences"] == ["api"]
         assert request["spec"]["boundObjectRef"]["uid"] == "u-1"
 
-    tell(story)
+    run_story(story)
 
 
 @pytest.mark.parametrize(("life", "renewed_after"), [(3600.0, 2880.0), (1000.0, 800.0), (864000.0, 86400.0)])
@@ -164,31 +164,31 @@ def test_a_token_is_renewed_after_four_fifths_of_its_life_or_a_day(life: float, 
 
     async def story(api: Api, references: References) -> None:
         api.life = life
-        await references.tokens(POD, [WISH])
+        await references.tokens(POD, [PROJECTION])
         await clock.sleep(renewed_after - 5)
-        assert await references.tokens(POD, [WISH]) == {WISH: "token-1"}
+        assert await references.tokens(POD, [PROJECTION]) == {PROJECTION: "token-1"}
         await clock.sleep(10)
-        assert await references.tokens(POD, [WISH]) == {WISH: "token-2"}
+        assert await references.tokens(POD, [PROJECTION]) == {PROJECTION: "token-2"}
 
-    tell(story)
+    run_story(story)
 
 
 def test_an_old_token_serves_on_while_the_api_is_away() -> None:
     async def story(api: Api, references: References) -> None:
-        await references.tokens(POD, [WISH])
+        await references.tokens(POD, [PROJECTION])
         await clock.sleep(3000)
         api.wrong = Unreachable("cut off")
-        assert await references.tokens(POD, [WISH]) == {WISH: "token-1"}
-        with pytest.raises(Unreachable, match="no service account token could be had"):
-            await references.tokens({**POD, "metadata": {**POD["metadata"], "uid": "u-2"}}, [WISH])
+        assert await references.tokens(POD, [PROJECTION]) == {PROJECTION: "token-1"}
+        with pytest.raises(Unreachable, match="no service account token could be obtained"):
+            await references.tokens({**POD, "metadata": {**POD["metadata"], "uid": "u-2"}}, [PROJECTION])
 
-    tell(story)
+    run_story(story)
 
 
 def test_the_tokens_of_a_pod_that_is_gone_are_forgotten() -> None:
     async def story(api: Api, references: References) -> None:
-        await references.tokens(POD, [WISH])
+        await references.tokens(POD, [PROJECTION])
         references.forget("u-1")
-        assert await references.tokens(POD, [WISH]) == {WISH: "token-2"}
+        assert await references.tokens(POD, [PROJECTION]) == {PROJECTION: "token-2"}
 
-    tell(story)
+    run_story(story)

@@ -132,7 +132,7 @@ def test_what_cannot_be_streamed_is_refused_in_the_kubelets_words(play: Play) ->
         await stage.pod()
         await stage.pod("done", containers=[container("main")])
         await stage.ready()
-        for target, headers, told in (
+        for target, headers, reported in (
             ("/exec/default/none/main?output=1", SPDY, (404, "pod does not exist")),
             ("/exec/default/web/other-uid/main?output=1", SPDY, (404, "pod does not exist")),
             ("/exec/default/web/side?output=1", SPDY, (500, 'container not found ("side")')),
@@ -141,7 +141,7 @@ def test_what_cannot_be_streamed_is_refused_in_the_kubelets_words(play: Play) ->
             ("/exec/default", SPDY, (404, "404 page not found")),
             ("/portForward/default/none", SPDY, (404, "pod does not exist")),
         ):
-            assert await refusal(engine.server, asking(target, headers)) == told
+            assert await refusal(engine.server, asking(target, headers)) == reported
         await stage.runtime.stop_sandbox((await stage.runtime.sandboxes(uid_of(stage, "web")))[0].id)
         stage.agent.pods()
         assert (await refusal(engine.server, asking("/exec/default/web/main?output=1")))[0] == 500
@@ -157,14 +157,14 @@ def uid_of(stage: Stage, name: str) -> str:
 
 
 @pytest.mark.parametrize(
-    ("fault", "told"),
+    ("fault", "reported"),
     [
         (RuntimeFault("Failed", "engine trouble"), (500, "engine trouble")),
         (RuntimeFault("NotFound", "no such container"), (404, "no such container")),
         (Unreachable("", why="connection refused"), (500, "error dialing the container runtime: connection refused")),
     ],
 )
-def test_a_runtime_in_trouble_is_told(play: Play, fault: Exception, told: tuple[int, str]) -> None:
+def test_a_runtime_in_trouble_is_told(play: Play, fault: Exception, reported: tuple[int, str]) -> None:
     async def story(stage: Stage) -> None:
         engine = Engine(stage)
 
@@ -177,7 +177,7 @@ def test_a_runtime_in_trouble_is_told(play: Play, fault: Exception, told: tuple[
             engine.server = NodeServer(stage.agent, fail)
         await stage.pod()
         await stage.ready()
-        assert await refusal(engine.server, asking(EXEC)) == told
+        assert await refusal(engine.server, asking(EXEC)) == reported
 
     play(story)
 

@@ -355,7 +355,7 @@ def seen(wanted: Obj, *, ready: bool = True, sandbox: bool = True, **words: str)
     return View(sandboxes=(box,), containers=by_name, started=up, ready=up if ready else frozenset())
 
 
-def told(wanted: Obj, view: View, *, ending: bool = False) -> Obj:
+def reported(wanted: Obj, view: View, *, ending: bool = False) -> Obj:
     waiting = plan(wanted, view, NOW).waiting
     facts = Facts("10.0.0.1", "simulated", NOW - 10, NOW, waiting, ending=ending)
     return pod_status(wanted, view, facts)
@@ -392,7 +392,7 @@ def duo(policy: str, **more: Any) -> Obj:
 def test_the_phase_follows_policy_and_containers(policy: str, a: str, b: str, phase: str) -> None:
     wanted = duo(policy)
     words = {name: word for name, word in (("a", a), ("b", b)) if word}
-    assert told(wanted, seen(wanted, **words))["phase"] == phase
+    assert reported(wanted, seen(wanted, **words))["phase"] == phase
 
 
 @pytest.mark.parametrize(
@@ -403,13 +403,13 @@ def test_the_phase_follows_policy_and_containers(policy: str, a: str, b: str, ph
 def test_a_pod_that_ends_says_how_whatever_its_policy(policy: str, a: str, b: str, phase: str) -> None:
     wanted = duo(policy)
     words = {name: word for name, word in (("a", a), ("b", b)) if word}
-    assert told(wanted, seen(wanted, sandbox=False, **words), ending=True)["phase"] == phase
+    assert reported(wanted, seen(wanted, sandbox=False, **words), ending=True)["phase"] == phase
 
 
 @pytest.mark.parametrize("before", ["Succeeded", "Failed"])
 def test_an_end_is_for_good(before: str) -> None:
     wanted = duo("Always") | {"status": {"phase": before}}
-    assert told(wanted, seen(wanted, a="run", b="run"))["phase"] == before
+    assert reported(wanted, seen(wanted, a="run", b="run"))["phase"] == before
 
 
 INIT = {"name": "init", "image": "app:1"}
@@ -430,7 +430,7 @@ SIDE = {"name": "side", "image": "app:1", "restartPolicy": "Always"}
 )
 def test_init_containers_hold_the_pod_pending(policy: str, init: str, phase: str, initialized: bool) -> None:
     wanted = pod(restartPolicy=policy, initContainers=[INIT])
-    status = told(wanted, seen(wanted, **({"init": init} if init else {})))
+    status = reported(wanted, seen(wanted, **({"init": init} if init else {})))
     assert status["phase"] == phase
     said = next(item for item in status["conditions"] if item["type"] == "Initialized")
     assert (said["status"] == "True") is initialized
@@ -446,7 +446,7 @@ def test_init_containers_hold_the_pod_pending(policy: str, init: str, phase: str
 )
 def test_why_app_containers_wait(words: dict[str, str], reason: str) -> None:
     wanted = pod(initContainers=[INIT])
-    (main,) = told(wanted, seen(wanted, **words))["containerStatuses"]
+    (main,) = reported(wanted, seen(wanted, **words))["containerStatuses"]
     assert main["state"] == {"waiting": {"reason": reason}}
 
 
@@ -459,7 +459,7 @@ def test_why_app_containers_wait(words: dict[str, str], reason: str) -> None:
 )
 def test_an_ended_container_says_how(word: str, expected: Obj) -> None:
     wanted = pod(restartPolicy="Never")
-    (main,) = told(wanted, seen(wanted, main=word))["containerStatuses"]
+    (main,) = reported(wanted, seen(wanted, main=word))["containerStatuses"]
     ended = main["state"]["terminated"]
     assert expected.items() <= ended.items()
     assert (ended["startedAt"], ended["finishedAt"]) == ("2027-01-15T07:59:52Z", "2027-01-15T07:59:59Z")
@@ -470,7 +470,7 @@ def test_an_ended_container_says_how(word: str, expected: Obj) -> None:
 def test_conditions_of_a_running_pod(ready: bool, sandbox: bool) -> None:
     wanted = pod(initContainers=[SIDE])
     view = seen(wanted, ready=ready, sandbox=sandbox, main="run", side="run")
-    said = {item["type"]: item["status"] for item in told(wanted, view)["conditions"]}
+    said = {item["type"]: item["status"] for item in reported(wanted, view)["conditions"]}
     word = "True" if ready else "False"
     assert said["Ready"] == said["ContainersReady"] == word
     assert said["PodReadyToStartContainers"] == ("True" if sandbox else "False")
@@ -481,7 +481,7 @@ def test_an_unready_sidecar_makes_the_pod_unready() -> None:
     wanted = pod(initContainers=[SIDE])
     view = seen(wanted, main="run", side="run")
     without = View(view.sandboxes, view.containers, view.started, frozenset({"id-main"}))
-    said = next(item for item in told(wanted, without)["conditions"] if item["type"] == "ContainersReady")
+    said = next(item for item in reported(wanted, without)["conditions"] if item["type"] == "ContainersReady")
     assert said["message"] == "containers with unready status: [side]"
 
 
@@ -494,7 +494,7 @@ def test_an_unready_sidecar_makes_the_pod_unready() -> None:
 )
 def test_readiness_gates_are_named(present: list[Obj], message: str) -> None:
     wanted = pod(readinessGates=[{"conditionType": "lb"}]) | {"status": {"conditions": present}}
-    status = told(wanted, seen(wanted, main="run"))
+    status = reported(wanted, seen(wanted, main="run"))
     said = next(item for item in status["conditions"] if item["type"] == "Ready")
     assert (said["status"], said["reason"], said["message"]) == ("False", "ReadinessGatesNotReady", message)
     assert set(conditions.OWNED) == {item["type"] for item in status["conditions"]}

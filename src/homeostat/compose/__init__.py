@@ -76,7 +76,7 @@ def run_component(argv: list[str], sockets: dict[str, socket.socket]) -> int:
     if argv[0] in _ADD_ONS:
         add_on: AddOn = importlib.import_module(f"homeostat.compose.{_ADD_ONS[argv[0]]}").run
         log.configure()
-        uvloop.run(_until_told(lambda stop: add_on(options, stop)))
+        uvloop.run(_until_signalled(lambda stop: add_on(options, stop)))
         return 0
     from homeostat.cluster.state_folder import Folder
     from homeostat.compose.shared import certificate_rotation
@@ -97,11 +97,11 @@ def run_component(argv: list[str], sockets: dict[str, socket.socket]) -> int:
         await work(place, stop)
         await tasks.stop(following)
 
-    uvloop.run(_until_told(live))
+    uvloop.run(_until_signalled(live))
     return 0
 
 
-async def _until_told(work: Callable[[asyncio.Event], Awaitable[None]]) -> None:
+async def _until_signalled(work: Callable[[asyncio.Event], Awaitable[None]]) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):

@@ -29,7 +29,7 @@ _log = logger("apiserver")
 
 
 async def run(place: Place, stop: asyncio.Event) -> None:
-    """Serve the API on the node's address until told to stop."""
+    """Serve the API on the node's address until stopped."""
     node = place.here()
     store = _store(place)
     front = Storeless()

@@ -1,4 +1,5 @@
-"""Cluster DNS as a Pod runs it: it knows the API by its ServiceAccount, and the world by its resolv.conf."""
+"""Cluster DNS as a Pod runs it: it reads the API as its ServiceAccount, and forwards other names to the servers in its
+resolv.conf."""
 
 from __future__ import annotations
 
@@ -38,7 +39,7 @@ class _Life:
 
 
 async def run(options: Mapping[str, str], stop: asyncio.Event) -> None:
-    """Answer until told to stop. Options: `domain`, `address` (the Service's), `pods` (`insecure` or `verified`)."""
+    """Answer until stopped. Options: `domain`, `address` (the Service's), `pods` (`insecure` or `verified`)."""
     domain, address = options.get("domain", "cluster.local"), options.get("address", "")
     verify = options.get("pods", "insecure") == "verified"
     client = _client()
@@ -90,7 +91,7 @@ def _resolv_conf() -> str:
     try:
         return _RESOLV_CONF.read_text()
     except OSError as error:
-        _log.warning("nobody is asked for other names: %s", error)
+        _log.warning("names outside the cluster are not resolved: %s", error)
         return ""
 
 
@@ -103,7 +104,7 @@ def _client() -> Client:
 
 
 class _Token:
-    """The ServiceAccount's token, read anew each time: the kubelet renews the file long before it expires."""
+    """The ServiceAccount's token, read again each time: the kubelet renews the file long before it expires."""
 
     def __init__(self, file: Path) -> None:
         self._file = file
@@ -113,5 +114,5 @@ class _Token:
         try:
             self._last = self._file.read_text().strip()
         except OSError as error:
-            _log.warning("the token of before is used: %s", error)
+            _log.warning("keeping the previous token: %s", error)
         return self._last

@@ -31,7 +31,7 @@ _MASTER_BACK_OFF = {("kubelet", "crash-loop-back-off-max"): "2s"}
 
 
 async def run(place: Place, stop: asyncio.Event) -> None:
-    """Run the node's pods, and serve their logs, until told to stop."""
+    """Run the node's pods, and serve their logs, until stopped."""
     node = place.here()
     site = site_of(place)
     client = place.client(certificates.kubelet(node))
@@ -53,7 +53,7 @@ async def run(place: Place, stop: asyncio.Event) -> None:
     tls = certificates.server_context(place.folder.pki, f"kubelet-server-{node.name}")
     handle, port = NodeServer(agent).handle, site.kubelet_port
     server = await serve(handle, host=node.address, port=port, tls=tls, bodies_on_demand=True)
-    # The node's init says by SIGPWR that the machine goes down: then pods end within shutdown-grace-period first.
+    # The node's init signals by SIGPWR that the machine shuts down: then pods end within shutdown-grace-period first.
     down = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGPWR, down.set)
     await _first(stop, down)

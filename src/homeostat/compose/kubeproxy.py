@@ -29,7 +29,7 @@ _log = logger("kube-proxy")
 
 
 async def run(place: Place, stop: asyncio.Event) -> None:
-    """Keep the node's network as the API says until told to stop."""
+    """Keep the node's network as the API says until stopped."""
     node, settings = place.here(), place.settings
     client = place.client(certificates.PROXY)
     pods = settings.text("controller-manager", "cluster-cidr")
@@ -61,7 +61,7 @@ async def _reach(client: Client, node: str) -> None:
 
 
 async def _rules(mode: str, node: str, ranges: Ranges) -> NodeRules:
-    """The rules of the mode asked for; what the other one may have left goes."""
+    """The rules of the mode asked for; what the other one may have left is removed."""
     nftables = mode == "nftables" or (mode == "auto" and present("nft"))
     rules, others = NftRules(node, ranges), iptables.IptablesRules(ranges)
     try:

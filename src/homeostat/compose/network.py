@@ -1,4 +1,5 @@
-"""The lab's wires, in one process: the relay to the API servers, nodes' uplinks, the way to services from outside."""
+"""The lab's network, in one process: the relay to the API servers, nodes' uplinks, the ports of services from
+outside."""
 
 from __future__ import annotations
 
@@ -28,7 +29,7 @@ _ALIVE_SECONDS, _READY_SECONDS, _USUAL_SECONDS = 0.5, 0.4, 0.1
 
 
 async def run(place: Place, stop: asyncio.Event) -> None:
-    """Join everything until told to stop."""
+    """Join everything until stopped."""
     cluster = place.cluster
     uplinks = Uplinks((node.name for node in cluster.nodes()), place.folder.path / "uplinks.json")
     servers = [Backend(node.name, node.address, cluster.api_server_port) for node in cluster.masters()]
@@ -53,7 +54,7 @@ async def run(place: Place, stop: asyncio.Event) -> None:
 
 
 def _service_proxy(place: Place, uplinks: Uplinks) -> ServiceProxy:
-    """The way from outside to the services. Nodes that are hosts have a service proxy each; this one then stands for
+    """The way from outside to the services. Nodes that are hosts have a service proxy each; this one then represents
     the load balancer in front of a cluster: it asks pods directly, and passes over those that do not answer."""
     cluster = place.cluster
     open_port = host_ports.listening

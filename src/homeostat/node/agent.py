@@ -1,8 +1,8 @@
 """The node agent: brings the pods that belong to this node together with the runtime that runs them.
 
 Pods come from the API (those with this node's name) and from files (static pods); each has a worker (`node.worker`).
-The agent routes what it hears (changes of pods, exits of containers) to the workers, and keeps the node's registration,
-lease, status and mirror pods. It needs no API to run static pods, and outlasts any outage of the API.
+The agent routes what it observes (changes of pods, exits of containers) to the workers, and keeps the node's
+registration, lease, status and mirror pods. It needs no API to run static pods, and outlasts any outage of the API.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from homeostat.node.decide.admission import by_age, refusal
 from homeostat.node.decide.lifecycle import PodState
 from homeostat.node.housekeeping import eviction
 from homeostat.node.housekeeping.eviction import Signal
-from homeostat.node.housekeeping.keeper import House, Keeper
+from homeostat.node.housekeeping.keeper import HousekeepingContext, Keeper
 from homeostat.node.housekeeping.signals import read as read_signals
 from homeostat.node.images.puller import ImagePuller
 from homeostat.node.isolation import figures, security
@@ -36,7 +36,7 @@ from homeostat.node.machine.heartbeat import Heartbeat
 from homeostat.node.machine.host_facts import this_machine
 from homeostat.node.machine.node_object import Health, Machine
 from homeostat.node.pod.context import NodeContext
-from homeostat.node.pod.pod_isolation import Ground
+from homeostat.node.pod.pod_isolation import PodIsolation
 from homeostat.node.pod.worker import PodWorker
 from homeostat.node.podspec import spec
 from homeostat.node.podspec.node_config import COMPONENT, NodeConfig
@@ -114,23 +114,23 @@ class NodeAgent:
             refusal=self._refusal,
             finished=self._finished,
             allocatable=allocatable,
-            ground=Ground(config, allocatable["memory"], allocatable["cpu"]) if runtime.isolates else None,
+            pod_isolation=PodIsolation(config, allocatable["memory"], allocatable["cpu"]) if runtime.isolates else None,
         )
         self._signals = signals or functools.partial(read_signals, config.root, config.images)
         self._keeper = self._make_keeper()
         self._shutting_down = False
-        self._to_tell = ""
+        self._pending_warning = ""
         self._tasks: list[asyncio.Task[None]] = []
 
     def _make_keeper(self) -> Keeper | None:
         """Only a node whose pods are kept apart knows what each of them uses."""
-        if self._context.ground is None:
+        if self._context.pod_isolation is None:
             return None
         return Keeper(
-            House(
+            HousekeepingContext(
                 config=self.config,
                 runtime=self.runtime,
-                ground=self._context.ground,
+                pod_isolation=self._context.pod_isolation,
                 workers=lambda: list(self._workers.values()),
                 record=self._recorder.record,
                 signals=self._signals,
@@ -146,9 +146,9 @@ class NodeAgent:
         """Open the runtime, run static pods, and begin to follow the API (which need not be there)."""
         await self.runtime.start()
         self._recorder.start()
-        if self._context.ground is not None and not self._context.ground.start():
+        if self._context.pod_isolation is not None and not self._context.pod_isolation.start():
             _log.warning("%s: %s", self.config.name, _UNLIMITED)
-            self._to_tell = _UNLIMITED
+            self._pending_warning = _UNLIMITED
         name = self.config.name
         self._caches.pods.listen(self._pod_changed)
         self._caches.node.listen(self._node_changed)
@@ -156,7 +156,7 @@ class NodeAgent:
         self._tasks = [
             tasks.spawn(informer.run(), name=f"{name}/{informer.kind.plural}") for informer in informers if informer
         ]
-        self._tasks.append(tasks.spawn(self._hear_runtime(), name=f"{name}/runtime"))
+        self._tasks.append(tasks.spawn(self._follow_runtime(), name=f"{name}/runtime"))
         self._tasks.append(tasks.spawn(self._follow_pods(), name=f"{name}/adopt"))
         if self.config.static_pod_dir is not None:
             self._read_static()
@@ -179,7 +179,7 @@ class NodeAgent:
         await self.runtime.close(stop_containers=stop_containers)
 
     async def shut_down(self) -> None:
-        """The machine goes down: end all pods within shutdown-grace-period, those that are part of the node or the
+        """The machine shuts down: end all pods within shutdown-grace-period, those that are part of the node or the
         cluster (static or critical ones) in its last part, shutdown-grace-period-critical-pods.
 
         Rules: pkg/kubelet/nodeshutdown. Without such a period nothing is ended."""
@@ -285,7 +285,7 @@ class NodeAgent:
         others = [worker.sized for uid, worker in self._workers.items() if uid != meta.uid(pod) and worker.wants_place]
         node = self.node()
         labels = meta.labels(node) if node is not None else {**self._default_labels, **self.config.labels}
-        if self._context.ground is not None:
+        if self._context.pod_isolation is not None:
             forbidden = security.sysctl_refusal(pod, self.config.words("allowed-unsafe-sysctls"))
             if forbidden is not None:
                 return forbidden
@@ -324,9 +324,9 @@ class NodeAgent:
         return cache.objects.list() if cache is not None and cache.synced.is_set() else None
 
     def _node_changed(self, _old: Obj | None, new: Obj | None) -> None:
-        if new is not None and self._to_tell:
-            self._recorder.record(new, "NotEnforced", self._to_tell)
-            self._to_tell = ""
+        if new is not None and self._pending_warning:
+            self._recorder.record(new, "NotEnforced", self._pending_warning)
+            self._pending_warning = ""
         self._heartbeat.look()
         self._mirrors.look()
 
@@ -378,7 +378,7 @@ class NodeAgent:
 
     # -- the runtime -----------------------------------------------------------------------------------------------
 
-    async def _hear_runtime(self) -> None:
+    async def _follow_runtime(self) -> None:
         async for event in self.runtime.events():
             worker = self._workers.get(event.pod_uid)
             if worker is not None and worker.state is not PodState.FINISHED:

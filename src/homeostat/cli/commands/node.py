@@ -125,14 +125,14 @@ def remove_node(node: str, name: str) -> None:
 @click.argument("node")
 @name_option
 def replace_node(node: str, name: str) -> None:
-    """Build a master anew whose disk is lost.
+    """Rebuild a master whose disk is lost.
 
     Its etcd member joins the others and takes their data.
     """
     from homeostat.operate.replace_master import replace_master
 
     replace_master(known(name), node, say=Steps().say)
-    click.echo(f"{node} is Ready, and its etcd member has joined anew")
+    click.echo(f"{node} is Ready, and its etcd member has joined again")
 
 
 @command.command("clock", context_settings={"ignore_unknown_options": True})

@@ -1,4 +1,4 @@
-"""A machine that joins a cluster as a worker: it becomes a node, and runs the node's services until told to stop.
+"""A machine that joins a cluster as a worker: it becomes a node, and runs the node's services until stopped.
 
 Everything it keeps is below one folder: `pki/` (the authority, its certificates), `kubelet/` (volumes and logs),
 `engine/` (containerd's). The kubelet and, where containers are real, the service proxy run here side by side; one that
@@ -28,7 +28,7 @@ from homeostat.kit import clock, tasks
 from homeostat.kit.backoff import Backoff
 from homeostat.kit.log import logger
 from homeostat.node.agent import NodeAgent
-from homeostat.node.machine.certificates import Kept, client_wish, proxy_wish, serving_wish
+from homeostat.node.machine.certificates import Kept, client_request, proxy_request, serving_request
 from homeostat.node.machine.host_facts import this_machine
 from homeostat.node.podspec.node_config import NodeConfig
 from homeostat.node.serve.kubelet_server import NodeServer
@@ -44,7 +44,7 @@ _log = logger("join")
 
 @dataclass(frozen=True, slots=True)
 class Joining:
-    """What `homeostat join` was told. `runtime` is process, simulated or cri (`cri_endpoint` is its socket; empty: an
+    """The options of `homeostat join`. `runtime` is process, simulated or cri (`cri_endpoint` is its socket; empty: an
     engine of the node's own); `certificate_seconds` bounds the life of its certificates (None: as long as the cluster
     gives)."""
 
@@ -104,7 +104,7 @@ async def become(joining: Joining) -> Member:
 
 
 async def _api_servers(client: Client, url: str) -> tuple[str, ...]:
-    """The URL it was told, and every API server that the cluster knows of: one of them is always there."""
+    """The URL it was given, and every API server that the cluster knows: one of them is always up."""
     found = await client.get(ENDPOINTS, "kubernetes", "default")
     urls = [
         f"https://{address['ip']}:{port['port']}"
@@ -133,7 +133,7 @@ async def _register(client: Client, node: str) -> str:
 
 
 async def run(member: Member, stop: asyncio.Event) -> None:
-    """Run the node's services until told to stop; they end in good order, the engine last; containers run on.
+    """Run the node's services until stopped; they end in good order, the engine last; containers run on.
 
     Raises LabError when an engine is wanted that this machine has not.
     """
@@ -158,7 +158,7 @@ async def run(member: Member, stop: asyncio.Event) -> None:
 async def _supervised(
     name: str, member: Member, service: Callable[[Member, asyncio.Event], Awaitable[None]], stop: asyncio.Event
 ) -> None:
-    """Run a service, again when it fails, until told to stop."""
+    """Run a service, again when it fails, until stopped."""
     failures = 0
     while not stop.is_set():
         began = clock.monotonic()
@@ -179,7 +179,7 @@ async def _sleep_or(stop: asyncio.Event, seconds: float) -> None:
 
 
 async def container_engine(member: Member, stop: asyncio.Event) -> None:
-    """containerd, where the machine was told of no other engine."""
+    """containerd, where the machine was given no other engine."""
     await own_engine.run(member.joining.engine, stop)
 
 
@@ -187,10 +187,10 @@ async def kubelet(member: Member, stop: asyncio.Event) -> None:
     """The node agent, and its server as soon as the node has a serving certificate."""
     joining = member.joining
     node, seconds = joining.node, joining.certificate_seconds
-    own = Kept(joining.pki, f"kubelet-{node}", member.client, lambda: client_wish(node, seconds=seconds))
+    own = Kept(joining.pki, f"kubelet-{node}", member.client, lambda: client_request(node, seconds=seconds))
     names = (node, joining.address)
     serving = Kept(
-        joining.pki, f"kubelet-server-{node}", member.client, lambda: serving_wish(node, names, seconds=seconds)
+        joining.pki, f"kubelet-server-{node}", member.client, lambda: serving_request(node, names, seconds=seconds)
     )
     root = joining.root / "kubelet"
     config = NodeConfig(
@@ -238,7 +238,7 @@ async def kube_proxy(member: Member, stop: asyncio.Event) -> None:
     from homeostat.network.watch.caches import Caches
 
     joining, settings = member.joining, member.settings
-    kept = Kept(joining.pki, "proxy", member.client, lambda: proxy_wish(seconds=joining.certificate_seconds))
+    kept = Kept(joining.pki, "proxy", member.client, lambda: proxy_request(seconds=joining.certificate_seconds))
     keeping = tasks.spawn(kept.run(), name="proxy/certificate")
     await kept.ready.wait()
     client = ApiClient(HttpTransport(member.urls, tls=joining.tls("proxy")), user_agent="kube-proxy")

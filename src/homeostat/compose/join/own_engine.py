@@ -72,7 +72,7 @@ def prepare(engine: Engine, pod_cidr: str) -> None:
 
 
 async def run(engine: Engine, stop: asyncio.Event) -> None:
-    """Run it until told to stop. Raises RuntimeError when it ends by itself."""
+    """Run it until stopped. Raises RuntimeError when it ends by itself."""
     log = engine.root / "log" / "containerd.log"
     out = await asyncio.to_thread(log.open, "ab")
     with out:

@@ -1,4 +1,4 @@
-"""How a machine that knows an address, a token and a fingerprint comes to trust a cluster, and gets a name in it.
+"""How a machine that has an address, a token and a fingerprint verifies a cluster, and gets its node's certificate.
 
 As kubeadm's discovery by token: the public `cluster-info` is read without trust; its signature shows that who wrote it
 knows the token, the fingerprint that its authority is the one that `join-command` saw; then it is read again from a
@@ -25,7 +25,7 @@ from homeostat.client.http import HttpTransport
 from homeostat.cluster.state_folder import LabError, replace_file
 from homeostat.kit import clock, private
 from homeostat.kit.log import logger
-from homeostat.node.machine.certificates import Refused, client_wish, obtain, write
+from homeostat.node.machine.certificates import Refused, client_request, obtain, write
 from homeostat.wire import pki, tls
 from homeostat.wire.message import Request
 
@@ -61,22 +61,22 @@ class Found:
 async def discover(invitation: Invitation) -> Found:
     """The cluster that the invitation is for. Raises LabError."""
     identifier, secret = invitation.parts()
-    told = await _cluster_info(invitation.url, tls.unverified_context())
-    content, signature = told.get("kubeconfig", ""), told.get(f"{bootstrap_tokens.JWS_PREFIX}{identifier}")
+    published = await _cluster_info(invitation.url, tls.unverified_context())
+    content, signature = published.get("kubeconfig", ""), published.get(f"{bootstrap_tokens.JWS_PREFIX}{identifier}")
     if signature is None:
         text = f"the cluster at {invitation.url} does not know the token {identifier}: it may have expired; "
         raise LabError(text + "`homeostat join-command` makes a new one")
     if not bootstrap_tokens.is_signed(content, signature, identifier, secret):
-        raise LabError(f"what {invitation.url} says of itself is not signed with this token: it is not to be trusted")
+        raise LabError(f"what {invitation.url} says of itself is not signed with this token: it cannot be trusted")
     cluster = _read(content)
     found = pki.fingerprint(cluster.authority)
     if invitation.fingerprints and found not in invitation.fingerprints:
         text = f"the cluster at {invitation.url} has another authority ({found}) than --ca-cert-hash says"
-        raise LabError(text + ": it is not to be trusted")
+        raise LabError(text + ": it cannot be trusted")
     # The same from a server that this authority vouches for.
     trusted = tls.client_context_of(cluster.authority)
     if (await _cluster_info(invitation.url, trusted)).get("kubeconfig") != content:
-        raise LabError(f"the cluster at {invitation.url} says something else of itself than a moment ago; try again")
+        raise LabError(f"the cluster at {invitation.url} changed its description of itself a moment ago; try again")
     return cluster
 
 
@@ -104,7 +104,7 @@ def _read(kubeconfig: str) -> Found:
         extensions = {each["name"]: each["extension"] for each in entry["cluster"].get("extensions") or ()}
         return Found(pem, Settings.from_dict(extensions.get(bootstrap_tokens.SETTINGS) or {}))
     except (KeyError, TypeError, ValueError) as error:
-        raise LabError(f"what the cluster says of itself cannot be read: {error}") from error
+        raise LabError(f"the cluster-info cannot be read: {error}") from error
 
 
 def _kept_authority(folder: Path, node: str, invitation: Invitation) -> bytes | None:
@@ -140,12 +140,12 @@ async def bootstrap_client(
     transport = HttpTransport([invitation.url], tls=tls.client_context(ca), token=invitation.token)
     client = ApiClient(transport, user_agent="homeostat-join")
     try:
-        pair = await obtain(client, client_wish(node, addresses=(address,), seconds=seconds))
+        pair = await obtain(client, client_request(node, addresses=(address,), seconds=seconds))
     except Refused as error:
         raise LabError(str(error)) from error
     except ApiError as error:
         if error.code == 401:
-            raise LabError("the token is not good, or no longer; `homeostat join-command` makes a new one") from error
+            raise LabError("the token is invalid or expired; `homeostat join-command` makes a new one") from error
         raise LabError(f"no certificate for this node: {error.message}") from error
     finally:
         await client.close()

@@ -1,7 +1,7 @@
-"""Certificates that change while their users run: files are read again, and the lab's own made anew in time.
+"""Certificates that change while their users run: files are read again, and the lab's own are renewed in time.
 
 `follow` runs in every component: it looks at the files of its contexts and lets later handshakes use what they hold
-now. `renew` runs where the cluster's authority is, beside the relay: it makes certificates anew when most of their life
+now. `renew` runs where the cluster's authority is, beside the relay: it renews certificates when most of their life
 is over (or when they have ended, as after a machine has slept), and brings each node its copies.
 """
 
@@ -31,7 +31,7 @@ async def follow() -> None:
 
 
 async def renew(folder: Folder) -> None:
-    """For ever: make old certificates of the lab anew, and bring them to the nodes."""
+    """Run for ever: renew old certificates of the lab, and copy them to the nodes."""
     while True:
         await clock.sleep(_RENEW_SECONDS * chance.uniform(0.9, 1.1))
         try:
@@ -40,11 +40,11 @@ async def renew(folder: Folder) -> None:
             _log.error("certificates cannot be renewed: %s", error)
             continue
         if made:
-            _log.info("certificates were made anew: %s", ", ".join(made))
+            _log.info("renewed certificates: %s", ", ".join(made))
 
 
 def renew_once(folder: Folder) -> list[str]:
-    """Make what is due anew, and bring it to the nodes that have a folder of their own; what was made.
+    """Renew what is due, and copy it to the nodes that have a folder of their own; what was made.
 
     Raises LabError and OSError.
     """

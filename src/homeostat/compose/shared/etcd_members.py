@@ -1,4 +1,4 @@
-"""The etcd members of a cluster's masters, for commands: how they do, and one that is put in a lost one's place.
+"""The etcd members of a cluster's masters, for commands: list their health, and replace a lost one.
 
 To be called where the nodes' addresses are: in the lab's network (`lab.links.host_reach`), or as root on its host.
 """
@@ -31,7 +31,7 @@ def client_files(pki: Path) -> TlsFiles:
 
 
 def members(cluster: Cluster, pki: Path) -> list[admin.Member]:
-    """All members and how they do. Raises LabError when none answers."""
+    """All members and their health. Raises LabError when none answers."""
     try:
         return asyncio.run(admin.members_of(endpoints(cluster), client_files(pki)))
     except StoreError as error:

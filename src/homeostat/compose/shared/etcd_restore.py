@@ -1,4 +1,4 @@
-"""The second half of a restore into etcd: its members run in the cluster alone, so its API servers fill them.
+"""The second half of a restore into etcd: members run only inside the cluster, so an API server fills them.
 
 `homeostat restore` empties the members' folders and leaves the backup beside each master's plan. When the masters boot,
 the API server of the first fills the new members before it serves; those of the others wait until it has. etcd itself
@@ -44,5 +44,5 @@ async def finish(place: Place, stop: asyncio.Event) -> None:
                 return
             _log.info("waiting until the API server of %s has restored", place.cluster.masters()[0].name)
         except StoreError as error:
-            _log.warning("the restore waits: %s", error)
+            _log.warning("the restore is waiting: %s", error)
         await clock.sleep(_RETRY_SECONDS)

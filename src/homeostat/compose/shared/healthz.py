@@ -1,6 +1,6 @@
 """`/healthz`, `/livez` and `/readyz` of the controller manager and the scheduler, on their usual ports over HTTPS.
 
-Their static Pods' liveness probes ask here: a process whose event loop hangs does not answer, and is started anew.
+Their static Pods' liveness probes ask here: a process whose event loop hangs does not answer, and is restarted.
 """
 
 from __future__ import annotations

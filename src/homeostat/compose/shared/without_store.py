@@ -1,4 +1,4 @@
-"""What an API server answers while it still waits for its store: that it lives, and 503 to everything else.
+"""What an API server answers while it still waits for its store: liveness is ok, everything else is 503.
 
 Its members may lack their quorum for hours. A server that did not listen meanwhile would fail its startup probe and be
 killed over and over, and its clients would see connections refused in place of a reason.

@@ -49,8 +49,8 @@ def sized(pod: Obj, given: Mapping[str, Obj]) -> Obj:
 
 def refusal(pod: Obj, allocatable: Mapping[str, str], no_room: Trouble | None) -> Obj | None:
     """The condition of a pod that cannot be resized: never on this node, or not beside the others (`no_room`)."""
-    told = figures.pod_amount(pod)
-    for name, asked in (("cpu", told.cpu_request), ("memory", told.memory_request)):
+    requests = figures.pod_amount(pod)
+    for name, asked in (("cpu", requests.cpu_request), ("memory", requests.memory_request)):
         have = quantity.of(allocatable[name]) if name in allocatable else None
         most = None if have is None else have.milli if name == "cpu" else have.value
         if most is not None and asked and asked > most:

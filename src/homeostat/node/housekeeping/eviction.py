@@ -101,8 +101,8 @@ class Usage:
 
 
 def ranked(pods: Iterable[Obj], usage: Mapping[str, Usage], limit: Threshold) -> list[Obj]:
-    """Who goes first: those that use more than they asked for, then by priority, then who is furthest over. Pods of
-    the node itself and critical ones never go."""
+    """Eviction order: first those that use more than they asked for, then by priority, then who is furthest over. Pods
+    of the node itself and critical ones never go."""
     resource = _RESOURCES[limit.part]
 
     def place(pod: Obj) -> tuple[int, int, int]:
@@ -122,9 +122,8 @@ def why(pod: Obj, limit: Threshold, found: Signal, usage: Usage) -> Trouble:
     """What an evicted pod's status says."""
     resource = _RESOURCES[limit.part]
     have = found.available if limit.part == "pid" or limit.signal.endswith("inodesFree") else _binary(found.available)
-    text = (
-        f"The node was low on resource: {_told(limit)}. Threshold quantity: {_least(limit, found)}, available: {have}. "
-    )
+    text = f"The node was low on resource: {_limit_text(limit)}. "
+    text += f"Threshold quantity: {_least(limit, found)}, available: {have}. "
     if resource == "pids":
         return Trouble("Evicted", text)
     used = usage.memory if resource == "memory" else usage.disk
@@ -137,7 +136,7 @@ def why(pod: Obj, limit: Threshold, found: Signal, usage: Usage) -> Trouble:
     return Trouble("Evicted", text)
 
 
-def _told(limit: Threshold) -> str:
+def _limit_text(limit: Threshold) -> str:
     if limit.signal.endswith("inodesFree"):
         return "inodes"
     return _RESOURCES[limit.part]

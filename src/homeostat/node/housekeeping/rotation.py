@@ -17,7 +17,7 @@ def due(path: str, bytes_max: int) -> bool:
 
 
 def rotate(path: str, files_max: int) -> None:
-    """Move each file on by one; the oldest goes. Raises OSError."""
+    """Move each file on by one; the oldest is removed. Raises OSError."""
     for number in range(files_max - 1, 0, -1):
         older = f"{path}.{number - 1}" if number > 1 else path
         if os.path.exists(older):

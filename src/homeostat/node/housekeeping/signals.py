@@ -1,4 +1,4 @@
-"""What the node has left: memory, disk, inodes and process IDs, as the kernel tells them."""
+"""What the node has left: memory, disk, inodes and process IDs, as the kernel reports them."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def _processes(load: str, most: str) -> Signal:
 async def folder_bytes(folder: Path) -> int:
     """What the files below a folder take on the disk; links and mounts of others are not followed.
 
-    Other work goes on between one folder and the next."""
+    Other work runs between one folder and the next."""
     total = 0
     try:
         device = os.lstat(folder).st_dev

@@ -146,7 +146,7 @@ class ImagePuller:
         return StartFailure(Trouble(reason, fault.message), retry_at=now + _SHOWN_SECONDS, event=reason)
 
     async def user_of(self, image_id: str) -> str:
-        """Whom the image runs as, as its configuration says it; empty: root."""
+        """The user that the image runs as, by its configuration; empty: root."""
         return next((image.user for image in await self._runtime.images() if image.id == image_id), "")
 
     def forget(self, pod_uid: str) -> None:

@@ -1,1 +1,2 @@
-"""What keeps a pod's containers apart: users, limits, names, files. Decided by pure functions, made by few doors."""
+"""What keeps a pod's containers apart: users, limits, names, files. Decided by pure functions, applied by few
+modules."""

@@ -37,7 +37,7 @@ class Resolver:
 
 @dataclass(frozen=True, slots=True)
 class Resolution:
-    """A pod's resolv.conf, and what is to be told of it: (reason, message) of events."""
+    """A pod's resolv.conf, and what is to be reported about it: (reason, message) of events."""
 
     dns: Dns
     warnings: tuple[tuple[str, str], ...] = ()

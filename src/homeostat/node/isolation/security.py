@@ -51,7 +51,8 @@ def merged(pod: Obj, container: Obj) -> Obj:
 
 
 def container_security(pod: Obj, container: Obj, image_user: str | None, profiles: Profiles) -> Security:
-    """What the runtime is told of one container. `image_user` is the image's, None where nobody asked for it."""
+    """The security settings that the runtime gets for one container. `image_user` is the image's, None where nobody
+    asked for it."""
     context, shared = merged(pod, container), spec.spec(pod).get("securityContext") or {}
     capabilities = context.get("capabilities") or {}
     user, group = context.get("runAsUser"), context.get("runAsGroup")
@@ -75,7 +76,7 @@ def container_security(pod: Obj, container: Obj, image_user: str | None, profile
 
 
 def sandbox_security(pod: Obj, profiles: Profiles) -> Security:
-    """What the runtime is told of the pod's place: privileged where one of its containers is."""
+    """The security settings that the runtime gets for the sandbox: privileged where one of its containers is."""
     shared = spec.spec(pod).get("securityContext") or {}
     user = shared.get("runAsUser")
     return Security(
@@ -96,7 +97,7 @@ def groups_of(shared: Obj) -> tuple[int, ...]:
 
 
 def asks_image_user(pod: Obj, container: Obj) -> bool:
-    """Whether it matters whom the image runs as."""
+    """Whether it matters which user the image runs as."""
     context = merged(pod, container)
     return context.get("runAsUser") is None and bool(
         context.get("runAsNonRoot") or context.get("runAsGroup") is not None
@@ -104,7 +105,7 @@ def asks_image_user(pod: Obj, container: Obj) -> bool:
 
 
 def check_non_root(pod: Obj, container: Obj, image_user: str | None) -> None:
-    """Raises ConfigError when runAsNonRoot forbids whom the container would run as."""
+    """Raises ConfigError when runAsNonRoot forbids the user the container would run as."""
     context = merged(pod, container)
     if not context.get("runAsNonRoot"):
         return
@@ -123,15 +124,15 @@ def check_non_root(pod: Obj, container: Obj, image_user: str | None) -> None:
 
 
 def file_user(pod: Obj) -> int | None:
-    """Whom a token's file belongs to: the user of all containers, where they have one and the same."""
+    """Who owns a token's file: the user of all containers, where they have one and the same."""
     users = {merged(pod, container).get("runAsUser") for container in spec.all_containers(pod)}
     return next(iter(users)) if len(users) == 1 else None
 
 
 def sysctls(pod: Obj) -> dict[str, str]:
     """The pod's kernel parameters."""
-    told = (spec.spec(pod).get("securityContext") or {}).get("sysctls") or []
-    return {str(entry["name"]).replace("/", "."): str(entry.get("value") or "") for entry in told}
+    requested = (spec.spec(pod).get("securityContext") or {}).get("sysctls") or []
+    return {str(entry["name"]).replace("/", "."): str(entry.get("value") or "") for entry in requested}
 
 
 def sysctl_refusal(pod: Obj, allowed: Sequence[str]) -> Trouble | None:

@@ -2,7 +2,7 @@
 
 A request is approved and signed by loops of the controller manager, or by a person; the agent waits. What it has is
 renewed at some point between 70 and 90 % of its life, chosen by chance, so that many nodes do not ask at once; whoever
-uses the files (`wire.tls.refresh`) goes on with the new ones. Rules: client-go's util/certificate and the kubelet's
+uses the files (`wire.tls.refresh`) continues with the new ones. Rules: client-go's util/certificate and the kubelet's
 "Certificate Rotation".
 """
 
@@ -38,7 +38,7 @@ class Refused(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
+class CertificateRequest:
     """A certificate to ask for: by which signer, in whose name, for which names and addresses, for how long (None: as
     long as the cluster gives). A machine that joins is bound to its `addresses`."""
 
@@ -51,38 +51,40 @@ class Wish:
     addresses: tuple[str, ...] = ()
 
 
-def client_wish(node: str, *, addresses: tuple[str, ...] = (), seconds: int | None = None) -> Wish:
+def client_request(node: str, *, addresses: tuple[str, ...] = (), seconds: int | None = None) -> CertificateRequest:
     """By which the agent of a node speaks to the API; `addresses` are those of a machine that joins."""
     user = f"{signers.NODE_PREFIX}{node}"
-    return Wish(signers.KUBELET_CLIENT, user, "client auth", _NODES, seconds=seconds, addresses=addresses)
+    return CertificateRequest(signers.KUBELET_CLIENT, user, "client auth", _NODES, seconds=seconds, addresses=addresses)
 
 
-def serving_wish(node: str, names: tuple[str, ...], *, seconds: int | None = None) -> Wish:
+def serving_request(node: str, names: tuple[str, ...], *, seconds: int | None = None) -> CertificateRequest:
     """By which the agent of a node is known when the API server asks it."""
-    return Wish(signers.KUBELET_SERVING, f"{signers.NODE_PREFIX}{node}", "server auth", _NODES, names, seconds)
+    return CertificateRequest(
+        signers.KUBELET_SERVING, f"{signers.NODE_PREFIX}{node}", "server auth", _NODES, names, seconds
+    )
 
 
-def proxy_wish(*, seconds: int | None = None) -> Wish:
+def proxy_request(*, seconds: int | None = None) -> CertificateRequest:
     """By which the service proxy of a node speaks to the API."""
-    return Wish(signers.CLIENT, "system:kube-proxy", "client auth", seconds=seconds)
+    return CertificateRequest(signers.CLIENT, "system:kube-proxy", "client auth", seconds=seconds)
 
 
-async def obtain(client: Client, wish: Wish) -> pki.KeyPair:
+async def obtain(client: Client, wanted: CertificateRequest) -> pki.KeyPair:
     """Ask for a certificate and wait until it is there. Raises Refused and ApiError."""
-    asked = pki.make_request(wish.common_name, organizations=wish.organizations, names=wish.names)
+    asked = pki.make_request(wanted.common_name, organizations=wanted.organizations, names=wanted.names)
     spec: Obj = {
         "request": base64.b64encode(asked.certificate).decode(),
-        "signerName": wish.signer,
-        "usages": ["digital signature", wish.usage],
+        "signerName": wanted.signer,
+        "usages": ["digital signature", wanted.usage],
     }
-    if wish.seconds is not None:
-        spec["expirationSeconds"] = wish.seconds
+    if wanted.seconds is not None:
+        spec["expirationSeconds"] = wanted.seconds
     # A name of our own, so that a create whose answer was lost can be sent again.
     metadata: Obj = {"name": f"csr-{chance.name_suffix(10)}"}
-    if wish.addresses:
-        metadata["annotations"] = {bootstrap_tokens.ADDRESSES: ",".join(wish.addresses)}
+    if wanted.addresses:
+        metadata["annotations"] = {bootstrap_tokens.ADDRESSES: ",".join(wanted.addresses)}
     body = {"apiVersion": CSR.api_version, "kind": CSR.kind, "metadata": metadata, "spec": spec}
-    cause = WriteCause("kubelet/certificates", wish.common_name, f"needs a certificate of {wish.signer}")
+    cause = WriteCause("kubelet/certificates", wanted.common_name, f"needs a certificate of {wanted.signer}")
     try:
         request = await client.create(CSR, body, cause=cause)
     except ApiError as error:
@@ -110,13 +112,13 @@ def _answer(request: Obj) -> bytes:
 class Kept:
     """One certificate in two files (`NAME.crt`, `NAME.key` in a folder), kept good for as long as `run` runs.
 
-    `wish` says what to ask for now (addresses may change); `client` asks.
+    `wanted` says what to ask for now (addresses may change); `client` asks.
     """
 
-    def __init__(self, folder: Path, name: str, client: Client, wish: Callable[[], Wish]) -> None:
+    def __init__(self, folder: Path, name: str, client: Client, wanted: Callable[[], CertificateRequest]) -> None:
         self.certificate, self.key = folder / f"{name}.crt", folder / f"{name}.key"
         self._client = client
-        self._wish = wish
+        self._request = wanted
         self.ready = asyncio.Event()
 
     def renew_at(self) -> float:
@@ -140,7 +142,7 @@ class Kept:
                 await clock.sleep(min(due - clock.wall(), 3600.0))
                 continue
             try:
-                write(self.certificate, self.key, await obtain(self._client, self._wish()))
+                write(self.certificate, self.key, await obtain(self._client, self._request()))
             except (ApiError, Refused) as error:
                 _log.warning("%s: %s", self.certificate.name, error)
                 await clock.sleep(_RETRY.delay(failures))
@@ -149,7 +151,7 @@ class Kept:
             failures = 0
             tls.refresh()
             due = self.renew_at()
-            _log.info("%s is good, and will be renewed at %s", self.certificate.name, clock.rfc3339(due))
+            _log.info("%s is valid, and will be renewed at %s", self.certificate.name, clock.rfc3339(due))
 
 
 def write(certificate: Path, key: Path, pair: pki.KeyPair) -> None:

@@ -1,4 +1,4 @@
-"""Telling the cluster that the node is there: its registration, its Lease and its status, through any outage.
+"""Reporting the node to the cluster: its registration, its Lease and its status, through any outage.
 
 Rules: kubelet_node_status.go and component-helpers' lease controller. The Lease is renewed four times in its duration;
 the status is computed every node-status-update-frequency, written when it changed, else every
@@ -92,24 +92,24 @@ class Heartbeat:
             self._look.clear()
             try:
                 async with asyncio.timeout(self._seconds_max):
-                    await self._tell_status()
+                    await self._report_status()
                 if failures >= _SILENT_FAILURES:
-                    _log.info("%s: the API takes this node's status again", self._config.name)
+                    _log.info("%s: the node's status is written again", self._config.name)
                 failures = 0
                 pause = self._config.seconds("node-status-update-frequency")
             except (ApiError, TimeoutError) as error:
                 pause = (_RETRY if self.registered.is_set() else _REGISTER_RETRY).delay(failures)
                 failures += 1
-                # An API server that is just being started again is nothing to tell of.
+                # An API server that is just being restarted is not worth a warning.
                 level = logging.WARNING if failures == _SILENT_FAILURES else logging.DEBUG
-                _log.log(level, "%s: the node's status cannot be told: %s", self._config.name, error or "timed out")
+                _log.log(level, "%s: the node's status cannot be written: %s", self._config.name, error or "timed out")
             try:
                 async with asyncio.timeout(pause):
                     await self._look.wait()
             except TimeoutError:
                 continue
 
-    async def _tell_status(self) -> None:
+    async def _report_status(self) -> None:
         node = await self._registered_node()
         labels = node_object.label_patch(node, node_object.default_labels(self._config, self._machine))
         if labels is not None:

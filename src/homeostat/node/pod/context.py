@@ -1,4 +1,4 @@
-"""What all pod workers of a node share: the node's configuration, its doors, and what it knows of the cluster."""
+"""What all pod workers of a node share: the node's configuration, its interfaces, and what it knows of the cluster."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Protocol
 from homeostat.api.types import Obj
 from homeostat.client.contract import Client
 from homeostat.node.images.puller import ImagePuller
-from homeostat.node.pod.pod_isolation import Ground
+from homeostat.node.pod.pod_isolation import PodIsolation
 from homeostat.node.podspec.node_config import NodeConfig
 from homeostat.node.podspec.view import Trouble
 from homeostat.node.reports.statuswriter import StatusWriter
@@ -28,8 +28,8 @@ class Recorder(Protocol):
 @dataclass(slots=True)
 class NodeContext:
     """`services` returns the cluster's services as cached, None before they are known; `refusal` says why the node
-    cannot take a pod; `finished` is told the uid of a pod that is done with. `ground` is there where the runtime
-    isolates."""
+    cannot take a pod; `finished` is called with the uid of a pod that is done. `pod_isolation` is there where the
+    runtime isolates."""
 
     config: NodeConfig
     client: Client
@@ -42,4 +42,4 @@ class NodeContext:
     refusal: Callable[[Obj], Trouble | None]
     finished: Callable[[str], None]
     allocatable: Mapping[str, str] = field(default_factory=dict)
-    ground: Ground | None = None
+    pod_isolation: PodIsolation | None = None

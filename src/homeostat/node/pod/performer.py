@@ -20,7 +20,7 @@ from homeostat.kit.backoff import Backoff
 from homeostat.node.decide.plan import SANDBOX, Action, Kill, Prune, PruneSandbox, Resize, RunSandbox, Start
 from homeostat.node.isolation import sandboxspec
 from homeostat.node.pod.context import NodeContext
-from homeostat.node.pod.start_failures import lost_its_place
+from homeostat.node.pod.start_failures import sandbox_exited
 from homeostat.node.pod.starter import Gathered, Starter
 from homeostat.node.pod.starter import Start as Wanted
 from homeostat.node.pod.stopper import Stopper
@@ -66,7 +66,7 @@ class Performer:
         self._backoffs: dict[str, CrashBackoff] = {}
         self._began = clock.wall()
         self._words = LastWords(context.runtime)
-        self._told: dict[str, str] = {}
+        self._reported_backoffs: dict[str, str] = {}
         self._volumes_made = False
         self._gathering: asyncio.Task[Gathered] | None = None
 
@@ -103,11 +103,11 @@ class Performer:
         )
 
     def _sizes(self, pod: Obj) -> Mapping[str, Resources]:
-        ground = self._context.ground
-        if ground is None or not ground.cgroups.available:
+        pod_isolation = self._context.pod_isolation
+        if pod_isolation is None or not pod_isolation.cgroups.available:
             return {}
         lasting = [c for c in spec.all_containers(pod) if c in spec.mains(pod) or is_sidecar(c)]
-        return {container["name"]: ground.resources(pod, container) for container in lasting}
+        return {container["name"]: pod_isolation.resources(pod, container) for container in lasting}
 
     def adopted(self, pod: Obj) -> bool:
         """Whether the pod has a status from an earlier look: then nothing is to be said twice."""
@@ -183,17 +183,17 @@ class Performer:
 
     async def _sandbox_spec(self, pod: Obj, attempt: int) -> SandboxSpec:
         """Raises OSError, and RuntimeFault where the pod asks for what no sandbox here has."""
-        ground = self._context.ground
-        if ground is None:
+        pod_isolation = self._context.pod_isolation
+        if pod_isolation is None:
             return sandboxspec.plain(pod, attempt)
         handler = await self._context.references.runtime_handler(pod)
-        found = ground.resolution(pod)
+        found = pod_isolation.resolution(pod)
         for reason, message in found.warnings:
             self._event(reason, message, "Warning")
-        return ground.sandbox(pod, attempt, found.dns, ground.place(pod), handler)
+        return pod_isolation.sandbox(pod, attempt, found.dns, pod_isolation.place(pod), handler)
 
     async def _gathered(self) -> Gathered | None:
-        """What was read for the start that follows the sandbox; later starts read anew."""
+        """What was read for the start that follows the sandbox; later starts read again."""
         gathering, self._gathering = self._gathering, None
         return await gathering if gathering is not None else None
 
@@ -207,7 +207,7 @@ class Performer:
             if not self._volumes_made:
                 await starter.make_volumes(pod, sandbox.ip, gathered)
                 self._volumes_made = True
-            # A pull may take long, and a pod that goes does not wait for it.
+            # A pull may take long, and a pod that is deleted does not wait for it.
             image = await self._unless_ending(starter.image(pod, action.container))
             if not isinstance(image, str):
                 if image is not None:
@@ -219,7 +219,7 @@ class Performer:
             self._event("FailedMount", str(error), "Warning")
             self._hold(name)
         except StartFailure as failure:
-            if await lost_its_place(self._runtime, name, sandbox):
+            if await sandbox_exited(self._runtime, name, sandbox):
                 return
             self._count_restart(action)
             self._fail(name, failure)
@@ -287,13 +287,13 @@ class Performer:
         )
 
     async def _resize(self, pod: Obj, action: Resize) -> None:
-        ground = self._context.ground
-        assert ground is not None
+        pod_isolation = self._context.pod_isolation
+        assert pod_isolation is not None
         try:
             # The pod's own limit first where it grows, afterwards where it shrinks.
-            ground.grow(pod)
+            pod_isolation.grow(pod)
             await self._runtime.update_resources(action.id, action.resources)
-            ground.place(pod)
+            pod_isolation.place(pod)
             self.note = "containers are resized"
         except (RuntimeFault, OSError) as fault:
             self._event("ResizeError", f"Error resizing pod: {fault}", "Warning")
@@ -360,17 +360,17 @@ class Performer:
             await self._runtime.remove_sandbox(sandbox.id)
         if self._runtime.real and not self._files(pod).remove():
             raise OSError("volumes are still in use")
-        if self._context.ground is not None and not self._context.ground.leave(pod):
+        if self._context.pod_isolation is not None and not self._context.pod_isolation.leave(pod):
             raise OSError("processes of the pod are still there")
 
     # -- memory ----------------------------------------------------------------------------------------------------
 
-    def tell_backoffs(self, pod: Obj, view: View, waiting: Mapping[str, Trouble]) -> None:
+    def report_backoffs(self, pod: Obj, view: View, waiting: Mapping[str, Trouble]) -> None:
         """An event for each container that waits for its backoff, once per end of it."""
         for name, trouble in waiting.items():
             latest = view.latest(name)
-            if latest is not None and self._told.get(name) != latest.id:
-                self._told[name] = latest.id
+            if latest is not None and self._reported_backoffs.get(name) != latest.id:
+                self._reported_backoffs[name] = latest.id
                 whose = f"{meta.name(pod)}_{meta.namespace(pod)}({meta.uid(pod)})"
                 self._event("BackOff", f"Back-off restarting failed container {name} in pod {whose}", "Warning")
                 self.note = f"container {name}: {trouble.reason}"

@@ -22,7 +22,7 @@ from homeostat.runtime.contract import Dns, Resources, RuntimeFault, SandboxSpec
 _NODE_HOSTS = Path("/etc/hosts")
 
 
-class Ground:
+class PodIsolation:
     """One for a node whose runtime isolates. `memory` and `cpu` are what the node has for pods, quantities."""
 
     def __init__(self, config: NodeConfig, memory: str, cpu: str = "0") -> None:

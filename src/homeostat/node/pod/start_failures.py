@@ -9,7 +9,7 @@ from homeostat.runtime.contract import Runtime, Sandbox
 _LOOKS_SECONDS = (0.0, 0.05, 0.1, 0.2, 0.4)
 
 
-async def lost_its_place(runtime: Runtime, name: str, sandbox: Sandbox) -> bool:
+async def sandbox_exited(runtime: Runtime, name: str, sandbox: Sandbox) -> bool:
     """Whether the container `name`, which has just failed to start, did so for its sandbox had ended.
 
     It is forgotten then, and can start in the next sandbox as if this had not been tried. Raises RuntimeFault.

@@ -17,8 +17,8 @@ from homeostat.node.podspec.env import Sources
 from homeostat.node.podspec.failures import NotYet, StartFailure
 from homeostat.node.podspec.service_env import service_variables
 from homeostat.node.podspec.view import Trouble
-from homeostat.node.volumes.payload import TokenWish
-from homeostat.node.volumes.volumes import PodFiles, referred, token_wishes
+from homeostat.node.volumes.payload import TokenProjection
+from homeostat.node.volumes.volumes import PodFiles, referred, token_projections
 from homeostat.runtime.contract import (
     Container,
     ContainerSpec,
@@ -49,7 +49,7 @@ class Gathered:
     """What a pod refers to, read while its sandbox was made; `error` is why it could not be."""
 
     sources: Sources
-    tokens: dict[TokenWish, str]
+    tokens: dict[TokenProjection, str]
     error: ApiError | None = None
 
 
@@ -61,7 +61,7 @@ class Starter:
         self._files = files
 
     def _around(self, pod_ip: str) -> Surroundings:
-        isolates = self._context.ground is not None
+        isolates = self._context.pod_isolation is not None
         return Surroundings(pod_ip, self._context.config.address, self._context.allocatable, isolates)
 
     async def gather(self, pod: Obj, containers: Iterable[Obj]) -> Gathered:
@@ -69,7 +69,7 @@ class Starter:
         wanted = referred(pod) + [ref for container in containers for ref in env.references(container)]
         try:
             sources = await self._context.references.fetch(meta.namespace(pod), wanted)
-            return Gathered(sources, await self._context.references.tokens(pod, token_wishes(pod)))
+            return Gathered(sources, await self._context.references.tokens(pod, token_projections(pod)))
         except ApiError as error:
             return Gathered({}, {}, error)
 
@@ -112,7 +112,7 @@ class Starter:
         return started
 
     async def _spec(self, pod: Obj, todo: Start, gathered: Gathered | None) -> ContainerSpec:
-        container, isolates = todo.container, self._context.ground is not None
+        container, isolates = todo.container, self._context.pod_isolation is not None
         if gathered is None or gathered.error is not None:
             wanted = env.references(container)
             gathered = Gathered(await self._context.references.fetch(meta.namespace(pod), wanted), {})
@@ -145,25 +145,25 @@ class Starter:
         )
 
     def _mounts(self, pod: Obj, todo: Start, variables: dict[str, str]) -> tuple[Mount, ...]:
-        ground, container = self._context.ground, todo.container
+        pod_isolation, container = self._context.pod_isolation, todo.container
         if not self._context.runtime.real:
             return ()
-        found = mounts.volume_mounts(self._files, pod, container, variables, isolates=ground is not None)
-        if ground is not None and todo.sandbox.ip:
-            found += mounts.hosts(self._files, container, ground.hosts(pod, todo.sandbox.ip))
+        found = mounts.volume_mounts(self._files, pod, container, variables, isolates=pod_isolation is not None)
+        if pod_isolation is not None and todo.sandbox.ip:
+            found += mounts.hosts(self._files, container, pod_isolation.hosts(pod, todo.sandbox.ip))
         return (*found, mounts.last_words(self._files, container, todo.attempt))
 
     async def _confinement(self, pod: Obj, container: Obj, image: str) -> tuple[Security, Resources]:
         """Who the container runs as and what it may use. Raises ConfigError."""
-        ground = self._context.ground
-        if ground is None:
+        pod_isolation = self._context.pod_isolation
+        if pod_isolation is None:
             return Security(), Resources()
         user = None
         if security.asks_image_user(pod, container):
             user = await self._context.puller.user_of(image)
         security.check_non_root(pod, container, user)
-        shield = security.container_security(pod, container, user, ground.profiles)
-        return shield, ground.resources(pod, container)
+        shield = security.container_security(pod, container, user, pod_isolation.profiles)
+        return shield, pod_isolation.resources(pod, container)
 
     def _services(self, pod: Obj) -> dict[str, str]:
         services = self._context.services()

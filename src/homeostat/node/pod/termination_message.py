@@ -31,11 +31,11 @@ class LastWords:
         if container.id not in self._known:
             message, wanted = container.message, spec.by_name(pod).get(container.spec.name)
             if not message and self._runtime.real and wanted is not None:
-                message = await self._told(wanted, files, container)
+                message = await self._read_message(wanted, files, container)
             self._known[container.id] = message
         return self._known[container.id]
 
-    async def _told(self, wanted: Obj, files: PodFiles, container: Container) -> str:
+    async def _read_message(self, wanted: Obj, files: PodFiles, container: Container) -> str:
         message = files.termination_message(wanted["name"], container.spec.attempt)
         if message or wanted.get("terminationMessagePolicy") != "FallbackToLogsOnError" or not container.exit_code:
             return message

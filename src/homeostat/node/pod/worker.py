@@ -1,7 +1,8 @@
 """The worker of one pod: one task that moves through the lifecycle table and performs what is decided.
 
-While syncing it decides (`plan`), performs, and tells the status; when the pod has to end it stops the containers, and
-then sees the object out of the API. While it syncs it never waits for the API: a node that is cut off keeps its pods.
+While syncing it decides (`plan`), performs, and reports the status; when the pod has to end it stops the containers,
+and then sees the object out of the API. While it syncs it never waits for the API: a node that is cut off keeps its
+pods.
 """
 
 from __future__ import annotations
@@ -60,7 +61,7 @@ class PodWorker:
         self._passing: tuple[Obj, ...] = ()
         self._task: asyncio.Task[None] | None = None
 
-    # -- what others tell it ---------------------------------------------------------------------------------------
+    # -- called by others ---------------------------------------------------------------------------------------
 
     def start(self) -> None:
         """Begin."""
@@ -231,7 +232,7 @@ class PodWorker:
             await self._performer.perform(self.sized, action)
         if not todo.actions:
             self.begun.set()
-            self._performer.tell_backoffs(self.pod, view, todo.waiting)
+            self._performer.report_backoffs(self.pod, view, todo.waiting)
             await self._look_regularly()
             await self._rest(todo)
 
@@ -289,7 +290,8 @@ class PodWorker:
         return task
 
     async def _see_out(self) -> None:
-        """Nothing runs: keep what logs need until the object goes, and take it out of the API when it is to go."""
+        """Nothing runs: keep what logs need until the object is deleted, and delete it from the API when it should
+        be."""
         self._wake.clear()
         ending = self._ending()
         if ending is None:
@@ -335,7 +337,7 @@ class PodWorker:
             waiting=self._waiting,
             ending=ended or self.state is not PodState.SYNCING,
             outcome=self._outcome,
-            given=self._given if self._context.ground is not None else {},
+            given=self._given if self._context.pod_isolation is not None else {},
             passing=self._passing,
         )
         if not ended and self.state is not PodState.SYNCING and view.running():

@@ -23,7 +23,7 @@ class ConfigError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
-    """What a pod's own object does not tell: its address, the node's, the node's allocatable resources, and whether
+    """What a pod's own object does not contain: its address, the node's, the node's allocatable resources, and whether
     the pod's users are kept apart."""
 
     pod_ip: str = ""

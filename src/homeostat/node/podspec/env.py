@@ -1,7 +1,7 @@
 """A container's environment, from its spec and from the objects that it refers to. Pure.
 
 Order and rules are the kubelet's (makeEnvironmentVariables): envFrom first, then env, each seeing the ones before it in
-`$(NAME)`; service variables stand below both.
+`$(NAME)`; service variables have lower priority than both.
 """
 
 from __future__ import annotations

@@ -17,7 +17,7 @@ VERSION = "v1.36.0"
 class NodeConfig:
     """One node. `capacity` holds quantities by resource name; what it lacks is filled in from the machine (the
     agent's `machine`). `root` is the folder for volumes and the runtime's state; it is not used by the simulated
-    runtime. `log_root` is where logs are (`/var/log/pods`), below `root` by default; `image_root` lies on the file
+    runtime. `log_root` is where logs are (`/var/log/pods`), below `root` by default; `image_root` is on the file
     system of the images, by default that of `root`; `cgroup_root` is where the kernel shows cgroups."""
 
     name: str

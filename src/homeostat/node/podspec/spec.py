@@ -84,6 +84,6 @@ def stop_signal(container: Obj) -> str:
 
 
 def container_hash(container: Obj) -> str:
-    """Changes when a container must be made anew: its name or image changed (the only mutable parts of a spec)."""
+    """Changes when a container must be recreated: its name or image changed (the only mutable parts of a spec)."""
     text = orjson.dumps([container.get("name"), container.get("image")])
     return hashlib.blake2b(text, digest_size=4).hexdigest()

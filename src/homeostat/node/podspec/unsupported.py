@@ -64,19 +64,19 @@ def _not_done(pod: Obj) -> Iterator[str]:
 
 def _not_enforced(pod: Obj) -> Iterator[str]:
     body = spec.spec(pod)
-    yield from (f"securityContext.{name}" for name in _told(body.get("securityContext")))
+    yield from (f"securityContext.{name}" for name in _set_fields(body.get("securityContext")))
     for name in ("hostPID", "hostIPC", "shareProcessNamespace", "hostAliases", "dnsConfig"):
         if body.get(name):
             yield name
     for container in spec.all_containers(pod):
-        yield from (f"containers[].securityContext.{name}" for name in _told(container.get("securityContext")))
+        yield from (f"containers[].securityContext.{name}" for name in _set_fields(container.get("securityContext")))
         yield from (
             f"containers[].resources.limits.{name}" for name in (container.get("resources") or {}).get("limits") or {}
         )
     for volume in body.get("volumes") or []:
-        yield from (f"volumes[].emptyDir.{name}" for name in _told(volume.get("emptyDir")))
+        yield from (f"volumes[].emptyDir.{name}" for name in _set_fields(volume.get("emptyDir")))
 
 
-def _told(section: Obj | None) -> list[str]:
+def _set_fields(section: Obj | None) -> list[str]:
     """The fields of a section that ask for something."""
     return [name for name, value in (section or {}).items() if value not in (None, False, "", [], {})]

@@ -28,13 +28,13 @@ async def check(address: str, service: str, *, timeout_seconds: float) -> None:
         except TimeoutError as error:
             raise ProbeError(f"timeout: health rpc did not complete within {timeout_seconds:g}s") from error
         except grpc.aio.AioRpcError as error:
-            raise ProbeError(_told(error, address, timeout_seconds)) from error
+            raise ProbeError(_failure_text(error, address, timeout_seconds)) from error
     if answer.status != health_pb2.HealthCheckResponse.SERVING:
         word = health_pb2.HealthCheckResponse.ServingStatus.Name(answer.status)
         raise ProbeError(f'service unhealthy (responded with "{word}")')
 
 
-def _told(error: grpc.aio.AioRpcError, address: str, timeout_seconds: float) -> str:
+def _failure_text(error: grpc.aio.AioRpcError, address: str, timeout_seconds: float) -> str:
     code, details = error.code(), error.details()
     if code is grpc.StatusCode.UNIMPLEMENTED:
         return f"error: this server does not implement the grpc health protocol (grpc.health.v1.Health): {details}"

@@ -34,7 +34,7 @@ class ProbeRule:
 
 @dataclass(frozen=True, slots=True)
 class Tally:
-    """How often in a row the last result came, and the verdict that stands (None before the first)."""
+    """How often in a row the last result came, and the current verdict (None before the first)."""
 
     last: bool | None = None
     run: int = 0

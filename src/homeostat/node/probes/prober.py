@@ -84,7 +84,7 @@ class Prober:
                 task.cancel()
 
     def stop_judging(self) -> None:
-        """The pod is ending: only readiness goes on."""
+        """The pod is ending: only readiness is still probed."""
         for watched in self._watched.values():
             watched.condemned = ""
             for task in watched.tasks:

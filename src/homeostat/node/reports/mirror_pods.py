@@ -31,7 +31,8 @@ class MirrorPlan:
 
 
 def plan_mirrors(static: Iterable[Obj], mirrors: Mapping[tuple[str, str], Obj]) -> MirrorPlan:
-    """Each static pod has one mirror with its hash; a mirror that is deleted, outdated or without a pod goes first."""
+    """Each static pod has one mirror with its hash; a mirror that is deleted, outdated or without a pod is removed
+    first."""
     create, delete, wanted = [], [], set()
     for pod in static:
         place = meta.namespace(pod), meta.name(pod)

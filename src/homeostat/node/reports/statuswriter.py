@@ -1,4 +1,4 @@
-"""Writing pod statuses to the API: the newest wanted status of each pod, again and again until it stands there.
+"""Writing pod statuses to the API: the newest wanted status of each pod, retried until the API has it.
 
 A pod's worker never waits for the API: it says what it wants, and this writer brings it there when it can. Writes of
 one pod follow each other; those of different pods run side by side.
@@ -25,19 +25,19 @@ _log = logger("kubelet.status")
 _RETRY = Backoff(first_seconds=0.2, ceiling_seconds=2.0)
 # A request on a connection that was cut silently must not hold the pod's next write for ever.
 _REQUEST_SECONDS_MAX = 10.0
-# Why a status is written once more whose own reason has been told.
+# Why a status is written once more whose own reason has been recorded.
 _AGAIN = "another status stood in the API"
 
 
 @dataclass(slots=True)
 class _Wanted:
-    """A pod's wanted status; `version` grows with each `put`, and `told` is the one last written with its note."""
+    """A pod's wanted status; `version` grows with each `put`, and `noted` is the one last written with its note."""
 
     pod: Obj
     status: Obj
     note: str
     version: int = 0
-    told: int = -1
+    noted: int = -1
     task: asyncio.Task[None] | None = None
     settled: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -74,7 +74,7 @@ class StatusWriter:
         wanted.task = tasks.spawn(self._write(uid, wanted), name=f"{self._loop}/status/{meta.key(wanted.pod)}")
 
     async def settled(self, uid: str) -> None:
-        """Wait until what is wanted stands in the API, or nothing is."""
+        """Wait until the API has what is wanted, or nothing is."""
         wanted = self._wanted.get(uid)
         if wanted is not None:
             await wanted.settled.wait()
@@ -137,11 +137,11 @@ class StatusWriter:
     async def _send(self, base: Obj, patch: Obj, wanted: _Wanted) -> Obj:
         name, namespace = meta.name(base), meta.namespace(base)
         seen = (Seen("Pod", namespace, name, meta.resource_version(base)),)
-        version, note = wanted.version, wanted.note if wanted.told < wanted.version else _AGAIN
+        version, note = wanted.version, wanted.note if wanted.noted < wanted.version else _AGAIN
         cause = WriteCause(self._loop, f"{namespace}/{name}", note, seen)
         body = {"metadata": {"uid": meta.uid(base)}, "status": patch}
         answer = await self._client.patch(
             POD, name, namespace, body, content_type=STRATEGIC_PATCH, subresource="status", cause=cause
         )
-        wanted.told = version
+        wanted.noted = version
         return answer

@@ -1,5 +1,5 @@
-"""What the kubelet tells of usage at /stats/summary (stats/v1alpha1): pods and containers as the runtime measures them,
-and what the node has left. A runtime that does not measure leaves the figures out."""
+"""What the kubelet reports about usage at /stats/summary (stats/v1alpha1): pods and containers as the runtime measures
+them, and what the node has left. A runtime that does not measure leaves the figures out."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ async def of(agent: NodeAgent) -> Obj:
         containers = await agent.runtime.containers()
     except RuntimeFault:
         used, stats, containers = {}, {}, []
-    told = [_pod(pod, used.get(meta.uid(pod), Usage()), _of_pod(pod, containers, stats)) for pod in pods]
-    return {"node": _node(agent.config.name, agent.signals() if agent.runtime.real else {}), "pods": told}
+    summary = [_pod(pod, used.get(meta.uid(pod), Usage()), _of_pod(pod, containers, stats)) for pod in pods]
+    return {"node": _node(agent.config.name, agent.signals() if agent.runtime.real else {}), "pods": summary}
 
 
 def _of_pod(pod: Obj, containers: list[Container], stats: Mapping[str, Stats]) -> dict[str, tuple[Container, Stats]]:
@@ -52,15 +52,15 @@ def _node(name: str, left: Mapping[str, Signal]) -> Obj:
 
 def _disk(left: Mapping[str, Signal], name: str, moment: str) -> Obj:
     space, inodes = left[f"{name}.available"], left.get(f"{name}.inodesFree")
-    told = {"time": moment, "availableBytes": space.available, "capacityBytes": space.capacity}
-    told["usedBytes"] = space.capacity - space.available
+    summary = {"time": moment, "availableBytes": space.available, "capacityBytes": space.capacity}
+    summary["usedBytes"] = space.capacity - space.available
     if inodes is not None:
-        told |= {"inodesFree": inodes.available, "inodes": inodes.capacity}
-    return told
+        summary |= {"inodesFree": inodes.available, "inodes": inodes.capacity}
+    return summary
 
 
 def _pod(pod: Obj, used: Usage, running: Mapping[str, tuple[Container, Stats]]) -> Obj:
-    told: Obj = {
+    summary: Obj = {
         "podRef": {"name": meta.name(pod), "namespace": meta.namespace(pod), "uid": meta.uid(pod)},
         "startTime": (pod.get("status") or {}).get("startTime"),
         "containers": [_container(c["name"], used, running.get(c["name"])) for c in spec.mains(pod)],
@@ -68,11 +68,11 @@ def _pod(pod: Obj, used: Usage, running: Mapping[str, tuple[Container, Stats]]) 
     if running:
         at = clock.rfc3339(max(stats.at for _, stats in running.values()))
         cpu = sum(stats.cpu_nanoseconds for _, stats in running.values())
-        told["cpu"] = {"time": at, "usageCoreNanoSeconds": cpu}
-        told["memory"] = {"time": at, "workingSetBytes": used.of("memory")}
-        told["ephemeral-storage"] = {"time": at, "usedBytes": used.of("ephemeral-storage")}
+        summary["cpu"] = {"time": at, "usageCoreNanoSeconds": cpu}
+        summary["memory"] = {"time": at, "workingSetBytes": used.of("memory")}
+        summary["ephemeral-storage"] = {"time": at, "usedBytes": used.of("ephemeral-storage")}
     volumes = [{"name": name, "usedBytes": size} for name, size in used.volumes.items()]
-    return told | ({"volume": volumes} if volumes else {})
+    return summary | ({"volume": volumes} if volumes else {})
 
 
 def _container(name: str, used: Usage, running: tuple[Container, Stats] | None) -> Obj:

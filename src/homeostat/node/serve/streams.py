@@ -1,6 +1,6 @@
 """exec, attach and port-forward at the kubelet: finds the container, asks its runtime for a stream, and joins the two.
 
-What goes through is spliced, unread: SPDY or WebSocket, between the API server and the runtime's own streaming server.
+What passes is spliced, unread: SPDY or WebSocket, between the API server and the runtime's own streaming server.
 Words and codes are the kubelet's (pkg/kubelet/server/server.go, and kubelet_pods.go).
 """
 

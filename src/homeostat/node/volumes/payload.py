@@ -27,7 +27,7 @@ class File:
 
 
 @dataclass(frozen=True, slots=True)
-class TokenWish:
+class TokenProjection:
     """A service account token that a projected volume asks for."""
 
     audience: str
@@ -60,23 +60,23 @@ def references(volume: Obj) -> Iterator[tuple[str, str]]:
                 yield kind, source[field].get("name") or ""
 
 
-def token_wishes(volume: Obj) -> Iterator[TokenWish]:
+def token_projections(volume: Obj) -> Iterator[TokenProjection]:
     """The tokens that a volume shows."""
     for source in sources_of(volume):
-        wish = source.get("serviceAccountToken")
-        if wish is not None:
-            seconds = int(wish.get("expirationSeconds") or 3600)
-            yield TokenWish(wish.get("audience") or "", seconds, wish["path"])
+        projection = source.get("serviceAccountToken")
+        if projection is not None:
+            seconds = int(projection.get("expirationSeconds") or 3600)
+            yield TokenProjection(projection.get("audience") or "", seconds, projection["path"])
 
 
 def files(
-    pod: Obj, volume: Obj, sources: Sources, tokens: Mapping[TokenWish, str], around: Surroundings
+    pod: Obj, volume: Obj, sources: Sources, tokens: Mapping[TokenProjection, str], around: Surroundings
 ) -> dict[str, File]:
     """All files of a volume by their path in it. Raises ConfigError."""
     mode = _mode(volume.get(volume_type(volume)) or {}, "defaultMode", MODE_DEFAULT)
     result: dict[str, File] = {}
-    for wish in token_wishes(volume):
-        result[wish.path] = _token(pod, tokens[wish], mode, around)
+    for projection in token_projections(volume):
+        result[projection.path] = _token(pod, tokens[projection], mode, around)
     for source in sources_of(volume):
         for kind, field in (("ConfigMap", "configMap"), ("Secret", "secret")):
             if field in source:

@@ -14,7 +14,7 @@ from homeostat.client.contract import Client, Unreachable
 from homeostat.kit import clock, tasks
 from homeostat.node.podspec import spec
 from homeostat.node.podspec.env import Sources
-from homeostat.node.volumes.payload import TokenWish
+from homeostat.node.volumes.payload import TokenProjection
 from homeostat.runtime.contract import RuntimeFault
 from homeostat.wire.cause import WriteCause
 
@@ -34,7 +34,7 @@ class References:
     def __init__(self, client: Client, node_name: str) -> None:
         self._client = client
         self._loop = f"kubelet/{node_name}"
-        self._tokens: dict[tuple[str, TokenWish], tuple[str, float]] = {}
+        self._tokens: dict[tuple[str, TokenProjection], tuple[str, float]] = {}
         self._known: dict[tuple[str, str, str], Obj] = {}
         self._reading: dict[tuple[str, str, str], asyncio.Task[Obj | ApiError | None]] = {}
 
@@ -85,36 +85,36 @@ class References:
             raise RuntimeFault("CreatePodSandboxError", f'{what}: runtimeclass.node.k8s.io "{name}" not found')
         return str(found.get("handler") or "")
 
-    async def tokens(self, pod: Obj, wishes: Iterable[TokenWish]) -> dict[TokenWish, str]:
-        """A valid token for each wish; asked for again when most of its life is over."""
-        named = list(dict.fromkeys(wishes))
-        found = await asyncio.gather(*(self._token(pod, wish) for wish in named))
+    async def tokens(self, pod: Obj, projections: Iterable[TokenProjection]) -> dict[TokenProjection, str]:
+        """A valid token for each projection; requested again when most of its life is over."""
+        named = list(dict.fromkeys(projections))
+        found = await asyncio.gather(*(self._token(pod, projection) for projection in named))
         return dict(zip(named, found, strict=True))
 
-    async def _token(self, pod: Obj, wish: TokenWish) -> str:
-        key = meta.uid(pod), wish
+    async def _token(self, pod: Obj, projection: TokenProjection) -> str:
+        key = meta.uid(pod), projection
         held = self._tokens.get(key)
         if held is not None and clock.wall() < held[1]:
             return held[0]
         try:
             async with asyncio.timeout(_REQUEST_SECONDS_MAX):
-                return await self._new_token(key, pod, wish)
+                return await self._new_token(key, pod, projection)
         except (Unreachable, TimeoutError) as error:
             if held is not None:
                 return held[0]
-            raise Unreachable("no service account token could be had") from error
+            raise Unreachable("no service account token could be obtained") from error
 
-    async def _new_token(self, key: tuple[str, TokenWish], pod: Obj, wish: TokenWish) -> str:
+    async def _new_token(self, key: tuple[str, TokenProjection], pod: Obj, projection: TokenProjection) -> str:
         account = spec.spec(pod).get("serviceAccountName") or "default"
         request: dict[str, Any] = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest"}
         request["metadata"] = {"name": account, "namespace": meta.namespace(pod)}
         bound = {"kind": "Pod", "apiVersion": "v1", "name": meta.name(pod), "uid": meta.uid(pod)}
-        request["spec"] = {"expirationSeconds": wish.expiration_seconds, "boundObjectRef": bound}
-        request["spec"]["audiences"] = [wish.audience] if wish.audience else []
+        request["spec"] = {"expirationSeconds": projection.expiration_seconds, "boundObjectRef": bound}
+        request["spec"]["audiences"] = [projection.audience] if projection.audience else []
         cause = WriteCause(self._loop, meta.key(pod), "token for a volume")
         answer = await self._client.create(SERVICEACCOUNT, request, subresource="token", cause=cause)
         now = clock.wall()
-        ends = meta.time_of(answer["status"].get("expirationTimestamp"), now + wish.expiration_seconds)
+        ends = meta.time_of(answer["status"].get("expirationTimestamp"), now + projection.expiration_seconds)
         renew_at = now + min((ends - now) * _TOKEN_LIFE_USED, _TOKEN_SECONDS_MAX)
         self._tokens[key] = answer["status"]["token"], renew_at
         return str(answer["status"]["token"])

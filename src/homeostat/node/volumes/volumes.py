@@ -26,11 +26,11 @@ from homeostat.node.podspec.downward import ConfigError, Surroundings
 from homeostat.node.podspec.env import Sources
 from homeostat.node.podspec.node_config import NodeConfig
 from homeostat.node.volumes import atomicdir, payload
-from homeostat.node.volumes.payload import TokenWish
+from homeostat.node.volumes.payload import TokenProjection
 
 TERMINATION_BYTES_MAX = 4096
 _IN_MEMORY = ("secret", "projected")
-# Any user of the pod may write into its own volumes and tell its end.
+# Any user of the pod may write into its own volumes and its termination message.
 _FOLDER_MODE, _FILE_MODE = 0o777, 0o666
 
 
@@ -50,7 +50,9 @@ class PodFiles:
         self.logs = config.logs / f"{meta.namespace(pod)}_{meta.name(pod)}_{uid}"
         self._isolates = isolates
 
-    def make_volumes(self, pod: Obj, sources: Sources, tokens: Mapping[TokenWish, str], around: Surroundings) -> None:
+    def make_volumes(
+        self, pod: Obj, sources: Sources, tokens: Mapping[TokenProjection, str], around: Surroundings
+    ) -> None:
         """Make what is missing and renew what has changed. Raises VolumeError."""
         group = spec.fs_group(pod) if self._isolates else None
         for volume in spec.spec(pod).get("volumes") or []:
@@ -177,6 +179,8 @@ def referred(pod: Obj) -> list[tuple[str, str]]:
     return [ref for volume in spec.spec(pod).get("volumes") or [] for ref in payload.references(volume)]
 
 
-def token_wishes(pod: Obj) -> list[TokenWish]:
+def token_projections(pod: Obj) -> list[TokenProjection]:
     """The tokens that the pod's volumes show."""
-    return [wish for volume in spec.spec(pod).get("volumes") or [] for wish in payload.token_wishes(volume)]
+    return [
+        projection for volume in spec.spec(pod).get("volumes") or [] for projection in payload.token_projections(volume)
+    ]

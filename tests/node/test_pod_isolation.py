@@ -11,7 +11,7 @@ from homeostat.api.flags.flag_settings import Settings
 from homeostat.node.isolation import sandboxspec
 from homeostat.node.machine import node_object
 from homeostat.node.machine.node_object import Health, Machine
-from homeostat.node.pod.pod_isolation import Ground
+from homeostat.node.pod.pod_isolation import PodIsolation
 from homeostat.node.podspec.node_config import NodeConfig
 from homeostat.runtime.contract import Dns, Image, PortMapping, Resources
 
@@ -63,7 +63,7 @@ def root(tmp_path: Path) -> Path:
     ],
 )
 def test_what_a_sandbox_is_asked_for(root: Path, body: Obj, field: str, expected: object) -> None:
-    made = Ground(config(root), "4Gi").sandbox(pod(**body), 3, Dns(), "/kubepods/x")
+    made = PodIsolation(config(root), "4Gi").sandbox(pod(**body), 3, Dns(), "/kubepods/x")
     found = getattr(made, field)
     assert found == (str(root / str(expected)) if field == "log_directory" else expected)
     assert made.cgroup_parent == "/kubepods/x"
@@ -86,7 +86,7 @@ def test_ports_of_the_node(port: Obj, mapping: tuple[PortMapping, ...]) -> None:
 
 def test_a_pod_of_the_nodes_network_needs_no_ports_mapped(root: Path) -> None:
     wanted = pod({"ports": [{"containerPort": 80, "hostPort": 80}]}, hostNetwork=True)
-    assert Ground(config(root), "4Gi").sandbox(wanted, 0, Dns(), "").ports == ()
+    assert PodIsolation(config(root), "4Gi").sandbox(wanted, 0, Dns(), "").ports == ()
 
 
 def test_a_runtime_that_does_not_isolate_is_asked_for_an_address_and_a_name() -> None:
@@ -99,22 +99,22 @@ def test_a_runtime_that_does_not_isolate_is_asked_for_an_address_and_a_name() ->
 
 def test_names_come_from_the_flags_and_the_nodes_own_file(root: Path) -> None:
     flags = {"resolv_conf": str(root / "resolv.conf"), "cluster_dns": "10.0.0.10, 10.0.0.11", "cluster_domain": "x.y"}
-    found = Ground(config(root, **flags), "4Gi").resolution(pod())
+    found = PodIsolation(config(root, **flags), "4Gi").resolution(pod())
     assert found.dns.servers == ("10.0.0.10", "10.0.0.11")
     assert found.dns.searches == ("shop.svc.x.y", "svc.x.y", "x.y", "lan")
-    host = Ground(config(root, **flags), "4Gi").resolution(pod(dnsPolicy="Default"))
+    host = PodIsolation(config(root, **flags), "4Gi").resolution(pod(dnsPolicy="Default"))
     assert (host.dns.servers, host.dns.searches) == (("9.9.9.9",), ("lan",))
 
 
 def test_a_node_without_such_a_file_gives_what_it_knows(root: Path) -> None:
-    ground = Ground(config(root, resolv_conf=str(root / "missing")), "4Gi")
-    assert ground.resolution(pod(dnsPolicy="Default")).dns == Dns()
+    pod_isolation = PodIsolation(config(root, resolv_conf=str(root / "missing")), "4Gi")
+    assert pod_isolation.resolution(pod(dnsPolicy="Default")).dns == Dns()
 
 
 def test_the_hosts_file_of_a_pod_and_of_one_in_the_nodes_network(root: Path) -> None:
-    ground = Ground(config(root), "4Gi")
-    assert "10.1.0.7\tweb\n" in ground.hosts(pod(), "10.1.0.7")
-    shared = ground.hosts(pod(hostNetwork=True), "10.0.0.1")
+    pod_isolation = PodIsolation(config(root), "4Gi")
+    assert "10.1.0.7\tweb\n" in pod_isolation.hosts(pod(), "10.1.0.7")
+    shared = pod_isolation.hosts(pod(hostNetwork=True), "10.0.0.1")
     assert shared.startswith("# Kubernetes-managed hosts file (host network).\n")
     assert Path("/etc/hosts").read_text().strip() in shared
 
@@ -123,29 +123,34 @@ def test_the_hosts_file_of_a_pod_and_of_one_in_the_nodes_network(root: Path) -> 
 
 
 def test_limits_hold_where_cgroups_can_be_written(root: Path) -> None:
-    ground = Ground(config(root), "4Gi")
-    assert ground.start()
+    pod_isolation = PodIsolation(config(root), "4Gi")
+    assert pod_isolation.start()
     wanted = pod({"resources": {"limits": {"cpu": "1", "memory": "1Gi"}}})
-    assert ground.resources(wanted, wanted["spec"]["containers"][0]) == Resources(1024, 100_000, 100_000, 1 << 30, -997)
-    assert ground.place(wanted) == "/kubepods/podu-1"
+    assert pod_isolation.resources(wanted, wanted["spec"]["containers"][0]) == Resources(
+        1024, 100_000, 100_000, 1 << 30, -997
+    )
+    assert pod_isolation.place(wanted) == "/kubepods/podu-1"
     assert (root / "cgroup/cpu/kubepods/podu-1").is_dir()
-    assert ground.leave(wanted)
+    assert pod_isolation.leave(wanted)
     assert not (root / "cgroup/cpu/kubepods/podu-1").exists()
 
 
 def test_only_the_order_of_ends_holds_where_they_cannot(tmp_path: Path) -> None:
-    ground = Ground(config(tmp_path), "4Gi")
-    assert not ground.start()
+    pod_isolation = PodIsolation(config(tmp_path), "4Gi")
+    assert not pod_isolation.start()
     wanted = pod({"resources": {"limits": {"cpu": "1", "memory": "1Gi"}}})
-    assert ground.resources(wanted, wanted["spec"]["containers"][0]) == Resources(oom_score_adj=-997)
-    assert ground.place(wanted) == ""
-    assert ground.leave(wanted)
+    assert pod_isolation.resources(wanted, wanted["spec"]["containers"][0]) == Resources(oom_score_adj=-997)
+    assert pod_isolation.place(wanted) == ""
+    assert pod_isolation.leave(wanted)
 
 
 def test_profiles_follow_the_nodes_flag(root: Path) -> None:
-    assert Ground(config(root), "4Gi").profiles.default == "Unconfined"
-    ground = Ground(config(root, seccomp_default="true"), "4Gi")
-    assert (ground.profiles.default, ground.profiles.folder) == ("RuntimeDefault", str(root / "kubelet/seccomp"))
+    assert PodIsolation(config(root), "4Gi").profiles.default == "Unconfined"
+    pod_isolation = PodIsolation(config(root, seccomp_default="true"), "4Gi")
+    assert (pod_isolation.profiles.default, pod_isolation.profiles.folder) == (
+        "RuntimeDefault",
+        str(root / "kubelet/seccomp"),
+    )
 
 
 # The node's own object
