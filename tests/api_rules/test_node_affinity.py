@@ -16,7 +16,7 @@ from homeostat.api import meta
 from homeostat.api.rules.nodeaffinity import pinned, pinned_node, preference, preferred_nodes, required_nodes
 from homeostat.controllers.workloads.daemonset_pods import placement
 from homeostat.node.decide.admission import refusal
-from homeostat.scheduler.filters import fitting, standing
+from homeostat.scheduler.filters import fitting, static_fit
 from tests.support import scheduling
 
 Obj = dict[str, Any]
@@ -210,7 +210,7 @@ def test_the_schedulers_columns_say_of_affinity_what_the_rule_says_of_each_node(
         ]
     spec: Obj = {"affinity": {"nodeAffinity": affinity}} | ({} if selector is None else {"nodeSelector": selector})
     pod = scheduling.info("p", **spec)
-    allowed, found = fitting(cluster, pod), standing(cluster, pod.needs)
+    allowed, found = fitting(cluster, pod), static_fit(cluster, pod.needs)
     for row in range(len(nodes)):
         name, labels = meta.name(cluster.nodes[row]), meta.labels(cluster.nodes[row])
         assert bool(allowed[row]) is required_nodes(spec).matches(name, labels)

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from homeostat.api.rules.tolerations import HARD_EFFECTS, matching, tolerates, untolerated, with_toleration
 from homeostat.controllers.workloads.daemonset_pods import all_tolerations, placement
 from homeostat.node.housekeeping import eviction
-from homeostat.scheduler.filters import fitting, standing
+from homeostat.scheduler.filters import fitting, static_fit
 from tests.support import scheduling
 
 Obj = dict[str, Any]
@@ -167,7 +167,7 @@ def test_the_schedulers_columns_say_of_taints_what_the_rule_says_of_each_node(
         )
     )
     pod = scheduling.info("p", tolerations=tolerations)
-    allowed, found = fitting(cluster, pod), standing(cluster, pod.needs)
+    allowed, found = fitting(cluster, pod), static_fit(cluster, pod.needs)
     cordon = {"key": "node.kubernetes.io/unschedulable", "effect": "NoSchedule"}
     for row, (taints, closed) in enumerate(nodes):
         hard = untolerated([*taints, *([cordon] if closed else [])], tolerations, HARD_EFFECTS)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from homeostat.scheduler.budgets import Budget, budget_of
 from homeostat.scheduler.cycle import place
-from homeostat.scheduler.filters import examined, fitting, standing
+from homeostat.scheduler.filters import examined, fitting, static_fit
 from homeostat.scheduler.podinfo import PodInfo
 from homeostat.scheduler.room import room_for
 from homeostat.scheduler.snapshot import PODS, Snapshot
@@ -120,7 +120,7 @@ def test_what_is_kept_of_the_room_on_nodes_is_what_a_fresh_look_finds(
             cluster.add_pod(other, where)
             placed.append(other.key)
         if data.draw(st.booleans()):
-            allowed = standing(cluster, pod.needs).allowed
+            allowed = static_fit(cluster, pod.needs).allowed
             kept = room_for(cluster, pod.needs, allowed)
             fits, balance = kept.fits.tolist(), kept.balance.tolist()
             cluster.rooms.clear()

@@ -77,7 +77,7 @@ class Cluster:
         await self.scheduler.start()
 
 
-def story(tell: Callable[[Cluster], Awaitable[None]], *, running: bool = True) -> None:
+def story(scenario: Callable[[Cluster], Awaitable[None]], *, running: bool = True) -> None:
     async def main() -> None:
         server = await start(MemoryState(), config())
         await clock.sleep(0.5)
@@ -86,7 +86,7 @@ def story(tell: Callable[[Cluster], Awaitable[None]], *, running: bool = True) -
         await cluster.client.create(SERVICEACCOUNT, account)
         if running:
             await cluster.scheduler.start()
-        await tell(cluster)
+        await scenario(cluster)
         await cluster.scheduler.stop()
         await server.stop()
 
@@ -94,7 +94,7 @@ def story(tell: Callable[[Cluster], Awaitable[None]], *, running: bool = True) -
 
 
 def test_a_pod_gets_a_node_a_condition_and_an_event() -> None:
-    async def tell(cluster: Cluster) -> None:
+    async def scenario(cluster: Cluster) -> None:
         await cluster.node("only")
         await cluster.pod("web")
         await clock.sleep(1)
@@ -105,11 +105,11 @@ def test_a_pod_gets_a_node_a_condition_and_an_event() -> None:
         assert event["message"] == "Successfully assigned default/web to only"
         assert (event["type"], event["source"]["component"]) == ("Normal", "default-scheduler")
 
-    story(tell)
+    story(scenario)
 
 
 def test_a_pod_that_fits_nowhere_says_why_and_is_placed_when_a_node_comes() -> None:
-    async def tell(cluster: Cluster) -> None:
+    async def scenario(cluster: Cluster) -> None:
         await cluster.node("small", cpu="1")
         await cluster.pod("big", cpu="2")
         await clock.sleep(1)
@@ -130,11 +130,11 @@ def test_a_pod_that_fits_nowhere_says_why_and_is_placed_when_a_node_comes() -> N
         await clock.sleep(11)
         assert await cluster.place_of("big") == "roomy"
 
-    story(tell)
+    story(scenario)
 
 
 def test_with_room_for_one_the_more_important_pod_gets_it() -> None:
-    async def tell(cluster: Cluster) -> None:
+    async def scenario(cluster: Cluster) -> None:
         await cluster.node("only", pods="1")
         await cluster.pod("plain")
         await cluster.pod("vital", priorityClassName="system-node-critical")
@@ -143,11 +143,11 @@ def test_with_room_for_one_the_more_important_pod_gets_it() -> None:
         assert await cluster.place_of("vital") == "only"
         assert "Too many pods" in await cluster.message("plain")
 
-    story(tell, running=False)
+    story(scenario, running=False)
 
 
 def test_preemption_ends_the_lesser_pod_keeps_its_place_and_gives_it_to_the_preemptor() -> None:
-    async def tell(cluster: Cluster) -> None:
+    async def scenario(cluster: Cluster) -> None:
         await cluster.node("only", cpu="1")
         await cluster.pod("lesser", cpu="800m")
         await clock.sleep(1)
@@ -174,11 +174,11 @@ def test_preemption_ends_the_lesser_pod_keeps_its_place_and_gives_it_to_the_pree
         assert await cluster.place_of("sneaky") == ""
         assert len(await cluster.events("Preempted")) == 1
 
-    story(tell)
+    story(scenario)
 
 
 def test_a_restarted_scheduler_keeps_the_promise_of_its_predecessor() -> None:
-    async def tell(cluster: Cluster) -> None:
+    async def scenario(cluster: Cluster) -> None:
         await cluster.node("only", cpu="1")
         await cluster.pod("lesser", cpu="800m")
         await clock.sleep(1)
@@ -192,11 +192,11 @@ def test_a_restarted_scheduler_keeps_the_promise_of_its_predecessor() -> None:
         assert await cluster.place_of("vital") == "only"
         assert await cluster.place_of("sneaky") == ""
 
-    story(tell)
+    story(scenario)
 
 
 def test_a_binding_that_conflicts_is_taken_back_and_tried_again() -> None:
-    async def tell(cluster: Cluster) -> None:
+    async def scenario(cluster: Cluster) -> None:
         await cluster.node("only", pods="1")
         cluster.own.errors = [conflict("pods/binding", "", "web", "somebody was faster")]
         await cluster.pod("web")
@@ -206,11 +206,11 @@ def test_a_binding_that_conflicts_is_taken_back_and_tried_again() -> None:
         # The room that was assumed is free again: the only pod that fits is this one.
         assert await cluster.place_of("web") == "only"
 
-    story(tell)
+    story(scenario)
 
 
 def test_a_pod_that_went_while_it_was_bound_leaves_its_room() -> None:
-    async def tell(cluster: Cluster) -> None:
+    async def scenario(cluster: Cluster) -> None:
         await cluster.node("only", pods="1")
         cluster.own.errors = [ApiError(404, "NotFound", 'pods "web" not found')]
         await cluster.pod("web")
@@ -220,11 +220,11 @@ def test_a_pod_that_went_while_it_was_bound_leaves_its_room() -> None:
         await clock.sleep(12)
         assert await cluster.place_of("next") == "only"
 
-    story(tell)
+    story(scenario)
 
 
 def test_a_scheduler_that_restarts_midway_counts_what_its_predecessor_placed() -> None:
-    async def tell(cluster: Cluster) -> None:
+    async def scenario(cluster: Cluster) -> None:
         for name in ("a", "b"):
             await cluster.node(name, pods="4")
         for number in range(5):
@@ -241,11 +241,11 @@ def test_a_scheduler_that_restarts_midway_counts_what_its_predecessor_placed() -
         counts = [sum(meta.pod_node(pod) == name for pod in pods) for name in ("a", "b", "")]
         assert counts == [4, 4, 1]
 
-    story(tell)
+    story(scenario)
 
 
 def test_gates_hold_a_pod_back_and_other_schedulers_pods_are_left_alone() -> None:
-    async def tell(cluster: Cluster) -> None:
+    async def scenario(cluster: Cluster) -> None:
         await cluster.node("only")
         await cluster.pod("gated", schedulingGates=[{"name": "example.com/wait"}])
         await cluster.pod("foreign", schedulerName="somebody-else")
@@ -258,11 +258,11 @@ def test_gates_hold_a_pod_back_and_other_schedulers_pods_are_left_alone() -> Non
         assert await cluster.place_of("gated") == "only"
         assert await cluster.place_of("foreign") == ""
 
-    story(tell)
+    story(scenario)
 
 
 def test_a_pod_with_a_claim_is_refused_in_plain_words() -> None:
-    async def tell(cluster: Cluster) -> None:
+    async def scenario(cluster: Cluster) -> None:
         await cluster.node("only")
         await cluster.pod("db", volumes=[{"name": "data", "persistentVolumeClaim": {"claimName": "data-0"}}])
         await clock.sleep(1)
@@ -270,7 +270,7 @@ def test_a_pod_with_a_claim_is_refused_in_plain_words() -> None:
             '0/1 nodes are available: pod uses persistentVolumeClaim "data-0", and this cluster binds no volumes.'
         )
 
-    story(tell)
+    story(scenario)
 
 
 def near(app: str, **more: Any) -> Obj:
@@ -279,7 +279,7 @@ def near(app: str, **more: Any) -> Obj:
 
 
 def test_a_pod_that_wants_company_follows_when_the_company_comes() -> None:
-    async def tell(cluster: Cluster) -> None:
+    async def scenario(cluster: Cluster) -> None:
         for name in ("a", "b", "c"):
             await cluster.node(name)
         await cluster.pod("web", affinity=near("cache"))
@@ -289,11 +289,11 @@ def test_a_pod_that_wants_company_follows_when_the_company_comes() -> None:
         await clock.sleep(5)
         assert await cluster.place_of("web") == await cluster.place_of("cache") != ""
 
-    story(tell)
+    story(scenario)
 
 
 def test_a_namespace_selector_means_the_namespaces_that_it_selects_now() -> None:
-    async def tell(cluster: Cluster) -> None:
+    async def scenario(cluster: Cluster) -> None:
         for name in ("a", "b", "c"):
             await cluster.node(name)
         space = await cluster.client.create(NAMESPACE, {"metadata": {"name": "far"}})
@@ -309,11 +309,11 @@ def test_a_namespace_selector_means_the_namespaces_that_it_selects_now() -> None
         await clock.sleep(5)
         assert await cluster.place_of("web") == await cluster.place_of("cache", "far") != ""
 
-    story(tell)
+    story(scenario)
 
 
 def test_a_pod_whose_node_went_away_no_longer_counts() -> None:
-    async def tell(cluster: Cluster) -> None:
+    async def scenario(cluster: Cluster) -> None:
         await cluster.node("old", pods="1")
         await cluster.pod("web")
         await clock.sleep(1)
@@ -325,11 +325,11 @@ def test_a_pod_whose_node_went_away_no_longer_counts() -> None:
         await clock.sleep(3)
         assert await cluster.place_of("next") == "new"
 
-    story(tell)
+    story(scenario)
 
 
 def test_preemption_spares_pods_that_a_budget_protects_as_long_as_it_stands() -> None:
-    async def tell(cluster: Cluster) -> None:
+    async def scenario(cluster: Cluster) -> None:
         await cluster.node("a", cpu="1")
         await cluster.node("b", cpu="1")
         await cluster.pod("db", cpu="1", labels={"app": "db"}, nodeSelector={"kubernetes.io/hostname": "a"})
@@ -348,7 +348,7 @@ def test_preemption_spares_pods_that_a_budget_protects_as_long_as_it_stands() ->
         await clock.sleep(1)
         assert meta.deleting(await cluster.get("db"))
 
-    story(tell)
+    story(scenario)
 
 
 def test_a_scheduler_suspended_past_its_lease_binds_nothing_when_it_goes_on() -> None:

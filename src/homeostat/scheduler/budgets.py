@@ -1,4 +1,5 @@
-"""What a PodDisruptionBudget says to preemption: whose end it counts, and how many may end right now. Pure."""
+"""What a PodDisruptionBudget says to preemption: which Pods it counts, and how many may be disrupted right now.
+Pure."""
 
 from __future__ import annotations
 

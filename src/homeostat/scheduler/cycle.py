@@ -50,9 +50,9 @@ def place(snapshot: Snapshot, pod: PodInfo, draw: int, promises: Promises = _NO_
     number = int(np.count_nonzero(rows))
     if others and number:
         # As if the others were there already; but they are not, so it must fit without them too.
-        _stand_in(snapshot, others)
+        _assume(snapshot, others)
         rows &= fitting(snapshot, pod)
-        _take_away(snapshot, others)
+        _forget(snapshot, others)
         number = int(np.count_nonzero(rows))
     if not number:
         return _nowhere(snapshot, pod, own, others)
@@ -63,13 +63,13 @@ def place(snapshot: Snapshot, pod: PodInfo, draw: int, promises: Promises = _NO_
 
 
 def _nowhere(snapshot: Snapshot, pod: PodInfo, own: str, others: Sequence[Promise]) -> Placement:
-    _stand_in(snapshot, others)
+    _assume(snapshot, others)
     found = examined(snapshot, pod)
     is_being_freed = is_freed_for(snapshot, pod, own)
     preemption, why_not = None, BEING_FREED
     if not is_being_freed:
         preemption, why_not = preempt(snapshot, pod, found.helpable & ~too_small(snapshot, pod))
-    _take_away(snapshot, others)
+    _forget(snapshot, others)
     message = no_node_message(len(snapshot.rows), found.reasons)
     if preemption is not None:
         return Placement("", message, preemption, preemption.node)
@@ -78,11 +78,11 @@ def _nowhere(snapshot: Snapshot, pod: PodInfo, own: str, others: Sequence[Promis
     return Placement("", message, promised=own if is_being_freed else "")
 
 
-def _stand_in(snapshot: Snapshot, promises: Sequence[Promise]) -> None:
+def _assume(snapshot: Snapshot, promises: Sequence[Promise]) -> None:
     for promise in promises:
         snapshot.add_pod(promise.pod, promise.node)
 
 
-def _take_away(snapshot: Snapshot, promises: Sequence[Promise]) -> None:
+def _forget(snapshot: Snapshot, promises: Sequence[Promise]) -> None:
     for promise in promises:
         snapshot.remove_pod(promise.pod.key)

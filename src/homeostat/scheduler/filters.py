@@ -1,7 +1,7 @@
 """The filters: for a pod, which nodes can run it, and for each other node why not. Pure, over columns.
 
 Names, order and words are those of kube-scheduler's plugins, so that an `Unschedulable` message reads as users know it.
-`fitting` is the quick answer that most pods get; `examined` goes filter by filter and counts reasons.
+`fitting` is the quick answer that most pods get; `examined` works filter by filter and counts reasons.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from homeostat.api.rules.tolerations import HARD_EFFECTS, SOFT_EFFECTS, untolera
 from homeostat.scheduler.podinfo import Needs, PodInfo
 from homeostat.scheduler.podterms import PodTerm, Spread
 from homeostat.scheduler.room import room_for
-from homeostat.scheduler.snapshot import PODS, Floats, Ints, Mask, Snapshot, Standing
+from homeostat.scheduler.snapshot import PODS, Floats, Ints, Mask, Snapshot, StaticFit
 
 UNSCHEDULABLE_TAINT = {"key": wellknown.TAINT_UNSCHEDULABLE, "effect": wellknown.NO_SCHEDULE}
 
@@ -48,7 +48,7 @@ class Examined:
 def fitting(snapshot: Snapshot, pod: PodInfo) -> Mask:
     """The rows that pass every filter. Asked for every pod, so what each pod needs is done without reasons."""
     needs = pod.needs
-    mask: Mask = room_for(snapshot, needs, standing(snapshot, needs).allowed).fits.copy()
+    mask: Mask = room_for(snapshot, needs, static_fit(snapshot, needs).allowed).fits.copy()
     if needs.host_ports or needs.regards_pods or snapshot.anti_terms:
         for check in _BY_COMPANY:
             for failure in check(snapshot, pod):
@@ -101,19 +101,19 @@ def no_node_message(total: int, reasons: dict[str, int]) -> str:
 # -- what nodes alone decide ---------------------------------------------------------------------------------------
 
 
-def standing(snapshot: Snapshot, needs: Needs) -> Standing:
+def static_fit(snapshot: Snapshot, needs: Needs) -> StaticFit:
     """What nodes alone say of a pod's needs."""
-    return snapshot.standing(needs, _judge)
+    return snapshot.static_fit(needs, _judge)
 
 
-def _judge(snapshot: Snapshot, needs: Needs) -> Standing:
+def _judge(snapshot: Snapshot, needs: Needs) -> StaticFit:
     allowed = snapshot.valid.copy()
     for check in _BY_NODES:
         for failure in check(snapshot, needs):
             allowed &= ~failure.rows
     soft = np.array([len(untolerated(taints, needs.tolerations, SOFT_EFFECTS)) for taints in snapshot.taint_lists])
     soft_taints = soft[snapshot.taints].astype(np.float64) if soft.any() else None
-    return Standing(allowed, soft_taints, _preferences(snapshot, needs, allowed))
+    return StaticFit(allowed, soft_taints, _preferences(snapshot, needs, allowed))
 
 
 def _preferences(snapshot: Snapshot, needs: Needs, rows: Mask) -> Floats | None:
@@ -208,7 +208,7 @@ def _affinity(snapshot: Snapshot, pod: PodInfo) -> Failures:
 
 
 def _affinity_mask(snapshot: Snapshot, pod: PodInfo) -> Mask:
-    """Rows in whose topologies stand pods that meet all terms at once."""
+    """Rows in whose topologies run pods that meet all terms at once."""
     allowed = snapshot.valid.copy()
     terms = pod.needs.affinity
     counts = snapshot.group_counts(terms)
@@ -231,7 +231,7 @@ def has_topologies(snapshot: Snapshot, terms: tuple[PodTerm, ...]) -> Mask:
 def spread_rows(snapshot: Snapshot, pod: PodInfo, spread: Spread) -> Mask:
     """The rows whose pods count for a constraint: they have all the topologies that constraints of this strength name,
     and the node inclusion policies (nodeAffinityPolicy, nodeTaintsPolicy) let them in."""
-    known = standing(snapshot, pod.needs).eligible
+    known = static_fit(snapshot, pod.needs).eligible
     if spread not in known:
         same = tuple(other.term for other in pod.needs.spreads if other.hard == spread.hard)
         rows = snapshot.valid & has_topologies(snapshot, same)

@@ -1,4 +1,4 @@
-"""A pod as the scheduler needs it: who it is, and what it needs of a node. Pure.
+"""A pod as the scheduler needs it: its identity, and what it needs of a node. Pure.
 
 What a pod needs (`Needs`) is compiled once for all pods that say the same, which pods of one template do; so it may be
 compared by identity, and what follows from it and from nodes alone is kept per `Needs` (`Snapshot.standing`).
@@ -56,7 +56,7 @@ class Needs:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PodInfo:
-    """See the module. `nominated` is the node on which others were told to make room for it; `since` orders by age."""
+    """See the module. `nominated` is the node on which others were preempted for it; `since` orders by age."""
 
     key: str
     uid: str

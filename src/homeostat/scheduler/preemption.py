@@ -1,4 +1,4 @@
-"""Preemption: which pods of lower priority have to go so that a pod fits, and on which node. Pure.
+"""Preemption: which pods of lower priority to evict so that a pod fits, and on which node. Pure.
 
 The rule is kube-scheduler's: a node qualifies when without its lower-priority pods the pod would pass every filter;
 then pods come back as long as it still does, those first that a PodDisruptionBudget protects, the most important

@@ -269,7 +269,7 @@ class Scheduler:
             for rival in withdrawn:
                 await self._writes.withdraw(rival, pod)
         except ApiError as error:
-            _log.info("what follows from %s having no node could not be written: %s", pod.key, error)
+            _log.info("the failed scheduling of %s could not be recorded: %s", pod.key, error)
             # Nobody may be making room: do not count on it.
             self._promises.pop(pod.key, None)
 

@@ -7,7 +7,7 @@ import math
 import numpy as np
 
 from homeostat.api.rules import wellknown
-from homeostat.scheduler.filters import domain_sums, row_sums, spread_rows, standing
+from homeostat.scheduler.filters import domain_sums, row_sums, spread_rows, static_fit
 from homeostat.scheduler.podinfo import PodInfo
 from homeostat.scheduler.room import room_for
 from homeostat.scheduler.snapshot import Floats, Ints, Mask, Snapshot
@@ -19,7 +19,7 @@ _DEFAULT_HOST_SKEW, _DEFAULT_ZONE_SKEW = 3, 5
 
 def score(snapshot: Snapshot, pod: PodInfo, rows: Mask) -> Floats:
     """A score for each row; only those in `rows` mean anything, and only differences count."""
-    known = standing(snapshot, pod.needs)
+    known = static_fit(snapshot, pod.needs)
     total = room_for(snapshot, pod.needs, known.allowed).balance
     if known.soft_taints is not None:
         total = total + 3 * _scaled(known.soft_taints, rows, reverse=True)

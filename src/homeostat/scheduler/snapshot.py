@@ -2,7 +2,7 @@
 
 It is updated by event, never rebuilt for a pod. Rows of removed nodes are used again; `valid` masks them. Counts of
 pods that a selector matches are kept per node for every selector in use (`counts`), so affinity and spreading cost one
-array operation a term. What follows from nodes and one pod's needs alone is kept until a node changes (`standing`).
+array operation a term. What follows from nodes and one pod's needs alone is kept until a node changes (`static_fit`).
 Pure: it changes nothing but itself.
 """
 
@@ -28,7 +28,7 @@ Mask = npt.NDArray[np.bool_]
 
 _ROWS_FIRST = 64
 _COUNTED_MAX = 512
-_STANDING_MAX = 512
+_STATIC_FITS_MAX = 512
 _ROOMS_MAX = 64
 _TOUCHED_MAX = 4096
 CPU, MEMORY, PODS = "cpu", "memory", "pods"
@@ -39,7 +39,7 @@ Carried = dict[tuple[str, ...], tuple[PodTerm, Ints]]
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class StaticFit:
     """What nodes alone say of a pod's needs: the rows that may take it, how many untolerated soft taints each has, and
     the weight of its preferences on each (None: the same on all). `eligible` holds the masks of spread constraints."""
 
@@ -88,7 +88,7 @@ class Snapshot:
         self.budgets: dict[str, Budget] = {}
         # How many placed pods have each priority: without a lower one nothing can be preempted.
         self.priorities: Counter[int] = Counter()
-        self._standing: dict[Needs, Standing] = {}
+        self._static_fits: dict[Needs, StaticFit] = {}
         self.rooms: dict[Needs, Room] = {}
         # The rows on which pods came or went, in order.
         self.touched: list[int] = []
@@ -115,7 +115,7 @@ class Snapshot:
 
     def _nodes_changed(self) -> None:
         """Forget what was made of nodes alone."""
-        self._standing.clear()
+        self._static_fits.clear()
         self._forget_rooms()
         self._divisors = {}
 
@@ -201,13 +201,13 @@ class Snapshot:
         ids, values = self._topologies[key]
         return ids, len(values)
 
-    def standing(self, needs: Needs, judge: Callable[[Snapshot, Needs], Standing]) -> Standing:
+    def static_fit(self, needs: Needs, judge: Callable[[Snapshot, Needs], StaticFit]) -> StaticFit:
         """What nodes alone say of `needs`: judged once, and kept until a node changes."""
-        known = self._standing.get(needs)
+        known = self._static_fits.get(needs)
         if known is None:
-            if len(self._standing) >= _STANDING_MAX:
-                self._standing.clear()
-            known = self._standing[needs] = judge(self, needs)
+            if len(self._static_fits) >= _STATIC_FITS_MAX:
+                self._static_fits.clear()
+            known = self._static_fits[needs] = judge(self, needs)
         return known
 
     def keep_room(self, needs: Needs, room: Room) -> None:

@@ -1,4 +1,4 @@
-"""What the scheduler writes: bindings, refusals, and the end of pods that have to make room. It decides nothing."""
+"""What the scheduler writes: bindings, failed attempts, and the deletion of preempted pods. It decides nothing."""
 
 from __future__ import annotations
 
@@ -52,11 +52,11 @@ class Writes:
             await self._patch_status(pod, status, _cause(pod, placement.message))
 
     async def withdraw(self, pod: PodInfo, why: PodInfo) -> None:
-        """A promise to `pod` is off: `why` goes first. Best effort."""
+        """A promise to `pod` is off: `why` is recorded first. Best effort."""
         try:
             await self._patch_status(pod, {"nominatedNodeName": None}, _cause(why, f"{pod.key} comes after {why.key}"))
         except ApiError as error:
-            _log.info("the promise to %s could not be withdrawn: %s", pod.key, error)
+            _log.info("the nomination of %s could not be cleared: %s", pod.key, error)
 
     async def evict(self, victim: PodInfo, pod: PodInfo, node: str) -> None:
         """End `victim`, so that `pod` fits on the node; with the condition by which its owner knows why. Raises
