@@ -15,7 +15,7 @@ from homeostat.store.sqlite import SqliteStore
 from tests.support.etcd import EtcdCluster, empty_root
 
 Story = Callable[[Store], Awaitable[None]]
-Tell = Callable[[Story], None]
+RunStory = Callable[[Story], None]
 
 
 @pytest.fixture(scope="session")
@@ -29,7 +29,7 @@ def etcd() -> Iterator[EtcdCluster]:
 
 
 @pytest.fixture(params=["memory", "sqlite", "etcd"])
-def tell(request: pytest.FixtureRequest, tmp_path: Path) -> Tell:
+def run_story(request: pytest.FixtureRequest, tmp_path: Path) -> RunStory:
     """Runs a story on an open, empty store."""
 
     async def opened() -> Store:

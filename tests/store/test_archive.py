@@ -1,7 +1,7 @@
 """A store into a backup file and out of it into another, of its own kind or not; and files that are no good backup.
 
 After a restore nothing may go back in time: revisions go on above all that clients of the lost store can have seen,
-and who watches from an old one is told to begin anew (as `etcdutl snapshot restore --bump-revision --mark-compacted`).
+and who watches from an old one has to start over (as `etcdutl snapshot restore --bump-revision --mark-compacted`).
 """
 
 from __future__ import annotations

@@ -11,7 +11,7 @@ from homeostat.kit import clock, tasks
 from homeostat.store.contract import Entry, Event, FutureRevision, Page, Stale, Store
 
 Story = Callable[[Store], Awaitable[None]]
-Tell = Callable[[Story], None]
+RunStory = Callable[[Story], None]
 
 
 async def take(watch: AsyncIterator[list[Event]], count: int) -> list[Event]:
@@ -27,16 +27,16 @@ def keys(page: Page) -> list[str]:
     return [entry.key for entry in page.entries]
 
 
-def test_an_empty_store_is_at_revision_0(tell: Tell) -> None:
+def test_an_empty_store_is_at_revision_0(run_story: RunStory) -> None:
     async def story(store: Store) -> None:
         assert await store.revision() == 0
         assert await store.get("/a") is None
         assert await store.list("/") == Page([], 0, 0)
 
-    tell(story)
+    run_story(story)
 
 
-def test_every_commit_takes_the_next_revision(tell: Tell) -> None:
+def test_every_commit_takes_the_next_revision(run_story: RunStory) -> None:
     async def story(store: Store) -> None:
         assert await store.commit("/a", 0, b"1") == 1
         assert await store.commit("/b", 0, b"2") == 2
@@ -48,14 +48,16 @@ def test_every_commit_takes_the_next_revision(tell: Tell) -> None:
         assert await store.commit("/b", 0, b"5") == 5
         assert await store.get("/b") == Entry("/b", b"5", 5)
 
-    tell(story)
+    run_story(story)
 
 
 @pytest.mark.parametrize(
     ("key", "expected", "delete"),
     [("/a", 0, False), ("/a", 1, False), ("/a", 3, False), ("/a", 1, True), ("/a", 0, True)],
 )
-def test_a_stale_write_is_refused_with_what_is_there(tell: Tell, key: str, expected: int, delete: bool) -> None:
+def test_a_stale_write_is_refused_with_what_is_there(
+    run_story: RunStory, key: str, expected: int, delete: bool
+) -> None:
     async def story(store: Store) -> None:
         await store.commit("/a", 0, b"old")
         await store.commit("/a", 1, b"new")
@@ -64,11 +66,11 @@ def test_a_stale_write_is_refused_with_what_is_there(tell: Tell, key: str, expec
         assert caught.value.current == Entry("/a", b"new", 2)
         assert await store.revision() == 2
 
-    tell(story)
+    run_story(story)
 
 
 @pytest.mark.parametrize(("expected", "delete"), [(1, False), (1, True), (0, True)])
-def test_a_write_to_a_key_that_is_gone_is_stale(tell: Tell, expected: int, delete: bool) -> None:
+def test_a_write_to_a_key_that_is_gone_is_stale(run_story: RunStory, expected: int, delete: bool) -> None:
     async def story(store: Store) -> None:
         await store.commit("/a", 0, b"1")
         await store.commit("/a", 1, b"1", delete=True)
@@ -76,10 +78,10 @@ def test_a_write_to_a_key_that_is_gone_is_stale(tell: Tell, expected: int, delet
             await store.commit("/a", expected, b"x", delete=delete)
         assert caught.value.current is None
 
-    tell(story)
+    run_story(story)
 
 
-def test_of_writers_that_race_for_a_key_one_wins(tell: Tell) -> None:
+def test_of_writers_that_race_for_a_key_one_wins(run_story: RunStory) -> None:
     async def story(store: Store) -> None:
         async def attempt(n: int) -> int:
             return await store.commit("/a", 0, b"%d" % n)
@@ -91,10 +93,10 @@ def test_of_writers_that_race_for_a_key_one_wins(tell: Tell) -> None:
         assert await store.get("/a") == Entry("/a", b"%d" % wins[0], 1)
         assert await store.revision() == 1
 
-    tell(story)
+    run_story(story)
 
 
-def test_a_stale_write_fails_alone_among_those_that_commit_together(tell: Tell) -> None:
+def test_a_stale_write_fails_alone_among_those_that_commit_together(run_story: RunStory) -> None:
     async def story(store: Store) -> None:
         await store.commit("/k/0", 0, b"first")
         writes = [store.commit(f"/k/{n}", 0, b"%d" % n) for n in range(100)]
@@ -102,10 +104,10 @@ def test_a_stale_write_fails_alone_among_those_that_commit_together(tell: Tell) 
         assert isinstance(answers[0], Stale)
         assert sorted(answers[1:]) == list(range(2, 101))  # type: ignore[type-var]
 
-    tell(story)
+    run_story(story)
 
 
-def test_listings_are_in_key_order_and_paged(tell: Tell) -> None:
+def test_listings_are_in_key_order_and_paged(run_story: RunStory) -> None:
     async def story(store: Store) -> None:
         for n in (3, 1, 4, 0, 5, 2):
             await store.commit(f"/k/{n}", 0, b"%d" % n)
@@ -122,10 +124,10 @@ def test_listings_are_in_key_order_and_paged(tell: Tell) -> None:
         assert keys(await store.list("/k/", after="/z")) == []
         assert len(keys(await store.list(""))) == 7
 
-    tell(story)
+    run_story(story)
 
 
-def test_later_pages_are_of_the_first_pages_moment(tell: Tell) -> None:
+def test_later_pages_are_of_the_first_pages_moment(run_story: RunStory) -> None:
     async def story(store: Store) -> None:
         revisions = {n: await store.commit(f"/k/{n}", 0, b"old") for n in range(10)}
         first = await store.list("/k/", limit=3)
@@ -146,10 +148,10 @@ def test_later_pages_are_of_the_first_pages_moment(tell: Tell) -> None:
         now = await store.list("/k/")
         assert keys(now) == [f"/k/{n}" for n in ("0", "1", "2", "3", "4", "4a", "6", "7", "8", "9")]
 
-    tell(story)
+    run_story(story)
 
 
-def test_long_listings_are_whole_and_of_one_moment(tell: Tell) -> None:
+def test_long_listings_are_whole_and_of_one_moment(run_story: RunStory) -> None:
     async def story(store: Store) -> None:
         await asyncio.gather(*[store.commit(f"/k/{n:04}", 0, b"old") for n in range(1500)])
 
@@ -167,10 +169,10 @@ def test_long_listings_are_whole_and_of_one_moment(tell: Tell) -> None:
         assert again.entries[:1200] == listing.entries
         assert len(again.entries) == 1500
 
-    tell(story)
+    run_story(story)
 
 
-def test_prefixes_do_not_bleed(tell: Tell) -> None:
+def test_prefixes_do_not_bleed(run_story: RunStory) -> None:
     async def story(store: Store) -> None:
         pods, templates = "/registry/core/pods/", "/registry/core/podtemplates/"
         watch = store.watch(pods, after_revision=0)
@@ -183,10 +185,10 @@ def test_prefixes_do_not_bleed(tell: Tell) -> None:
         assert keys(await store.list(templates)) == [templates + "default/a"]
         assert [event.revision for event in await take(watch, 2)] == [1, 5]
 
-    tell(story)
+    run_story(story)
 
 
-def test_keys_sort_by_code_point(tell: Tell) -> None:
+def test_keys_sort_by_code_point(run_story: RunStory) -> None:
     async def story(store: Store) -> None:
         names = ["~", "é", "\ud7ff", "\ue000", "\U00010000", "\U0010ffff", "", "A", "a", "a\x00", "a b"]
         for name in names:
@@ -195,10 +197,10 @@ def test_keys_sort_by_code_point(tell: Tell) -> None:
         assert keys(await store.list("/k/\ud7ff")) == ["/k/\ud7ff"]
         assert keys(await store.list("/k/", after="/k/a")) == sorted("/k/" + n for n in names if n > "a")
 
-    tell(story)
+    run_story(story)
 
 
-def test_lists_of_the_future_are_refused(tell: Tell) -> None:
+def test_lists_of_the_future_are_refused(run_story: RunStory) -> None:
     async def story(store: Store) -> None:
         await store.commit("/a", 0, b"x")
         with pytest.raises(FutureRevision):
@@ -206,10 +208,10 @@ def test_lists_of_the_future_are_refused(tell: Tell) -> None:
         with pytest.raises(FutureRevision):
             await store.compact(2)
 
-    tell(story)
+    run_story(story)
 
 
-def test_a_caller_that_gives_up_harms_nobody(tell: Tell) -> None:
+def test_a_caller_that_gives_up_harms_nobody(run_story: RunStory) -> None:
     async def story(store: Store) -> None:
         gone = [tasks.spawn(store.commit(f"/gone/{n}", 0, b"x"), name="commit") for n in range(20)]
         await clock.sleep(0)
@@ -220,11 +222,11 @@ def test_a_caller_that_gives_up_harms_nobody(tell: Tell) -> None:
             await store.commit("/lone surrogate \udc80", 0, b"x")
         assert await store.commit("/a", revision, b"y") == revision + 1
 
-    tell(story)
+    run_story(story)
 
 
 @pytest.mark.parametrize("size", [0, 1, 4_000, 5_000, 3 << 20])
-def test_values_come_back_as_they_were(tell: Tell, size: int) -> None:
+def test_values_come_back_as_they_were(run_story: RunStory, size: int) -> None:
     async def story(store: Store) -> None:
         value = bytes(n % 251 for n in range(min(size, 5_000))) * max(1, size // 5_000)
         await store.commit("/a", 0, value)
@@ -232,4 +234,4 @@ def test_values_come_back_as_they_were(tell: Tell, size: int) -> None:
         assert (await store.list("/")).entries == [Entry("/a", value, 1)]
         assert await take(store.watch("/", after_revision=0), 1) == [Event("/a", value, 1, False)]
 
-    tell(story)
+    run_story(story)

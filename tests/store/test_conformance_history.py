@@ -11,7 +11,7 @@ import pytest
 from homeostat.store.contract import Compacted, Entry, Event, FutureRevision, Stale, Store
 
 Story = Callable[[Store], Awaitable[None]]
-Tell = Callable[[Story], None]
+RunStory = Callable[[Story], None]
 State = dict[str, Entry]
 
 
@@ -49,7 +49,7 @@ def under(state: State, prefix: str) -> list[Entry]:
 
 
 @pytest.mark.parametrize("seed", range(4))
-def test_every_moment_can_be_listed_as_it_was(tell: Tell, seed: int) -> None:
+def test_every_moment_can_be_listed_as_it_was(run_story: RunStory, seed: int) -> None:
     async def story(store: Store) -> None:
         states, _ = await write_history(store, steps=60, seed=seed)
         for revision in range(1, 61):
@@ -59,11 +59,11 @@ def test_every_moment_can_be_listed_as_it_was(tell: Tell, seed: int) -> None:
                 assert page.revision == revision
         assert (await store.list("/")).entries == under(states[-1], "/")
 
-    tell(story)
+    run_story(story)
 
 
 @pytest.mark.parametrize("limit", [1, 2, 3, 7, 8, 9])
-def test_pages_of_a_past_moment_while_the_present_changes(tell: Tell, limit: int) -> None:
+def test_pages_of_a_past_moment_while_the_present_changes(run_story: RunStory, limit: int) -> None:
     async def story(store: Store) -> None:
         states, _ = await write_history(store, steps=40, seed=9)
         whole, seen, after, steps = under(states[30], "/"), [], "", 0
@@ -79,12 +79,12 @@ def test_pages_of_a_past_moment_while_the_present_changes(tell: Tell, limit: int
             await store.commit(f"/new/{steps}", 0, b"")
         assert seen == whole
 
-    tell(story)
+    run_story(story)
 
 
 @pytest.mark.parametrize("after", [0, 1, 13, 39, 40])
 @pytest.mark.parametrize("prefix", ["/", "/a/", "/b/z"])
-def test_a_watch_from_any_moment_tells_the_rest(tell: Tell, after: int, prefix: str) -> None:
+def test_a_watch_from_any_moment_tells_the_rest(run_story: RunStory, after: int, prefix: str) -> None:
     async def story(store: Store) -> None:
         _, events = await write_history(store, steps=40, seed=5)
         expected = [event for event in events if event.revision > after and event.key.startswith(prefix)]
@@ -94,11 +94,11 @@ def test_a_watch_from_any_moment_tells_the_rest(tell: Tell, after: int, prefix: 
         found = await take(watch, len(expected) + 1)
         assert found == [*expected, Event(mark, b"end", last, False)]
 
-    tell(story)
+    run_story(story)
 
 
 @pytest.mark.parametrize("compacted", [1, 20, 39])
-def test_compaction_takes_the_past_and_nothing_else(tell: Tell, compacted: int) -> None:
+def test_compaction_takes_the_past_and_nothing_else(run_story: RunStory, compacted: int) -> None:
     async def story(store: Store) -> None:
         states, events = await write_history(store, steps=40, seed=3)
         await store.compact(compacted)
@@ -117,10 +117,10 @@ def test_compaction_takes_the_past_and_nothing_else(tell: Tell, compacted: int) 
         with pytest.raises(Compacted):
             await anext(store.watch("/", after_revision=compacted - 1))
 
-    tell(story)
+    run_story(story)
 
 
-def test_compacting_twice_or_backwards_changes_nothing(tell: Tell) -> None:
+def test_compacting_twice_or_backwards_changes_nothing(run_story: RunStory) -> None:
     async def story(store: Store) -> None:
         states, _ = await write_history(store, steps=30, seed=4)
         for revision in (20, 20, 5, 0):
@@ -129,11 +129,11 @@ def test_compacting_twice_or_backwards_changes_nothing(tell: Tell) -> None:
         with pytest.raises(Compacted):
             await store.list("/", revision=10)
 
-    tell(story)
+    run_story(story)
 
 
 @pytest.mark.parametrize("ahead", [1, 2, 10_000])
-def test_the_future_is_refused_and_then_comes(tell: Tell, ahead: int) -> None:
+def test_the_future_is_refused_and_then_comes(run_story: RunStory, ahead: int) -> None:
     async def story(store: Store) -> None:
         await write_history(store, steps=5, seed=1)
         with pytest.raises(FutureRevision):
@@ -142,7 +142,7 @@ def test_the_future_is_refused_and_then_comes(tell: Tell, ahead: int) -> None:
             await store.commit("/later", 0, b"")
             assert (await store.list("/", revision=6)).revision == 6
 
-    tell(story)
+    run_story(story)
 
 
 # Values and keys
@@ -153,7 +153,7 @@ def test_the_future_is_refused_and_then_comes(tell: Tell, ahead: int) -> None:
     [b"", b"\x00", b"\xff\xfe\x00", b"'\"; DROP TABLE", bytes(range(256)), b"x" * 3_000_000],
     ids=["empty", "zero", "no-utf8", "sql", "all", "large"],
 )
-def test_values_are_any_bytes(tell: Tell, value: bytes) -> None:
+def test_values_are_any_bytes(run_story: RunStory, value: bytes) -> None:
     async def story(store: Store) -> None:
         await store.commit("/k", 0, value)
         found = await store.get("/k")
@@ -163,7 +163,7 @@ def test_values_are_any_bytes(tell: Tell, value: bytes) -> None:
         events = await take(store.watch("/", after_revision=0), 2)
         assert [event.value for event in events] == [value, value]
 
-    tell(story)
+    run_story(story)
 
 
 @pytest.mark.parametrize(
@@ -178,7 +178,9 @@ def test_values_are_any_bytes(tell: Tell, value: bytes) -> None:
         (["/a'b", '/a"b', "/a\\b"], "/a'", ["/a'b"]),
     ],
 )
-def test_a_prefix_is_letters_not_a_pattern(tell: Tell, keys: list[str], prefix: str, expected: list[str]) -> None:
+def test_a_prefix_is_letters_not_a_pattern(
+    run_story: RunStory, keys: list[str], prefix: str, expected: list[str]
+) -> None:
     async def story(store: Store) -> None:
         for key in keys:
             await store.commit(key, 0, b"")
@@ -188,14 +190,14 @@ def test_a_prefix_is_letters_not_a_pattern(tell: Tell, keys: list[str], prefix: 
         seen = await take(store.watch(prefix, after_revision=0), len(expected))
         assert sorted(event.key for event in seen) == sorted(expected)
 
-    tell(story)
+    run_story(story)
 
 
 # Races
 
 
 @pytest.mark.parametrize("writers", [2, 10, 50])
-def test_a_counter_that_many_raise_loses_nothing(tell: Tell, writers: int) -> None:
+def test_a_counter_that_many_raise_loses_nothing(run_story: RunStory, writers: int) -> None:
     """Compare and swap in a loop, as every update of an object is."""
 
     async def raise_once(store: Store) -> None:
@@ -214,18 +216,18 @@ def test_a_counter_that_many_raise_loses_nothing(tell: Tell, writers: int) -> No
         assert found is not None and int(found.value) == writers
         assert await store.revision() == writers
 
-    tell(story)
+    run_story(story)
 
 
-def test_revisions_of_a_crowd_have_no_gaps_and_watchers_agree(tell: Tell) -> None:
+def test_revisions_of_a_crowd_have_no_gaps_and_watchers_agree(run_story: RunStory) -> None:
     async def story(store: Store) -> None:
         watches = [store.watch("/", after_revision=0) for _ in range(3)]
         revisions = await asyncio.gather(*(store.commit(f"/{n}", 0, b"") for n in range(200)))
         assert sorted(revisions) == list(range(1, 201))
-        told = [await take(watch, 200) for watch in watches]
-        assert told[0] == told[1] == told[2]
-        assert [event.revision for event in told[0]] == list(range(1, 201))
-        by_key = {event.key: event.revision for event in told[0]}
+        reported = [await take(watch, 200) for watch in watches]
+        assert reported[0] == reported[1] == reported[2]
+        assert [event.revision for event in reported[0]] == list(range(1, 201))
+        by_key = {event.key: event.revision for event in reported[0]}
         assert by_key == {f"/{n}": revision for n, revision in enumerate(revisions)}
 
-    tell(story)
+    run_story(story)

@@ -11,7 +11,7 @@ from homeostat.kit import clock, tasks
 from homeostat.store.contract import Compacted, Entry, Event, Page, Stale, Store, Unavailable
 
 Story = Callable[[Store], Awaitable[None]]
-Tell = Callable[[Story], None]
+RunStory = Callable[[Story], None]
 
 
 async def take(watch: AsyncIterator[list[Event]], count: int) -> list[Event]:
@@ -27,7 +27,7 @@ def keys(page: Page) -> list[str]:
     return [entry.key for entry in page.entries]
 
 
-def test_a_watch_gives_history_then_live_without_a_gap(tell: Tell) -> None:
+def test_a_watch_gives_history_then_live_without_a_gap(run_story: RunStory) -> None:
     async def story(store: Store) -> None:
         for n in range(700):
             await store.commit(f"/k/{n}", 0, b"%d" % n)
@@ -46,10 +46,10 @@ def test_a_watch_gives_history_then_live_without_a_gap(tell: Tell) -> None:
         for watcher, after in zip(watchers, (0, 100, 699, 700), strict=True):
             assert await watcher == [Event(f"/k/{r - 1}", b"%d" % (r - 1), r, False) for r in range(after + 1, 1001)]
 
-    tell(story)
+    run_story(story)
 
 
-def test_a_deletion_delivers_the_final_value_it_was_given(tell: Tell) -> None:
+def test_a_deletion_delivers_the_final_value_it_was_given(run_story: RunStory) -> None:
     async def story(store: Store) -> None:
         live = store.watch("/a", after_revision=0)
         await store.commit("/a", 0, b"first")
@@ -58,10 +58,10 @@ def test_a_deletion_delivers_the_final_value_it_was_given(tell: Tell) -> None:
         assert await take(live, 2) == expected
         assert await take(store.watch("/a", after_revision=0), 2) == expected
 
-    tell(story)
+    run_story(story)
 
 
-def test_a_watch_may_start_ahead_of_the_store(tell: Tell) -> None:
+def test_a_watch_may_start_ahead_of_the_store(run_story: RunStory) -> None:
     async def story(store: Store) -> None:
         async def first() -> list[Event]:
             return await anext(store.watch("/", after_revision=2))
@@ -72,10 +72,10 @@ def test_a_watch_may_start_ahead_of_the_store(tell: Tell) -> None:
             await store.commit(f"/{n}", 0, b"x")
         assert [event.revision for event in await waiting] == [3]
 
-    tell(story)
+    run_story(story)
 
 
-def test_compaction_forgets_the_past_and_keeps_what_lives(tell: Tell) -> None:
+def test_compaction_forgets_the_past_and_keeps_what_lives(run_story: RunStory) -> None:
     async def story(store: Store) -> None:
         for n in range(20):
             await store.commit(f"/k/{n:02}", 0, b"first")
@@ -99,10 +99,10 @@ def test_compaction_forgets_the_past_and_keeps_what_lives(tell: Tell) -> None:
         with pytest.raises(Compacted):
             await store.list("/k/", revision=31)
 
-    tell(story)
+    run_story(story)
 
 
-def test_compaction_up_to_now_keeps_the_counter_and_every_live_key(tell: Tell) -> None:
+def test_compaction_up_to_now_keeps_the_counter_and_every_live_key(run_story: RunStory) -> None:
     async def story(store: Store) -> None:
         await store.commit("/a", 0, b"1")
         await store.commit("/b", 0, b"2")
@@ -118,10 +118,10 @@ def test_compaction_up_to_now_keeps_the_counter_and_every_live_key(tell: Tell) -
         with pytest.raises(Stale):
             await store.commit("/a", 1, b"6")
 
-    tell(story)
+    run_story(story)
 
 
-def test_a_live_watch_outlives_compaction(tell: Tell) -> None:
+def test_a_live_watch_outlives_compaction(run_story: RunStory) -> None:
     async def story(store: Store) -> None:
         watch = store.watch("/", after_revision=0)
         await store.commit("/a", 0, b"1")
@@ -133,10 +133,10 @@ def test_a_live_watch_outlives_compaction(tell: Tell) -> None:
         await store.commit("/a", 2, b"3")
         assert [event.revision for event in await waiting] == [2, 3]
 
-    tell(story)
+    run_story(story)
 
 
-def test_a_watcher_that_does_not_keep_up_is_ended(tell: Tell, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_watcher_that_does_not_keep_up_is_ended(run_story: RunStory, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("homeostat.store.feed.PENDING_EVENTS_MAX", 30)
 
     async def story(store: Store) -> None:
@@ -155,10 +155,10 @@ def test_a_watcher_that_does_not_keep_up_is_ended(tell: Tell, monkeypatch: pytes
         with pytest.raises(Compacted):
             await anext(slow)
 
-    tell(story)
+    run_story(story)
 
 
-def test_closing_ends_the_watchers_and_refuses_the_rest(tell: Tell) -> None:
+def test_closing_ends_the_watchers_and_refuses_the_rest(run_story: RunStory) -> None:
     async def story(store: Store) -> None:
         async def drain() -> int:
             return sum([len(batch) async for batch in store.watch("/", after_revision=0)])
@@ -177,4 +177,4 @@ def test_closing_ends_the_watchers_and_refuses_the_rest(tell: Tell) -> None:
         await store.start()
         assert await store.get("/a") == Entry("/a", b"under way", 1)
 
-    tell(story)
+    run_story(story)

@@ -58,7 +58,7 @@ class Faulty:
         return found
 
 
-def tell(etcd: EtcdCluster, story: Story) -> list[Event]:
+def run_story(etcd: EtcdCluster, story: Story) -> list[Event]:
     """Runs a story on two handles; returns all that watchers are told."""
 
     async def main() -> list[Event]:
@@ -91,7 +91,7 @@ def test_a_creation_happens_once(etcd: EtcdCluster, lost: str) -> None:
         # And the handle goes on behind its raised fence.
         await store.commit("/a", revision, b"2")
 
-    assert [(event.key, event.value) for event in tell(etcd, story)] == [("/a", b"1"), ("/a", b"2")]
+    assert [(event.key, event.value) for event in run_story(etcd, story)] == [("/a", b"1"), ("/a", b"2")]
 
 
 @pytest.mark.parametrize("delete", [False, True])
@@ -107,8 +107,8 @@ def test_a_write_that_was_overwritten_before_its_answer_was_missed_is_acknowledg
         faulty.lose("answer", overwrite)
         assert await store.commit("/a", first, b"mine", delete=delete) == first + 1
 
-    told = [(event.value, event.deleted) for event in tell(etcd, story)]
-    assert told == [(b"1", False), (b"mine", delete), (b"other's", False)]
+    reported = [(event.value, event.deleted) for event in run_story(etcd, story)]
+    assert reported == [(b"1", False), (b"mine", delete), (b"other's", False)]
 
 
 def test_a_creation_that_someone_deleted_is_not_made_again(etcd: EtcdCluster) -> None:
@@ -124,7 +124,7 @@ def test_a_creation_that_someone_deleted_is_not_made_again(etcd: EtcdCluster) ->
         assert await store.commit("/a", 0, b"1") == 1
         assert await other.get("/a") is None
 
-    assert [event.deleted for event in tell(etcd, story)] == [False, True]
+    assert [event.deleted for event in run_story(etcd, story)] == [False, True]
 
 
 def test_a_write_that_lost_against_another_is_stale(etcd: EtcdCluster) -> None:
@@ -134,7 +134,7 @@ def test_a_write_that_lost_against_another_is_stale(etcd: EtcdCluster) -> None:
             await store.commit("/a", 0, b"mine")
         assert caught.value.current is not None and caught.value.current.value == b"other's"
 
-    assert [event.value for event in tell(etcd, story)] == [b"other's"]
+    assert [event.value for event in run_story(etcd, story)] == [b"other's"]
 
 
 def test_what_arrives_after_the_fence_does_nothing(etcd: EtcdCluster) -> None:
@@ -148,7 +148,7 @@ def test_what_arrives_after_the_fence_does_nothing(etcd: EtcdCluster) -> None:
         assert not late.succeeded
         assert await other.get("/a") is None
 
-    assert [event.deleted for event in tell(etcd, story)] == [False, True]
+    assert [event.deleted for event in run_story(etcd, story)] == [False, True]
 
 
 def test_one_fence_serves_all_who_are_in_doubt(etcd: EtcdCluster) -> None:
@@ -166,4 +166,4 @@ def test_one_fence_serves_all_who_are_in_doubt(etcd: EtcdCluster) -> None:
         }
         assert store._commits._epoch <= 3
 
-    assert len(tell(etcd, story)) == 20
+    assert len(run_story(etcd, story)) == 20

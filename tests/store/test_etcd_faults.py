@@ -52,7 +52,7 @@ class Stream:
 
     def __init__(self, store: EtcdStore) -> None:
         self.acknowledged: list[tuple[float, str, int, int]] = []
-        self.told: list[Event] = []
+        self.reported: list[Event] = []
         self.refused: list[str] = []
         self._store = store
         self._ending = asyncio.Event()
@@ -77,7 +77,7 @@ class Stream:
 
     async def _watch(self) -> None:
         async for batch in self._store.watch("/n/", after_revision=0):
-            self.told += batch
+            self.reported += batch
 
     async def more(self, commits: int) -> None:
         """Wait until so many more were acknowledged."""
@@ -90,20 +90,20 @@ class Stream:
         self._ending.set()
         await asyncio.gather(*self._writers)
         newest = await self._store.revision()
-        while not self.told or self.told[-1].revision < newest:
+        while not self.reported or self.reported[-1].revision < newest:
             await clock.sleep(0.01)
         await tasks.stop(self._watcher)
-        revisions = [event.revision for event in self.told]
+        revisions = [event.revision for event in self.reported]
         assert revisions == sorted(set(revisions))
-        told = {(event.key, event.revision, int(event.value)) for event in self.told}
-        assert {(key, revision, number) for _, key, revision, number in self.acknowledged} <= told
-        for key in {event.key for event in self.told}:
+        reported = {(event.key, event.revision, int(event.value)) for event in self.reported}
+        assert {(key, revision, number) for _, key, revision, number in self.acknowledged} <= reported
+        for key in {event.key for event in self.reported}:
             # Each number once and none left out: nothing was done twice, nothing acknowledged was lost.
-            numbers = [int(event.value) for event in self.told if event.key == key]
+            numbers = [int(event.value) for event in self.reported if event.key == key]
             assert numbers == list(range(len(numbers)))
         live = (await self._store.list("/n/")).entries
         assert {entry.key: entry for entry in live} == {
-            event.key: Entry(event.key, event.value, event.revision) for event in self.told
+            event.key: Entry(event.key, event.value, event.revision) for event in self.reported
         }
 
     def longest_gap_seconds(self) -> float:

@@ -1,4 +1,4 @@
-"""Who an etcd cluster's members are, how they do, and how one whose disk is lost is replaced; and a full database."""
+"""An etcd cluster's members: list their health, replace one whose disk is lost, and a full database."""
 
 from __future__ import annotations
 

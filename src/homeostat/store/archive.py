@@ -55,7 +55,7 @@ class Header:
 
     @property
     def base(self) -> int:
-        """The revision above which a store that is restored from this goes on."""
+        """The revision above which a store that is restored from this continues."""
         return self.revision + _REVISIONS_SKIPPED
 
 
@@ -77,7 +77,7 @@ class Writer:
         self._file.write(b" " * _HEAD_BYTES)
 
     def add_file(self, name: str, content: bytes) -> None:
-        """Add a file that goes with the entries."""
+        """Add a file to the entries."""
         self._record(_FILE, name.encode(), 0, content)
 
     def add(self, entry: Entry) -> None:
@@ -151,7 +151,7 @@ class Reader:
         found: dict[str, bytes] = {}
         for kind, name, _, value in self._records():
             if kind != _FILE:
-                break  # They stand first.
+                break  # They come first.
             found[name] = value
         return found
 

@@ -101,7 +101,7 @@ class Store(Protocol):
     async def commit(self, key: str, expected_revision: int, value: bytes, *, delete: bool = False) -> int:
         """Compare and swap; returns the new revision, which is durable and unique to this commit.
 
-        `expected_revision` 0: the key must not be there (create). With `delete` the key goes and `value` is what
+        `expected_revision` 0: the key must not be there (create). With `delete` the key is removed and `value` is what
         watchers get as its final value. Raises Stale or Unavailable.
         """
         ...

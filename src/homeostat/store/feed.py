@@ -1,7 +1,7 @@
 """Fans commits out to watchers: history first, then live, with nothing lost or doubled between the two.
 
 One feed per open store. It knows nothing of files or processes: whoever follows the log gives it the commits in
-revision order (`publish`), and a reader of history for those who start in the past. It runs on one loop.
+revision order (`publish`), and a reader of history for those who start from an earlier revision. It runs on one loop.
 """
 
 from __future__ import annotations
@@ -118,7 +118,7 @@ class Feed:
         self._groups.setdefault(prefix, []).append(subscriber)
         try:
             while (live := await subscriber.take()) is not None:
-                # Empty only when `after_revision` lay ahead of this store's own view.
+                # Empty only when `after_revision` was ahead of this store's own view.
                 if fresh := live if live[0].revision > after else [e for e in live if e.revision > after]:
                     yield fresh
         finally:

@@ -35,7 +35,7 @@ class MemoryState:
         self._gone = False
 
     def apply(self, key: str, expected: int, value: bytes, *, delete: bool) -> int:
-        """Compare and swap, then tell every feed. Raises Stale."""
+        """Compare and swap, then notify every feed. Raises Stale."""
         before = self.live.get(key)
         if (before.revision if before else 0) != expected or (delete and before is None):
             raise Stale(key, before)
@@ -86,7 +86,7 @@ class MemoryState:
         if self._gone or self._fresh:
             merged = [key for key in [*self._sorted, *self._fresh] if key in self.live]
             merged.sort()
-            # A key deleted and made again stands in both lists.
+            # A key deleted and made again is in both lists.
             self._sorted = list(dict.fromkeys(merged)) if self._gone else merged
             self._fresh, self._gone = [], False
         start = max(bisect_left(self._sorted, prefix), bisect_right(self._sorted, after) if after else 0)

@@ -66,7 +66,7 @@ class SqliteStore:
             try:
                 return await self._list(prefix, revision, limit, after)
             except Compacted:
-                # "Now" may be compacted while a long listing of it is under way: begin it anew.
+                # "Now" may be compacted while a long listing of it is under way: start it over.
                 if revision:
                     raise
 
@@ -192,7 +192,7 @@ class _Parts:
     def revision(self) -> int:
         """See the contract. The file is asked once in a tick, for all who ask in it: a question costs system calls for
         locks, a third of what a read of one object costs in all. Whoever asks later in the tick was woken by what
-        happened before the first did, so the answer is not too old for them; the forgetting stands in the loop's
+        happened before the first did, so the answer is not too old for them; the forgetting is in the loop's
         queue before anything that happens from now on."""
         if self._newest is None:
             self._newest = self.follower.newest()
@@ -226,8 +226,8 @@ class _Parts:
         try:
             self._loop.call_soon_threadsafe(work)
         except RuntimeError:
-            # The loop was closed without closing the store: nobody is left to tell.
-            _log.debug("store %s: the loop has gone", self._path)
+            # The loop was closed without closing the store: nobody is left to notify.
+            _log.debug("store %s: the event loop is closed", self._path)
 
     def _answer(self, report: Report) -> None:
         self._unanswered.difference_update(report.writes)

@@ -1,7 +1,7 @@
 """Moves commits from the write-ahead log into the file, on a thread and connection of its own, so that no commit waits.
 
-A checkpoint that reaches the end of the log lets the next writer begin it anew; under constant load from several
-processes that may never happen by itself, so past a bound the writers are held for the short rest.
+A checkpoint that reaches the end of the log lets the next writer start it over; under constant load from several
+processes that may never happen by itself, so beyond a limit the writers are held for the short rest.
 """
 
 from __future__ import annotations

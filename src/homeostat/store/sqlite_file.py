@@ -2,7 +2,7 @@
 
 Tables:
   log      one row a commit, by revision; `previous` is the revision of the commit it replaced (0: the key was not
-           there). That makes both the past and compaction cheap: what was live at R is what is live now from commits
+           there). That makes both history and compaction cheap: what was live at R is what is live now from commits
            up to R, plus what later commits replaced; and a commit can go once the one that names it is compacted.
   current  the live keys, each with the revision of its row in `log`.
   mark     `compacted`: history up to here is no longer promised; `swept`: and its rows are gone.
@@ -17,7 +17,7 @@ from pathlib import Path
 
 from homeostat.store.contract import Unavailable
 
-# "HmSt": tells our files from other SQLite files (PRAGMA application_id).
+# "HmSt": distinguishes our files from other SQLite files (PRAGMA application_id).
 APPLICATION_ID = 0x486D5374
 SCHEMA_VERSION = 1
 
@@ -101,7 +101,7 @@ def _check(path: Path, connection: sqlite3.Connection) -> None:
             " use the newer program that wrote it, or move the file away"
         )
     _enter_wal(path, connection)
-    # Reads a page of each table: a file cut short or overwritten is told now rather than at the first request.
+    # Reads a page of each table: a file cut short or overwritten is reported now rather than at the first request.
     for table in ("log", "current", "mark"):
         connection.execute(f"SELECT * FROM {table} LIMIT 1").fetchone()
 

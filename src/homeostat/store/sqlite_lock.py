@@ -1,4 +1,4 @@
-"""Which process may write now: a lock between processes that wakes its waiter at once and gives turns.
+"""Which process may write now: a fair lock between processes that wakes its waiter at once.
 
 SQLite's own lock is polled with growing sleeps, which starves and delays writers that compete. This one is two flocks:
 only the holder of the first (the turn) may wait for the second (the writing), so a process that has just written

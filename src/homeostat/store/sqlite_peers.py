@@ -1,4 +1,4 @@
-"""Tells the other processes on one file of a commit at once, by Unix sockets in a folder beside it.
+"""Notifies the other processes on one file of a commit at once, by Unix sockets in a folder beside it.
 
 Every process listens there and is connected to every other. A message only says "look": it carries nothing and may be
 dropped where the receiver has some waiting. The end of a connection says "look" too, and the kernel says it even for a
@@ -54,7 +54,7 @@ class Peers:
         self._loop.add_reader(self._listener.fileno(), self._accept)
 
     def notify(self) -> None:
-        """Tell every peer that there are new commits. Never blocks."""
+        """Notify every peer of new commits. Never blocks."""
         with self._mutex:
             for other in self._others:
                 # Full: it is about to look anyway. Gone: its end is noticed on the loop.

@@ -1,4 +1,4 @@
-"""Reads of the SQLite file, now and in the past. Blocking but short: every call is bounded in rows, so that the loop
+"""Reads of the SQLite file, current and historical. Blocking but short: every call is bounded in rows, so that the loop
 can make them on its own thread. In WAL mode a reader never waits for a writer or its disk.
 """
 
@@ -103,7 +103,7 @@ class Reader:
     def page(self, prefix: str, revision: int, limit: int, after: str) -> Page:
         """At most `limit` entries (and LIST_ROWS_MAX; never 0) above `after`, as of `revision` (0: now).
 
-        `remaining` is -1 where the call's own bound cut the page: the caller goes on after its last key.
+        `remaining` is -1 where the call's own bound cut the page: the caller continues after its last key.
         """
         rows_max = min(limit or LIST_ROWS_MAX, LIST_ROWS_MAX)
         high = prefix_end(prefix)
@@ -113,7 +113,7 @@ class Reader:
                 raise FutureRevision(f"revision {at} is ahead of {head}")
             if at < compacted:
                 raise Compacted(at, compacted)
-            # No key lies between `after` and `after` with a zero character.
+            # No key is between `after` and `after` with a zero character.
             low = max(prefix, after + "\0") if after else prefix
             if at == head:
                 rows = self._cursor.execute(_NOW, (low, high, rows_max)).fetchall()

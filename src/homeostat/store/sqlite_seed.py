@@ -13,7 +13,7 @@ from homeostat.store.contract import Entry
 
 def seed(path: Path, base: int, entries: Iterable[Entry]) -> int:
     """Make the file `path`, which must not be there, with `entries` at the revisions from `base + 1` on; returns the
-    newest. All before counts as compacted, so that a watch from an older store is told to begin anew.
+    newest. All before counts as compacted, so that a watch from an older store has to start over.
 
     It is there whole or not at all. Raises Unavailable.
     """

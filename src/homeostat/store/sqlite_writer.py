@@ -1,4 +1,4 @@
-"""The writer thread: everything that waits goes into one transaction, is made durable, and is told to the loop.
+"""The writer thread: everything that waits goes into one transaction, is made durable, and is reported to the loop.
 
 The loop hands over lists of writes (`put`) and gets a `Report` per group; nothing else is shared. Compaction runs here
 too, in small batches between groups.
@@ -44,7 +44,7 @@ class Report:
 
 @dataclass(slots=True, eq=False)
 class Compaction:
-    """A wish to forget history up to `revision`. `done` is called once, on the writer's thread."""
+    """A request to compact history up to `revision`. `done` is called once, on the writer's thread."""
 
     revision: int
     done: Callable[[StoreError | None], None]
@@ -191,7 +191,7 @@ class Writer:
             return dict.fromkeys(group.refused)
 
     def _usable(self) -> sqlite3.Connection:
-        """The connection, opened anew after a failure. Raises Unavailable."""
+        """The connection, reopened after a failure. Raises Unavailable."""
         if sqlite_file.identity(self._path) != self._identity:
             raise Unavailable(f"store {self._path}: the file was removed or replaced while in use; restart to open it")
         if self._connection is None:

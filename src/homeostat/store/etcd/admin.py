@@ -1,4 +1,4 @@
-"""The members of an etcd cluster: who they are and how they do, and their coming and going."""
+"""The members of an etcd cluster: list member health; add, remove and replace members."""
 
 from __future__ import annotations
 
@@ -102,7 +102,7 @@ async def remove(endpoints: Sequence[str], member: int, tls: TlsFiles | None = N
 
 
 async def move(endpoints: Sequence[str], member: int, peer_url: str, tls: TlsFiles | None = None) -> None:
-    """Tell the others that a member answers its peers at another URL now. Raises Unavailable."""
+    """Tell the other members a member's new peer URL. Raises Unavailable."""
     request = rpc.MemberUpdateRequest(ID=member, peerURLs=[peer_url])
     async with connected(endpoints, tls) as members:
         await _change(members, "MemberUpdate", request, rpc.MemberUpdateResponse)

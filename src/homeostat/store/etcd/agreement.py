@@ -1,6 +1,6 @@
 """Whether etcd's members hold the same data: each hashes what it has up to one revision.
 
-A member whose disk has changed something goes on as if nothing were wrong, and answers whoever asks it. etcd can look
+A member whose disk has changed something continues as if nothing were wrong, and answers whoever asks it. etcd can look
 for that before it starts (`--experimental-initial-corrupt-check`, kubeadm's default), but then members that start
 together wait for one another until a request times out: 5.7 s without a quorum. So the handles look: one that finds a
 member outvoted asks it no more.
@@ -69,9 +69,9 @@ async def differing(members: Members) -> set[int]:
     own = await _hash(members, members.preferred, 0)
     if own is None:
         return set()
-    everyone = range(len(members.endpoints))
-    found = await asyncio.gather(*(_hash(members, member, own.revision) for member in everyone))
-    return outvoted({member: said.digest for member, said in enumerate(found) if said is not None}, len(everyone))
+    all_members = range(len(members.endpoints))
+    found = await asyncio.gather(*(_hash(members, member, own.revision) for member in all_members))
+    return outvoted({member: said.digest for member, said in enumerate(found) if said is not None}, len(all_members))
 
 
 async def _hash(members: Members, member: int, revision: int) -> _Said | None:

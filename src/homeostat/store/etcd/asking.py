@@ -1,4 +1,4 @@
-"""One question for all who ask it at the same time: a linearizable revision costs etcd a round among its members.
+"""One read for all callers at the same time: a linearizable revision costs etcd a round among its members.
 
 Whoever asks may use an answer whose question was sent after they asked, never one that was under way already. So
 those who come while two questions are out wait for the next one, together.

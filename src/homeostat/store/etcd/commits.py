@@ -1,9 +1,9 @@
-"""Commits whose answer is lost are neither given up nor repeated blindly.
+"""Commits whose response is lost: finds out whether they happened before it retries them.
 
 A transaction that was sent and not answered may have happened, and may still happen: it may wait in some member's
 queue. So the handle first raises its *fence*, a key that every transaction of the handle compares with. Once the fence
 is up, nothing that was sent before can happen any more, and the marks in `log` between the moment it was sent and the
-fence tell what did happen. What did is acknowledged at its revision; what did not is sent again. One fence serves all
+fence show what did happen. What did is acknowledged at its revision; what did not is sent again. One fence serves all
 who wait.
 """
 
@@ -24,7 +24,7 @@ from homeostat.store.etcd.members import CALL_SECONDS_MAX, CompactedThere, Membe
 from homeostat.store.etcd.watching import WATCH
 
 _TXN = "/etcdserverpb.KV/Txn"
-# Each commit in all: an attempt that goes unanswered, an election, the fence, and the second attempt.
+# Each commit in all: an attempt that stays unanswered, an election, the fence, and the second attempt.
 COMMIT_SECONDS_MAX = 2.0
 # Sent and not answered at once: so many take a loaded machine a twentieth of a second.
 _SENT_MAX = 128
@@ -34,8 +34,8 @@ _log = logger("store.etcd")
 
 
 @dataclass(eq=False, slots=True)
-class _Doubt:
-    """A commit that waits to hear whether it happened: `since` when (etcd's revision), and its revision (None: no)."""
+class _UnknownOutcome:
+    """A commit whose outcome is unknown: `since` when (etcd's revision), and its revision (None: no)."""
 
     token: bytes
     epoch: int
@@ -56,7 +56,7 @@ class Commits:
         self._count = 0
         # The newest revision of etcd in any answer.
         self._seen = 1
-        self._doubts: list[_Doubt] = []
+        self._unknown_outcomes: list[_UnknownOutcome] = []
         self._settling: asyncio.Task[None] | None = None
         self._under_way = 0
         self._room = asyncio.Semaphore(_SENT_MAX)
@@ -116,37 +116,38 @@ class Commits:
             self._epoch = max(self._epoch, raised)
 
     async def _ask(self, token: bytes, epoch: int, since: int) -> int | None:
-        """The revision of a commit in doubt; None when it has not happened and never will. Raises Unavailable."""
-        doubt = _Doubt(token, epoch, since, asyncio.get_running_loop().create_future())
-        self._doubts.append(doubt)
+        """The revision of a commit of unknown outcome; None when it has not happened and never will. Raises
+        Unavailable."""
+        outcome = _UnknownOutcome(token, epoch, since, asyncio.get_running_loop().create_future())
+        self._unknown_outcomes.append(outcome)
         if self._settling is None or self._settling.done():
             self._settling = tasks.spawn(self._settle(), name="etcd-settle")
-        return await doubt.answer
+        return await outcome.answer
 
     async def _settle(self) -> None:
-        """Raise the fence and tell all who are in doubt, until nobody is."""
+        """Raise the fence and resolve all unknown outcomes, until there are none."""
         reason = "the store was closed"
         try:
-            while self._doubts:
+            while self._unknown_outcomes:
                 await self._settle_some()
         except StoreError as error:
             reason = str(error)
         finally:
-            doubts, self._doubts = self._doubts, []
-            for doubt in doubts:
-                if not doubt.answer.done():
-                    doubt.answer.set_exception(Unavailable(f"it is not known whether the write happened: {reason}"))
+            outcomes, self._unknown_outcomes = self._unknown_outcomes, []
+            for outcome in outcomes:
+                if not outcome.answer.done():
+                    outcome.answer.set_exception(Unavailable(f"it is not known whether the write happened: {reason}"))
 
     async def _settle_some(self) -> None:
         epoch = self._epoch
         end = await self._raise_fence(epoch)
-        # Who is in doubt by now under this epoch can have happened before the fence only.
-        batch = [doubt for doubt in self._doubts if doubt.epoch <= epoch]
-        marks = await self._marks(min([doubt.since for doubt in batch], default=end), end)
-        self._doubts = [doubt for doubt in self._doubts if doubt not in batch]
-        for doubt in batch:
-            if not doubt.answer.done():
-                doubt.answer.set_result(marks.get(doubt.token))
+        # Commits of unknown outcome under this epoch can have happened before the fence only.
+        batch = [outcome for outcome in self._unknown_outcomes if outcome.epoch <= epoch]
+        marks = await self._marks(min([outcome.since for outcome in batch], default=end), end)
+        self._unknown_outcomes = [outcome for outcome in self._unknown_outcomes if outcome not in batch]
+        for outcome in batch:
+            if not outcome.answer.done():
+                outcome.answer.set_result(marks.get(outcome.token))
 
     async def _raise_fence(self, epoch: int) -> int:
         """Raise the fence above `epoch`, whoever else has; returns etcd's revision at which it was raised."""
@@ -173,12 +174,12 @@ class Commits:
                 async with asyncio.timeout(_MARKS_SECONDS_MAX):
                     return await self._read_marks(member, start, end)
             except CompactedThere as error:
-                # The doubts are seconds old, what is compacted is minutes old.
+                # The unknown outcomes are seconds old, what is compacted is minutes old.
                 start = int(str(error))
             except (grpc.aio.AioRpcError, TimeoutError) as error:
                 self._members.pass_over(member)
                 if clock.monotonic() >= deadline:
-                    raise Unavailable(f"etcd does not tell its history: {error}") from error
+                    raise Unavailable(f"etcd's history cannot be read: {error}") from error
 
     async def _read_marks(self, member: int, start: int, end: int) -> dict[bytes, int]:
         call = self._members.stream(member, WATCH, rpc.WatchResponse)

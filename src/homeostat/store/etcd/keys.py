@@ -32,7 +32,7 @@ _DELETE = rpc.Event.EventType.DELETE
 
 @dataclass(frozen=True, slots=True)
 class Commit:
-    """One write as `Store.commit` was given it, with the mark that tells it from all others."""
+    """One write as `Store.commit` was given it, with the mark that distinguishes it from all others."""
 
     key: str
     expected: int

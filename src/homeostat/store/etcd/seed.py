@@ -1,4 +1,4 @@
-"""An empty etcd cluster takes given entries, at given revisions: what a restore makes.
+"""Fills an empty etcd cluster with given entries, at given revisions: what a restore does.
 
 The entries are committed as any others; then one key says what is to be added to etcd's revisions (`keys`), and with it
 all of them are where they are to be. So a restore that was interrupted is known: there are entries and no such key.

@@ -77,7 +77,7 @@ class EtcdStore:
             for member in sorted(found):
                 endpoint = self._members.endpoints[member]
                 _log.error(
-                    "the data of etcd's member at %s differ from the others': it is asked no more. "
+                    "the data of etcd's member at %s differ from the others': it is no longer read from. "
                     "`homeostat node replace` its node rebuilds it",
                     endpoint,
                 )
@@ -112,7 +112,7 @@ class EtcdStore:
             except CompactedThere as error:
                 if revision:
                     raise Compacted(revision, await self._oldest()) from error
-                # "Now" may be compacted while a long listing of it is under way: begin it anew.
+                # "Now" may be compacted while a long listing of it is under way: start it over.
                 entries, at, after = [], 0, ""
                 continue
             except FutureThere as error:

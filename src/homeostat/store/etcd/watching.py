@@ -1,4 +1,4 @@
-"""Watches on etcd: one stream each, begun anew on another member where it broke off, with nothing skipped."""
+"""Watches on etcd: one stream each, restarted on another member where it broke off, with nothing skipped."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from homeostat.store.feed import Subscriber
 
 WATCH = "/etcdserverpb.Watch/Watch"
 _PAUSE_SECONDS = 0.05
-# How long a watch may stand still below a revision that is known to be committed, before it is begun anew elsewhere. A
+# How long a watch may stay below a revision that is known to be committed, before it is restarted elsewhere. A
 # member that was cut off does not know it, and ends its watches after three election timeouts at best. Longer each
 # time, lest a member that is only slow is left again and again.
 _LAG = Backoff(first_seconds=0.3, ceiling_seconds=5.0)
@@ -27,7 +27,7 @@ _log = logger("store.etcd")
 
 
 class Watch:
-    """One watcher's stream. `seen` is the last revision that it has been told of, whatever its prefix."""
+    """One watcher's stream. `seen` is the last revision that it has received, whatever its prefix."""
 
     def __init__(self, members: Members, layout: Layout, prefix: str, after: int) -> None:
         self.subscriber = Subscriber()
@@ -43,7 +43,7 @@ class Watch:
         self._timer: asyncio.TimerHandle | None = None
 
     async def read(self) -> None:
-        """Fill the subscriber, for ever; ends it when the past that it needs is compacted."""
+        """Fill the subscriber, for ever; ends it when the history that it needs is compacted."""
         while True:
             self._member = self._members.preferred
             try:
@@ -53,12 +53,12 @@ class Watch:
                 self.subscriber.wake()
                 return
             except TimeoutError:
-                told = f"it lags behind at revision {self.seen}"
+                reason = f"it lags behind at revision {self.seen}"
             except grpc.aio.AioRpcError as error:
-                told = explain(error)
+                reason = explain(error)
             else:
-                told = "it has ended"
-            _log.info("the watch at %s is begun anew: %s", self._members.endpoints[self._member], told)
+                reason = "it has ended"
+            _log.info("restarting the watch at %s: %s", self._members.endpoints[self._member], reason)
             self._members.pass_over(self._member)
             await clock.sleep(_PAUSE_SECONDS)
 
@@ -106,7 +106,7 @@ class Watch:
         self.expect(revision)
 
     async def end(self, revision: int, seconds_max: float) -> None:
-        """End the watcher once it was told of everything up to `revision`, or when that takes too long."""
+        """End the watcher once it received everything up to `revision`, or when that takes too long."""
         try:
             async with asyncio.timeout(seconds_max):
                 while self.seen < revision and not self.subscriber.lost_at:
@@ -125,7 +125,7 @@ class Watch:
 async def oldest(members: Members, layout: Layout) -> int:
     """The revision (etcd's) up to which history is compacted; 0 when it is whole.
 
-    Only a watch from the beginning is told. Where nothing is compacted it is told of the base, if there is one; for
+    Only a watch from the beginning is concerned. Where nothing is compacted it receives the base, if there is one; for
     others it is not to be called.
     """
     create = rpc.WatchCreateRequest(key=layout.base_key, start_revision=1)
@@ -140,5 +140,5 @@ async def oldest(members: Members, layout: Layout) -> int:
             finally:
                 call.cancel()
     except (grpc.aio.AioRpcError, TimeoutError) as error:
-        raise Unavailable(f"etcd does not say what it has compacted: {error}") from error
-    raise Unavailable("etcd does not say what it has compacted")
+        raise Unavailable(f"etcd's compacted revision cannot be read: {error}") from error
+    raise Unavailable("etcd's compacted revision cannot be read")
