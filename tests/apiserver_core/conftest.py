@@ -38,7 +38,7 @@ class Watch:
         except ConnectionError:
             self.ended = "broken"
 
-    def told(self) -> list[tuple[str, str]]:
+    def received(self) -> list[tuple[str, str]]:
         """(type, name) of what came, bookmarks left out."""
         return [
             (event["type"], event["object"]["metadata"].get("name", ""))

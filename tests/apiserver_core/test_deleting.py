@@ -50,7 +50,7 @@ def test_a_pod_on_a_node_gets_its_grace_and_goes_when_the_node_says_so(story):
         assert (status, gone["kind"]) == (200, "Pod")
         assert (await api.ask("GET", f"{PODS}/a"))[0] == 404
         await api.settle()
-        assert watch.told() == [("MODIFIED", "a"), ("DELETED", "a")]
+        assert watch.received() == [("MODIFIED", "a"), ("DELETED", "a")]
         await watch.stop()
 
     story(scenario)
@@ -113,7 +113,7 @@ def test_a_finalizer_holds_an_object_until_it_is_taken_away(story):
         await api.merge(f"{MAPS}/a", {"metadata": {"finalizers": None}})
         assert (await api.ask("GET", f"{MAPS}/a"))[0] == 404
         await api.settle()
-        assert watch.told() == [("MODIFIED", "a"), ("DELETED", "a")]
+        assert watch.received() == [("MODIFIED", "a"), ("DELETED", "a")]
         await watch.stop()
 
     story(scenario)

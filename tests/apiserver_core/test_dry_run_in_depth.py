@@ -155,13 +155,13 @@ def test_a_delete_by_body_or_query(dry, options, query):
         await api.create(MAPS, {"metadata": {"name": "m"}})
 
     async def scenario(api):
-        status, told = await api.ask("DELETE", f"{MAPS}/m", options, **query)
+        status, answer = await api.ask("DELETE", f"{MAPS}/m", options, **query)
         assert status == 200
         if options and "propagationPolicy" in options:
-            assert told["metadata"]["finalizers"] == ["foregroundDeletion"]
-            assert told["metadata"]["deletionTimestamp"]
+            assert answer["metadata"]["finalizers"] == ["foregroundDeletion"]
+            assert answer["metadata"]["deletionTimestamp"]
         else:
-            assert told["status"] == "Success"
+            assert answer["status"] == "Success"
         assert "deletionTimestamp" not in (await api.get(f"{MAPS}/m"))["metadata"]
 
     dry(prepare, scenario)
@@ -172,8 +172,8 @@ def test_a_graceful_delete_of_a_pod(dry):
         await api.pod("a", nodeName="n1")
 
     async def scenario(api):
-        status, told = await api.ask("DELETE", f"{PODS}/a", {"dryRun": ["All"]})
-        assert (status, told["metadata"]["deletionGracePeriodSeconds"]) == (200, 30)
+        status, answer = await api.ask("DELETE", f"{PODS}/a", {"dryRun": ["All"]})
+        assert (status, answer["metadata"]["deletionGracePeriodSeconds"]) == (200, 30)
         assert "deletionTimestamp" not in (await api.get(f"{PODS}/a"))["metadata"]
 
     dry(prepare, scenario)
@@ -185,9 +185,9 @@ def test_a_collection_is_listed_and_stays(dry):
             await api.create(MAPS, {"metadata": {"name": name}})
 
     async def scenario(api):
-        status, told = await api.ask("DELETE", MAPS, None, dryRun="All")
+        status, answer = await api.ask("DELETE", MAPS, None, dryRun="All")
         assert status == 200
-        assert [item["metadata"]["name"] for item in told["items"]] == ["a", "b"]
+        assert [item["metadata"]["name"] for item in answer["items"]] == ["a", "b"]
         assert len((await api.get(MAPS))["items"]) == 2
 
     dry(prepare, scenario)

@@ -74,7 +74,7 @@ def test_a_server_that_lost_track_loads_everything_again_and_drops_its_watches_w
         again = await other.watch(MAPS)
         await one.create(MAPS, {"metadata": {"name": "c"}})
         await other.settle()
-        assert [name for _, name in again.told()] == ["a", "b", "c"]
+        assert [name for _, name in again.received()] == ["a", "b", "c"]
         await again.stop()
 
     story(scenario, servers=2)
@@ -89,7 +89,7 @@ def test_a_store_that_is_away_for_a_while_costs_a_pause_and_nothing_else(story, 
         assert (status, error["reason"]) == (503, "ServiceUnavailable")
         await other.store.start()
         await clock.sleep(1)
-        assert watch.told() == [("ADDED", "a")]
+        assert watch.received() == [("ADDED", "a")]
         await watch.stop()
 
     story(scenario, servers=2)

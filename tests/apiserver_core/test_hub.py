@@ -94,12 +94,12 @@ def test_a_watcher_that_joins_anywhere_ends_with_what_it_selects(writes, join_af
     for watcher, state in watchers:
         selected = {key: value for key, value in state.items() if key[0] == "one" and value[0] == "web"}
         for line in watcher.take().splitlines():
-            told = orjson.loads(line)
-            metadata = told["object"]["metadata"]
+            answer = orjson.loads(line)
+            metadata = answer["object"]["metadata"]
             key = metadata["namespace"], metadata["name"]
             # ADDED only of what was not selected, the others only of what was.
-            assert (told["type"] == "ADDED") is (key not in selected)
-            if told["type"] == "DELETED":
+            assert (answer["type"] == "ADDED") is (key not in selected)
+            if answer["type"] == "DELETED":
                 del selected[key]
             else:
                 selected[key] = (metadata["labels"]["app"], int(metadata["resourceVersion"]))

@@ -127,8 +127,8 @@ def test_labels_and_annotations_are_replaced_by_an_update_and_merged_by_a_patch(
 def test_a_patch_that_makes_it_another_object_is_refused(story, patch, status):
     async def scenario(api):
         old = await api.create(MAPS, {"metadata": {"name": "m"}})
-        told, error = await api.ask("PATCH", f"{MAPS}/m", patch, media="application/merge-patch+json")
-        assert told == status, error
+        received, error = await api.ask("PATCH", f"{MAPS}/m", patch, media="application/merge-patch+json")
+        assert received == status, error
         assert await api.get(f"{MAPS}/m") == old
 
     story(scenario)
@@ -140,9 +140,9 @@ def test_a_patch_that_makes_it_another_object_is_refused(story, patch, status):
 async def leaving(api, *finalizers):
     """A ConfigMap that is deleted and held by these."""
     await api.create(MAPS, {"metadata": {"name": "m", "finalizers": list(finalizers)}})
-    status, told = await api.ask("DELETE", f"{MAPS}/m")
-    assert status == 200 and told["metadata"]["deletionTimestamp"]
-    return told
+    status, received = await api.ask("DELETE", f"{MAPS}/m")
+    assert status == 200 and received["metadata"]["deletionTimestamp"]
+    return received
 
 
 def test_a_leaving_object_takes_no_new_finalizers(story):
@@ -182,7 +182,7 @@ def test_the_last_finalizer_lets_go(story, held, kept, gone):
         watch = await api.watch(MAPS, resourceVersion=await api.newest(MAPS))
         await api.merge(f"{MAPS}/m", {"metadata": {"finalizers": kept}})
         await api.settle()
-        assert watch.told() == [("DELETED" if gone else "MODIFIED", "m")]
+        assert watch.received() == [("DELETED" if gone else "MODIFIED", "m")]
         assert ((await api.ask("GET", f"{MAPS}/m"))[0] == 404) is gone
         await watch.stop()
 
@@ -243,8 +243,8 @@ def test_finalizers_may_be_taken_and_given_while_nothing_is_deleted(story):
 def test_a_policy_decides_about_the_collectors_finalizers(story, before, policy, after):
     async def scenario(api):
         await api.create(MAPS, {"metadata": {"name": "m", "finalizers": before}})
-        status, told = await api.ask("DELETE", f"{MAPS}/m", {"propagationPolicy": policy})
-        assert (status, told["metadata"]["finalizers"]) == (200, after)
+        status, received = await api.ask("DELETE", f"{MAPS}/m", {"propagationPolicy": policy})
+        assert (status, received["metadata"]["finalizers"]) == (200, after)
 
     story(scenario)
 
@@ -256,9 +256,11 @@ def test_a_policy_decides_about_the_collectors_finalizers(story, before, policy,
 def test_the_old_way_to_orphan_still_works(story, orphan, finalizers):
     async def scenario(api):
         await api.create(MAPS, {"metadata": {"name": "m"}})
-        status, told = await api.ask("DELETE", f"{MAPS}/m", {"orphanDependents": orphan})
+        status, received = await api.ask("DELETE", f"{MAPS}/m", {"orphanDependents": orphan})
         assert status == 200
-        assert (told["metadata"].get("finalizers") if finalizers else told["status"]) == (finalizers or "Success")
+        assert (received["metadata"].get("finalizers") if finalizers else received["status"]) == (
+            finalizers or "Success"
+        )
 
     story(scenario)
 
@@ -272,13 +274,13 @@ def test_a_delete_may_say_which_object_it_means(story, field, right):
     async def scenario(api):
         made = await api.create(MAPS, {"metadata": {"name": "m"}})
         value = made["metadata"][field] if right else "1"
-        status, told = await api.ask("DELETE", f"{MAPS}/m", {"preconditions": {field: value}})
+        status, received = await api.ask("DELETE", f"{MAPS}/m", {"preconditions": {field: value}})
         if right:
-            assert (status, told["status"]) == (200, "Success")
+            assert (status, received["status"]) == (200, "Success")
             return
         label = {"uid": "UID", "resourceVersion": "ResourceVersion"}[field]
-        assert (status, told["reason"]) == (409, "Conflict")
-        assert told["message"] == (
+        assert (status, received["reason"]) == (409, "Conflict")
+        assert received["message"] == (
             'Operation cannot be fulfilled on configmaps "m": Precondition failed: '
             f"{label} in precondition: 1, {label} in object meta: {made['metadata'][field]}"
         )
@@ -313,9 +315,9 @@ def test_the_grace_of_a_pod_on_a_node(story, spec, asked, expected):
     async def scenario(api):
         await api.pod("a", nodeName="n1", **spec)
         options = {} if asked is None else {"gracePeriodSeconds": asked}
-        status, told = await api.ask("DELETE", f"{PODS}/a", options)
-        assert (status, told["metadata"]["deletionGracePeriodSeconds"]) == (200, expected)
-        assert told["metadata"]["generation"] == 2
+        status, received = await api.ask("DELETE", f"{PODS}/a", options)
+        assert (status, received["metadata"]["deletionGracePeriodSeconds"]) == (200, expected)
+        assert received["metadata"]["generation"] == 2
 
     story(scenario)
 
@@ -323,8 +325,8 @@ def test_the_grace_of_a_pod_on_a_node(story, spec, asked, expected):
 def test_grace_by_query_is_grace_by_body(story):
     async def scenario(api):
         await api.pod("a", nodeName="n1")
-        _, told = await api.ask("DELETE", f"{PODS}/a", None, gracePeriodSeconds="7")
-        assert told["metadata"]["deletionGracePeriodSeconds"] == 7
+        _, received = await api.ask("DELETE", f"{PODS}/a", None, gracePeriodSeconds="7")
+        assert received["metadata"]["deletionGracePeriodSeconds"] == 7
         for text in ("soon", "1.5", ""):
             status, _ = await api.ask("DELETE", f"{PODS}/a", None, gracePeriodSeconds=text)
             assert status == (200 if text == "" else 400), text
@@ -335,8 +337,8 @@ def test_grace_by_query_is_grace_by_body(story):
 def test_no_grace_at_all_removes_a_pod_at_once(story):
     async def scenario(api):
         await api.pod("a", nodeName="n1")
-        status, told = await api.ask("DELETE", f"{PODS}/a", {"gracePeriodSeconds": 0})
-        assert (status, told["kind"]) == (200, "Pod")
+        status, received = await api.ask("DELETE", f"{PODS}/a", {"gracePeriodSeconds": 0})
+        assert (status, received["kind"]) == (200, "Pod")
         assert (await api.ask("GET", f"{PODS}/a"))[0] == 404
 
     story(scenario)
@@ -347,8 +349,8 @@ def test_a_pod_with_a_finalizer_and_no_grace_waits_for_its_finalizer_only(story)
         containers = [{"name": "c", "image": "i"}]
         metadata = {"name": "a", "finalizers": ["example.com/a"]}
         await api.create(PODS, {"metadata": metadata, "spec": {"nodeName": "n1", "containers": containers}})
-        _, told = await api.ask("DELETE", f"{PODS}/a", {"gracePeriodSeconds": 0})
-        assert told["metadata"]["deletionGracePeriodSeconds"] == 0
+        _, received = await api.ask("DELETE", f"{PODS}/a", {"gracePeriodSeconds": 0})
+        assert received["metadata"]["deletionGracePeriodSeconds"] == 0
         await api.merge(f"{PODS}/a", {"metadata": {"finalizers": None}})
         assert (await api.ask("GET", f"{PODS}/a"))[0] == 404
 

@@ -126,13 +126,13 @@ def test_a_relaunched_server_knows_what_happened_before_it_began(story):
         later = type(api)(state, Settings(), None)
         await later.start()
         await clock.sleep(1)
-        told = await journal(later, kind="ConfigMap")
-        assert [(entry["verb"], entry["time"] - 1_800_000_000, entry["summary"]) for entry in told] == [
+        answer = await journal(later, kind="ConfigMap")
+        assert [(entry["verb"], entry["time"] - 1_800_000_000, entry["summary"]) for entry in answer] == [
             ("ADDED", 0.0, "created"),
             ("MODIFIED", 5.0, "data.k changed"),
             ("DELETED", 5.0, "deleted"),
         ]
-        assert told == await journal(api, kind="ConfigMap")
+        assert answer == await journal(api, kind="ConfigMap")
         await later.stop()
 
     state = MemoryState()

@@ -246,12 +246,12 @@ def test_health(story, monkeypatch):
         assert b"[-]etcd failed: reason withheld" in response.body
         assert (await api.send("GET", "/livez")).status == 500
         assert (await api.send("GET", "/livez", exclude="etcd")).status == 200
-        told = (await api.send("GET", "/livez", exclude="etcd", verbose="")).body.decode()
-        assert told == "[+]ping ok\n[+]etcd excluded: ok\nlivez check passed\n"
+        answer = (await api.send("GET", "/livez", exclude="etcd", verbose="")).body.decode()
+        assert answer == "[+]ping ok\n[+]etcd excluded: ok\nlivez check passed\n"
         request = Request("GET", "/readyz", {"exclude": "etcd"}, target=b"/readyz?exclude=etcd&exclude=informer-sync")
         assert (await api.server.handle(request)).status == 200
-        told = (await api.send("GET", "/livez", exclude="disk", verbose="")).body.decode()
-        assert 'warn: some health checks cannot be excluded: no matches for "disk"' in told
+        answer = (await api.send("GET", "/livez", exclude="disk", verbose="")).body.decode()
+        assert 'warn: some health checks cannot be excluded: no matches for "disk"' in answer
 
     story(scenario)
 

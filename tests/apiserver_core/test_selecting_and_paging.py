@@ -91,7 +91,7 @@ def test_fields_of_each_kind_select(story, path, objects, expected):
         for selector, wanted in expected.items():
             assert names(await api.get(path, fieldSelector=selector)) == wanted, selector
             watch = await api.watch(path, fieldSelector=selector)
-            assert [name for _, name in watch.told()] == wanted, selector
+            assert [name for _, name in watch.received()] == wanted, selector
             await watch.stop()
 
     story(scenario)
@@ -309,14 +309,14 @@ def test_versions_of_one_object(story, version, status):
         made = await api.create(f"{CORE}/configmaps", {"metadata": {"name": "m"}})
         now = made["metadata"]["resourceVersion"]
         asked = {"NOW": now, "FUTURE": str(int(now) + 99)}.get(version, version)
-        found, told = await api.ask("GET", f"{CORE}/configmaps/m", resourceVersion=asked)
+        found, received = await api.ask("GET", f"{CORE}/configmaps/m", resourceVersion=asked)
         assert found == status
         if status == 504:
-            assert told["reason"] == "Timeout"
-            assert told["details"]["causes"] == [
+            assert received["reason"] == "Timeout"
+            assert received["details"]["causes"] == [
                 {"reason": "ResourceVersionTooLarge", "message": "Too large resource version"}
             ]
-            assert told["details"]["retryAfterSeconds"] >= 1
+            assert received["details"]["retryAfterSeconds"] >= 1
 
     story(scenario)
 
@@ -401,11 +401,19 @@ def test_a_status_leaves_the_generation_and_the_spec_leaves_the_status(story):
     async def scenario(api):
         await api.create(f"{APPS}/deployments", {"metadata": {"name": "x"}, "spec": SET})
         both = {"spec": {"replicas": 9}, "status": {"replicas": 4, "observedGeneration": 1}}
-        told = await api.merge(f"{APPS}/deployments/x/status", both)
-        assert (told["spec"]["replicas"], told["status"]["replicas"], told["metadata"]["generation"]) == (1, 4, 1)
+        received = await api.merge(f"{APPS}/deployments/x/status", both)
+        assert (received["spec"]["replicas"], received["status"]["replicas"], received["metadata"]["generation"]) == (
+            1,
+            4,
+            1,
+        )
         both["status"]["replicas"] = 7
-        told = await api.merge(f"{APPS}/deployments/x", both)
-        assert (told["spec"]["replicas"], told["status"]["replicas"], told["metadata"]["generation"]) == (9, 4, 2)
+        received = await api.merge(f"{APPS}/deployments/x", both)
+        assert (received["spec"]["replicas"], received["status"]["replicas"], received["metadata"]["generation"]) == (
+            9,
+            4,
+            2,
+        )
 
     story(scenario)
 

@@ -54,7 +54,7 @@ BODIES = {
 @pytest.mark.parametrize("validation", ["Ignore", "Warn", "Strict"])
 @pytest.mark.parametrize("body", BODIES.values(), ids=BODIES)
 def test_a_known_spec_changes_no_answer(story, body, validation):
-    def told(response):
+    def answer(response):
         obj = orjson.loads(response.body)
         for drawn in ("uid", "creationTimestamp"):
             obj.get("metadata", {}).pop(drawn, None)
@@ -64,7 +64,7 @@ def test_a_known_spec_changes_no_answer(story, body, validation):
         learned = await knowing.send("POST", PODS, PLAIN, fieldValidation="Strict", dryRun="All")
         assert learned.status == 201
         first, second = [
-            told(await api.send("POST", PODS, body, fieldValidation=validation, dryRun="All"))
+            answer(await api.send("POST", PODS, body, fieldValidation=validation, dryRun="All"))
             for api in (fresh, knowing)
         ]
         assert first == second

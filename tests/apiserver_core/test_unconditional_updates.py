@@ -56,8 +56,8 @@ def test_an_update_with_a_version_is_a_conflict_when_others_come_first(story):
         made = await api.create(MAPS, {"metadata": {"name": "m"}, "data": {"k": "old"}})
         contended(api, "m", 1)
         sent = {"metadata": {"name": "m", "resourceVersion": made["metadata"]["resourceVersion"]}, "data": {"k": "new"}}
-        status, told = await api.ask("PUT", f"{MAPS}/m", sent)
-        assert (status, told["reason"]) == (409, "Conflict")
+        status, answer = await api.ask("PUT", f"{MAPS}/m", sent)
+        assert (status, answer["reason"]) == (409, "Conflict")
         assert (await api.get(f"{MAPS}/m"))["data"] == {"k": "old"}
 
     story(scenario)

@@ -21,7 +21,7 @@ def test_a_watch_tells_of_every_change_in_order_with_its_revision(story):
         await api.merge(f"{PODS}/a", {"metadata": {"labels": {"x": "1"}}})
         await api.ask("DELETE", f"{PODS}/a")
         await api.settle()
-        assert watch.told() == [("ADDED", "a"), ("MODIFIED", "a"), ("DELETED", "a")]
+        assert watch.received() == [("ADDED", "a"), ("MODIFIED", "a"), ("DELETED", "a")]
         revisions = [int(event["object"]["metadata"]["resourceVersion"]) for event in watch.events]
         assert revisions == sorted(set(revisions))
         # The deletion's own revision, so that a client can go on from there.
@@ -38,7 +38,7 @@ def test_without_a_version_a_watch_begins_with_what_is_there(story, query):
         watch = await api.watch(**query)
         await api.pod("b")
         await api.settle()
-        assert watch.told() == [("ADDED", "a"), ("ADDED", "b")]
+        assert watch.received() == [("ADDED", "a"), ("ADDED", "b")]
         await watch.stop()
 
     story(scenario)
@@ -53,7 +53,7 @@ def test_a_watch_resumes_after_a_version_without_loss_or_repetition(story):
         watch = await api.watch(resourceVersion=middle)
         await api.pod("c")
         await api.settle()
-        assert watch.told() == [("ADDED", "b"), ("MODIFIED", "b"), ("ADDED", "c")]
+        assert watch.received() == [("ADDED", "b"), ("MODIFIED", "b"), ("ADDED", "c")]
         await watch.stop()
 
     story(scenario)
@@ -82,7 +82,7 @@ def test_selectors_turn_into_added_and_deleted_when_an_object_comes_and_goes(sto
         gone = await api.merge(f"{PODS}/a", {"metadata": {"labels": {"app": "db"}}})
         await api.ask("DELETE", f"{PODS}/a")
         await api.settle()
-        assert watch.told() == [("ADDED", "a"), ("MODIFIED", "a"), ("DELETED", "a")]
+        assert watch.received() == [("ADDED", "a"), ("MODIFIED", "a"), ("DELETED", "a")]
         last = watch.events[-1]["object"]["metadata"]
         assert last["labels"]["app"] == "web"
         assert last["resourceVersion"] == gone["metadata"]["resourceVersion"]
@@ -99,7 +99,7 @@ def test_a_node_agent_sees_its_own_pods_only(story):
         await api.pod("b", nodeName="n2")
         await api.pod("c")
         await api.settle()
-        assert (mine.told(), others.told()) == ([("ADDED", "a")], [("ADDED", "b")])
+        assert (mine.received(), others.received()) == ([("ADDED", "a")], [("ADDED", "b")])
         await mine.stop()
         await others.stop()
 
@@ -116,9 +116,9 @@ def test_one_object_and_one_namespace_can_be_watched(story):
         for where, name in (("default", "a"), ("default", "b"), ("other", "a")):
             await api.create(f"/api/v1/namespaces/{where}/configmaps", {"metadata": {"name": name}})
         await api.settle()
-        assert one.told() == [("ADDED", "a")]
-        assert anywhere.told() == [("ADDED", "a"), ("ADDED", "a")]
-        assert namespace.told() == [("ADDED", "a"), ("ADDED", "b")]
+        assert one.received() == [("ADDED", "a")]
+        assert anywhere.received() == [("ADDED", "a"), ("ADDED", "a")]
+        assert namespace.received() == [("ADDED", "a"), ("ADDED", "b")]
         for watch in (one, anywhere, namespace):
             await watch.stop()
 
@@ -227,8 +227,8 @@ def test_a_version_from_before_the_window_is_replayed_from_the_stores_history(st
         await api.ask("DELETE", f"{PODS}/a")
         watch = await api.watch(resourceVersion=since)
         web = await api.watch(resourceVersion=since, labelSelector="app=web")
-        assert watch.told() == [("MODIFIED", "a")] * 10 + [("DELETED", "a")]
-        assert web.told() == [("MODIFIED", "a")] * 9 + [("DELETED", "a")]
+        assert watch.received() == [("MODIFIED", "a")] * 10 + [("DELETED", "a")]
+        assert web.received() == [("MODIFIED", "a")] * 9 + [("DELETED", "a")]
         await watch.stop()
         await web.stop()
 
@@ -243,7 +243,7 @@ def test_a_watch_goes_on_at_a_server_that_started_after_its_version(story):
         await other.start()
         await one.pod("b")
         watch = await other.watch(resourceVersion=since)
-        assert watch.told() == [("ADDED", "a"), ("ADDED", "b")]
+        assert watch.received() == [("ADDED", "a"), ("ADDED", "b")]
         await watch.stop()
 
     story(scenario, servers=2)
@@ -269,7 +269,7 @@ def test_a_watch_may_ask_for_a_version_that_this_server_has_not_reached(story):
         await api.pod("before")
         await api.pod("after")
         await api.settle()
-        assert watch.told() == [("ADDED", "after")]
+        assert watch.received() == [("ADDED", "after")]
         await watch.stop()
 
     story(scenario)
@@ -312,7 +312,7 @@ def test_both_servers_tell_the_same_events(story):
             await (one, other)[number % 2].pod(f"p{number}")
         await one.settle()
         assert watches[0].events == watches[1].events
-        assert [name for _, name in watches[0].told()] == [f"p{number}" for number in range(6)]
+        assert [name for _, name in watches[0].received()] == [f"p{number}" for number in range(6)]
         for watch in watches:
             await watch.stop()
 
@@ -336,7 +336,7 @@ def test_a_watch_resumes_from_the_history_while_the_window_moves_on(story):
 
         api.store.list = slow
         watch = await api.watch(resourceVersion=before)
-        assert watch.told() == [("ADDED", name) for name in "abcdefghij"]
+        assert watch.received() == [("ADDED", name) for name in "abcdefghij"]
         await watch.stop()
 
     story(scenario, settings=Settings(window_events=2))

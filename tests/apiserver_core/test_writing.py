@@ -189,8 +189,8 @@ def test_generation_counts_changes_of_the_spec_only(story):
         await api.create(DEPLOYMENTS, deployment())
         labelled = await api.merge(f"{DEPLOYMENTS}/web", {"metadata": {"labels": {"x": "1"}}})
         scaled = await api.merge(f"{DEPLOYMENTS}/web", {"spec": {"replicas": 3}})
-        told = await api.merge(f"{DEPLOYMENTS}/web/status", {"status": {"observedGeneration": 2, "replicas": 3}})
-        assert [obj["metadata"]["generation"] for obj in (labelled, scaled, told)] == [1, 2, 2]
+        reply = await api.merge(f"{DEPLOYMENTS}/web/status", {"status": {"observedGeneration": 2, "replicas": 3}})
+        assert [obj["metadata"]["generation"] for obj in (labelled, scaled, reply)] == [1, 2, 2]
 
     story(scenario)
 
@@ -199,10 +199,10 @@ def test_status_and_the_rest_are_written_apart(story):
     async def scenario(api):
         created = await api.create(DEPLOYMENTS, deployment())
         created["spec"]["replicas"], created["status"] = 5, {"replicas": 1}
-        status, told = await api.ask("PUT", f"{DEPLOYMENTS}/web/status", created)
-        assert (status, told["spec"]["replicas"], told["status"]["replicas"]) == (200, 1, 1)
-        told["spec"]["replicas"], told["status"] = 7, {"replicas": 9}
-        status, changed = await api.ask("PUT", f"{DEPLOYMENTS}/web", told)
+        status, reply = await api.ask("PUT", f"{DEPLOYMENTS}/web/status", created)
+        assert (status, reply["spec"]["replicas"], reply["status"]["replicas"]) == (200, 1, 1)
+        reply["spec"]["replicas"], reply["status"] = 7, {"replicas": 9}
+        status, changed = await api.ask("PUT", f"{DEPLOYMENTS}/web", reply)
         assert (status, changed["spec"]["replicas"], changed["status"]["replicas"]) == (200, 7, 1)
 
     story(scenario)

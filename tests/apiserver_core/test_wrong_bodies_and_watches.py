@@ -58,10 +58,10 @@ def test_a_refusal_is_a_status_and_changes_nothing(story, method, path, body, co
         await api.create(MAPS, {"metadata": {"name": "m"}})
         before = await api.store.revision()
         media = STRATEGIC if method == "PATCH" else "application/json"
-        status, told = await api.ask(method, path, body, media=media)
-        assert (status, told.get("reason")) == (code, reason), told
-        assert (told["kind"], told["apiVersion"], told["status"]) == ("Status", "v1", "Failure")
-        assert told["code"] == code and told["message"]
+        status, answer = await api.ask(method, path, body, media=media)
+        assert (status, answer.get("reason")) == (code, reason), answer
+        assert (answer["kind"], answer["apiVersion"], answer["status"]) == ("Status", "v1", "Failure")
+        assert answer["code"] == code and answer["message"]
         assert await api.store.revision() == before
 
     story(scenario)
@@ -73,9 +73,9 @@ def test_bodies_in_other_languages_are_415(story, method, media):
     async def scenario(api):
         await api.create(MAPS, {"metadata": {"name": "m"}})
         path = MAPS if method == "POST" else f"{MAPS}/m"
-        status, told = await api.ask(method, path, {"metadata": {"name": "m"}}, media=media)
-        assert (status, told["reason"]) == (415, "UnsupportedMediaType")
-        assert "application/json" in told["message"]
+        status, answer = await api.ask(method, path, {"metadata": {"name": "m"}}, media=media)
+        assert (status, answer["reason"]) == (415, "UnsupportedMediaType")
+        assert "application/json" in answer["message"]
 
     story(scenario)
 
@@ -132,8 +132,8 @@ def test_unknown_fields_of_a_patch(story, media, body, how, status):
 )
 def test_a_field_twice_is_strictly_wrong(story, body, field):
     async def scenario(api):
-        status, told = await api.ask("POST", MAPS, body, fieldValidation="Strict")
-        assert status == 400 and f'duplicate field "{field}"' in told["message"]
+        status, answer = await api.ask("POST", MAPS, body, fieldValidation="Strict")
+        assert status == 400 and f'duplicate field "{field}"' in answer["message"]
         response = await api.send("POST", MAPS, body, fieldValidation="Warn")
         assert response.status == 201 and f'duplicate field \\"{field}\\"' in response.headers["warning"]
 
@@ -223,8 +223,8 @@ def test_how_a_watch_begins(story, query, initial, bookmarked):
         watch = await api.watch(MAPS, **{key: now if value == "NOW" else value for key, value in query.items()})
         await api.create(MAPS, {"metadata": {"name": "later"}})
         await api.settle()
-        told = [event["type"] for event in watch.events]
-        assert [kind for kind in told if kind != "BOOKMARK"] == [*initial, "ADDED"]
+        answer = [event["type"] for event in watch.events]
+        assert [kind for kind in answer if kind != "BOOKMARK"] == [*initial, "ADDED"]
         ends = [
             event["object"]
             for event in watch.events

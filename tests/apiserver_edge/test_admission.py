@@ -14,15 +14,15 @@ async def limited(w: World, *limits) -> None:
 
 
 def test_nothing_is_made_in_a_namespace_that_is_not_there():
-    async def tell(w: World) -> None:
+    async def scenario(w: World) -> None:
         reply = await w.post("/api/v1/namespaces/nowhere/configmaps", {"metadata": {"name": "c"}})
         assert (reply.status, reply.message) == (404, 'namespaces "nowhere" not found')
 
-    story(tell)
+    story(scenario)
 
 
 def test_nothing_is_made_in_a_namespace_that_is_going():
-    async def tell(w: World) -> None:
+    async def scenario(w: World) -> None:
         await w.make("/api/v1/namespaces", {"metadata": {"name": "gone"}})
         await w.call("DELETE", "/api/v1/namespaces/gone")
         reply = await w.post("/api/v1/namespaces/gone/configmaps", {"metadata": {"name": "c"}})
@@ -33,21 +33,21 @@ def test_nothing_is_made_in_a_namespace_that_is_going():
         cause = reply.obj["details"]["causes"][0]
         assert cause["reason"] == "NamespaceTerminating" and cause["field"] == "metadata.namespace"
 
-    story(tell)
+    story(scenario)
 
 
 def test_system_namespaces_cannot_be_deleted():
-    async def tell(w: World) -> None:
+    async def scenario(w: World) -> None:
         for name in ("default", "kube-system", "kube-public"):
             reply = await w.call("DELETE", f"/api/v1/namespaces/{name}")
             assert reply.status == 403
             assert reply.message == f'namespaces "{name}" is forbidden: this namespace may not be deleted'
 
-    story(tell)
+    story(scenario)
 
 
 def test_a_pod_gets_the_default_account_and_a_way_to_its_token():
-    async def tell(w: World) -> None:
+    async def scenario(w: World) -> None:
         await w.account(imagePullSecrets=[{"name": "registry"}])
         spec = (await w.pod())["spec"]
         assert spec["serviceAccountName"] == "default"
@@ -62,11 +62,11 @@ def test_a_pod_gets_the_default_account_and_a_way_to_its_token():
         assert mount["mountPath"] == "/var/run/secrets/kubernetes.io/serviceaccount"
         assert mount["name"] == volume["name"] and mount["readOnly"]
 
-    story(tell)
+    story(scenario)
 
 
 def test_no_token_is_mounted_where_pod_or_account_say_so_or_something_is_there():
-    async def tell(w: World) -> None:
+    async def scenario(w: World) -> None:
         await w.account()
         await w.account(name="quiet", automountServiceAccountToken=False)
         assert "volumes" not in (await w.pod("a", automountServiceAccountToken=False))["spec"]
@@ -79,11 +79,11 @@ def test_no_token_is_mounted_where_pod_or_account_say_so_or_something_is_there()
         ]
         assert [v["name"] for v in (await w.make(PODS, own))["spec"]["volumes"]] == ["mine"]
 
-    story(tell)
+    story(scenario)
 
 
 def test_a_pod_waits_a_moment_for_its_default_account_and_not_for_another_one():
-    async def tell(w: World) -> None:
+    async def scenario(w: World) -> None:
         waiting = tasks.spawn(w.post(PODS, pod("early")), name="early")
         await clock.sleep(1)
         assert not waiting.done()
@@ -96,11 +96,11 @@ def test_a_pod_waits_a_moment_for_its_default_account_and_not_for_another_one():
             'serviceaccount "nobody" not found'
         )
 
-    story(tell)
+    story(scenario)
 
 
 def test_a_mirror_pod_has_no_account_and_may_use_no_secret():
-    async def tell(w: World) -> None:
+    async def scenario(w: World) -> None:
         mirror = pod("etcd-m1", nodeName="m1")
         mirror["metadata"]["annotations"] = {"kubernetes.io/config.mirror": "hash"}
         made = await w.make(PODS, mirror)
@@ -110,11 +110,11 @@ def test_a_mirror_pod_has_no_account_and_may_use_no_secret():
         reply = await w.post(PODS, mirror)
         assert reply.status == 403 and "a mirror pod may not reference secrets" in reply.message
 
-    story(tell)
+    story(scenario)
 
 
 def test_tolerations_of_failed_nodes_come_from_the_settings_unless_the_pod_has_its_own():
-    async def tell(w: World) -> None:
+    async def scenario(w: World) -> None:
         await w.account()
         own = {
             "key": "node.kubernetes.io/not-ready",
@@ -131,11 +131,11 @@ def test_tolerations_of_failed_nodes_come_from_the_settings_unless_the_pod_has_i
             {"operator": "Exists"}
         ]
 
-    story(tell, default_unreachable_toleration_seconds=5)
+    story(scenario, default_unreachable_toleration_seconds=5)
 
 
 def test_priority_comes_from_the_class():
-    async def tell(w: World) -> None:
+    async def scenario(w: World) -> None:
         await w.account()
         classes = "/apis/scheduling.k8s.io/v1/priorityclasses"
         assert (await w.pod("plain"))["spec"]["priority"] == 0
@@ -150,19 +150,19 @@ def test_priority_comes_from_the_class():
         reply = await w.post(classes, {"metadata": {"name": "other"}, "value": 1, "globalDefault": True})
         assert reply.status == 403 and "PriorityClass low is already marked as default" in reply.message
 
-    story(tell)
+    story(scenario)
 
 
 def test_a_new_node_takes_no_pods_yet():
-    async def tell(w: World) -> None:
+    async def scenario(w: World) -> None:
         node = await w.make("/api/v1/nodes", {"metadata": {"name": "n1"}})
         assert {"effect": "NoSchedule", "key": "node.kubernetes.io/not-ready"} in node["spec"]["taints"]
 
-    story(tell)
+    story(scenario)
 
 
 def test_limit_ranges_fill_in_what_containers_leave_out():
-    async def tell(w: World) -> None:
+    async def scenario(w: World) -> None:
         await w.account()
         await limited(w, {"type": "Container", "default": {"cpu": "2"}, "defaultRequest": {"cpu": "500m"}})
         made = await w.pod()
@@ -170,11 +170,11 @@ def test_limit_ranges_fill_in_what_containers_leave_out():
         note = made["metadata"]["annotations"]["kubernetes.io/limit-ranger"]
         assert note == "LimitRanger plugin set: cpu request for container app; cpu limit for container app"
 
-    story(tell)
+    story(scenario)
 
 
 def test_limit_ranges_refuse_what_is_out_of_bounds():
-    async def tell(w: World) -> None:
+    async def scenario(w: World) -> None:
         await w.account()
         await limited(w, {"type": "Container", "max": {"cpu": "1"}, "min": {"memory": "10Mi"}})
         big = pod("big")
@@ -188,13 +188,13 @@ def test_limit_ranges_refuse_what_is_out_of_bounds():
         big["spec"]["containers"][0]["resources"] = {"limits": {"cpu": "1", "memory": "20Mi"}}
         assert (await w.post(PODS, big)).status == 201
 
-    story(tell)
+    story(scenario)
 
 
 def test_a_resize_keeps_to_the_limits_of_the_namespace():
     """plugin/pkg/admission/limitranger: SupportsAttributes takes pods/resize in."""
 
-    async def tell(w: World) -> None:
+    async def scenario(w: World) -> None:
         await w.account()
         await limited(w, {"type": "Container", "max": {"cpu": "1"}})
         small, large = ({"requests": {"cpu": cpu}, "limits": {"cpu": cpu}} for cpu in ("500m", "2"))
@@ -205,4 +205,4 @@ def test_a_resize_keeps_to_the_limits_of_the_namespace():
         assert reply.status == 403
         assert "maximum cpu usage per Container is 1, but limit is 2" in reply.message
 
-    story(tell)
+    story(scenario)

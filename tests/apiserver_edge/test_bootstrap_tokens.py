@@ -35,7 +35,7 @@ async def _who(w: World, token: str = TOKEN) -> tuple[int, Obj]:
 
 
 def test_a_token_speaks_for_a_machine_that_wants_to_join() -> None:
-    async def tell(w: World) -> None:
+    async def scenario(w: World) -> None:
         assert (await _who(w))[0] == 401
         await w.make(SECRETS, _secret())
         status, me = await _who(w)
@@ -48,27 +48,27 @@ def test_a_token_speaks_for_a_machine_that_wants_to_join() -> None:
         assert (await w.get("/api/v1/nodes", user=None, headers=headers)).status == 403
         assert (await w.get(SECRETS, user=None, headers=headers)).status == 403
 
-    story(tell)
+    story(scenario)
 
 
 def test_a_deleted_token_ends_at_once() -> None:
-    async def tell(w: World) -> None:
+    async def scenario(w: World) -> None:
         await w.make(SECRETS, _secret())
         assert (await _who(w))[0] == 201
         await w.call("DELETE", f"{SECRETS}/bootstrap-token-abcdef")
         assert (await _who(w))[0] == 401
 
-    story(tell)
+    story(scenario)
 
 
 def test_a_token_ends_when_its_time_has_come() -> None:
-    async def tell(w: World) -> None:
+    async def scenario(w: World) -> None:
         await w.make(SECRETS, bootstrap_tokens.secret_of(TOKEN, expires=clock.wall() + 60))
         assert (await _who(w))[0] == 201
         await clock.sleep(61)
         assert (await _who(w))[0] == 401
 
-    story(tell)
+    story(scenario)
 
 
 @pytest.mark.parametrize(
@@ -84,28 +84,28 @@ def test_a_token_ends_when_its_time_has_come() -> None:
     ],
 )
 def test_a_token_with_a_fault_is_none(changes: dict[str, str | None]) -> None:
-    async def tell(w: World) -> None:
+    async def scenario(w: World) -> None:
         await w.make(SECRETS, _secret(**changes))
         assert (await _who(w))[0] == 401
 
-    story(tell)
+    story(scenario)
 
 
 def test_a_secret_of_another_type_is_no_token() -> None:
-    async def tell(w: World) -> None:
+    async def scenario(w: World) -> None:
         await w.make(SECRETS, _secret() | {"type": "Opaque"})
         assert (await _who(w))[0] == 401
 
-    story(tell)
+    story(scenario)
 
 
 def test_a_wrong_secret_is_refused() -> None:
-    async def tell(w: World) -> None:
+    async def scenario(w: World) -> None:
         await w.make(SECRETS, _secret())
         for wrong in ("abcdef.0123456789abcdee", "abcdef", "ABCDEF.0123456789abcdef", f"{TOKEN}x"):
             assert (await _who(w, wrong))[0] == 401, wrong
 
-    story(tell)
+    story(scenario)
 
 
 @pytest.mark.parametrize("text", ["abcdef", "abcdef.0123", "abcde.0123456789abcdef", "ABCDEF.0123456789abcdef", ""])

@@ -33,7 +33,7 @@ def _decided(kind: str = "Approved", **more: str) -> Obj:
 
 
 def test_a_request_says_who_made_it_whatever_its_author_claims() -> None:
-    async def tell(w: World) -> None:
+    async def scenario(w: World) -> None:
         await _may(w, "bob", rule("create get", "certificatesigningrequests", "certificates.k8s.io"))
         asked = csr("mine", request_pem("bob"), username="root", groups=["system:masters"], extra={"a": ["b"]})
         made = await w.post(CSRS, asked | {"status": _decided()["status"]}, user=BOB)
@@ -46,7 +46,7 @@ def test_a_request_says_who_made_it_whatever_its_author_claims() -> None:
         changed = await w.call("PATCH", f"{CSRS}/mine", {"spec": {"username": "root"}}, headers=MERGE)
         assert changed.obj["spec"]["username"] == "bob"
 
-    story(tell)
+    story(scenario)
 
 
 @pytest.mark.parametrize(
@@ -63,37 +63,37 @@ def test_a_request_says_who_made_it_whatever_its_author_claims() -> None:
     ],
 )
 def test_what_is_wrong_with_a_request(changes: Obj, why: str) -> None:
-    async def tell(w: World) -> None:
+    async def scenario(w: World) -> None:
         asked = csr("mine", request_pem("bob"))
         asked["spec"] |= changes
         reply = await w.post(CSRS, asked)
         assert reply.status == 422, reply.raw
         assert why in reply.message
 
-    story(tell)
+    story(scenario)
 
 
 def test_a_request_that_was_tampered_with_is_refused() -> None:
-    async def tell(w: World) -> None:
+    async def scenario(w: World) -> None:
         lines = request_pem("bob").decode().splitlines()
         middle = len(lines) - 2
         lines[middle] = lines[middle][:-6] + ("AAAA" if lines[middle][-6:-2] != "AAAA" else "BBBB") + lines[middle][-2:]
         reply = await w.post(CSRS, csr("mine", "\n".join(lines).encode()))
         assert reply.status == 422 and "spec.request" in reply.message
 
-    story(tell)
+    story(scenario)
 
 
 def test_membership_of_the_masters_is_not_for_sale() -> None:
-    async def tell(w: World) -> None:
+    async def scenario(w: World) -> None:
         reply = await w.post(CSRS, csr("mine", request_pem("bob", ["system:masters"])))
         assert (reply.status, "system:masters group is not allowed" in reply.message) == (403, True)
 
-    story(tell)
+    story(scenario)
 
 
 def test_approving_needs_a_permission_for_the_signer() -> None:
-    async def tell(w: World) -> None:
+    async def scenario(w: World) -> None:
         update = rule("get update patch", "certificatesigningrequests/approval", "certificates.k8s.io")
         await _may(w, "bob", update, rule("approve", "signers", "certificates.k8s.io", names=("example.com/*",)))
         await _may(w, "eve", update)
@@ -111,33 +111,33 @@ def test_approving_needs_a_permission_for_the_signer() -> None:
         assert message.endswith('user not permitted to approve requests with signerName "example.com/x"')
         assert (await approve("bob", "two"))[0] == 200
 
-    story(tell)
+    story(scenario)
 
 
 def test_approval_is_dated_final_and_excludes_denial() -> None:
-    async def tell(w: World) -> None:
+    async def scenario(w: World) -> None:
         await w.make(CSRS, csr("mine", request_pem("x")))
         path = f"{CSRS}/mine/approval"
         approved = (await w.call("PATCH", path, _decided(), headers=MERGE)).obj["status"]["conditions"][0]
         assert approved["lastUpdateTime"] and approved["lastTransitionTime"]
         both = {"status": {"conditions": [approved, _decided("Denied")["status"]["conditions"][0]]}}
-        told = {
+        answer = {
             "mutually exclusive": await w.call("PATCH", path, both, headers=MERGE),
             "may not remove": await w.call("PATCH", path, {"status": {"conditions": []}}, headers=MERGE),
             "may not modify": await w.call("PATCH", path, _decided(message="changed"), headers=MERGE),
             "Unsupported value": await w.call("PATCH", path, _decided(status="False"), headers=MERGE),
         }
-        for why, reply in told.items():
+        for why, reply in answer.items():
             assert reply.status == 422 and why in reply.message, (why, reply.raw)
         # A write of approval changes nothing else.
         certificate = {"status": {"certificate": base64.b64encode(b"x").decode(), "conditions": [approved]}}
         assert "certificate" not in (await w.call("PATCH", path, certificate, headers=MERGE)).obj["status"]
 
-    story(tell)
+    story(scenario)
 
 
 def test_signing_needs_a_permission_and_an_approval_is_not_given_on_the_way() -> None:
-    async def tell(w: World) -> None:
+    async def scenario(w: World) -> None:
         update = rule("get update patch", "certificatesigningrequests/status", "certificates.k8s.io")
         await _may(w, "bob", update)
         await w.make(CSRS, csr("mine", request_pem("x")))
@@ -156,11 +156,11 @@ def test_signing_needs_a_permission_and_an_approval_is_not_given_on_the_way() ->
         again = await w.call("PATCH", path, other, headers=MERGE)
         assert again.status == 422 and "may not modify existing certificate content" in again.message
 
-    story(tell)
+    story(scenario)
 
 
 def test_a_node_asks_in_its_own_name_only() -> None:
-    async def tell(w: World) -> None:
+    async def scenario(w: World) -> None:
         node = User("system:node:w1", ("system:nodes", "system:authenticated"))
         assert (await w.post(CSRS, node_csr("w1"), user=node)).status == 201
         reply = await w.post(CSRS, node_csr("w2"), user=node)
@@ -170,11 +170,11 @@ def test_a_node_asks_in_its_own_name_only() -> None:
         broken = csr("broken", b"", KUBELET)
         assert (await w.post(CSRS, broken, user=node)).status == 403
 
-    story(tell)
+    story(scenario)
 
 
 def test_anybody_reads_by_which_authority_the_cluster_is_known() -> None:
-    async def tell(w: World) -> None:
+    async def scenario(w: World) -> None:
         path = "/api/v1/namespaces/kube-public/configmaps"
         await w.make(path, {"metadata": {"name": "cluster-info"}, "data": {"kubeconfig": "x"}})
         await w.make(path, {"metadata": {"name": "secret"}})
@@ -182,4 +182,4 @@ def test_anybody_reads_by_which_authority_the_cluster_is_known() -> None:
         assert (await w.get(f"{path}/secret", user=None)).status == 403
         assert (await w.get(path, user=None)).status == 403
 
-    story(tell)
+    story(scenario)

@@ -11,7 +11,7 @@ AGGREGATED = (
 
 
 def test_the_legacy_form_walks_from_groups_to_resources():
-    async def tell(w: World) -> None:
+    async def scenario(w: World) -> None:
         assert (await w.get("/api")).obj["versions"] == ["v1"]
         groups = {group["name"]: group for group in (await w.get("/apis")).obj["groups"]}
         assert groups["autoscaling"]["preferredVersion"]["version"] == "v2"
@@ -26,11 +26,11 @@ def test_the_legacy_form_walks_from_groups_to_resources():
         for path in ("/apis/nothing", "/apis/apps/v9", "/api/v2"):
             assert (await w.get(path)).status == 404
 
-    story(tell)
+    story(scenario)
 
 
 def test_the_aggregated_form_says_everything_at_once():
-    async def tell(w: World) -> None:
+    async def scenario(w: World) -> None:
         reply = await w.get("/apis", headers={"accept": AGGREGATED})
         assert reply.headers["content-type"] == ("application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList")
         assert (reply.obj["kind"], reply.obj["apiVersion"]) == ("APIGroupDiscoveryList", "apidiscovery.k8s.io/v2")
@@ -46,33 +46,33 @@ def test_the_aggregated_form_says_everything_at_once():
         old = "application/json;g=apidiscovery.k8s.io;v=v2beta1;as=APIGroupDiscoveryList"
         assert (await w.get("/apis", headers={"accept": old})).obj["apiVersion"] == "apidiscovery.k8s.io/v2beta1"
 
-    story(tell)
+    story(scenario)
 
 
 def test_a_client_that_has_it_gets_no_body():
-    async def tell(w: World) -> None:
+    async def scenario(w: World) -> None:
         first = await w.get("/apis", headers={"accept": AGGREGATED})
         tagged = {"accept": AGGREGATED, "if-none-match": first.headers["etag"]}
         again = await w.get("/apis", headers=tagged)
         assert (again.status, again.raw) == (304, b"")
         assert (await w.get("/apis", headers={"if-none-match": first.headers["etag"]})).status == 200
 
-    story(tell)
+    story(scenario)
 
 
 def test_only_json_is_written():
-    async def tell(w: World) -> None:
+    async def scenario(w: World) -> None:
         proto = {"accept": "application/vnd.kubernetes.protobuf"}
         assert (await w.get("/apis", headers=proto)).status == 406
         assert (await w.get("/api/v1/namespaces", headers=proto)).status == 406
         both = {"accept": "application/vnd.kubernetes.protobuf,application/json"}
         assert (await w.get("/api/v1/namespaces", headers=both)).obj["kind"] == "NamespaceList"
 
-    story(tell)
+    story(scenario)
 
 
 def test_openapi_v3_is_an_index_of_documents_under_their_hashes():
-    async def tell(w: World) -> None:
+    async def scenario(w: World) -> None:
         paths = (await w.get("/openapi/v3")).obj["paths"]
         url = paths["apis/apps/v1"]["serverRelativeURL"]
         reply = await w.get(url)
@@ -84,11 +84,11 @@ def test_openapi_v3_is_an_index_of_documents_under_their_hashes():
         assert (moved.status, moved.headers["location"]) == (301, url)
         assert (await w.get("/openapi/v3/apis/nothing/v1")).status == 404
 
-    story(tell)
+    story(scenario)
 
 
 def test_openapi_v2_is_json_or_protobuf_as_the_client_asks():
-    async def tell(w: World) -> None:
+    async def scenario(w: World) -> None:
         assert "io.k8s.api.core.v1.Pod" in (await w.get("/openapi/v2")).obj["definitions"]
         asked = {"accept": "application/com.github.proto-openapi.spec.v2@v1.0+protobuf"}
         reply = await w.get("/openapi/v2", headers=asked)
@@ -97,4 +97,4 @@ def test_openapi_v2_is_json_or_protobuf_as_the_client_asks():
         assert (await w.get("/openapi/v2", headers=asked | {"if-none-match": reply.headers["etag"]})).status == 304
         assert (await w.get("/openapi/v2", headers={"accept": "text/html"})).status == 406
 
-    story(tell)
+    story(scenario)

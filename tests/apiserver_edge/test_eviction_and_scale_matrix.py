@@ -58,7 +58,7 @@ async def replica_set(w: World, replicas: int):
     ],
 )
 def test_a_count_that_must_stay(ready, spec, evicted):
-    async def tell(w: World) -> None:
+    async def scenario(w: World) -> None:
         await w.account()
         await budget(w, **spec)
         for number in range(ready):
@@ -66,7 +66,7 @@ def test_a_count_that_must_stay(ready, spec, evicted):
         codes = [(await evict(w, f"p{number}")).status for number in range(ready)]
         assert codes == [201] * evicted + [429] * (ready - evicted)
 
-    story(tell)
+    story(scenario)
 
 
 @pytest.mark.parametrize(
@@ -84,7 +84,7 @@ def test_a_count_that_must_stay(ready, spec, evicted):
     ],
 )
 def test_shares_of_what_the_controller_wants(wanted, ready, spec, evicted):
-    async def tell(w: World) -> None:
+    async def scenario(w: World) -> None:
         await w.account()
         owner = await replica_set(w, wanted)
         await budget(w, **spec)
@@ -93,7 +93,7 @@ def test_shares_of_what_the_controller_wants(wanted, ready, spec, evicted):
         codes = [(await evict(w, f"p{number}")).status for number in range(ready)]
         assert codes == [201] * evicted + [429] * (ready - evicted)
 
-    story(tell)
+    story(scenario)
 
 
 @pytest.mark.parametrize(
@@ -110,7 +110,7 @@ def test_shares_of_what_the_controller_wants(wanted, ready, spec, evicted):
 def test_a_pod_that_is_not_ready(policy, healthy, least, status):
     """unhealthyPodEvictionPolicy: whether a Pod that serves nobody may go although the budget is not met."""
 
-    async def tell(w: World) -> None:
+    async def scenario(w: World) -> None:
         await w.account()
         await budget(w, minAvailable=least, **({"unhealthyPodEvictionPolicy": policy} if policy else {}))
         for number in range(healthy):
@@ -119,18 +119,18 @@ def test_a_pod_that_is_not_ready(policy, healthy, least, status):
         reply = await evict(w, "sick")
         assert reply.status == status, reply.raw
 
-    story(tell)
+    story(scenario)
 
 
 @pytest.mark.parametrize(("phase", "status"), [("Succeeded", 201), ("Failed", 201), ("Pending", 201), ("Running", 429)])
 def test_pods_that_no_budget_protects(phase, status):
-    async def tell(w: World) -> None:
+    async def scenario(w: World) -> None:
         await w.account()
         await budget(w, minAvailable=5)
         await put_pod(w, "p", phase=phase)
         assert (await evict(w, "p")).status == status
 
-    story(tell)
+    story(scenario)
 
 
 @pytest.mark.parametrize(
@@ -144,17 +144,17 @@ def test_pods_that_no_budget_protects(phase, status):
     ],
 )
 def test_whom_a_budget_protects(selector, status):
-    async def tell(w: World) -> None:
+    async def scenario(w: World) -> None:
         await w.account()
         await budget(w, selector=selector, minAvailable=1)
         await put_pod(w, "p")
         assert (await evict(w, "p")).status == status
 
-    story(tell)
+    story(scenario)
 
 
 def test_two_budgets_over_one_pod_are_refused_as_a_mistake():
-    async def tell(w: World) -> None:
+    async def scenario(w: World) -> None:
         await w.account()
         for name in ("one", "two"):
             await budget(w, name, minAvailable=0)
@@ -164,7 +164,7 @@ def test_two_budgets_over_one_pod_are_refused_as_a_mistake():
         assert "more than one PodDisruptionBudget" in reply.message
         assert (await w.get(f"{PODS}/p")).status == 200
 
-    story(tell)
+    story(scenario)
 
 
 @pytest.mark.parametrize(
@@ -178,7 +178,7 @@ def test_two_budgets_over_one_pod_are_refused_as_a_mistake():
     ],
 )
 def test_options_of_an_eviction(fields, status):
-    async def tell(w: World) -> None:
+    async def scenario(w: World) -> None:
         await w.account()
         await put_pod(w, "p")
         reply = await evict(w, "p", **fields)
@@ -191,11 +191,11 @@ def test_options_of_an_eviction(fields, status):
             target = [c for c in there.obj["status"]["conditions"] if c["type"] == "DisruptionTarget"]
             assert target[0]["reason"] == "EvictionByEvictionAPI"
 
-    story(tell)
+    story(scenario)
 
 
 def test_an_eviction_that_only_pretends_uses_no_allowance():
-    async def tell(w: World) -> None:
+    async def scenario(w: World) -> None:
         await w.account()
         await budget(w, minAvailable=1)
         for name in ("a", "b"):
@@ -205,7 +205,7 @@ def test_an_eviction_that_only_pretends_uses_no_allowance():
         assert (await evict(w, "a")).status == 201
         assert (await evict(w, "b", deleteOptions={"dryRun": ["All"]})).status == 429
 
-    story(tell)
+    story(scenario)
 
 
 # Scale
@@ -236,7 +236,7 @@ def workload(name: str, replicas: int):
     ],
 )
 def test_scaling(plural, method, body, headers, replicas):
-    async def tell(w: World) -> None:
+    async def scenario(w: World) -> None:
         more = {"serviceName": "s"} if plural == "statefulsets" else {}
         made = workload("web", 2)
         await w.make(f"{APPS}/{plural}", {**made, "spec": {**made["spec"], **more}})
@@ -248,11 +248,11 @@ def test_scaling(plural, method, body, headers, replicas):
         else:
             assert (reply.status, reply.obj["spec"].get("replicas", 0), now) == (200, replicas, replicas), reply.raw
 
-    story(tell)
+    story(scenario)
 
 
 def test_a_scale_changes_nothing_but_the_replicas():
-    async def tell(w: World) -> None:
+    async def scenario(w: World) -> None:
         await w.make(f"{APPS}/deployments", workload("web", 2))
         before = (await w.get(f"{APPS}/deployments/web")).obj
         sneaky = {"metadata": {"labels": {"a": "b"}}, "spec": {"replicas": 3, "paused": True}, "status": {"x": 9}}
@@ -262,14 +262,14 @@ def test_a_scale_changes_nothing_but_the_replicas():
         before["metadata"]["resourceVersion"] = after["metadata"]["resourceVersion"]
         assert after == before
 
-    story(tell)
+    story(scenario)
 
 
 def test_what_has_no_scale_is_not_found():
-    async def tell(w: World) -> None:
+    async def scenario(w: World) -> None:
         await w.account()
         await w.pod("p")
         for path in (f"{PODS}/p/scale", f"{APPS}/daemonsets/d/scale", f"{APPS}/deployments/nobody/scale"):
             assert (await w.get(path)).status == 404, path
 
-    story(tell)
+    story(scenario)

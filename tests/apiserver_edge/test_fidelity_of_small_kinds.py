@@ -18,7 +18,7 @@ ABOUT = {"namespace": "default", "name": "p", "kind": "Pod"}
 def test_events_are_found_by_their_source_or_else_by_the_controller_that_reported_them():
     """pkg/registry/core/event, ToSelectableFields: an event without a source component has its reporting controller."""
 
-    async def tell(w: World) -> None:
+    async def scenario(w: World) -> None:
         old = {"metadata": {"name": "old"}, "involvedObject": ABOUT, "source": {"component": "kubelet"}}
         new = {"metadata": {"name": "new"}, "regarding": ABOUT, "reportingController": "example.com/c"}
         new |= {"reportingInstance": "i", "action": "a", "type": "Normal", "reason": "R"}
@@ -38,12 +38,12 @@ def test_events_are_found_by_their_source_or_else_by_the_controller_that_reporte
         for path, selector in ((NEW_EVENTS, "source=kubelet"), (EVENTS, "reportingController=x")):
             assert (await w.get(f"{path}?fieldSelector={selector}")).status == 400
 
-    story(tell)
+    story(scenario)
 
 
 @pytest.mark.parametrize("name", ["2001:db8::1", "::1", "10.1.2.3", "::ffff:10.0.0.1"])
 def test_an_ip_address_is_named_after_its_address(name):
-    async def tell(w: World) -> None:
+    async def scenario(w: World) -> None:
         spec = {"parentRef": {"group": "gateway.example", "resource": "gateways", "name": "g"}}
         made = await w.make(ADDRESSES, {"metadata": {"name": name}, "spec": spec})
         assert made["metadata"]["name"] == name
@@ -55,23 +55,23 @@ def test_an_ip_address_is_named_after_its_address(name):
         assert (await w.call("PUT", f"{ADDRESSES}/{name}", changed)).status == 422
         assert (await w.call("DELETE", f"{ADDRESSES}/{name}")).status == 200
 
-    story(tell)
+    story(scenario)
 
 
 @pytest.mark.parametrize("name", ["a", "10.1.2.03", "2001:DB8::1", "2001:db8:0::1", "10.0.0.0/8", "10.0.0.256"])
 def test_an_ip_address_with_another_name_is_refused(name):
-    async def tell(w: World) -> None:
+    async def scenario(w: World) -> None:
         spec = {"parentRef": {"resource": "services", "namespace": "default", "name": "s"}}
         reply = await w.post(ADDRESSES, {"metadata": {"name": name}, "spec": spec})
         assert (reply.status, reply.obj["reason"]) == (422, "Invalid")
 
-    story(tell)
+    story(scenario)
 
 
 def test_the_range_of_services_is_an_object_that_is_ready_and_comes_back():
     """kube-apiserver's controller of the default ServiceCIDR."""
 
-    async def tell(w: World) -> None:
+    async def scenario(w: World) -> None:
         found = (await w.get(f"{RANGES}/kubernetes")).obj
         assert found["spec"] == {"cidrs": ["127.11.0.0/24"]}
         (condition,) = found["status"]["conditions"]
@@ -85,7 +85,7 @@ def test_the_range_of_services_is_an_object_that_is_ready_and_comes_back():
         again = (await w.get(f"{RANGES}/kubernetes")).obj
         assert again["metadata"]["uid"] != found["metadata"]["uid"] and again["status"]["conditions"]
 
-    story(tell)
+    story(scenario)
 
 
 @pytest.mark.parametrize(
@@ -101,14 +101,14 @@ def test_the_range_of_services_is_an_object_that_is_ready_and_comes_back():
     ],
 )
 def test_a_range_of_services_has_one_network_of_a_family(cidrs, status):
-    async def tell(w: World) -> None:
+    async def scenario(w: World) -> None:
         assert (await w.post(RANGES, {"metadata": {"name": "r"}, "spec": {"cidrs": cidrs}})).status == status
 
-    story(tell)
+    story(scenario)
 
 
 def test_a_statefulset_mounts_the_claims_that_are_made_for_its_pods():
-    async def tell(w: World) -> None:
+    async def scenario(w: World) -> None:
         spec = pod("x", labels={"app": "a"})["spec"]
         spec["containers"][0]["volumeMounts"] = [{"name": "data", "mountPath": "/data"}]
         claim = {
@@ -125,7 +125,7 @@ def test_a_statefulset_mounts_the_claims_that_are_made_for_its_pods():
         assert refused.status == 422
         assert "volumeMounts[0].name: Not found" in refused.message
 
-    story(tell)
+    story(scenario)
 
 
 @pytest.mark.parametrize(
@@ -137,24 +137,24 @@ def test_a_statefulset_mounts_the_claims_that_are_made_for_its_pods():
     ],
 )
 def test_times_of_any_year_have_four_digits(sent, time, micro):
-    async def tell(w: World) -> None:
+    async def scenario(w: World) -> None:
         made = await w.make(EVENTS, {"metadata": {"name": "e"}, "involvedObject": ABOUT, "firstTimestamp": sent,
                                      "eventTime": sent, "reportingComponent": "example.com/c",
                                      "reportingInstance": "i", "action": "a", "reason": "R"})  # fmt: skip
         assert (made["firstTimestamp"], made["eventTime"]) == (time, micro)
 
-    story(tell)
+    story(scenario)
 
 
 @pytest.mark.parametrize(
     "sent", ["0001-01-01T00:00:00+05:00", "9999-12-31T23:59:59-01:00", "2026-W01-1T00:00:00Z", "2026-01-01T00Z"]
 )
 def test_times_that_are_none_are_refused(sent):
-    async def tell(w: World) -> None:
+    async def scenario(w: World) -> None:
         reply = await w.post(EVENTS, {"metadata": {"name": "e"}, "involvedObject": ABOUT, "firstTimestamp": sent})
         assert (reply.status, reply.obj["reason"]) == (400, "BadRequest")
 
-    story(tell)
+    story(scenario)
 
 
 REVIEWS = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
@@ -164,7 +164,7 @@ REVIEW = {"spec": {"resourceAttributes": {"verb": "get", "resource": "pods"}}}
 def test_a_table_of_a_kind_that_has_none_is_not_acceptable():
     """endpoints/handlers/negotiation: without a TableConvertor a Table is no form to choose; the next one may be."""
 
-    async def tell(w: World) -> None:
+    async def scenario(w: World) -> None:
         refused = await w.post(REVIEWS, REVIEW, headers={"accept": TABLE})
         assert (refused.status, refused.obj["reason"]) == (406, "NotAcceptable")
         assert refused.message.startswith("only the following media types are accepted: application/json")
@@ -174,13 +174,13 @@ def test_a_table_of_a_kind_that_has_none_is_not_acceptable():
         )
         assert (made.status, made.obj["kind"]) == (201, "Table")
 
-    story(tell)
+    story(scenario)
 
 
 def test_what_is_not_acceptable_is_not_done():
     """The form of the answer is chosen before anything is written."""
 
-    async def tell(w: World) -> None:
+    async def scenario(w: World) -> None:
         path, html = "/api/v1/namespaces/default/configmaps", {"accept": "text/html"}
         assert (await w.post(path, {"metadata": {"name": "m"}}, headers=html)).status == 406
         assert (await w.get(f"{path}/m")).status == 404
@@ -193,4 +193,4 @@ def test_what_is_not_acceptable_is_not_done():
         assert (await w.call("DELETE", f"{path}/m", headers=html)).status == 406
         assert "data" not in (await w.get(f"{path}/m")).obj
 
-    story(tell)
+    story(scenario)

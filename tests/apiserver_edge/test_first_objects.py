@@ -25,7 +25,7 @@ async def addresses(w: World) -> set[tuple[str, int]]:
 
 
 def test_a_fresh_cluster_has_its_first_objects():
-    async def tell(w: World) -> None:
+    async def scenario(w: World) -> None:
         names = {found["metadata"]["name"] for found in (await w.get("/api/v1/namespaces")).obj["items"]}
         assert names == {"default", "kube-system", "kube-public", "kube-node-lease"}
         role = (await w.get("/apis/rbac.authorization.k8s.io/v1/clusterroles/cluster-admin")).obj
@@ -36,7 +36,7 @@ def test_a_fresh_cluster_has_its_first_objects():
         assert service["spec"]["clusterIP"] == "127.11.0.1"
         assert await addresses(w) == {("127.0.0.1", 6443)}
 
-    story(tell)
+    story(scenario)
 
 
 def test_a_second_start_changes_nothing_and_restores_what_was_taken():

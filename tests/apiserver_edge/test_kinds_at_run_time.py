@@ -56,7 +56,7 @@ async def watched(world: World, seconds: float, **query: str) -> list[tuple[str,
 
 
 def test_a_kind_is_served_from_the_moment_on_that_its_server_has_it():
-    async def tell(one: World, other: World) -> None:
+    async def scenario(one: World, other: World) -> None:
         for world in (one, other):
             assert (await world.get(PATH)).status == 404
         one.server.serve(CATALOGUE)
@@ -71,11 +71,11 @@ def test_a_kind_is_served_from_the_moment_on_that_its_server_has_it():
         one.server.serve(Catalogue.builtin())
         assert (await one.get(f"{PATH}/a")).status == 404
 
-    story(tell)
+    story(scenario)
 
 
 def test_writes_keep_generation_and_status_as_those_of_custom_resources():
-    async def tell(one: World, _: World) -> None:
+    async def scenario(one: World, _: World) -> None:
         one.server.serve(CATALOGUE)
         await one.make(PATH, crontab("a") | {"status": {"runs": 7}})
         assert "status" not in (await one.get(f"{PATH}/a")).obj
@@ -96,11 +96,11 @@ def test_writes_keep_generation_and_status_as_those_of_custom_resources():
         nothing = await one.post(PATH, {"metadata": {"name": "no good name"}, "spec": 5})
         assert nothing.status == 422
 
-    story(tell)
+    story(scenario)
 
 
 def test_selections_and_tables_follow_the_definition():
-    async def tell(one: World, _: World) -> None:
+    async def scenario(one: World, _: World) -> None:
         one.server.serve(CATALOGUE)
         await one.make(PATH, crontab("a", color="red", replicas=2))
         await one.make(PATH, crontab("b", color="blue"))
@@ -118,11 +118,11 @@ def test_selections_and_tables_follow_the_definition():
         red = (await one.get(f"{PATH}?fieldSelector=spec.color=red")).obj["items"]
         assert [item["metadata"]["name"] for item in red] == ["a"]
 
-    story(tell)
+    story(scenario)
 
 
 def test_a_watch_brings_changes_and_ends_when_its_kind_changes_or_goes():
-    async def tell(one: World, _: World) -> None:
+    async def scenario(one: World, _: World) -> None:
         one.server.serve(CATALOGUE)
         first = (await one.make(PATH, crontab("a")))["metadata"]["resourceVersion"]
         reading = tasks.spawn(watched(one, 2.0, resourceVersion=first), name="reading")
@@ -138,11 +138,11 @@ def test_a_watch_brings_changes_and_ends_when_its_kind_changes_or_goes():
         one.server.serve(CATALOGUE)
         assert await watched(one, 1.0, resourceVersion=first) == [("ADDED", "b"), ("open", "")]
 
-    story(tell)
+    story(scenario)
 
 
 def test_discovery_tells_of_the_kind_in_both_forms():
-    async def tell(one: World, other: World) -> None:
+    async def scenario(one: World, other: World) -> None:
         before = (await one.get("/apis", headers=AGGREGATED)).headers["etag"]
         one.server.serve(CATALOGUE)
         reply = await one.get("/apis", headers=AGGREGATED)
@@ -159,11 +159,11 @@ def test_discovery_tells_of_the_kind_in_both_forms():
         assert (await other.get(f"/apis/{GROUP}/v1")).status == 404
         assert (await other.get("/apis", headers=AGGREGATED)).headers["etag"] == before
 
-    story(tell)
+    story(scenario)
 
 
 def test_openapi_has_the_kind_with_its_schema():
-    async def tell(one: World, other: World) -> None:
+    async def scenario(one: World, other: World) -> None:
         one.server.serve(CATALOGUE)
         index = (await one.get("/openapi/v3")).obj["paths"]
         url = index[f"apis/{GROUP}/v1"]["serverRelativeURL"]
@@ -182,4 +182,4 @@ def test_openapi_has_the_kind_with_its_schema():
         assert (await one.get("/openapi/v3")).obj["paths"][f"apis/{GROUP}/v1"]["serverRelativeURL"] != url
         assert (await one.get(url)).status == 301
 
-    story(tell)
+    story(scenario)

@@ -80,7 +80,7 @@ def asking(requests=None, limits=None, *, inits=()):
     ],
 )
 def test_limit_ranges(limit, asked, why):
-    async def tell(w: World) -> None:
+    async def scenario(w: World) -> None:
         await w.account()
         await w.make(RANGES, {"metadata": {"name": "r"}, "spec": {"limits": [limit]}})
         reply = await w.post(PODS, asked)
@@ -89,11 +89,11 @@ def test_limit_ranges(limit, asked, why):
         else:
             assert reply.status == 201, reply.raw
 
-    story(tell)
+    story(scenario)
 
 
 def test_every_breach_is_told_at_once():
-    async def tell(w: World) -> None:
+    async def scenario(w: World) -> None:
         await w.account()
         limits = [{"type": "Container", "max": {"cpu": "1", "memory": "1Gi"}}]
         await w.make(RANGES, {"metadata": {"name": "r"}, "spec": {"limits": limits}})
@@ -103,11 +103,11 @@ def test_every_breach_is_told_at_once():
             "maximum memory usage per Container is 1Gi, but limit is 2Gi]"
         )
 
-    story(tell)
+    story(scenario)
 
 
 def test_a_limit_range_of_one_namespace_is_not_felt_in_another():
-    async def tell(w: World) -> None:
+    async def scenario(w: World) -> None:
         await w.make("/api/v1/namespaces", {"metadata": {"name": "two"}})
         await w.account("two")
         limits = [{"type": "Container", "max": {"cpu": "1"}}]
@@ -115,7 +115,7 @@ def test_a_limit_range_of_one_namespace_is_not_felt_in_another():
         made = await w.make("/api/v1/namespaces/two/pods", asking(limits={"cpu": "9"}))
         assert made["spec"]["containers"][0]["resources"]["limits"] == {"cpu": "9"}
 
-    story(tell)
+    story(scenario)
 
 
 # Addresses of Services
@@ -138,7 +138,7 @@ def test_a_limit_range_of_one_namespace_is_not_felt_in_another():
     ],
 )
 def test_the_two_fields_of_an_address_agree(spec, problem):
-    async def tell(w: World) -> None:
+    async def scenario(w: World) -> None:
         reply = await w.post(SERVICES, {"metadata": {"name": "s"}, "spec": {"ports": [{"port": 1}], **spec}})
         if problem:
             assert (reply.status, reply.message) == (422, f'Service "s" is invalid: {problem}')
@@ -146,18 +146,18 @@ def test_the_two_fields_of_an_address_agree(spec, problem):
             assert reply.status == 201, reply.raw
             assert reply.obj["spec"]["clusterIPs"] == [spec["clusterIP"]]
 
-    story(tell)
+    story(scenario)
 
 
 def test_an_old_client_that_moves_the_single_field_is_told_that_it_stays():
-    async def tell(w: World) -> None:
+    async def scenario(w: World) -> None:
         made = await w.make(SERVICES, {"metadata": {"name": "s"}, "spec": {"ports": [{"port": 1}]}})
         made["spec"]["clusterIP"] = "127.11.0.99"
         reply = await w.call("PUT", f"{SERVICES}/s", made)
         assert reply.status == 422
         assert "may not change once set" in reply.message
 
-    story(tell)
+    story(scenario)
 
 
 # Tokens
@@ -179,7 +179,7 @@ def test_an_old_client_that_moves_the_single_field_is_told_that_it_stays():
     ],
 )
 def test_requests_of_tokens(spec, status):
-    async def tell(w: World) -> None:
+    async def scenario(w: World) -> None:
         await w.account()
         await w.make("/api/v1/namespaces/default/secrets", {"metadata": {"name": "s"}})
         reply = await w.post(TOKEN, {"spec": spec})
@@ -189,7 +189,7 @@ def test_requests_of_tokens(spec, status):
             opened = await w.get("/version", user=None, headers=bearer)
             assert opened.status == 200
 
-    story(tell)
+    story(scenario)
 
 
 @pytest.mark.parametrize(
@@ -199,12 +199,12 @@ def test_requests_of_tokens(spec, status):
 def test_bad_credentials(header):
     """A bearer token that is wrong is refused, not taken for nobody; what is no bearer token is nobody."""
 
-    async def tell(w: World) -> None:
+    async def scenario(w: World) -> None:
         reply = await w.get("/api/v1/pods", user=None, headers={"authorization": header})
         is_token = header.lower().startswith("bearer ") and bool(header[7:].strip())
         assert reply.status == (401 if is_token else 403), reply.raw
 
-    story(tell)
+    story(scenario)
 
 
 @pytest.mark.parametrize("method", ["GET", "PUT", "PATCH", "DELETE"])
@@ -221,7 +221,7 @@ def test_bad_credentials(header):
 def test_what_can_only_be_created_is_not_made_by_another_method(method, path, body):
     """A reader's GET with a body must neither mint a token nor evict a Pod: RBAC has judged it as a read."""
 
-    async def tell(w: World) -> None:
+    async def scenario(w: World) -> None:
         await w.account()
         await w.pod("p")
         reply = await w.call(method, path, body, headers={"content-type": "application/merge-patch+json"})
@@ -229,7 +229,7 @@ def test_what_can_only_be_created_is_not_made_by_another_method(method, path, bo
         there = await w.get(f"{PODS}/p")
         assert there.status == 200 and "nodeName" not in there.obj["spec"]
 
-    story(tell)
+    story(scenario)
 
 
 # Discovery
@@ -239,7 +239,7 @@ def test_what_discovery_lists_is_what_is_served():
     """Each listed verb of each resource gets another answer than 404 or 405, and each unlisted one gets 405."""
     ways = {"list": "GET", "create": "POST", "deletecollection": "DELETE"}
 
-    async def tell(w: World) -> None:
+    async def scenario(w: World) -> None:
         paths = {"/api/v1": ""} | {
             f"/apis/{version['groupVersion']}": group["name"]
             for group in (await w.get("/apis")).obj["groups"]
@@ -260,11 +260,11 @@ def test_what_discovery_lists_is_what_is_served():
                     else:
                         assert (reply.status == 200) is listed, (path, verb, reply.raw)
 
-    story(tell)
+    story(scenario)
 
 
 def test_discovery_says_of_every_kind_what_the_schema_says():
-    async def tell(w: World) -> None:
+    async def scenario(w: World) -> None:
         for kind in Catalogue.builtin().kinds:
             base = f"/apis/{kind.group}/{kind.version}" if kind.group else f"/api/{kind.version}"
             entries = {entry["name"]: entry for entry in (await w.get(base)).obj["resources"]}
@@ -273,4 +273,4 @@ def test_discovery_says_of_every_kind_what_the_schema_says():
             assert entry["singularName"] == kind.kind.lower()
             assert set(entry["verbs"]) == set(kind.verbs), kind.plural
 
-    story(tell)
+    story(scenario)

@@ -23,7 +23,7 @@ def asking(*protocols: str) -> Request:
     return Request("GET", "/", headers=headers)
 
 
-def tell(answer: Response, story: Callable[[WebSocketClient], Awaitable[None]]) -> None:
+def scenario(answer: Response, story: Callable[[WebSocketClient], Awaitable[None]]) -> None:
     async def main() -> None:
         near, far = pair()
         assert answer.status == 101 and answer.upgrade is not None
@@ -53,14 +53,14 @@ def test_a_log_comes_as_binary_messages_after_an_empty_one(protocols: tuple[str,
         assert await client.all() == [b"", b"line 0\n", b"line 1\n", b"line 2\n"]
         assert client.protocol.close_rcvd is not None
 
-    tell(answer, story)
+    scenario(answer, story)
 
 
 def test_a_log_comes_in_base64_for_those_who_ask() -> None:
     async def story(client: WebSocketClient) -> None:
         assert [base64.b64decode(message) for message in await client.all()] == [b"", b"all\xff\n"]
 
-    tell(over_websocket(asking("base64.binary.k8s.io"), b"all\xff\n"), story)
+    scenario(over_websocket(asking("base64.binary.k8s.io"), b"all\xff\n"), story)
 
 
 def test_other_protocols_are_refused() -> None:
@@ -86,5 +86,5 @@ def test_a_client_that_leaves_ends_the_reading_of_the_log() -> None:
         client.send(b"what a client says is thrown away")
         assert await client.message() == b"" and await client.message() == b"tick\n"
 
-    tell(over_websocket(asking(), endless()), story)
+    scenario(over_websocket(asking(), endless()), story)
     assert ended == [True]

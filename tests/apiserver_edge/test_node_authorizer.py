@@ -73,7 +73,7 @@ async def _bound_pod(w: World, name: str, node: str, **spec: Any) -> None:
 
 
 def test_a_node_reads_the_secrets_of_its_own_pods_only() -> None:
-    async def tell(w: World) -> None:
+    async def scenario(w: World) -> None:
         await w.account()
         for name in ("mine", "other"):
             await w.make("/api/v1/namespaces/default/secrets", {"metadata": {"name": name}})
@@ -97,11 +97,11 @@ def test_a_node_reads_the_secrets_of_its_own_pods_only() -> None:
         assert (await w.call("DELETE", "/api/v1/namespaces/default/pods/p", options)).status == 200
         assert (await w.get(f"{path}/mine", user=W1)).status == 403
 
-    story(tell)
+    story(scenario)
 
 
 def test_a_secret_becomes_readable_when_its_pod_is_bound() -> None:
-    async def tell(w: World) -> None:
+    async def scenario(w: World) -> None:
         await w.account()
         await w.make("/api/v1/namespaces/default/configmaps", {"metadata": {"name": "c"}})
         await w.pod("p", volumes=[{"name": "v", "configMap": {"name": "c"}}])
@@ -110,11 +110,11 @@ def test_a_secret_becomes_readable_when_its_pod_is_bound() -> None:
         assert (await w.post("/api/v1/namespaces/default/pods/p/binding", target)).status == 201
         assert (await w.get("/api/v1/namespaces/default/configmaps/c", user=W1)).status == 200
 
-    story(tell)
+    story(scenario)
 
 
 def test_a_volume_and_its_secret_are_readable_through_the_claim() -> None:
-    async def tell(w: World) -> None:
+    async def scenario(w: World) -> None:
         await w.account()
         claim = {"metadata": {"name": "c"}, "spec": {"accessModes": ["ReadWriteOnce"], "volumeName": "v"}}
         claim["spec"]["resources"] = {"requests": {"storage": "1Gi"}}
@@ -141,7 +141,7 @@ def test_a_volume_and_its_secret_are_readable_through_the_claim() -> None:
         }
         assert list(seen.values()) == [[200, 403], [200, 403], [200, 403], [403, 403]]
 
-    story(tell)
+    story(scenario)
 
 
 ALLOWED = [
@@ -257,7 +257,7 @@ def test_others_are_none_of_its_business() -> None:
 def test_the_graph_outlives_a_forgotten_window() -> None:
     """More changes of Pods between two questions than the server remembers: the graph is made anew."""
 
-    async def tell(w: World) -> None:
+    async def scenario(w: World) -> None:
         await w.account()
         await w.make("/api/v1/namespaces/default/secrets", {"metadata": {"name": "s"}})
         secret = "/api/v1/namespaces/default/secrets/s"
@@ -267,11 +267,11 @@ def test_the_graph_outlives_a_forgotten_window() -> None:
         hub.window.start = hub.revision + 1
         assert (await w.get(secret, user=W1)).status == 200
 
-    story(tell)
+    story(scenario)
 
 
 def test_an_ephemeral_container_brings_its_references_with_it() -> None:
-    async def tell(w: World) -> None:
+    async def scenario(w: World) -> None:
         await w.account()
         await w.make("/api/v1/namespaces/default/configmaps", {"metadata": {"name": "c"}})
         await _bound_pod(w, "p", "w1")
@@ -282,7 +282,7 @@ def test_an_ephemeral_container_brings_its_references_with_it() -> None:
         )
         assert (await w.get(path, user=W1)).status == 200
 
-    story(tell)
+    story(scenario)
 
 
 def _pod_kind() -> Any:
@@ -318,7 +318,7 @@ def test_modes_are_asked_in_turn() -> None:
 
 
 def test_a_nodes_question_costs_microseconds() -> None:
-    async def tell(w: World) -> None:
+    async def scenario(w: World) -> None:
         await w.account()
         for number in range(110):
             await _bound_pod(w, f"p{number}", "w1", volumes=[{"name": "v", "secret": {"secretName": f"s{number}"}}])
@@ -330,7 +330,7 @@ def test_a_nodes_question_costs_microseconds() -> None:
             # Far above what it takes: only a graph that is made anew each time is slower.
             assert min(_seconds(authorizer, info) for _ in range(20)) < 200e-6
 
-    story(tell)
+    story(scenario)
 
 
 def _seconds(authorizer: NodeAuthorizer, info: RequestInfo) -> float:
@@ -342,7 +342,7 @@ def _seconds(authorizer: NodeAuthorizer, info: RequestInfo) -> float:
 def test_access_reviews_speak_for_nodes() -> None:
     """`kubectl auth can-i --as system:node:w1 --as-group system:nodes` (SubjectAccessReview)."""
 
-    async def tell(w: World) -> None:
+    async def scenario(w: World) -> None:
         async def may(node: str, **resource: Any) -> bool:
             spec = {"user": f"system:node:{node}", "groups": ["system:nodes"], "resourceAttributes": resource}
             review = await w.post("/apis/authorization.k8s.io/v1/subjectaccessreviews", {"spec": spec})
@@ -358,23 +358,23 @@ def test_access_reviews_speak_for_nodes() -> None:
         pods = {"verb": "list", "resource": "pods", "fieldSelector": {"rawSelector": "spec.nodeName=w1"}}
         assert [await may(node, **pods) for node in ("w1", "w2")] == [True, False]
 
-    story(tell)
+    story(scenario)
 
 
 def test_what_a_node_may_cannot_be_listed() -> None:
-    async def tell(w: World) -> None:
+    async def scenario(w: World) -> None:
         review = await w.post(
             "/apis/authorization.k8s.io/v1/selfsubjectrulesreviews", {"spec": {"namespace": "default"}}, user=W1
         )
         assert review.obj["status"]["incomplete"] is True
 
-    story(tell)
+    story(scenario)
 
 
 def test_a_grant_of_an_earlier_version_is_taken_back() -> None:
     """Clusters made before the Node authorizer had every node bound to system:node."""
 
-    async def tell(w: World) -> None:
+    async def scenario(w: World) -> None:
         path = "/apis/rbac.authorization.k8s.io/v1/clusterrolebindings/system:node"
         subject = {"apiGroup": "rbac.authorization.k8s.io", "kind": "Group", "name": "system:nodes"}
         patch = {"subjects": [subject]}
@@ -383,4 +383,4 @@ def test_a_grant_of_an_earlier_version_is_taken_back() -> None:
         await w.server._parts.background[0].__self__.make()  # type: ignore[attr-defined]
         assert not (await w.get(path)).obj.get("subjects")
 
-    story(tell)
+    story(scenario)

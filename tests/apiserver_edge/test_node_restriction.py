@@ -46,7 +46,7 @@ async def _node(w: World, name: str = "w1", **metadata: Any) -> Obj:
 
 
 def test_an_agent_registers_itself_and_gets_its_role_from_the_plan() -> None:
-    async def tell(w: World) -> None:
+    async def scenario(w: World) -> None:
         node = {"metadata": {"name": "w1", "labels": {"kubernetes.io/hostname": "w1"}}}
         reply = await w.post("/api/v1/nodes", node, user=W1)
         assert reply.status == 201
@@ -62,11 +62,11 @@ def test_an_agent_registers_itself_and_gets_its_role_from_the_plan() -> None:
         # A Node that a person makes has the labels that the person gives it.
         assert "labels" not in (await _node(w, "by-hand"))["metadata"]
 
-    story(tell, node_role=lambda name: "worker")
+    story(scenario, node_role=lambda name: "worker")
 
 
 def test_an_agent_gives_itself_no_role_no_owner_and_no_tenant() -> None:
-    async def tell(w: World) -> None:
+    async def scenario(w: World) -> None:
         for labels in ({"node-role.kubernetes.io/control-plane": ""}, {"node-restriction.kubernetes.io/x": "y"}):
             reply = await w.post("/api/v1/nodes", {"metadata": {"name": "w1", "labels": labels}}, user=W1)
             (label,) = labels
@@ -76,7 +76,7 @@ def test_an_agent_gives_itself_no_role_no_owner_and_no_tenant() -> None:
         reply = await w.post("/api/v1/nodes", {"metadata": {"name": "w1", "ownerReferences": [owner]}}, user=W1)
         assert reply.status == 403 and "ownerReferences" in reply.message
 
-    story(tell)
+    story(scenario)
 
 
 @pytest.mark.parametrize(
@@ -95,18 +95,18 @@ def test_an_agent_gives_itself_no_role_no_owner_and_no_tenant() -> None:
     ],
 )
 def test_what_an_agent_may_change_in_its_node(patch: Obj, why: str) -> None:
-    async def tell(w: World) -> None:
+    async def scenario(w: World) -> None:
         taint = {"key": "dedicated", "value": "x", "effect": "NoSchedule"}
         await w.make("/api/v1/nodes", {"metadata": {"name": "w1"}, "spec": {"taints": [taint]}})
         reply = await w.call("PATCH", "/api/v1/nodes/w1", patch, headers=MERGE, user=W1)
         assert reply.status == (403 if why else 200), reply.raw
         assert why in reply.obj.get("message", "")
 
-    story(tell)
+    story(scenario)
 
 
 def test_an_agent_leaves_other_nodes_alone() -> None:
-    async def tell(w: World) -> None:
+    async def scenario(w: World) -> None:
         await _node(w, "w2")
         patch = {"metadata": {"annotations": {"a": "b"}}}
         reply = await w.call("PATCH", "/api/v1/nodes/w2", patch, headers=MERGE, user=W1)
@@ -115,7 +115,7 @@ def test_an_agent_leaves_other_nodes_alone() -> None:
         assert (await w.call("PATCH", "/api/v1/nodes/w2/status", status, headers=MERGE, user=W1)).status == 403
         assert (await w.call("DELETE", "/api/v1/nodes/w2", user=W1)).status == 403
 
-    story(tell)
+    story(scenario)
 
 
 def _mirror(uid: str, **changes: Any) -> Obj:
@@ -154,7 +154,7 @@ def _mirror(uid: str, **changes: Any) -> Obj:
     ],
 )
 def test_which_pods_an_agent_may_create(changes: Obj, why: str) -> None:
-    async def tell(w: World) -> None:
+    async def scenario(w: World) -> None:
         await w.account()
         uid = (await _node(w))["metadata"]["uid"]
         spec = changes.get("spec", {})
@@ -164,19 +164,19 @@ def test_which_pods_an_agent_may_create(changes: Obj, why: str) -> None:
         assert reply.status == (403 if why else 201), reply.raw
         assert why in reply.obj.get("message", "")
 
-    story(tell)
+    story(scenario)
 
 
 def test_without_its_node_an_agent_shows_no_static_pod() -> None:
-    async def tell(w: World) -> None:
+    async def scenario(w: World) -> None:
         reply = await w.post(PODS, _mirror("1"), user=W1)
         assert (reply.status, reply.message) == (404, 'nodes "w1" not found')
 
-    story(tell)
+    story(scenario)
 
 
 def test_an_agent_writes_the_status_of_its_own_pods_only() -> None:
-    async def tell(w: World) -> None:
+    async def scenario(w: World) -> None:
         await w.account()
         for name, node in (("mine", "w1"), ("other", "w2")):
             await w.make(PODS, pod(name, nodeName=node))
@@ -190,11 +190,11 @@ def test_an_agent_writes_the_status_of_its_own_pods_only() -> None:
         relabelled = await w.call("PATCH", f"{PODS}/mine/status", labels, headers=MERGE, user=W1)
         assert relabelled.message.endswith('node "w1" cannot update labels through pod status')
 
-    story(tell)
+    story(scenario)
 
 
 def test_an_agent_deletes_and_evicts_its_own_pods_only() -> None:
-    async def tell(w: World) -> None:
+    async def scenario(w: World) -> None:
         await w.account()
         for name, node in (("mine", "w1"), ("gone", "w1"), ("other", "w2")):
             await w.make(PODS, pod(name, nodeName=node))
@@ -207,11 +207,11 @@ def test_an_agent_deletes_and_evicts_its_own_pods_only() -> None:
         eviction["metadata"] = {"name": "other"}
         assert (await w.post(f"{PODS}/other/eviction", eviction, user=W1)).status == 403
 
-    story(tell)
+    story(scenario)
 
 
 def test_an_agent_asks_for_tokens_of_its_own_pods_only() -> None:
-    async def tell(w: World) -> None:
+    async def scenario(w: World) -> None:
         await w.account()
         await w.account(name="robot")
         uids = {}
@@ -236,11 +236,11 @@ def test_an_agent_asks_for_tokens_of_its_own_pods_only() -> None:
         for why, (status, message) in refused.items():
             assert status == 403 and why in message, (why, message)
 
-    story(tell)
+    story(scenario)
 
 
 def test_an_agent_keeps_its_own_lease() -> None:
-    async def tell(w: World) -> None:
+    async def scenario(w: World) -> None:
         leases = "/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases"
         spec = {"holderIdentity": "w1", "leaseDurationSeconds": 40}
         own = await w.post(leases, {"metadata": {"name": "w1"}, "spec": spec}, user=W1)
@@ -250,11 +250,11 @@ def test_an_agent_keeps_its_own_lease() -> None:
         other = await w.post(leases, {"metadata": {"name": "w2"}, "spec": spec}, user=W1)
         assert (other.status, "same name as the requesting node" in other.message) == (403, True)
 
-    story(tell)
+    story(scenario)
 
 
 def test_a_claim_s_status_is_all_that_an_agent_may_write_of_it() -> None:
-    async def tell(w: World) -> None:
+    async def scenario(w: World) -> None:
         await w.account()
         claim: Obj = {"metadata": {"name": "c"}, "spec": {"accessModes": ["ReadWriteOnce"]}}
         claim["spec"]["resources"] = {"requests": {"storage": "1Gi"}}
@@ -270,11 +270,11 @@ def test_a_claim_s_status_is_all_that_an_agent_may_write_of_it() -> None:
         labels = {"metadata": {"labels": {"a": "b"}}}
         assert (await w.call("PATCH", path, labels, headers=MERGE, user=W1)).status == 403
 
-    story(tell)
+    story(scenario)
 
 
 def test_a_member_of_the_nodes_without_a_node_writes_nothing() -> None:
-    async def tell(w: World) -> None:
+    async def scenario(w: World) -> None:
         impostor = User("bob", ("system:nodes", "system:masters"))
         reply = await w.post("/api/v1/nodes", {"metadata": {"name": "w1"}}, user=impostor)
         assert (reply.status, reply.message) == (
@@ -282,4 +282,4 @@ def test_a_member_of_the_nodes_without_a_node_writes_nothing() -> None:
             'nodes "w1" is forbidden: could not determine node from user "bob"',
         )
 
-    story(tell)
+    story(scenario)

@@ -43,7 +43,7 @@ def test_what_nobody_writes_is_not_acceptable(accept):
 
 
 def test_a_list_as_a_table_has_columns_and_rows_with_as_much_object_as_asked():
-    async def tell(w: World) -> None:
+    async def scenario(w: World) -> None:
         await w.account()
         await w.pod("a")
         table = (await w.get(PODS, headers={"accept": TABLE})).obj
@@ -61,22 +61,22 @@ def test_a_list_as_a_table_has_columns_and_rows_with_as_much_object_as_asked():
         one = (await w.get(f"{PODS}/a", headers={"accept": TABLE})).obj
         assert len(one["rows"]) == 1 and one["rows"][0]["cells"][0] == "a"
 
-    story(tell)
+    story(scenario)
 
 
 def test_metadata_alone():
-    async def tell(w: World) -> None:
+    async def scenario(w: World) -> None:
         await w.account()
         await w.pod("a")
         found = (await w.get(PODS, headers={"accept": PARTIAL})).obj
         assert found["kind"] == "PartialObjectMetadataList"
         assert set(found["items"][0]) == {"kind", "apiVersion", "metadata"}
 
-    story(tell)
+    story(scenario)
 
 
 def test_a_watch_speaks_tables_too():
-    async def tell(w: World) -> None:
+    async def scenario(w: World) -> None:
         await w.account()
         await w.pod("a")
         request = Request("GET", PODS, {"watch": "true"}, {"accept": TABLE}, user=ADMIN)
@@ -90,4 +90,4 @@ def test_a_watch_speaks_tables_too():
         assert event["type"] == "ADDED"
         assert event["object"]["kind"] == "Table" and event["object"]["rows"][0]["cells"][0] == "a"
 
-    story(tell)
+    story(scenario)

@@ -87,7 +87,7 @@ async def status(w: World, method: str, path: str, body=None, *, user: User = AN
     ],
 )  # fmt: skip
 def test_one_rule_and_one_request(given, method, path, body, allowed):
-    async def tell(w: World) -> None:
+    async def scenario(w: World) -> None:
         await w.account()
         await w.pod("a")
         await w.make(MAPS, {"metadata": {"name": "m"}})
@@ -97,7 +97,7 @@ def test_one_rule_and_one_request(given, method, path, body, allowed):
         found = await status(w, method, asked, body)
         assert (found != 403) is allowed, found
 
-    story(tell)
+    story(scenario)
 
 
 @pytest.mark.parametrize(
@@ -116,26 +116,26 @@ def test_one_rule_and_one_request(given, method, path, body, allowed):
     ],
 )  # fmt: skip
 def test_subjects(subject, user, allowed):
-    async def tell(w: World) -> None:
+    async def scenario(w: World) -> None:
         await grant(w, rule("list", "configmaps"), subject=subject)
         assert (await status(w, "GET", MAPS, user=user) == 200) is allowed
 
-    story(tell)
+    story(scenario)
 
 
 def test_a_cluster_role_bound_in_a_namespace_holds_there_only():
-    async def tell(w: World) -> None:
+    async def scenario(w: World) -> None:
         await w.make("/api/v1/namespaces", {"metadata": {"name": "two"}})
         await grant(w, rule("list", "configmaps nodes"), namespace="two")
         assert await status(w, "GET", "/api/v1/namespaces/two/configmaps") == 200
         for path in (MAPS, "/api/v1/configmaps", "/api/v1/nodes"):
             assert await status(w, "GET", path) == 403, path
 
-    story(tell)
+    story(scenario)
 
 
 def test_rights_come_and_go_with_their_bindings():
-    async def tell(w: World) -> None:
+    async def scenario(w: World) -> None:
         assert await status(w, "GET", MAPS) == 403
         await grant(w, rule("list", "configmaps"))
         assert await status(w, "GET", MAPS) == 200
@@ -146,11 +146,11 @@ def test_rights_come_and_go_with_their_bindings():
         await w.call("DELETE", f"{RBAC}/clusterrolebindings/granted")
         assert await status(w, "GET", MAPS) == 403
 
-    story(tell)
+    story(scenario)
 
 
 def test_an_aggregated_role_grows_with_what_its_labels_select():
-    async def tell(w: World) -> None:
+    async def scenario(w: World) -> None:
         selector = {"clusterRoleSelectors": [{"matchLabels": {"to": "granted"}}]}
         await grant(w, aggregationRule=selector)
         assert await status(w, "GET", MAPS) == 403
@@ -160,7 +160,7 @@ def test_an_aggregated_role_grows_with_what_its_labels_select():
         await w.call("DELETE", f"{RBAC}/clusterroles/part")
         assert await status(w, "GET", MAPS) == 403
 
-    story(tell)
+    story(scenario)
 
 
 # Refusals
@@ -200,23 +200,23 @@ def test_an_aggregated_role_grows_with_what_its_labels_select():
     ],
 )
 def test_a_refusal_says_who_cannot_do_what_where(method, path, message):
-    async def tell(w: World) -> None:
+    async def scenario(w: World) -> None:
         reply = await w.call(method, path, user=ANN)
         assert (reply.status, reply.obj["reason"], reply.message) == (403, "Forbidden", message)
 
-    story(tell)
+    story(scenario)
 
 
 def test_a_refusal_comes_before_any_word_of_what_is_there():
     """Whoever may not look must not learn from the answer whether the object exists."""
 
-    async def tell(w: World) -> None:
+    async def scenario(w: World) -> None:
         await w.make(MAPS, {"metadata": {"name": "here"}})
         here, gone = [await w.call("GET", f"{MAPS}/{name}", user=ANN) for name in ("here", "gone")]
         assert here.status == gone.status == 403
         assert here.message.replace("here", "gone") == gone.message
 
-    story(tell)
+    story(scenario)
 
 
 # Escalation
@@ -246,7 +246,7 @@ def new_role(*rules):
 )
 @pytest.mark.parametrize("where", ["clusterroles", "namespaces/default/roles"])
 def test_nobody_makes_a_role_of_more_than_they_hold(where, held, asked, allowed):
-    async def tell(w: World) -> None:
+    async def scenario(w: World) -> None:
         await grant(w, MANAGE, held)
         if "nonResourceURLs" in asked and where != "clusterroles":
             assert (await w.call("POST", f"{RBAC}/{where}", new_role(asked))).status == 422, "a Role has no URLs"
@@ -256,12 +256,12 @@ def test_nobody_makes_a_role_of_more_than_they_hold(where, held, asked, allowed)
         if not allowed:
             assert "is attempting to grant RBAC permissions not currently held:" in reply.message
 
-    story(tell)
+    story(scenario)
 
 
 @pytest.mark.parametrize("verb", ["escalate", "bind"])
 def test_some_may_grant_what_they_do_not_hold(verb):
-    async def tell(w: World) -> None:
+    async def scenario(w: World) -> None:
         await w.make(f"{RBAC}/clusterroles", {"metadata": {"name": "strong"}, "rules": [rule("*", "secrets")]})
         reference = {"apiGroup": RBAC.split("/")[2], "kind": "ClusterRole", "name": "strong"}
         bind = {"metadata": {"name": "new"}, "roleRef": reference, "subjects": [to("User", "ann")]}
@@ -273,11 +273,11 @@ def test_some_may_grant_what_they_do_not_hold(verb):
         codes = [(await w.call("POST", f"{RBAC}/{path}", body, user=ANN)).status for path, body in made]
         assert codes == ([201, 403] if verb == "escalate" else [403, 201])
 
-    story(tell)
+    story(scenario)
 
 
 def test_a_role_may_be_relabelled_by_those_who_could_not_make_it():
-    async def tell(w: World) -> None:
+    async def scenario(w: World) -> None:
         await w.make(f"{RBAC}/clusterroles", {"metadata": {"name": "strong"}, "rules": [rule("*", "secrets")]})
         await grant(w, MANAGE)
         path = f"{RBAC}/clusterroles/strong"
@@ -286,18 +286,18 @@ def test_a_role_may_be_relabelled_by_those_who_could_not_make_it():
         change = {"rules": [rule("*", "secrets configmaps")]}
         assert (await w.call("PATCH", path, change, user=ANN, headers=MERGE)).status == 403
 
-    story(tell)
+    story(scenario)
 
 
 def test_a_binding_keeps_its_role():
-    async def tell(w: World) -> None:
+    async def scenario(w: World) -> None:
         await grant(w, rule("get", "pods"))
         change = {"roleRef": {"name": "cluster-admin"}}
         reply = await w.call("PATCH", f"{RBAC}/clusterrolebindings/granted", change, headers=MERGE)
         assert reply.status == 422
         assert "cannot change roleRef" in reply.message
 
-    story(tell)
+    story(scenario)
 
 
 # Impersonation
@@ -318,14 +318,14 @@ def test_a_binding_keeps_its_role():
 def test_acting_as_another(given, headers, expected):
     """bob and the group mapreaders may list; ann may only be them."""
 
-    async def tell(w: World) -> None:
+    async def scenario(w: World) -> None:
         await grant(w, rule("list", "configmaps"), subject=to("User", "bob"), name="of-bob")
         await grant(w, rule("list", "configmaps"), subject=to("Group", "mapreaders"), name="of-group")
         await grant(w, given)
         reply = await w.call("GET", MAPS, user=None, peer=ANN, headers=headers)
         assert reply.status == expected, reply.raw
 
-    story(tell)
+    story(scenario)
 
 
 # Reviews: the same answers asked for beforehand (`kubectl auth can-i`)
@@ -342,7 +342,7 @@ def test_acting_as_another(given, headers, expected):
     ],
 )
 def test_asking_beforehand_gives_the_answer_of_the_request(attributes, allowed):
-    async def tell(w: World) -> None:
+    async def scenario(w: World) -> None:
         await grant(w, rule("get", "pods"))
         path = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
         reply = await w.call("POST", path, {"spec": {"resourceAttributes": attributes}}, user=ANN)
@@ -352,4 +352,4 @@ def test_asking_beforehand_gives_the_answer_of_the_request(attributes, allowed):
             reply = await w.call("POST", path, {"spec": {"resourceAttributes": attributes}}, user=ANN)
         assert reply.obj["status"]["allowed"] is allowed
 
-    story(tell)
+    story(scenario)

@@ -29,7 +29,7 @@ async def add(w: World, *containers: Obj, name: str = "p") -> Any:
 
 
 def test_ephemeral_containers_are_added_and_stay():
-    async def tell(w: World) -> None:
+    async def scenario(w: World) -> None:
         await w.account()
         before = await w.pod("p")
         reply = await add(w, debugger(targetContainerName="app", stdin=True, tty=True))
@@ -48,7 +48,7 @@ def test_ephemeral_containers_are_added_and_stay():
         reply = await add(w, debugger(image="other"))
         assert reply.status == 422 and 'existing ephemeral containers "debug" may not be changed' in reply.message
 
-    story(tell)
+    story(scenario)
 
 
 @pytest.mark.parametrize(
@@ -64,17 +64,17 @@ def test_ephemeral_containers_are_added_and_stay():
     ],
 )
 def test_what_an_ephemeral_container_cannot_have(container: Obj, words: str):
-    async def tell(w: World) -> None:
+    async def scenario(w: World) -> None:
         await w.account()
         await w.pod("p")
         reply = await add(w, container)
         assert reply.status == 422 and words in reply.message
 
-    story(tell)
+    story(scenario)
 
 
 def test_the_subresource_changes_nothing_else_and_the_pod_itself_takes_none():
-    async def tell(w: World) -> None:
+    async def scenario(w: World) -> None:
         await w.account()
         pod = await w.pod("p")
         body = {"metadata": {"labels": {"a": "b"}}, "spec": {"ephemeralContainers": [debugger()], "hostname": "x"}}
@@ -87,7 +87,7 @@ def test_the_subresource_changes_nothing_else_and_the_pod_itself_takes_none():
         assert (await add(w, debugger(), name="nobody")).status == 404
         assert (await w.get(f"{PODS}/p/ephemeralcontainers")).obj["kind"] == "Pod"
 
-    story(tell)
+    story(scenario)
 
 
 async def resize(w: World, resources: Obj, **more: Any) -> Any:
@@ -96,7 +96,7 @@ async def resize(w: World, resources: Obj, **more: Any) -> Any:
 
 
 def test_a_pod_is_resized_in_place():
-    async def tell(w: World) -> None:
+    async def scenario(w: World) -> None:
         await w.account()
         before = await w.pod("p", containers=[{"name": "main", "image": "app", "resources": sized("1")}])
         reply = await resize(w, sized("500m", "128Mi"), hostname="x")
@@ -109,7 +109,7 @@ def test_a_pod_is_resized_in_place():
         reply = await w.call("PATCH", f"{PODS}/p", body, headers=STRATEGIC)
         assert reply.status == 422, "resources of a running Pod change through the subresource only"
 
-    story(tell)
+    story(scenario)
 
 
 @pytest.mark.parametrize(
@@ -122,17 +122,17 @@ def test_a_pod_is_resized_in_place():
     ],
 )
 def test_resizes_that_cannot_be(resources: Obj, words: str):
-    async def tell(w: World) -> None:
+    async def scenario(w: World) -> None:
         await w.account()
         await w.pod("p", containers=[{"name": "main", "image": "app", "resources": sized("1")}])
         reply = await resize(w, resources)
         assert reply.status == 422 and words in reply.message, reply.message
 
-    story(tell)
+    story(scenario)
 
 
 def test_only_containers_that_last_are_resized():
-    async def tell(w: World) -> None:
+    async def scenario(w: World) -> None:
         await w.account()
         init = {"name": "init", "image": "app", "resources": sized("1")}
         sidecar = {"name": "side", "image": "app", "restartPolicy": "Always", "resources": sized("1")}
@@ -145,4 +145,4 @@ def test_only_containers_that_last_are_resized():
         reply = await w.call("PATCH", f"{PODS}/p/resize", body, headers=STRATEGIC)
         assert reply.status == 422 and "may not add, remove, rename or reorder" in reply.message
 
-    story(tell)
+    story(scenario)

@@ -75,7 +75,7 @@ PODS = "/api/v1/namespaces/ns/pods"
 
 
 def test_a_pod_that_violates_what_is_enforced_is_forbidden_in_kubernetes_words():
-    async def tell(w: World) -> None:
+    async def scenario(w: World) -> None:
         await namespace(w, enforce="restricted")
         reply = await w.post(PODS, pod("x"))
         assert (reply.status, reply.obj["reason"]) == (403, "Forbidden")
@@ -84,22 +84,22 @@ def test_a_pod_that_violates_what_is_enforced_is_forbidden_in_kubernetes_words()
         assert "warning" not in reply.headers, "what is refused is not warned about"
         assert (await w.post(PODS, safe_pod("y"))).status == 201
 
-    story(tell)
+    story(scenario)
 
 
 def test_the_version_of_the_label_says_which_rules_count():
-    async def tell(w: World) -> None:
+    async def scenario(w: World) -> None:
         await namespace(w, enforce="restricted", enforce_version="v1.7")
         old = pod("x", securityContext={"runAsNonRoot": True})
         assert (await w.post(PODS, old)).status == 201
         reply = await w.post(PODS, pod("y"))
         assert 'violates PodSecurity "restricted:v1.7": runAsNonRoot != true' in reply.message
 
-    story(tell)
+    story(scenario)
 
 
 def test_a_generated_name_is_named():
-    async def tell(w: World) -> None:
+    async def scenario(w: World) -> None:
         await namespace(w, enforce="baseline")
         body = pod("", hostNetwork=True)
         body["metadata"] = {"generateName": "web-"}
@@ -109,26 +109,26 @@ def test_a_generated_name_is_named():
         )
         assert not message.startswith('pods "web-"')
 
-    story(tell)
+    story(scenario)
 
 
 def test_dry_run_is_judged_as_well():
-    async def tell(w: World) -> None:
+    async def scenario(w: World) -> None:
         await namespace(w, enforce="baseline")
         assert (await w.post(f"{PODS}?dryRun=All", pod("x", hostPID=True))).status == 403
 
-    story(tell)
+    story(scenario)
 
 
 def test_warn_and_audit_let_the_pod_in(caplog):
-    async def tell(w: World) -> None:
+    async def scenario(w: World) -> None:
         await namespace(w, warn="baseline", audit="restricted", audit_version="v1.0")
         reply = await w.post(PODS, pod("x", hostPID=True))
         assert reply.status == 201
         assert warnings(reply) == ['would violate PodSecurity "baseline:latest": host namespaces (hostPID=true)']
 
     with caplog.at_level(logging.INFO, logger="homeostat.audit"):
-        story(tell)
+        story(scenario)
     (record,) = [each for each in caplog.records if each.name == "homeostat.audit"]
     assert record.getMessage() == (
         'user "admin", create pods ns/x: would violate PodSecurity "restricted:v1.0": host namespaces (hostPID=true), '
@@ -178,7 +178,7 @@ def test_a_template_is_warned_about_and_never_refused(path, body):
         "securityContext.privileged"
     )
 
-    async def tell(w: World) -> None:
+    async def scenario(w: World) -> None:
         await namespace(w, enforce="baseline")
         bad = {"name": "app", "image": "none", "securityContext": {"privileged": True}}
         made = await w.post(path, body({"containers": [bad]}))
@@ -191,11 +191,11 @@ def test_a_template_is_warned_about_and_never_refused(path, body):
         good = await w.post(path, body({"containers": [container()]}) | {"metadata": {"name": "good"}})
         assert good.status == 201 and wrong not in warnings(good)
 
-    story(tell)
+    story(scenario)
 
 
 def test_only_an_update_that_changes_what_runs_is_judged():
-    async def tell(w: World) -> None:
+    async def scenario(w: World) -> None:
         await namespace(w)
         await w.make(PODS, pod("x", hostNetwork=True))
         await relabel(w, enforce="baseline")
@@ -211,7 +211,7 @@ def test_only_an_update_that_changes_what_runs_is_judged():
         # What is not allowed now may go.
         assert (await w.call("DELETE", f"{PODS}/x")).status == 200
 
-    story(tell)
+    story(scenario)
 
 
 def test_an_update_of_a_seccomp_annotation_is_judged():
@@ -226,7 +226,7 @@ def test_an_update_of_a_seccomp_annotation_is_judged():
 
 
 def test_an_ephemeral_container_is_judged():
-    async def tell(w: World) -> None:
+    async def scenario(w: World) -> None:
         await namespace(w, enforce="restricted")
         await w.make(PODS, safe_pod("x"))
         patch = {"content-type": "application/strategic-merge-patch+json"}
@@ -238,11 +238,11 @@ def test_an_ephemeral_container_is_judged():
         good = {"spec": {"ephemeralContainers": [container("debugger")]}}
         assert (await w.call("PATCH", path, good, headers=patch)).status == 200
 
-    story(tell)
+    story(scenario)
 
 
 def test_binding_and_eviction_are_not_judged():
-    async def tell(w: World) -> None:
+    async def scenario(w: World) -> None:
         await namespace(w)
         await w.make("/api/v1/nodes", {"metadata": {"name": "n"}})
         await w.make(PODS, pod("x", hostNetwork=True))
@@ -252,14 +252,14 @@ def test_binding_and_eviction_are_not_judged():
         eviction = {"apiVersion": "policy/v1", "kind": "Eviction", "metadata": {"name": "x"}}
         assert (await w.post(f"{PODS}/x/eviction", eviction)).status == 201
 
-    story(tell)
+    story(scenario)
 
 
 # Namespaces
 
 
 def test_labels_that_say_no_level_are_refused_on_create_and_when_they_change():
-    async def tell(w: World) -> None:
+    async def scenario(w: World) -> None:
         body = {"metadata": {"name": "bad", "labels": {f"{LABEL}enforce": "strict", f"{LABEL}warn-version": "1.25"}}}
         reply = await w.post("/api/v1/namespaces", body)
         assert (reply.status, reply.obj["reason"]) == (422, "Invalid")
@@ -273,11 +273,11 @@ def test_labels_that_say_no_level_are_refused_on_create_and_when_they_change():
         assert (await relabel(w, enforce="strict")).status == 422
         assert (await relabel(w, enforce="baseline")).status == 200
 
-    story(tell)
+    story(scenario)
 
 
 def test_bad_labels_from_before_stay_changeable_and_are_enforced_in_full():
-    async def tell(w: World) -> None:
+    async def scenario(w: World) -> None:
         await namespace(w)
 
         def damage(obj: Obj) -> Obj:
@@ -294,11 +294,11 @@ def test_bad_labels_from_before_stay_changeable_and_are_enforced_in_full():
         assert 'violates PodSecurity "restricted:latest"' in (await w.post(PODS, pod("x"))).message
         assert (await relabel(w, enforce="stricter")).status == 422
 
-    story(tell)
+    story(scenario)
 
 
 def test_a_stricter_level_warns_of_the_pods_that_are_there():
-    async def tell(w: World) -> None:
+    async def scenario(w: World) -> None:
         await namespace(w)
         for name in ("b", "a", "c"):
             await w.make(PODS, pod(name, hostPID=True))
@@ -321,24 +321,24 @@ def test_a_stricter_level_warns_of_the_pods_that_are_there():
             "f: host namespaces, hostPath volumes",
         ]
 
-    story(tell)
+    story(scenario)
 
 
 def test_two_pods_are_one_other_pod():
-    async def tell(w: World) -> None:
+    async def scenario(w: World) -> None:
         await namespace(w)
         for name in ("b", "a"):
             await w.make(PODS, pod(name, hostPID=True))
         assert warnings(await relabel(w, enforce="baseline"))[1] == "a (and 1 other pod): host namespaces"
 
-    story(tell)
+    story(scenario)
 
 
 def test_the_look_at_existing_pods_is_bounded_and_sees_each_controller_first(monkeypatch):
     monkeypatch.setattr(existing_pods, "PODS_MAX", 3)
     replica = {"apiVersion": "apps/v1", "kind": "ReplicaSet", "name": "r", "uid": "u1", "controller": True}
 
-    async def tell(w: World) -> None:
+    async def scenario(w: World) -> None:
         await namespace(w)
         for number in range(5):
             body = pod(f"a{number}", hostPID=True)
@@ -352,14 +352,14 @@ def test_the_look_at_existing_pods_is_bounded_and_sees_each_controller_first(mon
             "z: host namespaces, hostPath volumes",
         ]
 
-    story(tell)
+    story(scenario)
 
 
 # Defaults and exemptions
 
 
 def test_defaults_count_where_a_namespace_says_nothing():
-    async def tell(w: World) -> None:
+    async def scenario(w: World) -> None:
         await namespace(w)
         reply = await w.post(PODS, pod("x", hostPID=True))
         assert 'violates PodSecurity "baseline:v1.36"' in reply.message
@@ -368,14 +368,14 @@ def test_defaults_count_where_a_namespace_says_nothing():
         assert warnings(reply) == [f'would violate PodSecurity "restricted:latest": {BARE_PROBLEMS}']
 
     defaults = Policy(LevelVersion("baseline", "v1.36"), warn=LevelVersion("restricted"))
-    story(tell, pod_security=Configuration(defaults))
+    story(scenario, pod_security=Configuration(defaults))
 
 
 def test_who_and_what_is_exempt_is_not_judged():
     exempt = Configuration(usernames=frozenset({"robot"}), namespaces=frozenset({"free"}))
     exempt = Configuration(Policy(), exempt.usernames, exempt.namespaces, frozenset({"sandboxed"}))
 
-    async def tell(w: World) -> None:
+    async def scenario(w: World) -> None:
         await namespace(w, enforce="restricted")
         sandboxed = {"metadata": {"name": "sandboxed"}, "handler": "runc"}
         await w.make("/apis/node.k8s.io/v1/runtimeclasses", sandboxed)
@@ -402,23 +402,23 @@ def test_who_and_what_is_exempt_is_not_judged():
         await w.call("DELETE", f"{PODS}/b?gracePeriodSeconds=0")
         assert warnings(await relabel(w, enforce="baseline")) == []
 
-    story(tell, pod_security=exempt)
+    story(scenario, pod_security=exempt)
 
 
 def test_pods_of_the_system_namespace_are_admitted_by_default():
-    async def tell(w: World) -> None:
+    async def scenario(w: World) -> None:
         await w.account("kube-system")
         for number, spec in enumerate(({"hostNetwork": True}, {"volumes": [{"name": "v", "hostPath": {"path": "/"}}]})):
             reply = await w.post("/api/v1/namespaces/kube-system/pods", pod(f"p{number}", **spec))
             assert reply.status == 201 and "warning" not in reply.headers
 
-    story(tell)
+    story(scenario)
 
 
 def test_warnings_of_an_answer_are_bounded():
     """apiserver's endpoints/filters/warning.go: above 4,096 characters each warning is cut to 256."""
 
-    async def tell(w: World) -> None:
+    async def scenario(w: World) -> None:
         await namespace(w, warn="baseline")
         context = {"privileged": True}
         many = [{"name": f"c{number}", "image": "none", "securityContext": context} for number in range(600)]
@@ -426,4 +426,4 @@ def test_warnings_of_an_answer_are_bounded():
         assert reply.status == 201
         assert [len(text) for text in warnings(reply)] == [256]
 
-    story(tell)
+    story(scenario)

@@ -45,13 +45,13 @@ def test_what_kubectl_sends_is_read_without_the_zeros_that_mean_nothing():
     assert (review["apiVersion"], review["kind"]) == ("authorization.k8s.io/v1", "SelfSubjectAccessReview")
     assert review["spec"] == {"resourceAttributes": {"namespace": "default", "verb": "list", "resource": "pods"}}
 
-    async def tell(w: World) -> None:
+    async def scenario(w: World) -> None:
         path = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
         headers = {"content-type": MEDIA_TYPE, "accept": f"{MEDIA_TYPE},application/json"}
         reply = await w.post(path, CAN_I, headers=headers)
         assert reply.status == 201 and reply.obj["status"]["allowed"]
 
-    story(tell)
+    story(scenario)
 
 
 def test_maps_bytes_lists_and_optional_zeros():

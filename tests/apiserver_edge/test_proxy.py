@@ -42,8 +42,8 @@ async def backend(request: Request) -> Response:
             return Response(200, ticks(), {"content-type": "text/plain"})
         case "/shout":
             return Response(101, b"", {"connection": "Upgrade", "upgrade": "shout"}, upgrade=shout)
-    told = {"method": request.method, "target": request.target.decode(), "headers": dict(request.headers)}
-    return json_response(200, told | {"body": request.body.decode()})
+    reply = {"method": request.method, "target": request.target.decode(), "headers": dict(request.headers)}
+    return json_response(200, reply | {"body": request.body.decode()})
 
 
 async def page() -> Any:
@@ -66,7 +66,7 @@ async def shout(duplex: Any) -> None:
 def proxied(test: Callable[[Site, Server], Any]) -> None:
     """`test(site, server)`: the Pod `web`, and a Service before it, are `server`, at an address like a lab's Pod's."""
 
-    async def tell(site: Site) -> None:
+    async def scenario(site: Site) -> None:
         server = await serve(backend, host="127.9.9.9")
         try:
             await put_behind(site, server.port)
@@ -74,7 +74,7 @@ def proxied(test: Callable[[Site, Server], Any]) -> None:
         finally:
             await server.close(grace_seconds=0)
 
-    story(tell, dial_endpoint=ask_through, dial_kubelet=lambda node: backend, loopback_nodes=True)
+    story(scenario, dial_endpoint=ask_through, dial_kubelet=lambda node: backend, loopback_nodes=True)
 
 
 async def put_behind(site: Site, port: int) -> None:
@@ -93,36 +93,36 @@ async def put_behind(site: Site, port: int) -> None:
 
 
 def test_a_request_goes_through_as_it_is_and_says_which_way_it_came():
-    async def tell(site: Site, server: Server) -> None:
+    async def scenario(site: Site, server: Server) -> None:
         target = f"{PODS}/web/proxy/a%2Fb/c?x=1&x=2&y=%20"
         caller = await site.call("POST", target, "X-Own: yes", "Content-Type: text/plain", body=b"hello")
         status, headers, body = await caller.answer()
-        told = orjson.loads(body)
+        reply = orjson.loads(body)
         assert (status, headers["content-type"]) == (200, "application/json")
-        assert (told["method"], told["target"], told["body"]) == ("POST", "/a%2Fb/c?x=1&x=2&y=%20", "hello")
-        assert told["headers"]["x-own"] == "yes" and told["headers"]["x-forwarded-host"] == "api"
-        assert told["headers"]["x-forwarded-uri"].startswith(f"{PODS}/web/proxy/")
-        assert told["headers"]["x-forwarded-for"] == "127.0.0.1"
-        assert told["headers"]["host"] == f"127.9.9.9:{server.port}"
-        assert "authorization" not in told["headers"], "the client's identity is for the API server alone"
+        assert (reply["method"], reply["target"], reply["body"]) == ("POST", "/a%2Fb/c?x=1&x=2&y=%20", "hello")
+        assert reply["headers"]["x-own"] == "yes" and reply["headers"]["x-forwarded-host"] == "api"
+        assert reply["headers"]["x-forwarded-uri"].startswith(f"{PODS}/web/proxy/")
+        assert reply["headers"]["x-forwarded-for"] == "127.0.0.1"
+        assert reply["headers"]["host"] == f"127.9.9.9:{server.port}"
+        assert "authorization" not in reply["headers"], "the client's identity is for the API server alone"
 
-    proxied(tell)
+    proxied(scenario)
 
 
 @pytest.mark.parametrize("name", ["web", "web:http", "web:80", "http:web:http"])
 def test_a_service_is_reached_by_its_ports_name_or_number(name: str):
-    async def tell(site: Site, server: Server) -> None:
+    async def scenario(site: Site, server: Server) -> None:
         status, _, body = await (await site.call("GET", f"{SERVICES}/{name}/proxy/x")).answer()
         # A Service with one named port is asked for by that name; without one there is no such endpoint.
         assert status == (503 if name == "web" else 200)
         if status == 200:
             assert orjson.loads(body)["target"] == "/x"
 
-    proxied(tell)
+    proxied(scenario)
 
 
 def test_what_cannot_be_reached_is_refused_in_kubernetes_words():
-    async def tell(site: Site, server: Server) -> None:
+    async def scenario(site: Site, server: Server) -> None:
         for path, code, words in (
             (f"{SERVICES}/idle:http/proxy/", 503, 'no endpoints available for service "idle"'),
             (f"{SERVICES}/web:81/proxy/", 503, 'no service port 81 found for service "web"'),
@@ -136,25 +136,25 @@ def test_what_cannot_be_reached_is_refused_in_kubernetes_words():
             status = await (await site.call("GET", path)).status()
             assert (status["code"], words in status["message"]) == (code, True), (path, status)
 
-    proxied(tell)
+    proxied(scenario)
 
 
 @pytest.mark.parametrize("address", ["127.0.0.1", "::1", "169.254.1.1", "0.0.0.0", "224.0.0.1", ""])
 def test_addresses_that_mean_the_server_itself_are_not_proxied_to(address: str):
     """proxyutil.IsProxyableIP: else whoever writes a Pod's status reads what only the API server's machine may."""
 
-    async def tell(site: Site, server: Server) -> None:
+    async def scenario(site: Site, server: Server) -> None:
         pod = (await site.world.get(f"{PODS}/web")).obj
         pod["status"] = {"phase": "Running"} | ({"podIP": address, "podIPs": [{"ip": address}]} if address else {})
         assert (await site.world.call("PUT", f"{PODS}/web/status", pod)).status == 200
         status = await (await site.call("GET", f"{PODS}/web/proxy/")).status()
         assert (status["code"], status["message"]) == (400, "address not allowed")
 
-    proxied(tell)
+    proxied(scenario)
 
 
 def test_answers_come_as_they_are_in_pieces_and_redirects_stay_inside():
-    async def tell(site: Site, server: Server) -> None:
+    async def scenario(site: Site, server: Server) -> None:
         base = f"{PODS}/web/proxy"
         answers = {path: await (await site.call("GET", base + path)).answer() for path in ("/broken", "/ticks")}
         assert answers["/broken"][0::2] == (500, b"broken") and answers["/broken"][1]["x-own"] == "1"
@@ -166,11 +166,11 @@ def test_answers_come_as_they_are_in_pieces_and_redirects_stay_inside():
         assert (status, headers["location"]) == (301, f"{base}/?a=1"), "relative links need the slash (issue 4958)"
         assert (await (await site.call("GET", f"{base}/")).answer())[0] == 200
 
-    proxied(tell)
+    proxied(scenario)
 
 
 def test_an_upgrade_goes_through_a_service():
-    async def tell(site: Site, server: Server) -> None:
+    async def scenario(site: Site, server: Server) -> None:
         caller = await site.call("GET", f"{SERVICES}/web:80/proxy/shout", "Connection: Upgrade", "Upgrade: shout")
         status, headers = await caller.head()
         assert (status, headers["upgrade"]) == (101, "shout")
@@ -180,21 +180,21 @@ def test_an_upgrade_goes_through_a_service():
         while server.connections:
             await asyncio.sleep(0.005)
 
-    proxied(tell)
+    proxied(scenario)
 
 
 def test_a_nodes_kubelet_is_reached_by_the_nodes_name():
-    async def tell(site: Site, server: Server) -> None:
+    async def scenario(site: Site, server: Server) -> None:
         status, _, body = await (await site.call("GET", "/api/v1/nodes/n1/proxy/metrics?watch=true")).answer()
         assert (status, orjson.loads(body)["target"]) == (200, "/metrics?watch=true")
 
-    proxied(tell)
+    proxied(scenario)
 
 
 def test_a_proxys_verbs_are_those_of_its_methods():
     """RBAC sees `get` for a GET, whatever parameters it has for the other side, `create` for a POST."""
 
-    async def tell(site: Site, server: Server) -> None:
+    async def scenario(site: Site, server: Server) -> None:
         rules = [rule("get", "pods/proxy")]
         await site.world.make(
             "/apis/rbac.authorization.k8s.io/v1/clusterroles", {"metadata": {"name": "r"}, "rules": rules}
@@ -209,7 +209,7 @@ def test_a_proxys_verbs_are_those_of_its_methods():
         status = await (await site.call("POST", path, token="eve")).status()
         assert status["code"] == 403 and 'cannot create resource "pods/proxy"' in status["message"]
 
-    proxied(tell)
+    proxied(scenario)
 
 
 def test_names_and_targets_are_taken_apart():
@@ -248,7 +248,7 @@ def test_a_target_that_is_not_the_decided_one_is_not_passed_on():
 
 
 def test_links_of_a_page_stay_inside_and_any_of_kubernetes_methods_goes_through():
-    async def tell(site: Site, server: Server) -> None:
+    async def scenario(site: Site, server: Server) -> None:
         base = f"{PODS}/web/proxy"
         status, headers, body = await (await site.call("GET", f"{base}/page")).answer()
         assert (status, body.decode()) == (200, f'<a href="{base}/next">on</a>')
@@ -258,18 +258,18 @@ def test_links_of_a_page_stay_inside_and_any_of_kubernetes_methods_goes_through(
                 status, _, body = await (await site.call(method, path)).answer()
                 assert (status, orjson.loads(body)["method"]) == (200, method)
 
-    proxied(tell)
+    proxied(scenario)
 
 
 def test_line_breaks_reach_nobody_as_such():
-    async def tell(site: Site, server: Server) -> None:
+    async def scenario(site: Site, server: Server) -> None:
         for tail in ("/a%0d%0aX-Evil:%201", "/%0a", "/x?y=%0d%0a"):
             status, _, body = await (await site.call("GET", f"{PODS}/web/proxy{tail}")).answer()
-            told = orjson.loads(body)
-            assert (status, told["target"]) == (200, tail)
-            assert "x-evil" not in told["headers"]
+            reply = orjson.loads(body)
+            assert (status, reply["target"]) == (200, tail)
+            assert "x-evil" not in reply["headers"]
         for name in ("web:80%0d%0aX-Evil:%201", "web:%C2%B2", "https:web:8%200", "web:x"):
             for where in (PODS, SERVICES):
                 assert (await (await site.call("GET", f"{where}/{name}/proxy/")).status())["code"] in (400, 503)
 
-    proxied(tell)
+    proxied(scenario)

@@ -62,14 +62,14 @@ STRUCT = "couldn't get version/kind; json parse error: json: cannot unmarshal"
     ],
 )  # fmt: skip
 def test_a_body_that_does_not_fit(path, form, body, message):
-    async def tell(w: World) -> None:
+    async def scenario(w: World) -> None:
         await w.account()
         await w.pod("web")
         reply = await w.call("POST", path, body, headers={"content-type": form})
         assert (reply.status, reply.obj["reason"], reply.obj["kind"]) == (400, "BadRequest", "Status")
         assert reply.message.startswith(message) or message == reply.message, reply.message
 
-    story(tell)
+    story(scenario)
 
 
 @pytest.mark.parametrize(
@@ -83,24 +83,24 @@ def test_a_body_that_does_not_fit(path, form, body, message):
     ],
 )
 def test_delete_options_that_do_not_fit(body, message):
-    async def tell(w: World) -> None:
+    async def scenario(w: World) -> None:
         await w.make(MAPS, {"metadata": {"name": "m"}})
         reply = await w.call("DELETE", f"{MAPS}/m", body)
         assert (reply.status, reply.obj["reason"]) == (400, "BadRequest")
         assert reply.message.startswith(message), reply.message
         assert (await w.get(f"{MAPS}/m")).status == 200
 
-    story(tell)
+    story(scenario)
 
 
 @pytest.mark.parametrize("version", ["v1", "meta.k8s.io/v1", "apps/v1", "policy/v1"])
 def test_delete_options_of_any_group_are_taken(version):
-    async def tell(w: World) -> None:
+    async def scenario(w: World) -> None:
         await w.make(MAPS, {"metadata": {"name": "m"}})
         options = {"kind": "DeleteOptions", "apiVersion": version, "propagationPolicy": "Background"}
         assert (await w.call("DELETE", f"{MAPS}/m", options)).status == 200
 
-    story(tell)
+    story(scenario)
 
 
 @pytest.mark.parametrize(
@@ -109,19 +109,19 @@ def test_delete_options_of_any_group_are_taken(version):
      ("GET", REVIEWS), ("DELETE", "/api/v1/componentstatuses/etcd-0"), ("POST", "/apis/apps/v1")],
 )  # fmt: skip
 def test_a_method_that_a_path_does_not_have(method, path):
-    async def tell(w: World) -> None:
+    async def scenario(w: World) -> None:
         reply = await w.call(method, path, {} if method != "GET" else None)
         assert (reply.status, reply.obj["reason"], reply.obj["code"]) == (405, "MethodNotAllowed", 405)
         assert reply.message == "the server does not allow this method on the requested resource"
 
-    story(tell)
+    story(scenario)
 
 
 @pytest.mark.parametrize(
     ("verb", "kind"), [("POST", "CreateOptions"), ("PUT", "UpdateOptions"), ("PATCH", "PatchOptions")]
 )
 def test_wrong_options_name_the_verb(verb, kind):
-    async def tell(w: World) -> None:
+    async def scenario(w: World) -> None:
         await w.make(MAPS, {"metadata": {"name": "m"}})
         path = MAPS if verb == "POST" else f"{MAPS}/m"
         headers = {"content-type": "application/merge-patch+json" if verb == "PATCH" else JSON}
@@ -129,7 +129,7 @@ def test_wrong_options_name_the_verb(verb, kind):
         assert (reply.status, reply.obj["reason"]) == (422, "Invalid")
         assert reply.message.startswith(f'{kind}.meta.k8s.io "" is invalid: dryRun: Unsupported value: "Some"')
 
-    story(tell)
+    story(scenario)
 
 
 @pytest.mark.parametrize(
@@ -139,20 +139,20 @@ def test_wrong_options_name_the_verb(verb, kind):
 def test_unknown_fields_of_a_review_are_warned_of_or_refused(how, status, warning):
     """Field validation is that of every create, of what is never stored too."""
 
-    async def tell(w: World) -> None:
+    async def scenario(w: World) -> None:
         body = {"spec": {"user": "u", "nope": 1, "resourceAttributes": {"verb": "get", "resource": "pods"}}}
         reply = await w.post(REVIEWS + (f"?fieldValidation={how}" if how else ""), body)
         assert (reply.status, reply.headers.get("warning")) == (status, warning)
 
-    story(tell)
+    story(scenario)
 
 
 def test_a_warning_writes_no_header_of_its_own():
     """A warning with control characters is left out (net.NewWarningHeader); the others stay."""
 
-    async def tell(w: World) -> None:
+    async def scenario(w: World) -> None:
         body = {"metadata": {"name": "m"}, "a\r\nX-Injected: 1": 1, "fine": 1}
         reply = await w.post(MAPS, body)
         assert (reply.status, reply.headers["warning"]) == (201, '299 - "unknown field \\"fine\\""')
 
-    story(tell)
+    story(scenario)

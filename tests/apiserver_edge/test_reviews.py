@@ -22,7 +22,7 @@ def asking(verb: str, resource: str, namespace: str = "default") -> dict:
 
 
 def test_a_user_asks_what_they_may_do():
-    async def tell(w: World) -> None:
+    async def scenario(w: World) -> None:
         await viewer(w)
         path = f"{AUTHZ}/selfsubjectaccessreviews"
         status = (await w.post(path, asking("list", "pods"), user=BOB)).obj["status"]
@@ -35,11 +35,11 @@ def test_a_user_asks_what_they_may_do():
         assert (await w.post(path, version, user=BOB)).obj["status"]["allowed"]
         assert (await w.post(path, {"spec": {}}, user=BOB)).status == 400
 
-    story(tell)
+    story(scenario)
 
 
 def test_another_asks_what_a_user_may_do():
-    async def tell(w: World) -> None:
+    async def scenario(w: World) -> None:
         await viewer(w)
         asked = asking("list", "pods")
         asked["spec"]["user"] = "bob"
@@ -50,11 +50,11 @@ def test_another_asks_what_a_user_may_do():
         assert (await w.post(elsewhere, asked)).status == 400
         assert (await w.post(f"{AUTHZ}/subjectaccessreviews", asked, user=BOB)).status == 403
 
-    story(tell)
+    story(scenario)
 
 
 def test_the_list_of_what_a_user_may_do():
-    async def tell(w: World) -> None:
+    async def scenario(w: World) -> None:
         await viewer(w)
         path = f"{AUTHZ}/selfsubjectrulesreviews"
         status = (await w.post(path, {"spec": {"namespace": "default"}}, user=BOB)).obj["status"]
@@ -64,4 +64,4 @@ def test_the_list_of_what_a_user_may_do():
         assert not any("pods/log" in rule["resources"] for rule in elsewhere["resourceRules"])
         assert (await w.post(path, {"spec": {}}, user=BOB)).status == 400
 
-    story(tell)
+    story(scenario)

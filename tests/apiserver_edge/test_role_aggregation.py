@@ -145,9 +145,9 @@ def test_a_stored_selector_that_cannot_be_read_selects_nothing():
 def test_an_aggregation_rule_that_selects_nothing_readable_is_invalid(aggregation, message):
     """Otherwise no request of anybody could be authorized."""
 
-    async def tell(w: World) -> None:
+    async def scenario(w: World) -> None:
         reply = await w.post(ROLES, {"metadata": {"name": "bad"}, "aggregationRule": aggregation})
         assert reply.status == 422
         assert message in reply.message
 
-    story(tell)
+    story(scenario)

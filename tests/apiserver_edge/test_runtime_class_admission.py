@@ -30,14 +30,14 @@ async def runtime(w: World, name: str = "heavy", **more: Any) -> None:
 
 
 def test_a_pod_gets_the_overhead_of_its_class():
-    async def tell(w: World) -> None:
+    async def scenario(w: World) -> None:
         await runtime(w, overhead={"podFixed": FIXED})
         assert (await w.pod("a", runtimeClassName="heavy"))["spec"]["overhead"] == FIXED
         same = {"cpu": "0.25", "memory": "120Mi"}
         assert (await w.pod("b", runtimeClassName="heavy", overhead=same))["spec"]["overhead"] == FIXED
         assert "overhead" not in (await w.pod("c"))["spec"]
 
-    story(tell)
+    story(scenario)
 
 
 @pytest.mark.parametrize(
@@ -61,20 +61,20 @@ def test_a_pod_gets_the_overhead_of_its_class():
     ],
 )
 def test_a_pod_that_contradicts_its_class_is_forbidden(spec, why):
-    async def tell(w: World) -> None:
+    async def scenario(w: World) -> None:
         await runtime(w, overhead={"podFixed": FIXED}, scheduling={"nodeSelector": {"engine": "vm"}})
         await w.make(CLASSES, {"metadata": {"name": "light"}, "handler": "runc"})
         reply = await w.post(PODS, pod("x", **spec))
         assert (reply.status, reply.obj["reason"]) == (403, "Forbidden")
         assert reply.message == f'pods "x" is forbidden: {why}'
 
-    story(tell)
+    story(scenario)
 
 
 def test_a_pod_runs_where_its_class_can_be_had():
     taint = {"key": "vm", "operator": "Exists", "effect": "NoSchedule"}
 
-    async def tell(w: World) -> None:
+    async def scenario(w: World) -> None:
         await runtime(w, scheduling={"nodeSelector": {"engine": "vm"}, "tolerations": [taint]})
         spec = (await w.pod("a", runtimeClassName="heavy", nodeSelector={"disk": "ssd"}))["spec"]
         assert spec["nodeSelector"] == {"disk": "ssd", "engine": "vm"}
@@ -88,7 +88,7 @@ def test_a_pod_runs_where_its_class_can_be_had():
         changed = await w.call("PATCH", f"{PODS}/a", {"metadata": {"labels": {"x": "y"}}}, headers=patch)
         assert changed.status == 200
 
-    story(tell)
+    story(scenario)
 
 
 ANY, VM = {"operator": "Exists"}, {"key": "vm", "operator": "Exists"}

@@ -28,7 +28,7 @@ async def ports_table(w: World) -> dict[str, str]:
 
 
 def test_each_service_has_its_own_address_in_the_range():
-    async def tell(w: World) -> None:
+    async def scenario(w: World) -> None:
         specs = [(await w.make(SERVICES, service(f"s{n}")))["spec"] for n in range(5)]
         addresses = [spec["clusterIP"] for spec in specs]
         assert len(set(addresses)) == 5 and all(a.startswith("127.11.0.") for a in addresses)
@@ -37,22 +37,22 @@ def test_each_service_has_its_own_address_in_the_range():
         held = await reserved(w)
         assert held[addresses[3]] == "s3"
 
-    story(tell)
+    story(scenario)
 
 
 def test_headless_and_external_services_have_none():
-    async def tell(w: World) -> None:
+    async def scenario(w: World) -> None:
         headless = (await w.make(SERVICES, service("h", clusterIP="None")))["spec"]
         assert headless["clusterIPs"] == ["None"]
         external = await w.make(SERVICES, service("e", type="ExternalName", externalName="x.example", ports=()))
         assert "clusterIP" not in external["spec"]
         assert set((await reserved(w)).values()) <= {"kubernetes"}
 
-    story(tell)
+    story(scenario)
 
 
 def test_an_address_that_is_asked_for_is_given_once():
-    async def tell(w: World) -> None:
+    async def scenario(w: World) -> None:
         await w.make(SERVICES, service("a", clusterIP="127.11.0.9"))
         reply = await w.post(SERVICES, service("b", clusterIP="127.11.0.9"))
         assert reply.status == 422
@@ -63,11 +63,11 @@ def test_an_address_that_is_asked_for_is_given_once():
         reply = await w.post(SERVICES, service("c", clusterIP="10.0.0.1"))
         assert reply.status == 422 and "is not in the valid range" in reply.message
 
-    story(tell)
+    story(scenario)
 
 
 def test_an_address_is_free_again_soon_after_its_service_went():
-    async def tell(w: World) -> None:
+    async def scenario(w: World) -> None:
         await w.make(SERVICES, service("a", clusterIP="127.11.0.9"))
         await clock.sleep(2)
         await w.call("DELETE", f"{SERVICES}/a")
@@ -80,11 +80,11 @@ def test_an_address_is_free_again_soon_after_its_service_went():
         assert "127.11.0.9" not in await reserved(w)
         assert (await w.post(SERVICES, service("b", clusterIP="127.11.0.9"))).status == 201
 
-    story(tell)
+    story(scenario)
 
 
 def test_what_a_crash_left_behind_is_given_back_and_what_was_lost_is_taken_again():
-    async def tell(w: World) -> None:
+    async def scenario(w: World) -> None:
         parent = {"group": "", "resource": "services", "namespace": "default", "name": "never"}
         labels = {"ipaddress.kubernetes.io/managed-by": "ipallocator.k8s.io"}
         await w.make(ADDRESSES, {"metadata": {"name": "127.11.0.77", "labels": labels}, "spec": {"parentRef": parent}})
@@ -96,21 +96,21 @@ def test_what_a_crash_left_behind_is_given_back_and_what_was_lost_is_taken_again
         await clock.sleep(90)
         assert "127.11.0.77" not in await reserved(w)
 
-    story(tell)
+    story(scenario)
 
 
 def test_a_full_range_says_so():
-    async def tell(w: World) -> None:
+    async def scenario(w: World) -> None:
         for n in range(5):
             await w.make(SERVICES, service(f"s{n}"))
         reply = await w.post(SERVICES, service("one-too-many"))
         assert reply.status == 500 and "range is full" in reply.message
 
-    story(tell, service_cluster_ip_range="127.11.0.0/29", settle=2)
+    story(scenario, service_cluster_ip_range="127.11.0.0/29", settle=2)
 
 
 def test_node_ports_are_unique_and_kept_over_updates():
-    async def tell(w: World) -> None:
+    async def scenario(w: World) -> None:
         first = await w.make(SERVICES, service("a", type="NodePort", ports=(80, 443)))
         given = [port["nodePort"] for port in first["spec"]["ports"]]
         assert len(set(given)) == 2 and all(30000 <= port <= 32767 for port in given)
@@ -124,20 +124,20 @@ def test_node_ports_are_unique_and_kept_over_updates():
         assert [port["nodePort"] for port in kept["spec"]["ports"]] == given
         assert kept["spec"]["clusterIP"] == first["spec"]["clusterIP"]
 
-    story(tell)
+    story(scenario)
 
 
 def test_tcp_and_udp_of_one_port_share_a_node_port():
-    async def tell(w: World) -> None:
+    async def scenario(w: World) -> None:
         both = ({"name": "t", "port": 53, "protocol": "TCP"}, {"name": "u", "port": 53, "protocol": "UDP"})
         made = await w.make(SERVICES, service("dns", type="NodePort", ports=both))
         assert len({port["nodePort"] for port in made["spec"]["ports"]}) == 1
 
-    story(tell)
+    story(scenario)
 
 
 def test_a_service_that_stops_being_a_node_port_gives_its_ports_back():
-    async def tell(w: World) -> None:
+    async def scenario(w: World) -> None:
         made = await w.make(SERVICES, service("a", type="NodePort"))
         await clock.sleep(2)
         assert len(await ports_table(w)) == 1
@@ -147,17 +147,17 @@ def test_a_service_that_stops_being_a_node_port_gives_its_ports_back():
         await clock.sleep(2)
         assert await ports_table(w) == {}
 
-    story(tell)
+    story(scenario)
 
 
 def test_what_only_dual_stack_has_is_refused_by_name():
-    async def tell(w: World) -> None:
+    async def scenario(w: World) -> None:
         reply = await w.post(SERVICES, service("a", ipFamilyPolicy="RequireDualStack"))
         assert reply.status == 422 and "this cluster is not configured for dual-stack services" in reply.message
         reply = await w.post(SERVICES, service("a", ipFamilies=["IPv6"]))
         assert 'spec.ipFamilies[0]: Invalid value: "IPv6": not configured on this cluster' in reply.message
 
-    story(tell)
+    story(scenario)
 
 
 def test_three_servers_never_give_the_same_address_or_port_twice():
@@ -187,7 +187,7 @@ def test_three_servers_never_give_the_same_address_or_port_twice():
 
 
 def test_a_balancer_that_keeps_traffic_on_its_nodes_gets_a_port_for_health_checks():
-    async def tell(w: World) -> None:
+    async def scenario(w: World) -> None:
         made = await w.make(SERVICES, service("a", type="LoadBalancer", externalTrafficPolicy="Local"))
         health = made["spec"]["healthCheckNodePort"]
         assert 30000 <= health <= 32767 and health != made["spec"]["ports"][0]["nodePort"]
@@ -200,11 +200,11 @@ def test_a_balancer_that_keeps_traffic_on_its_nodes_gets_a_port_for_health_check
         changed = await w.call("PUT", f"{SERVICES}/a", made)
         assert changed.status == 200 and "healthCheckNodePort" not in changed.obj["spec"]
 
-    story(tell)
+    story(scenario)
 
 
 def test_a_health_check_port_that_is_asked_for_is_given_once_and_within_the_range():
-    async def tell(w: World) -> None:
+    async def scenario(w: World) -> None:
         local = {"type": "LoadBalancer", "externalTrafficPolicy": "Local"}
         made = await w.make(SERVICES, service("a", **local, healthCheckNodePort=31234))
         assert made["spec"]["healthCheckNodePort"] == 31234
@@ -215,4 +215,4 @@ def test_a_health_check_port_that_is_asked_for_is_given_once_and_within_the_rang
         outside = await w.post(SERVICES, service("c", **local, healthCheckNodePort=80))
         assert outside.status == 500 and "not in the valid range" in outside.message
 
-    story(tell)
+    story(scenario)

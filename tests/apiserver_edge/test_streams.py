@@ -47,7 +47,7 @@ def near(
     (on no node), whose kubelet is played."""
     kubelet = Runtime(play, protocol)
 
-    async def tell(site: Site) -> None:
+    async def scenario(site: Site) -> None:
         await site.world.make("/api/v1/nodes", {"metadata": {"name": "n1"}})
         await site.world.pod("web", nodeName="n1")
         names = [{"name": name, "image": "none"} for name in ("web", "side")]
@@ -55,7 +55,7 @@ def near(
         await site.world.pod("lost")
         await test(site, kubelet)
 
-    story(tell, dial_kubelet=lambda node: kubelet)
+    story(scenario, dial_kubelet=lambda node: kubelet)
 
 
 def exec_at(pod: str, *more: str) -> str:
@@ -63,7 +63,7 @@ def exec_at(pod: str, *more: str) -> str:
 
 
 def test_a_spdy_exec_is_passed_to_the_pods_kubelet_and_spliced() -> None:
-    async def tell(site: Site, kubelet: Runtime) -> None:
+    async def scenario(site: Site, kubelet: Runtime) -> None:
         caller = await site.call("POST", exec_at("web", "stderr=false", "tty=0"), *SPDY)
         status, headers = await caller.head()
         assert (status, headers["upgrade"], headers["connection"]) == (101, "SPDY/3.1", "Upgrade")
@@ -78,11 +78,11 @@ def test_a_spdy_exec_is_passed_to_the_pods_kubelet_and_spliced() -> None:
             caller.writer.write(writer.syn_stream(2 * number + 1, {"streamtype": name}))
         assert (await caller.reader.readexactly(8))[:4] == b"\x80\x03\x00\x02", "a SYN_REPLY, as the runtime wrote it"
 
-    near(tell)
+    near(scenario)
 
 
 def test_a_v5_websocket_is_translated_and_asks_the_kubelet_for_spdy() -> None:
-    async def tell(site: Site, kubelet: Runtime) -> None:
+    async def scenario(site: Site, kubelet: Runtime) -> None:
         caller = await site.call("GET", exec_at("web"), *websocket("v5.channel.k8s.io", "v4.channel.k8s.io"))
         status, headers = await caller.head()
         assert (status, headers["upgrade"]) == (101, "websocket")
@@ -98,7 +98,7 @@ def test_a_v5_websocket_is_translated_and_asks_the_kubelet_for_spdy() -> None:
         assert asked.headers["x-stream-protocol-version"] == "v4.channel.k8s.io"
         assert "sec-websocket-key" not in asked.headers
 
-    near(tell)
+    near(scenario)
 
 
 def stream_of(caller: Caller) -> Duplex:
@@ -109,14 +109,14 @@ def stream_of(caller: Caller) -> Duplex:
 def test_an_older_websocket_goes_to_the_runtime_as_it_is() -> None:
     """containerd speaks v4 itself."""
 
-    async def tell(site: Site, kubelet: Runtime) -> None:
+    async def scenario(site: Site, kubelet: Runtime) -> None:
         caller = await site.call("GET", f"{PODS}/web/attach?stdout=1", *websocket("v4.channel.k8s.io"))
         assert (await caller.head())[0] == 101
         (asked,) = kubelet.asked
         assert (asked.method, asked.target) == ("GET", b"/attach/default/web/app?output=1")
         assert asked.headers["sec-websocket-key"] == KEY and asked.headers["upgrade"] == "websocket"
 
-    near(tell)
+    near(scenario)
 
 
 def test_a_port_forward_inside_a_websocket_is_taken_out_of_it() -> None:
@@ -128,7 +128,7 @@ def test_a_port_forward_inside_a_websocket_is_taken_out_of_it() -> None:
         data, _ = await node.data("data")
         node.say("data", data, last=True)
 
-    async def tell(site: Site, kubelet: Runtime) -> None:
+    async def scenario(site: Site, kubelet: Runtime) -> None:
         asked = websocket("SPDY/3.1+portforward.k8s.io")
         caller = await site.call("GET", f"{PODS}/web/portforward", *asked)
         status, headers = await caller.head()
@@ -144,23 +144,23 @@ def test_a_port_forward_inside_a_websocket_is_taken_out_of_it() -> None:
             heard += await client.message() or b""
         assert heard.startswith(b"\x80\x03\x00\x02")
 
-    near(tell, echo, "portforward.k8s.io")
+    near(scenario, echo, "portforward.k8s.io")
 
 
 def test_an_older_websockets_ports_are_named_to_the_kubelet() -> None:
-    async def tell(site: Site, kubelet: Runtime) -> None:
+    async def scenario(site: Site, kubelet: Runtime) -> None:
         path = f"{PODS}/web/portforward?ports=80&ports=443"
         assert (await (await site.call("GET", path, *websocket("v4.channel.k8s.io"))).head())[0] == 101
         assert kubelet.asked[0].target == b"/portForward/default/web?port=80&port=443"
 
-    near(tell)
+    near(scenario)
 
 
 def test_what_cannot_be_is_refused_before_the_kubelet_is_asked() -> None:
     choose = "a container name must be specified for pod two, "
     choose += "choose one of: [web side] or one of the init containers: [init]"
 
-    async def tell(site: Site, kubelet: Runtime) -> None:
+    async def scenario(site: Site, kubelet: Runtime) -> None:
         for path, code, words in (
             (exec_at("none"), 404, 'pods "none" not found'),
             (exec_at("two"), 400, choose),
@@ -176,23 +176,23 @@ def test_what_cannot_be_is_refused_before_the_kubelet_is_asked() -> None:
         assert (await (await site.call("GET", exec_at("web"), *half)).status())["code"] == 400
         assert not kubelet.asked
 
-    near(tell)
+    near(scenario)
 
 
 def test_an_init_or_named_container_is_asked_for_by_its_name() -> None:
-    async def tell(site: Site, kubelet: Runtime) -> None:
+    async def scenario(site: Site, kubelet: Runtime) -> None:
         for name in ("side", "init"):
             await (await site.call("POST", exec_at("two", f"container={name}"), *SPDY)).head()
         assert [asked.path for asked in kubelet.asked] == ["/exec/default/two/side", "/exec/default/two/init"]
 
-    near(tell)
+    near(scenario)
 
 
 def test_what_the_kubelet_refuses_reaches_a_spdy_client_in_its_words() -> None:
     async def refuse(request: Request) -> Response:
         return Response(500, b'container not found ("app")', {"content-type": "text/plain", "x-secret": "1"})
 
-    async def tell(site: Site) -> None:
+    async def scenario(site: Site) -> None:
         await site.world.make("/api/v1/nodes", {"metadata": {"name": "n1"}})
         await site.world.pod("web", nodeName="n1")
         status, headers, body = await (await site.call("POST", exec_at("web"), *SPDY)).answer()
@@ -203,14 +203,14 @@ def test_what_the_kubelet_refuses_reaches_a_spdy_client_in_its_words() -> None:
         ).answer()
         assert (status, body) == (500, b'container not found ("app")'), "the handshake fails as the kubelet's does"
 
-    story(tell, dial_kubelet=lambda node: refuse)
+    story(scenario, dial_kubelet=lambda node: refuse)
 
 
 @pytest.mark.parametrize(("verbs", "method", "allowed"), [("get", "GET", False), ("get create", "GET", True)])
 def test_a_websocket_needs_the_right_to_create(verbs: str, method: str, allowed: bool) -> None:
     """AuthorizePodWebsocketUpgradeCreatePermission: on by default since 1.35."""
 
-    async def tell(site: Site, kubelet: Runtime) -> None:
+    async def scenario(site: Site, kubelet: Runtime) -> None:
         await site.world.make(f"{RBAC}/clusterroles", {"metadata": {"name": "r"}, "rules": [rule(verbs, "pods/exec")]})
         reference = {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "r"}
         subject = {"apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": "eve"}
@@ -224,7 +224,7 @@ def test_a_websocket_needs_the_right_to_create(verbs: str, method: str, allowed:
                 status = await caller.status()
                 assert status["code"] == 403 and 'cannot create resource "pods/exec"' in status["message"]
 
-    near(tell)
+    near(scenario)
 
 
 def test_a_client_that_leaves_is_noticed_down_to_the_runtime() -> None:
@@ -234,7 +234,7 @@ def test_a_client_that_leaves_is_noticed_down_to_the_runtime() -> None:
         assert await node.frame() is None
         ended.set()
 
-    async def tell(site: Site, kubelet: Runtime) -> None:
+    async def scenario(site: Site, kubelet: Runtime) -> None:
         caller = await site.call("POST", exec_at("web"), *SPDY)
         await caller.head()
         caller.writer.close()
@@ -242,4 +242,4 @@ def test_a_client_that_leaves_is_noticed_down_to_the_runtime() -> None:
         while site.edge.connections:
             await asyncio.sleep(0.005)
 
-    near(tell, listen)
+    near(scenario, listen)

@@ -43,7 +43,7 @@ async def evict(w: World, name: str, **options):
 
 
 def test_a_pod_is_bound_once():
-    async def tell(w: World) -> None:
+    async def scenario(w: World) -> None:
         await w.account()
         await w.pod("p")
         reply = await w.post(f"{PODS}/p/binding", to("n1", name="p", annotations={"why": "fits"}))
@@ -56,11 +56,11 @@ def test_a_pod_is_bound_once():
         assert (reply.status, reply.obj["reason"]) == (409, "Conflict")
         assert reply.message.endswith('pod p is already assigned to node "n1"')
 
-    story(tell)
+    story(scenario)
 
 
 def test_a_binding_may_be_posted_to_its_collection_and_must_be_right():
-    async def tell(w: World) -> None:
+    async def scenario(w: World) -> None:
         await w.account()
         made = await w.pod("p")
         collection = "/api/v1/namespaces/default/bindings"
@@ -70,7 +70,7 @@ def test_a_binding_may_be_posted_to_its_collection_and_must_be_right():
         assert (await w.post(f"{PODS}/p/binding", to("n1", name="q"))).status == 400
         assert (await w.post(collection, to("n1", name="p", uid=made["metadata"]["uid"]))).status == 201
 
-    story(tell)
+    story(scenario)
 
 
 def test_two_schedulers_on_two_servers_bind_a_pod_to_one_node():
@@ -88,7 +88,7 @@ def test_two_schedulers_on_two_servers_bind_a_pod_to_one_node():
 
 
 def test_scale_reads_and_writes_the_replicas():
-    async def tell(w: World) -> None:
+    async def scenario(w: World) -> None:
         template = {"metadata": {"labels": {"app": "web"}}, "spec": {"containers": [{"name": "a", "image": "i"}]}}
         spec = {"replicas": 2, "selector": {"matchLabels": {"app": "web"}}, "template": template}
         await w.make(DEPLOYMENTS, {"metadata": {"name": "web"}, "spec": spec})
@@ -111,11 +111,11 @@ def test_scale_reads_and_writes_the_replicas():
         assert "spec.replicas: Invalid value: -1: must be greater than or equal to 0" in reply.message
         assert (await w.get(f"{DEPLOYMENTS}/nobody/scale")).status == 404
 
-    story(tell)
+    story(scenario)
 
 
 def test_an_eviction_deletes_the_pod_and_says_why():
-    async def tell(w: World) -> None:
+    async def scenario(w: World) -> None:
         await w.account()
         await ready(w, "a")
         reply = await evict(w, "a", dryRun=["All"])
@@ -124,11 +124,11 @@ def test_an_eviction_deletes_the_pod_and_says_why():
         assert (await w.get(f"{PODS}/a")).status == 404
         assert (await evict(w, "a")).status == 404
 
-    story(tell)
+    story(scenario)
 
 
 def test_a_budget_lets_pods_go_only_as_far_as_it_allows():
-    async def tell(w: World) -> None:
+    async def scenario(w: World) -> None:
         await w.account()
         for name in ("a", "b", "c"):
             await ready(w, name)
@@ -145,11 +145,11 @@ def test_a_budget_lets_pods_go_only_as_far_as_it_allows():
         }
         assert (await evict(w, "other")).status == 201
 
-    story(tell)
+    story(scenario)
 
 
 def test_a_percentage_counts_the_replicas_that_the_controller_wants():
-    async def tell(w: World) -> None:
+    async def scenario(w: World) -> None:
         await w.account()
         template = {"metadata": {"labels": {"app": "web"}}, "spec": {"containers": [{"name": "a", "image": "i"}]}}
         spec = {"replicas": 4, "selector": {"matchLabels": {"app": "web"}}, "template": template}
@@ -164,17 +164,17 @@ def test_a_percentage_counts_the_replicas_that_the_controller_wants():
         # Of four wanted one may be missing, and one is: three are there.
         assert (await evict(w, "a")).status == 429
 
-    story(tell)
+    story(scenario)
 
 
 def test_pods_that_serve_nobody_are_evicted_past_the_budget():
-    async def tell(w: World) -> None:
+    async def scenario(w: World) -> None:
         await w.account()
         await w.make(PODS, {"metadata": {"name": "pending", "labels": {"app": "web"}}, "spec": running_spec()})
         await budget(w, minAvailable=5)
         assert (await evict(w, "pending")).status == 201
 
-    story(tell)
+    story(scenario)
 
 
 def test_evictions_on_two_servers_share_one_allowance():
@@ -227,7 +227,7 @@ async def with_node(w: World) -> None:
 def test_logs_are_passed_through_from_the_pods_node():
     kubelet = Kubelet()
 
-    async def tell(w: World) -> None:
+    async def scenario(w: World) -> None:
         await with_node(w)
         reply = await w.get(f"{PODS}/p/log?tailLines=5&follow=true&unknown=1")
         assert (reply.status, reply.raw) == (200, b"from n1")
@@ -235,22 +235,22 @@ def test_logs_are_passed_through_from_the_pods_node():
         assert asked.path == "/containerLogs/default/p/app"
         assert asked.query == {"tailLines": "5", "follow": "true"}
 
-    story(tell, dial_kubelet=kubelet.dial)
+    story(scenario, dial_kubelet=kubelet.dial)
 
 
 def test_what_the_kubelet_refuses_reaches_the_client():
     text = b'container "app" in pod "p" is waiting to start: ContainerCreating'
 
-    async def tell(w: World) -> None:
+    async def scenario(w: World) -> None:
         await with_node(w)
         reply = await w.get(f"{PODS}/p/log")
         assert (reply.status, reply.obj["reason"], reply.message) == (400, "BadRequest", text.decode())
 
-    story(tell, dial_kubelet=Kubelet(Response(400, text)).dial)
+    story(scenario, dial_kubelet=Kubelet(Response(400, text)).dial)
 
 
 def test_a_container_must_be_there_and_be_chosen_where_there_are_several():
-    async def tell(w: World) -> None:
+    async def scenario(w: World) -> None:
         await with_node(w)
         two = [{"name": name, "image": "i"} for name in ("web", "side")]
         await w.make(
@@ -271,4 +271,4 @@ def test_a_container_must_be_there_and_be_chosen_where_there_are_several():
         assert (await w.get(f"{PODS}/p/log?sinceSeconds=1&sinceTime=2026-01-01T00:00:00Z")).status == 422
         assert (await w.get(f"{PODS}/nobody/log")).status == 404
 
-    story(tell, dial_kubelet=Kubelet().dial)
+    story(scenario, dial_kubelet=Kubelet().dial)

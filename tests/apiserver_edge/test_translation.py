@@ -23,7 +23,7 @@ TERMINAL = Wanted(stdin=True, stdout=True, stderr=True, tty=True)
 Story = Callable[[WebSocketClient], Awaitable[None]]
 
 
-def tell(story: Story, play: Play | Response | errors.ApiError, wanted: Wanted = ALL) -> None:
+def run_story(story: Story, play: Play | Response | errors.ApiError, wanted: Wanted = ALL) -> None:
     """`story(client)` before a node that `play`s, or refuses."""
 
     async def dial() -> Response:
@@ -73,7 +73,7 @@ def test_channels_become_streams_and_back():
         assert await client.message() is None
         assert client.protocol.close_rcvd.code == 1000  # type: ignore[union-attr]
 
-    tell(story, play)
+    run_story(story, play)
 
 
 def test_only_the_streams_that_are_asked_for_are_opened_and_a_terminal_can_be_resized():
@@ -87,7 +87,7 @@ def test_only_the_streams_that_are_asked_for_are_opened_and_a_terminal_can_be_re
         client.send(b'\4{"Width":80,"Height":25}\n')
         assert status(await client.message())["status"] == "Success"
 
-    tell(story, play, TERMINAL)
+    run_story(story, play, TERMINAL)
 
     async def only_output(node: SpdyNode) -> None:
         await node.open(2)
@@ -100,7 +100,7 @@ def test_only_the_streams_that_are_asked_for_are_opened_and_a_terminal_can_be_re
         client.send(b"\xff")
         assert status(await client.message())["status"] == "Success"
 
-    tell(listen, only_output, Wanted(stdin=False, stdout=True, stderr=False, tty=False))
+    run_story(listen, only_output, Wanted(stdin=False, stdout=True, stderr=False, tty=False))
 
 
 def test_the_close_signal_ends_standard_input_while_output_goes_on():
@@ -120,7 +120,7 @@ def test_the_close_signal_ends_standard_input_while_output_goes_on():
         assert await client.message() == b"\1later"
         assert status(await client.message())["status"] == "Success"
 
-    tell(story, play)
+    run_story(story, play)
 
 
 def test_input_waits_until_the_node_has_taken_the_streams():
@@ -139,7 +139,7 @@ def test_input_waits_until_the_node_has_taken_the_streams():
         client.send(b"\0early")
         assert status(await client.message())["status"] == "Success"
 
-    tell(story, play)
+    run_story(story, play)
 
 
 def test_a_message_in_fragments_is_one_and_pings_are_answered():
@@ -162,7 +162,7 @@ def test_a_message_in_fragments_is_one_and_pings_are_answered():
         assert status(await client.message())["status"] == "Success"
         assert client.pongs == 1
 
-    tell(story, play)
+    run_story(story, play)
 
 
 def test_a_client_that_does_not_read_slows_the_command_down():
@@ -184,7 +184,7 @@ def test_a_client_that_does_not_read_slows_the_command_down():
         assert sum(len(message) - 1 for message in messages if message[0] == 1) == 100 * 65536
         assert status(messages[-1])["status"] == "Success"
 
-    tell(story, play)
+    run_story(story, play)
 
 
 def test_a_command_that_does_not_read_slows_the_client_down():
@@ -209,7 +209,7 @@ def test_a_command_that_does_not_read_slows_the_client_down():
         assert clock.monotonic() - begun >= 20
         assert await client.message() == b"\1%d" % (60 * 65536)
 
-    tell(story, play)
+    run_story(story, play)
 
 
 def test_a_client_whose_pings_cannot_be_read_gets_pongs_all_the_same():
@@ -228,7 +228,7 @@ def test_a_client_whose_pings_cannot_be_read_gets_pongs_all_the_same():
         assert 5 <= client.pongs <= 7
         assert status(await heard)["status"] == "Success"
 
-    tell(story, play)
+    run_story(story, play)
 
 
 def test_a_client_that_leaves_takes_the_stream_with_it():
@@ -245,7 +245,7 @@ def test_a_client_that_leaves_takes_the_stream_with_it():
         client.flush()
         await ended.wait()
 
-    tell(story, play)
+    run_story(story, play)
 
 
 def test_a_client_that_goes_on_sending_still_hears_how_it_ended():
@@ -262,7 +262,7 @@ def test_a_client_that_goes_on_sending_still_hears_how_it_ended():
             await client.stream.drain()
         assert status(await client.message())["reason"] == "NonZeroExitCode"
 
-    tell(story, play)
+    run_story(story, play)
 
 
 def test_what_goes_wrong_is_told_on_the_error_channel():
@@ -289,12 +289,12 @@ def test_what_goes_wrong_is_told_on_the_error_channel():
     ):
 
         async def story(client: WebSocketClient, words: str = words) -> None:
-            told = status(await client.message())
-            assert (told["status"], told["reason"]) == ("Failure", "InternalError")
-            assert told["message"].startswith(f"Internal error occurred: {words}")
+            answer = status(await client.message())
+            assert (answer["status"], answer["reason"]) == ("Failure", "InternalError")
+            assert answer["message"].startswith(f"Internal error occurred: {words}")
             assert await client.message() is None, "and goodbye"
 
-        tell(story, play)
+        run_story(story, play)
 
 
 def test_an_orderly_end_without_a_word_is_a_good_one():
@@ -308,7 +308,7 @@ def test_an_orderly_end_without_a_word_is_a_good_one():
     async def story(client: WebSocketClient) -> None:
         assert status(await client.message())["status"] == "Success"
 
-    tell(story, play)
+    run_story(story, play)
 
 
 def test_a_client_that_breaks_the_protocol_is_let_go():
@@ -322,4 +322,4 @@ def test_a_client_that_breaks_the_protocol_is_let_go():
         assert await client.message() is None
         assert client.protocol.close_rcvd.code == 1002  # type: ignore[union-attr]
 
-    tell(story, play)
+    run_story(story, play)

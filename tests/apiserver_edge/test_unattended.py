@@ -162,7 +162,7 @@ def test_a_service_of_a_foreign_load_balancer_class_says_that_nobody_serves_it(a
 
 
 def test_the_warning_reaches_the_client():
-    async def tell(w: World) -> None:
+    async def scenario(w: World) -> None:
         template = pod("x")["spec"] | {"restartPolicy": "Never"}
         body = {"metadata": {"name": "once"}, "spec": {"template": {"spec": template}}}
         reply = await w.post("/apis/batch/v1/namespaces/default/jobs", body)
@@ -174,7 +174,7 @@ def test_the_warning_reaches_the_client():
         assert "this cluster binds no volumes: the Pod will stay Pending" in reply.headers["warning"]
         assert "warning" not in (await w.post("/api/v1/namespaces/default/pods", pod("q"))).headers
 
-    story(tell)
+    story(scenario)
 
 
 def test_what_has_no_effect_is_listed_in_one_order():

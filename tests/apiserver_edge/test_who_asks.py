@@ -27,23 +27,23 @@ async def token_of(w: World, name: str = "robot", **spec) -> str:
 
 
 def test_a_client_certificate_names_its_user_and_groups():
-    async def tell(w: World) -> None:
+    async def scenario(w: World) -> None:
         me = await whoami(w, peer=User("system:node:worker-1", ("system:nodes",)))
         assert me == {"username": "system:node:worker-1", "groups": ["system:nodes", "system:authenticated"]}
 
-    story(tell)
+    story(scenario)
 
 
 def test_a_static_token_names_its_user():
-    async def tell(w: World) -> None:
+    async def scenario(w: World) -> None:
         me = await whoami(w, headers=bearer("bench-token"))
         assert me["username"] == "bench" and "system:authenticated" in me["groups"]
 
-    story(tell, static_tokens={"bench-token": User("bench", ("system:masters",))})
+    story(scenario, static_tokens={"bench-token": User("bench", ("system:masters",))})
 
 
 def test_a_service_account_token_names_its_account_and_groups():
-    async def tell(w: World) -> None:
+    async def scenario(w: World) -> None:
         account = await w.account(name="robot")
         me = await whoami(w, headers=bearer(await token_of(w)))
         assert me["username"] == "system:serviceaccount:default:robot"
@@ -51,11 +51,11 @@ def test_a_service_account_token_names_its_account_and_groups():
         assert me["groups"] == ["system:serviceaccounts", "system:serviceaccounts:default", "system:authenticated"]
         assert me["extra"]["authentication.kubernetes.io/credential-id"][0].startswith("JTI=")
 
-    story(tell)
+    story(scenario)
 
 
 def test_a_bad_token_is_refused_with_401_even_where_anonymous_would_be_allowed():
-    async def tell(w: World) -> None:
+    async def scenario(w: World) -> None:
         for token in ("nonsense", "a.b.c", await token_of_another_cluster(w)):
             reply = await w.get("/version", user=None, headers=bearer(token))
             assert (reply.status, reply.obj["reason"]) == (401, "Unauthorized")
@@ -65,11 +65,11 @@ def test_a_bad_token_is_refused_with_401_even_where_anonymous_would_be_allowed()
         other = TokenIssuer(signing_key(), issuer="https://elsewhere")
         return other.sign(account, audiences=[ISSUER], seconds=600)[0]
 
-    story(tell)
+    story(scenario)
 
 
 def test_a_token_ends_with_its_time():
-    async def tell(w: World) -> None:
+    async def scenario(w: World) -> None:
         await w.account(name="robot")
         token = await token_of(w, expirationSeconds=600)
         await clock.sleep(500)
@@ -77,11 +77,11 @@ def test_a_token_ends_with_its_time():
         await clock.sleep(200)
         assert (await whoami(w, headers=bearer(token))).status == 401
 
-    story(tell)
+    story(scenario)
 
 
 def test_a_token_ends_with_its_account_and_with_its_pod():
-    async def tell(w: World) -> None:
+    async def scenario(w: World) -> None:
         await w.account(name="robot")
         await w.pod("p", serviceAccountName="robot")
         bound = await token_of(w, boundObjectRef={"kind": "Pod", "apiVersion": "v1", "name": "p"})
@@ -97,11 +97,11 @@ def test_a_token_ends_with_its_account_and_with_its_pod():
         await clock.sleep(11)
         assert (await whoami(w, headers=bearer(free))).status == 401, "the account of the same name has another UID"
 
-    story(tell)
+    story(scenario)
 
 
 def test_a_token_is_bound_only_to_a_pod_of_its_account():
-    async def tell(w: World) -> None:
+    async def scenario(w: World) -> None:
         await w.account()
         await w.account(name="robot")
         await w.pod("p")
@@ -114,11 +114,11 @@ def test_a_token_is_bound_only_to_a_pod_of_its_account():
         assert reply.status == 422 and "may not specify a duration less than 10 minutes" in reply.message
         assert (await w.post(path, {"spec": {"boundObjectRef": {**reference, "name": "gone"}}})).status == 404
 
-    story(tell)
+    story(scenario)
 
 
 def test_a_token_for_another_audience_does_not_open_the_api():
-    async def tell(w: World) -> None:
+    async def scenario(w: World) -> None:
         await w.account(name="robot")
         token = await token_of(w, audiences=["vault"])
         assert (await whoami(w, headers=bearer(token))).status == 401
@@ -128,11 +128,11 @@ def test_a_token_for_another_audience_does_not_open_the_api():
         status = (await w.post("/apis/authentication.k8s.io/v1/tokenreviews", {"spec": {"token": token}})).obj["status"]
         assert "authenticated" not in status and status["error"]
 
-    story(tell)
+    story(scenario)
 
 
 def test_nobody_is_anonymous_or_refused():
-    async def tell(w: World) -> None:
+    async def scenario(w: World) -> None:
         reply = await w.get("/api/v1/pods", user=None)
         assert reply.status == 403
         assert (
@@ -142,12 +142,12 @@ def test_nobody_is_anonymous_or_refused():
     async def closed(w: World) -> None:
         assert (await w.get("/api/v1/pods", user=None)).status == 401
 
-    story(tell)
+    story(scenario)
     story(closed, anonymous_auth=False)
 
 
 def test_impersonation_is_seen_among_whatever_headers_a_client_sends():
-    async def tell(w: World) -> None:
+    async def scenario(w: World) -> None:
         usual = {"host": "a", "accept": "application/json", "user-agent": "kubectl"}
         root = User("root", ("system:masters",))
         assert (await whoami(w, peer=root, headers=usual))["username"] == "root"
@@ -156,11 +156,11 @@ def test_impersonation_is_seen_among_whatever_headers_a_client_sends():
         reply = await whoami(w, peer=root, headers={**usual, "impersonate-uid": "1"})
         assert reply.status == 400
 
-    story(tell)
+    story(scenario)
 
 
 def test_acting_as_another_user_needs_the_right_to_impersonate():
-    async def tell(w: World) -> None:
+    async def scenario(w: World) -> None:
         as_bob = {"impersonate-user": "bob", "impersonate-group": "devs"}
         me = await whoami(w, peer=User("root", ("system:masters",)), headers=as_bob)
         assert me == {"username": "bob", "groups": ["devs", "system:authenticated"]}
@@ -173,4 +173,4 @@ def test_acting_as_another_user_needs_the_right_to_impersonate():
         me = await whoami(w, peer=User("root", ("system:masters",)), headers=as_robot)
         assert "system:serviceaccounts:default" in me["groups"]
 
-    story(tell)
+    story(scenario)

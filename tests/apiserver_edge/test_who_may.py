@@ -213,7 +213,7 @@ def _time(call, times=200):
 
 
 def test_refusals_read_like_kubernetes():
-    async def tell(w: World) -> None:
+    async def scenario(w: World) -> None:
         reply = await w.get("/api/v1/namespaces/default/pods", user=BOB)
         assert reply.status == 403
         assert reply.message == (
@@ -227,11 +227,11 @@ def test_refusals_read_like_kubernetes():
         reply = await w.get("/metrics", user=BOB)
         assert reply.message == 'forbidden: User "bob" cannot get path "/metrics"'
 
-    story(tell)
+    story(scenario)
 
 
 def test_nobody_grants_what_they_do_not_hold():
-    async def tell(w: World) -> None:
+    async def scenario(w: World) -> None:
         manage = rule("create update get", "roles rolebindings clusterroles", group=kinds.ROLE.group)
         await w.make(f"{RBAC}/clusterroles", role("manager", manage, rule("get", "pods")))
         await w.make(f"{RBAC}/clusterrolebindings", binding("manager", user("bob")))
@@ -253,7 +253,7 @@ def test_nobody_grants_what_they_do_not_hold():
         reply = await w.post(bindings, binding("cluster-admin", user("bob"), namespace="default"), user=BOB)
         assert reply.status == 201, reply.raw
 
-    story(tell)
+    story(scenario)
 
 
 def test_a_rule_parses_with_absent_parts():

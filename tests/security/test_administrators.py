@@ -27,7 +27,7 @@ async def _status(site: Site, method: str, path: str, token: str, body: bytes = 
 
 
 def test_an_administrator_may_do_everything_by_a_binding_that_can_be_taken_away() -> None:
-    async def tell(site: Site) -> None:
+    async def scenario(site: Site) -> None:
         secret = orjson.dumps({"metadata": {"name": "s"}, "stringData": {"a": "b"}})
         assert await _status(site, "POST", "/api/v1/namespaces/kube-system/secrets", "cluster-admin", secret) == 201
         assert await _status(site, "GET", "/api/v1/secrets", "cluster-admin") == 200
@@ -40,11 +40,11 @@ def test_an_administrator_may_do_everything_by_a_binding_that_can_be_taken_away(
         assert await _status(site, "DELETE", BINDING, "admin") == 200
         assert await _status(site, "GET", "/api/v1/secrets", "cluster-admin") == 403
 
-    story(tell, static_tokens=IDENTITIES)
+    story(scenario, static_tokens=IDENTITIES)
 
 
 def test_the_api_server_s_client_to_kubelets_may_nothing_but_speak_to_them() -> None:
-    async def tell(site: Site) -> None:
+    async def scenario(site: Site) -> None:
         for path in ("/api/v1/secrets", "/api/v1/namespaces/default/pods", "/homeostat/journal", "/api/v1/nodes/x"):
             assert await _status(site, "GET", path, "kubelet-client") in (403, 404)
         assert await _status(site, "GET", "/api/v1/secrets", "kubelet-client") == 403
@@ -54,15 +54,15 @@ def test_the_api_server_s_client_to_kubelets_may_nothing_but_speak_to_them() -> 
         reply = await site.world.post(path, review)
         assert reply.obj["status"]["allowed"] is True
 
-    story(tell, static_tokens=IDENTITIES)
+    story(scenario, static_tokens=IDENTITIES)
 
 
 def test_a_server_is_not_ready_before_administrators_have_their_rights() -> None:
-    async def tell(site: Site) -> None:
+    async def scenario(site: Site) -> None:
         hook = "/readyz/poststarthook/rbac/bootstrap-roles"
         while await _status(site, "GET", hook, "admin") != 200:
             await asyncio.sleep(0.01)
         assert await _status(site, "GET", "/api/v1/secrets", "cluster-admin") == 200
         assert (await site.world.get(BINDING)).status == 200
 
-    story(tell, static_tokens=IDENTITIES)
+    story(scenario, static_tokens=IDENTITIES)

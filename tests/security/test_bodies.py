@@ -36,20 +36,20 @@ async def begin(site: Site, *headers: str) -> Caller:
 def test_who_may_not_write_is_told_before_the_body_is_read(
     credentials: tuple[str, ...], code: int, expect: tuple[str, ...]
 ) -> None:
-    async def tell(site: Site) -> None:
+    async def scenario(site: Site) -> None:
         caller = await begin(site, *credentials, *expect)
         status, headers, _ = await caller.answer()
         assert (status, headers["connection"]) == (code, "close")
 
-    story(tell)
+    story(scenario)
 
 
 def test_who_may_write_is_let_continue() -> None:
-    async def tell(site: Site) -> None:
+    async def scenario(site: Site) -> None:
         caller = await begin(site, "Authorization: Bearer admin", "Expect: 100-continue")
         assert (await caller.head())[0] == 100
 
-    story(tell)
+    story(scenario)
 
 
 def flood(server: SoloServer, count: int, head: bytes) -> list[socket.socket]:

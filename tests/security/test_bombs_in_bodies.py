@@ -92,7 +92,7 @@ def test_no_body_of_any_account_ends_a_server(tmp_path):
             for path in (REVIEWS, MAPS):
                 started = time.monotonic()
                 reply = server.ask("POST", path, body, form=form)
-                assert reply.told == expected, (name, path, reply.obj)
+                assert reply.outcome == expected, (name, path, reply.obj)
                 assert time.monotonic() - started < SECONDS_MAX, name
                 assert len(reply.raw) < 5_000, (name, len(reply.raw))
         assert server.ask("GET", "/version").status == 200
@@ -161,7 +161,7 @@ def test_no_patch_ends_a_server(tmp_path):
         for name, (form, patch, expected) in PATCHES.items():
             started = time.monotonic()
             reply = server.ask("PATCH", f"{MAPS}/m", written(patch), form=form)
-            assert reply.told == expected, (name, reply.raw[:500])
+            assert reply.outcome == expected, (name, reply.raw[:500])
             assert time.monotonic() - started < SECONDS_MAX, name
         assert server.ask("GET", f"{MAPS}/m").obj["data"] == {"k": "v"}
         grown = server.memory_bytes() - before
@@ -189,7 +189,7 @@ def test_the_deepest_documents_go_through_every_stage(tmp_path):
     levels = (DEPTH_MAX - 6) // 2
     with solo_server(folder) as server:
         assert server.ask("POST", CRDS, crd(schema(levels))).status == 201
-        assert server.ask("POST", CRDS, crd(schema(levels + 1))).told == BAD
+        assert server.ask("POST", CRDS, crd(schema(levels + 1))).outcome == BAD
         assert server.ask("GET", CRDS).status == 200
         assert server.ask("GET", f"{CRDS}/things.deep.test").status == 200
         assert server.ask("GET", "/homeostat/journal").status == 200
@@ -218,7 +218,7 @@ def test_many_mistakes_in_one_body_are_answered_in_time(tmp_path):
             started = time.monotonic()
             body = b'{"metadata":{"name":"p"},"spec":{"containers":' + containers + b"}}"
             reply = server.ask("POST", PODS + how, body)
-            assert reply.told == (BAD if "Strict" in how else INVALID), how
+            assert reply.outcome == (BAD if "Strict" in how else INVALID), how
             reply = server.ask("POST", MAPS + how, doubled)
             assert reply.status == (400 if "Strict" in how else 201), how
             assert len(reply.headers.get("warning", "")) < 16_384
@@ -262,7 +262,7 @@ def test_what_is_remembered_of_requests_does_not_grow_with_their_length(solo):
     for at in range(40):
         time_text = f"2026-01-01T00:00:00.{at:04d}{'0' * 1_000_000}Z"
         event = {"metadata": {"name": f"e{at}"}, "involvedObject": {}, "eventTime": time_text}
-        assert solo.ask("POST", "/api/v1/namespaces/default/events", event).told == BAD
+        assert solo.ask("POST", "/api/v1/namespaces/default/events", event).outcome == BAD
     grown = solo.memory_bytes() - before
     assert grown < 60 * 1024 * 1024, f"{grown / 1e6:.0f} MB"
 

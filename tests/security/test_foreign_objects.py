@@ -58,7 +58,7 @@ async def write(site: Site, text: str) -> None:
             assert reply.status in (200, 201), reply.raw
 
 
-async def told(
+async def outcome(
     site: Site, query: str, *, until: str, at_first: Callable[[], Awaitable[None]] | None = None
 ) -> list[str]:
     """The owner's events as `TYPE namespace/name`, up to the one of the Secret `z-last` with this text; `at_first` is
@@ -108,7 +108,7 @@ FLAVOURS = {
 def test_a_resumed_watch_stays_in_its_namespace(flavour: str) -> None:
     async def test(site: Site) -> None:
         before = await prepare(site)
-        found = await told(site, f"resourceVersion={before}{flavour}", until="first")
+        found = await outcome(site, f"resourceVersion={before}{flavour}", until="first")
         assert found == [f"ADDED {name}" for name in MINE]
 
     api_site.story(test, static_tokens=TOKENS)
@@ -121,7 +121,7 @@ def test_a_watch_from_the_state_stays_in_its_namespace_also_when_it_goes_on(star
         query = start
         if start == "initial":
             query = "sendInitialEvents=true&resourceVersionMatch=NotOlderThan&allowWatchBookmarks=true"
-        found = await told(site, query, until="second", at_first=lambda: write(site, "second"))
+        found = await outcome(site, query, until="second", at_first=lambda: write(site, "second"))
         assert found == [*(f"ADDED {name}" for name in MINE), *(f"MODIFIED {name}" for name in MINE)]
 
     api_site.story(test, static_tokens=TOKENS)
@@ -131,7 +131,7 @@ def test_a_name_in_the_field_selector_does_not_open_other_namespaces() -> None:
     async def test(site: Site) -> None:
         before = await prepare(site)
         query = f"resourceVersion={before}&fieldSelector=metadata.name%3Dz-last"
-        assert await told(site, query, until="first") == ["ADDED mine/z-last"]
+        assert await outcome(site, query, until="first") == ["ADDED mine/z-last"]
         foreign = f"resourceVersion={before}&fieldSelector=metadata.namespace%3Dother"
         caller = await site.call("GET", f"/api/v1/namespaces/mine/secrets?watch=1&timeoutSeconds=1&{foreign}",
                                  token="owner")  # fmt: skip
@@ -167,7 +167,7 @@ def test_a_watch_that_resumes_from_the_history_stays_in_its_namespace(settings: 
             later, edge = await begin(state, settings)
         try:
             other = Site(site.world, edge)
-            found = await told(other, f"resourceVersion={before}", until="first")
+            found = await outcome(other, f"resourceVersion={before}", until="first")
             assert found == [f"ADDED {name}" for name in MINE]
             assert later.reader.changes(SECRET, before) is None, "it was not the history that answered"
         finally:

@@ -53,7 +53,7 @@ async def _account(made: Cluster) -> Any:
 
 
 def test_a_projected_token_is_checked_by_following_its_issuer(tmp_path: Path) -> None:
-    async def tell() -> None:
+    async def scenario() -> None:
         async with asyncio.timeout(60), cluster(tmp_path) as made:
             issuer = f"https://{ISSUER_HOST}"
             to_api = await _pod_token(made, issuer)
@@ -74,13 +74,13 @@ def test_a_projected_token_is_checked_by_following_its_issuer(tmp_path: Path) ->
             with pytest.raises(JoseError):
                 jwt.decode(forged, keys, algorithms=algorithms)
 
-    asyncio.run(tell())
+    asyncio.run(scenario())
 
 
 def test_who_has_no_account_does_not_read_the_issuer_s_documents(tmp_path: Path) -> None:
     """As in Kubernetes: anonymous access needs a binding of its own."""
 
-    async def tell() -> None:
+    async def scenario() -> None:
         async with asyncio.timeout(60), cluster(tmp_path) as made:
             issuer = f"https://{ISSUER_HOST}"
             token = await _pod_token(made, issuer)
@@ -90,4 +90,4 @@ def test_who_has_no_account_does_not_read_the_issuer_s_documents(tmp_path: Path)
                 assert (await _fetch(made, f"{issuer}{path}/more", token)).status in (403, 404)
                 assert (await _fetch(made, issuer + path, token, method="POST")).status in (403, 405)
 
-    asyncio.run(tell())
+    asyncio.run(scenario())

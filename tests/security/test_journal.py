@@ -58,7 +58,7 @@ async def _own(site: Site) -> None:
 
 
 def test_the_cause_of_a_write_is_believed_of_the_cluster_s_own_components_only() -> None:
-    async def tell(site: Site) -> None:
+    async def scenario(site: Site) -> None:
         await _own(site)
         header = FORGED.encode().decode()
         for token, user, believed in (
@@ -73,11 +73,11 @@ def test_the_cause_of_a_write_is_believed_of_the_cluster_s_own_components_only()
             assert entry["cause"]["loop"] == ("controller-manager/namespace" if believed else f"user/{user}")
             assert ("seen" in entry["cause"]) is believed
 
-    story(tell, static_tokens=IDENTITIES)
+    story(scenario, static_tokens=IDENTITIES)
 
 
 def test_a_node_speaks_for_its_own_agent_alone() -> None:
-    async def tell(site: Site) -> None:
+    async def scenario(site: Site) -> None:
         await _own(site)
         for name, loop, believed in (
             ("a", "kubelet/w1", True),
@@ -92,19 +92,19 @@ def test_a_node_speaks_for_its_own_agent_alone() -> None:
                 loop if believed else "user/system:node:w1",
             )
 
-    story(tell, static_tokens=IDENTITIES)
+    story(scenario, static_tokens=IDENTITIES)
 
 
 def test_whoever_writes_cannot_write_another_user_into_the_cause() -> None:
-    async def tell(site: Site) -> None:
+    async def scenario(site: Site) -> None:
         await _write(site, "manager", "a", json.dumps({"loop": "controller-manager/x", "user": "admin", "at": 3}))
         assert (await _entry(site, "a"))["user"] == "system:kube-controller-manager"
 
-    story(tell, static_tokens=IDENTITIES)
+    story(scenario, static_tokens=IDENTITIES)
 
 
 def test_what_is_stored_beside_an_object_is_bounded() -> None:
-    async def tell(site: Site) -> None:
+    async def scenario(site: Site) -> None:
         await _own(site)
         long = WriteCause(
             "controller-manager/x", "k" * 2000, "n" * 2000, tuple(Seen("Pod", "a", "b", n) for n in range(60))
@@ -118,11 +118,11 @@ def test_what_is_stored_beside_an_object_is_bounded() -> None:
             assert len(orjson.dumps(entry)) < 5000
         assert len((await _entry(site, "manager-long"))["cause"]["seen"]) == 16
 
-    story(tell, static_tokens=IDENTITIES)
+    story(scenario, static_tokens=IDENTITIES)
 
 
 def test_a_subresource_s_cause_is_judged_by_the_same_rule() -> None:
-    async def tell(site: Site) -> None:
+    async def scenario(site: Site) -> None:
         await site.world.pod("web", terminationGracePeriodSeconds=0)
         header = FORGED.encode().decode()
         eviction = orjson.dumps({"apiVersion": "policy/v1", "kind": "Eviction", "metadata": {"name": "web"}})
@@ -132,13 +132,13 @@ def test_a_subresource_s_cause_is_judged_by_the_same_rule() -> None:
         entry = (await _journal(site, "kind=pod&namespace=default&name=web"))[-1]
         assert (entry["user"], entry["cause"]["loop"]) == ("admin", "user/admin")
 
-    story(tell, static_tokens=IDENTITIES)
+    story(scenario, static_tokens=IDENTITIES)
 
 
 def test_nobody_reads_in_the_journal_of_objects_that_they_may_not_get() -> None:
     """A grant of the path shows only what the user may get anyway, and names no object beside it."""
 
-    async def tell(site: Site) -> None:
+    async def scenario(site: Site) -> None:
         await _own(site)
         refused, _, _ = await (await site.call("GET", "/homeostat/journal", token="owner")).answer()
         assert refused == 403
@@ -162,7 +162,7 @@ def test_nobody_reads_in_the_journal_of_objects_that_they_may_not_get() -> None:
         assert [each["name"] for each in own["cause"]["seen"]] == ["own"]
         assert "hidden" in [each["name"] for each in await _journal(site, "kind=secret")]
 
-    story(tell, static_tokens=IDENTITIES)
+    story(scenario, static_tokens=IDENTITIES)
 
 
 def test_values_that_were_stored_without_a_user_are_still_read() -> None:

@@ -68,7 +68,7 @@ async def _answer(made: Cluster, client: Client, asker: str, names: Sequence[str
 
 
 def test_a_node_gets_no_serving_certificate_for_names_that_it_wrote_itself(tmp_path: Path) -> None:
-    async def tell(made: Cluster) -> None:
+    async def scenario(made: Cluster) -> None:
         w1, w2 = await _join(made, "w1", "192.0.2.101"), await _join(made, "w2", "192.0.2.102")
         for client, name in ((w1, "w1"), (w2, "w2")):
             await _claim(client, name, [*FOREIGN, "192.0.2.101"])
@@ -79,11 +79,11 @@ def test_a_node_gets_no_serving_certificate_for_names_that_it_wrote_itself(tmp_p
         # What it joined with is its own, whatever it says of itself.
         assert "Approved" in await _answer(made, w1, "w1", ["w1", "192.0.2.101"], 99)
 
-    _story(tmp_path, tell)
+    _story(tmp_path, scenario)
 
 
 def test_a_node_cannot_change_what_it_is_bound_to(tmp_path: Path) -> None:
-    async def tell(made: Cluster) -> None:
+    async def scenario(made: Cluster) -> None:
         w1 = await _join(made, "w1", "192.0.2.101")
         record = await made.admin.get(CONFIGMAP, "homeostat-nodes", "kube-system")
         assert record["data"] == {"w1": "192.0.2.101"}
@@ -111,11 +111,11 @@ def test_a_node_cannot_change_what_it_is_bound_to(tmp_path: Path) -> None:
         assert base64.b64decode(await made.until(issued)).startswith(b"-----BEGIN CERTIFICATE")
         assert (await made.admin.get(CONFIGMAP, "homeostat-nodes", "kube-system"))["data"] == {"w1": "192.0.2.101"}
 
-    _story(tmp_path, tell)
+    _story(tmp_path, scenario)
 
 
 def test_a_node_asks_in_no_other_node_s_name(tmp_path: Path) -> None:
-    async def tell(made: Cluster) -> None:
+    async def scenario(made: Cluster) -> None:
         w1 = await _join(made, "w1", "192.0.2.101")
         await _join(made, "w2", "192.0.2.102")
         for number, other in enumerate(("w2", "master-1")):
@@ -125,11 +125,11 @@ def test_a_node_asks_in_no_other_node_s_name(tmp_path: Path) -> None:
             assert refused.value.code == 403
         assert [meta.name(each) for each in (await made.admin.list(CSR)).items if "mine" in meta.name(each)] == []
 
-    _story(tmp_path, tell)
+    _story(tmp_path, scenario)
 
 
 def test_a_token_to_join_gives_nobody_the_place_of_a_planned_node_or_of_the_api(tmp_path: Path) -> None:
-    async def tell(made: Cluster) -> None:
+    async def scenario(made: Cluster) -> None:
         for name, address, why in (
             ("master-1", "192.0.2.11", "one of the cluster's own nodes"),
             ("kubernetes.default.svc", "192.0.2.101", "that of an API server"),
@@ -141,11 +141,11 @@ def test_a_token_to_join_gives_nobody_the_place_of_a_planned_node_or_of_the_api(
                 await bootstrap_client(made.invitation(), tmp_path / "node", name, address)
         assert not (await made.admin.get(CONFIGMAP, "homeostat-nodes", "kube-system")).get("data")
 
-    _story(tmp_path, tell)
+    _story(tmp_path, scenario)
 
 
 def test_a_token_to_join_does_not_take_the_place_of_a_node_that_is_alive(tmp_path: Path) -> None:
-    async def tell(made: Cluster) -> None:
+    async def scenario(made: Cluster) -> None:
         w1 = await _join(made, "w1", "192.0.2.101")
         node = await w1.get(NODE, "w1")
         ready = [{"type": "Ready", "status": "True", "reason": "KubeletReady", "message": "ready"}]
@@ -153,13 +153,13 @@ def test_a_token_to_join_does_not_take_the_place_of_a_node_that_is_alive(tmp_pat
         with pytest.raises(LabError, match="exists and is Ready"):
             await bootstrap_client(made.invitation(), tmp_path / "thief", "w1", "192.0.2.150")
 
-    _story(tmp_path, tell)
+    _story(tmp_path, scenario)
 
 
 def test_an_api_server_sends_nothing_to_a_server_that_is_not_the_node(tmp_path: Path) -> None:
     """A node's address is what its agent writes: another machine's, or an API server's, shows another name."""
 
-    async def tell() -> None:
+    async def scenario() -> None:
         authority = pki.make_authority("the cluster")
         (tmp_path / "ca.crt").write_bytes(authority.certificate)
         for file, names in (("w1", ["w1", "127.0.0.1"]), ("api", ["kubernetes", "127.0.0.1"])):
@@ -187,4 +187,4 @@ def test_an_api_server_sends_nothing_to_a_server_that_is_not_the_node(tmp_path: 
             assert asked == reached
             await server.close(grace_seconds=0)
 
-    asyncio.run(tell())
+    asyncio.run(scenario())

@@ -27,7 +27,7 @@ async def kubelet(request: Request) -> Response:
 def attacked(test: Callable[[Site], Awaitable[None]]) -> None:
     """`eve` owns the namespace `tenant`, and nothing else; `other` is another tenant's, with a Secret."""
 
-    async def tell(site: Site) -> None:
+    async def scenario(site: Site) -> None:
         world = site.world
         reached.clear()
         for name in ("tenant", "other"):
@@ -44,7 +44,7 @@ def attacked(test: Callable[[Site], Awaitable[None]]) -> None:
         await world.make(f"{RBAC}/namespaces/tenant/rolebindings", bound)
         await test(site)
 
-    story(tell, dial_kubelet=lambda node: kubelet)
+    story(scenario, dial_kubelet=lambda node: kubelet)
 
 
 async def code(site: Site, method: str, path: str, *, body: object = None, token: str = "eve") -> int:
@@ -81,7 +81,7 @@ LABEL = {"metadata": {"labels": {"taken": "over"}}}
     ],
 )
 def test_kinds_of_the_cluster_are_not_found_inside_a_namespace(method: str, path: str, body: object):
-    async def tell(site: Site) -> None:
+    async def scenario(site: Site) -> None:
         assert await code(site, method, path, body=body) == 404
         assert await code(site, method, path, body=body, token="admin") == 404
         node = (await site.world.get("/api/v1/nodes/n1")).obj
@@ -89,7 +89,7 @@ def test_kinds_of_the_cluster_are_not_found_inside_a_namespace(method: str, path
         assert (await site.world.get("/api/v1/namespaces/other")).obj["status"]["phase"] == "Active"
         assert not reached
 
-    attacked(tell)
+    attacked(scenario)
 
 
 @pytest.mark.parametrize(
@@ -117,16 +117,16 @@ def test_kinds_of_the_cluster_are_not_found_inside_a_namespace(method: str, path
 def test_kinds_of_namespaces_are_asked_of_the_cluster_only_as_a_whole(method: str, path: str, expected: int):
     """What an administrator gets: rights are not the reason."""
 
-    async def tell(site: Site) -> None:
+    async def scenario(site: Site) -> None:
         body = {"metadata": {"name": "new"}} if method == "POST" else None
         assert await code(site, method, path, body=body, token="admin") == expected
 
-    attacked(tell)
+    attacked(scenario)
 
 
 @pytest.mark.parametrize("encoded", ["%2F", "%2f", "%252F", "%252f", "/../", "/%2e%2e/", ";/", "/;", "%00/", "//"])
 def test_encoded_slashes_give_nobody_another_namespace_or_a_node(encoded: str):
-    async def tell(site: Site) -> None:
+    async def scenario(site: Site) -> None:
         for path in (
             f"/api/v1{encoded}namespaces{encoded}tenant/nodes/n1/proxy/exec/other/web/app",
             f"/api/v1/namespaces/tenant{encoded}nodes/n1/proxy/run/other/web/app",
@@ -141,24 +141,24 @@ def test_encoded_slashes_give_nobody_another_namespace_or_a_node(encoded: str):
                 assert status in (400, 403, 404, 405), (method, path, status)
         assert not reached, reached[0].target
 
-    attacked(tell)
+    attacked(scenario)
 
 
 def test_a_namespaces_owner_has_what_is_in_it_and_no_more():
-    async def tell(site: Site) -> None:
+    async def scenario(site: Site) -> None:
         assert await code(site, "GET", f"{IN_TENANT}/secrets/key") == 200
         assert await code(site, "GET", "/api/v1%2Fnamespaces%2Ftenant%2Fsecrets%2Fkey") == 200
         assert await code(site, "GET", IN_TENANT) == 200, "a Namespace is in itself"
         for path in ("/api/v1/namespaces/other/secrets/key", "/api/v1/secrets", "/api/v1/nodes/n1/proxy/pods"):
             assert await code(site, "GET", path) == 403
 
-    attacked(tell)
+    attacked(scenario)
 
 
 def test_what_a_node_is_sent_of_a_proxied_path_is_what_came():
-    async def tell(site: Site) -> None:
+    async def scenario(site: Site) -> None:
         path = "/api/v1%2Fnodes/n1/proxy/a%2Fb%0a/x/../c;d?e=%0d%0a"
         status, _, body = await (await site.call("GET", path, token="admin")).answer()
         assert (status, orjson.loads(body)["target"]) == (200, "/a%2Fb%0a/c;d?e=%0d%0a")
 
-    attacked(tell)
+    attacked(scenario)

@@ -100,7 +100,7 @@ def attack(test: Any) -> None:
 
 @pytest.mark.parametrize("breakout", BREAKOUTS)
 def test_an_owner_cannot_run_a_pod_that_reaches_the_node(breakout):
-    async def tell(attack: Attack, site: Site) -> None:
+    async def scenario(attack: Attack, site: Site) -> None:
         assert (await attack.ask("POST", f"{TENANT}/pods", pod("good", {})))[0] == 201
         await attack.refused("POST", f"{TENANT}/pods", pod("bad", BREAKOUTS[breakout]))
         # Neither as a dry run nor by a generated name.
@@ -109,13 +109,13 @@ def test_an_owner_cannot_run_a_pod_that_reaches_the_node(breakout):
         generated["metadata"] = {"generateName": "bad-"}
         await attack.refused("POST", f"{TENANT}/pods", generated)
 
-    attack(tell)
+    attack(scenario)
 
 
 def test_an_owner_cannot_get_such_a_pod_through_a_controller():
     """The template is accepted with a warning; the Pods that the loops make of it, first and changed, are refused."""
 
-    async def tell(attack: Attack, site: Site) -> None:
+    async def scenario(attack: Attack, site: Site) -> None:
         own = ApiClient(InProcessTransport([site.world.server.handle], CONTROLLERS))
         manager = Manager(own, all_loops(Settings(), Authority("PEM", "https://api")), "controller-manager")
         await manager.start()
@@ -155,13 +155,13 @@ def test_an_owner_cannot_get_such_a_pod_through_a_controller():
         finally:
             await manager.stop()
 
-    attack(tell)
+    attack(scenario)
 
 
 def test_an_owner_cannot_debug_with_the_profile_sysadmin():
     """What `kubectl debug --profile=sysadmin` sends."""
 
-    async def tell(attack: Attack, site: Site) -> None:
+    async def scenario(attack: Attack, site: Site) -> None:
         await attack.ask("POST", f"{TENANT}/pods", pod("good", {}))
         debugger = {"name": "debugger", "image": "busybox", "securityContext": {"privileged": True}}
         path = f"{TENANT}/pods/good/ephemeralcontainers"
@@ -175,11 +175,11 @@ def test_an_owner_cannot_debug_with_the_profile_sysadmin():
         found = (await attack.ask("GET", f"{TENANT}/pods/good"))[1]
         assert status != 200 or not found["spec"].get("ephemeralContainers")
 
-    attack(tell)
+    attack(scenario)
 
 
 def test_an_owner_cannot_change_a_running_pod_into_such_a_pod():
-    async def tell(attack: Attack, site: Site) -> None:
+    async def scenario(attack: Attack, site: Site) -> None:
         await attack.ask("POST", f"{TENANT}/pods", pod("good", {}))
         for spec in BREAKOUTS.values():
             for path in (f"{TENANT}/pods/good", f"{TENANT}/pods/good/resize"):
@@ -189,14 +189,14 @@ def test_an_owner_cannot_change_a_running_pod_into_such_a_pod():
         assert not any(container["securityContext"].get("privileged") for container in spec["containers"])
         assert not any("hostPath" in volume for volume in spec["volumes"])
 
-    attack(tell)
+    attack(scenario)
 
 
 def test_only_nodes_have_mirror_pods_and_they_are_judged_as_well():
     """The annotation of a mirror Pod opens nothing to an owner; a node's own mirror Pod keeps to the level too."""
     mirror = {"annotations": {"kubernetes.io/config.mirror": "x"}}
 
-    async def tell(attack: Attack, site: Site) -> None:
+    async def scenario(attack: Attack, site: Site) -> None:
         await attack.refused("POST", f"{TENANT}/pods", pod("m", {"hostNetwork": True}, **mirror))
         node = await site.world.make("/api/v1/nodes", {"metadata": {"name": "n1"}})
         owner = {"apiVersion": "v1", "kind": "Node", "name": "n1", "uid": node["metadata"]["uid"], "controller": True}
@@ -208,12 +208,12 @@ def test_only_nodes_have_mirror_pods_and_they_are_judged_as_well():
         # Whoever is no node makes none there.
         await attack.refused("POST", system, own, 'cannot create resource "pods"')
 
-    attack(tell)
+    attack(scenario)
 
 
 @pytest.mark.parametrize("verb", ["PATCH", "PUT"])
 def test_an_owner_cannot_take_the_label_away(verb):
-    async def tell(attack: Attack, site: Site) -> None:
+    async def scenario(attack: Attack, site: Site) -> None:
         change = {"metadata": {"labels": {ENFORCE: "privileged"}}}
         body = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "tenant", **change["metadata"]}}
         for path in (TENANT, f"{TENANT}/status", f"{TENANT}/finalize"):
@@ -224,4 +224,4 @@ def test_an_owner_cannot_take_the_label_away(verb):
         labels = (await site.world.get(TENANT)).obj["metadata"]["labels"]
         assert labels[ENFORCE] == "restricted"
 
-    attack(tell)
+    attack(scenario)

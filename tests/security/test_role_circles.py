@@ -29,7 +29,7 @@ def test_thirty_roles_that_select_each_other_cost_no_more_than_their_links(monke
     monkeypatch.setattr(rbac, "ClusterRoles", Counted)
     everyone = {f"select{number}": "yes" for number in range(ROLES)}
 
-    async def tell(site: Site) -> None:
+    async def scenario(site: Site) -> None:
         w = site.world
         await w.make(f"{RBAC}/clusterroles", {
             "metadata": {"name": "leaf", "labels": everyone},
@@ -52,4 +52,4 @@ def test_thirty_roles_that_select_each_other_cost_no_more_than_their_links(monke
         # Every role selects every other one: so many links, each followed at most twice (compared, walked).
         assert 0 < made[-1].steps <= 2 * (ROLES + 1) ** 2
 
-    api_site.story(tell, static_tokens=api_site.TOKENS | {"bob": BOB})
+    api_site.story(scenario, static_tokens=api_site.TOKENS | {"bob": BOB})

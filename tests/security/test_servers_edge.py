@@ -58,7 +58,7 @@ def test_headers_that_trickle_in_hold_a_tls_connection_no_longer_than_their_time
     """Nor does a client that does not take part in the end of TLS: it goes on sending, and reads nothing."""
     limits = Limits(header_seconds=0.5, linger_seconds=0.2)
 
-    async def tell(server: Server) -> None:
+    async def scenario(server: Server) -> None:
         reader, writer = await asyncio.open_connection("127.0.0.1", server.port, ssl=client())
         reader._transport.pause_reading()  # type: ignore[attr-defined]
         loop = asyncio.get_running_loop()
@@ -71,7 +71,7 @@ def test_headers_that_trickle_in_hold_a_tls_connection_no_longer_than_their_time
         assert loop.time() - begun < 10
         writer.transport.abort()
 
-    with_tls(tmp_path, limits, tell)
+    with_tls(tmp_path, limits, scenario)
 
 
 @pytest.mark.parametrize(
@@ -87,7 +87,7 @@ def test_headers_that_trickle_in_hold_a_tls_connection_no_longer_than_their_time
     ],
 )
 def test_only_authenticated_encryption_is_spoken(tmp_path: Path, ciphers: str, *, taken: bool) -> None:
-    async def tell(server: Server) -> None:
+    async def scenario(server: Server) -> None:
         context = client()
         context.maximum_version = ssl.TLSVersion.TLSv1_2
         context.set_ciphers(f"{ciphers}:@SECLEVEL=0")
@@ -99,7 +99,7 @@ def test_only_authenticated_encryption_is_spoken(tmp_path: Path, ciphers: str, *
             assert taken
             writer.transport.abort()
 
-    with_tls(tmp_path, Limits(), tell)
+    with_tls(tmp_path, Limits(), scenario)
 
 
 def test_connections_leave_files_for_all_else() -> None:
@@ -119,7 +119,7 @@ async def secret(origin: str, request: Request) -> Response:
 def test_no_form_of_the_servers_own_address_is_proxied_to(what: str, address: str) -> None:
     """Whoever writes a Pod's status or an Endpoints must not read what only the API server's machine may."""
 
-    async def tell(site: Site) -> None:
+    async def scenario(site: Site) -> None:
         world = site.world
         pod = await world.make(
             PODS, {"metadata": {"name": "web"}, "spec": {"containers": [{"name": "a", "image": "b"}]}}
@@ -134,12 +134,12 @@ def test_no_form_of_the_servers_own_address_is_proxied_to(what: str, address: st
         status = await (await site.call("GET", f"/api/v1/namespaces/default/{what}/proxy/")).status()
         assert status["code"] in (400, 503), status
 
-    story(tell, dial_endpoint=secret)
+    story(scenario, dial_endpoint=secret)
 
 
 @pytest.mark.parametrize("address", ["127.0.0.1", "::ffff:127.0.0.1", "localhost", "0", "169.254.169.254"])
 def test_no_agent_leads_the_server_to_itself_by_its_nodes_address(address: str) -> None:
-    async def tell(site: Site) -> None:
+    async def scenario(site: Site) -> None:
         world = site.world
         node = await world.make("/api/v1/nodes", {"metadata": {"name": "n1"}})
         node["status"] = {"addresses": [{"type": "InternalIP", "address": address}]}
@@ -156,26 +156,26 @@ def test_no_agent_leads_the_server_to_itself_by_its_nodes_address(address: str) 
             status = await (await site.call("GET", path, *upgrade)).status()
             assert (status["code"], status["message"]) == (400, "address not allowed"), path
 
-    story(tell, dial_kubelet=lambda node: answer)
+    story(scenario, dial_kubelet=lambda node: answer)
 
 
 @pytest.mark.parametrize("seconds", ["-5", "-9223372036854775808"])
 def test_a_watch_with_a_time_in_the_past_ends(seconds: str) -> None:
-    async def tell(site: Site) -> None:
+    async def scenario(site: Site) -> None:
         caller = await site.call("GET", f"{PODS}?watch=true&timeoutSeconds={seconds}")
         status, _, body = await caller.answer()
         assert (status, body) == (200, b"")
         wrong = await (await site.call("GET", f"{PODS}?watch=true&timeoutSeconds=1e9")).status()
         assert wrong["code"] == 400
 
-    story(tell)
+    story(scenario)
 
 
 @pytest.mark.parametrize("query", ["limit=nan", "limit=inf", "since=nan", "after=-inf", "limit=x"])
 def test_a_journal_is_asked_for_numbers(query: str) -> None:
-    async def tell(site: Site) -> None:
+    async def scenario(site: Site) -> None:
         assert (await (await site.call("GET", f"/homeostat/journal?{query}")).status())["code"] == 400
         _, _, body = await (await site.call("GET", "/homeostat/journal?limit=-3")).answer()
         assert len(orjson.loads(body)["items"]) <= 200
 
-    story(tell)
+    story(scenario)

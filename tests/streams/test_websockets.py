@@ -43,7 +43,7 @@ def read_until_status(socket: ClientConnection) -> tuple[bytes, bytes, dict[str,
 def test_channels_of_an_exec(site: Site, protocol: str) -> None:
     """v4 is spliced to the runtime, v5 translated on the way: a client sees no difference but the CLOSE signal."""
 
-    def tell() -> None:
+    def scenario() -> None:
         command = (
             "&command=sh&command=-c&command=" + "read%20x%3B%20echo%20got%20%24x%3B%20echo%20e%20%3E%262%3B%20exit%205"
         )
@@ -55,11 +55,11 @@ def test_channels_of_an_exec(site: Site, protocol: str) -> None:
             assert status["reason"] == "NonZeroExitCode"
             assert status["details"] == {"causes": [{"reason": "ExitCode", "message": "5"}]}
 
-    site.within(tell)
+    site.within(scenario)
 
 
 def test_the_close_signal_ends_standard_input_alone(site: Site) -> None:
-    def tell() -> None:
+    def scenario() -> None:
         with open_at(site, EXEC + "&command=sort", "v5.channel.k8s.io") as socket:
             for line in (b"b\n", b"a\n"):
                 socket.send(b"\0" + line)
@@ -68,13 +68,13 @@ def test_the_close_signal_ends_standard_input_alone(site: Site) -> None:
             assert (out, status["status"]) == (b"a\nb\n", "Success")
             assert list(socket) == [], "the server says goodbye first"
 
-    site.within(tell)
+    site.within(scenario)
 
 
 def test_channels_of_a_port_forward(site: Site) -> None:
     """Each port named in the URL has two channels, data and errors; both begin with the port, in two bytes."""
 
-    def tell() -> None:
+    def scenario() -> None:
         with open_at(site, FORWARD, "v4.channel.k8s.io") as socket:
             begun = {socket.recv(timeout=10), socket.recv(timeout=10)}
             assert begun == {b"\0" + struct.pack("<H", 8080), b"\1" + struct.pack("<H", 8080)}
@@ -85,28 +85,28 @@ def test_channels_of_a_port_forward(site: Site) -> None:
                 assert isinstance(message, bytes) and message[0] == 0
                 heard += message[1:]
 
-    site.within(tell)
+    site.within(scenario)
 
 
 def test_a_port_that_nobody_listens_on_is_said_on_the_channel_of_errors(plain: Site) -> None:
-    def tell() -> None:
+    def scenario() -> None:
         with open_at(plain, FORWARD.replace("8080", "8081"), "v4.channel.k8s.io") as socket:
             heard = [message for message in socket if isinstance(message, bytes)]
         assert [message[0] for message in heard] == [0, 1, 1], "and then the server says goodbye"
         assert heard[2][1:].startswith(b"error forwarding port 8081 to pod")
 
-    plain.within(tell)
+    plain.within(scenario)
 
 
 def test_a_websocket_that_no_runtime_speaks_is_refused_in_words(site: Site) -> None:
     """The runtime's refusal passes the kubelet and the API server as an answer of one length."""
 
-    def tell() -> None:
+    def scenario() -> None:
         with pytest.raises(InvalidStatus) as refused:
             open_at(site, FORWARD, "v9.channel.k8s.io")
         assert refused.value.response.status_code in (400, 403)
 
-    site.within(tell)
+    site.within(scenario)
 
 
 def test_a_websocket_needs_the_right_to_create(contained: Site) -> None:
@@ -115,19 +115,19 @@ def test_a_websocket_needs_the_right_to_create(contained: Site) -> None:
     made = contained.run("create", "clusterrolebinding", "peek", "--clusterrole=peek", "--user=reader")
     assert made.returncode == 0, made.stderr
 
-    def tell() -> None:
+    def scenario() -> None:
         with pytest.raises(InvalidStatus) as refused:
             open_at(contained, EXEC + "&command=id", "v5.channel.k8s.io", READER)
         assert refused.value.response.status_code == 403
-        told = orjson.loads(bytes(refused.value.response.body))["message"]
-        assert 'cannot create resource "pods/exec"' in told
+        reported = orjson.loads(bytes(refused.value.response.body))["message"]
+        assert 'cannot create resource "pods/exec"' in reported
 
-    contained.within(tell)
+    contained.within(scenario)
 
 
 @pytest.mark.parametrize("protocol", ["binary.k8s.io", "base64.binary.k8s.io"])
 def test_a_log_is_followed_over_a_websocket(site: Site, protocol: str) -> None:
-    def tell() -> None:
+    def scenario() -> None:
         path = "/api/v1/namespaces/default/pods/web/log?container=ticker&follow=true"
         with open_at(site, path, protocol) as socket:
             assert not socket.recv(timeout=10), "an empty message comes first"
@@ -138,4 +138,4 @@ def test_a_log_is_followed_over_a_websocket(site: Site, protocol: str) -> None:
                 heard += base64.b64decode(message) if isinstance(message, str) else message
             assert set(heard.split()) == {b"tick"}
 
-    site.within(tell)
+    site.within(scenario)

@@ -45,7 +45,7 @@ class ApiError(Exception):
         self.metadata: Obj = {}
 
     def status(self) -> Obj:
-        """The metav1.Status that tells a client of this error."""
+        """The metav1.Status that reports this error to a client."""
         details = dict(self.details)
         if self.retry_after_seconds:
             details["retryAfterSeconds"] = self.retry_after_seconds

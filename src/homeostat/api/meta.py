@@ -1,4 +1,4 @@
-"""What every loop asks of an object: its metadata, its conditions, and a Pod's readiness.
+"""What every loop reads of an object: its metadata, its conditions, and a Pod's readiness.
 
 Pure helpers over plain objects (decoded JSON). Absent and null fields read as Go's zero values. Times are seconds
 since the epoch; nothing here reads a clock.

@@ -203,7 +203,7 @@ def _good_label(key: str, value: str) -> bool:
 
 
 def path_segment(value: str) -> list[str]:
-    """A name that can stand in a URL path, the only rule of RBAC names (api/validation/path)."""
+    """A name that is valid in a URL path, the only rule of RBAC names (api/validation/path)."""
     if value in (".", ".."):
         return [f"may not be '{value}'"]
     return [f"may not contain '{piece}'" for piece in ("/", "%") if piece in value]

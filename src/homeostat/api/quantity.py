@@ -88,7 +88,7 @@ def parse(text: str) -> Quantity:
 
 
 def _powers(suffix: str) -> tuple[int, int, str]:
-    """The powers of ten and of two that a suffix stands for, and its notation."""
+    """The powers of ten and of two that a suffix means, and its notation."""
     if suffix in _DECIMAL_POWERS:
         return _DECIMAL_POWERS[suffix], 0, DECIMAL
     if suffix in _BINARY_POWERS:

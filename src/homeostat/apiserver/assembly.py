@@ -1,4 +1,4 @@
-"""Assembles what stands at the server's edge: who asks, who may, what is admitted, subresources, discovery, upkeep.
+"""Assembles the server's edge: who asks, who may, what is admitted, subresources, discovery, upkeep.
 
 `build_edge(config)` gives the `contract.Build` that `server.ApiServer` takes as `parts`. It is the only module that
 knows all of them.
@@ -74,7 +74,7 @@ async def no_endpoint(origin: str, request: Request) -> Response:
 
 @dataclass(frozen=True, slots=True)
 class EdgeConfig:
-    """What the edge is told; the names are those of kube-apiserver's flags.
+    """The edge's options; the names are those of kube-apiserver's flags.
 
     `service_account_key` is a P-256 private key, PKCS#8 PEM; `advertise_host` and `advertise_port` are where clients
     inside the cluster reach this server; `static_tokens` maps tokens to users.

@@ -116,7 +116,7 @@ class ApiServer:
         try:
             self._journal.remember(await recall(self._store, until=self._recall_until))
         except StoreError as error:
-            _log.warning("the journal begins now: the past cannot be read: %s", error)
+            _log.warning("the journal starts empty: earlier changes cannot be read: %s", error)
 
     async def stop(self) -> None:
         """Go away as a killed server would: watches break, later calls raise ConnectionRefusedError."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What the request path may be told; every bound of it is here."""
+    """The settings of the request path; every limit of it is here."""
 
     max_requests_inflight: int = 400
     max_mutating_requests_inflight: int = 200

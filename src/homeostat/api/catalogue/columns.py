@@ -60,7 +60,7 @@ def printer_of(columns: Sequence[PrinterColumn]) -> Printer:
 
 
 def _at(value: Any, steps: tuple[str | int, ...]) -> Any:
-    """What stands at a path; None for nothing."""
+    """The value at a path; None when there is none."""
     for step in steps:
         if isinstance(step, int):
             value = value[step] if isinstance(value, list) and step < len(value) else None

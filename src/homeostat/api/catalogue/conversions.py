@@ -1,4 +1,4 @@
-"""Turns an object of one version into another version of the same resource, for the resources that have two.
+"""Converts an object between two versions of the same resource, for the resources that have two.
 
 Events of `v1` and `events.k8s.io/v1` are the same objects under other field names. Autoscalers of `autoscaling/v1` know
 one CPU target; what else a `v2` one says is carried in annotations, so that nothing is lost on the way there and back.

@@ -1,4 +1,4 @@
-"""The walks over objects of kinds that are defined at run time: unknown fields go, defaults are filled in.
+"""The walks over objects of kinds that are defined at run time: unknown fields are pruned, defaults are filled in.
 
 Compiled once from a version's structural schema. Metadata are brought into the shape of every object's. Whether values
 are of their types and meet the schema's rules is not looked at here. Rule: kubernetes.io/docs/tasks/extend-kubernetes/

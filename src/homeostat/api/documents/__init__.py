@@ -1,1 +1,1 @@
-"""Documents that somebody sends, JSON and YAML, bounded before work is done."""
+"""Documents from clients, JSON and YAML, checked against size limits before they are decoded."""

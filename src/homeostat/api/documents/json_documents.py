@@ -1,4 +1,4 @@
-"""What a document that somebody sends may hold, and JSON within those bounds.
+"""Size limits of documents from clients, and decoding of JSON within them.
 
 A few bytes can ask for much work: brackets nested without end, aliases that multiply, lists of a million empty objects.
 Depth and number of values are bounded here, once, for JSON and YAML (`api.yamldocuments`) alike, and before the values

@@ -158,7 +158,7 @@ class _Reader:
         return isinstance(place.value, dict) and place.key is None and not place.merging
 
     def _put(self, value: Any, height: int) -> None:
-        """The value, `height` levels deep, goes where the next one belongs."""
+        """The value, `height` levels deep, is attached where the next one belongs."""
         if not self._open:
             self._result = value
             return

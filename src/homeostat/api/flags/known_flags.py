@@ -1,6 +1,6 @@
 """The flags that `homeostat up --set COMPONENT.FLAG=VALUE` knows, named as Kubernetes names them, with its defaults.
 
-Data only. A flag stands here because some component reads it; `api.flags` gives them types and errors.
+Data only. A flag is listed here because some component reads it; `api.flags` gives them types and errors.
 """
 
 from __future__ import annotations

@@ -155,7 +155,7 @@ def _common(node: Obj, form: Callable[[Obj], Obj], kept: tuple[str, ...]) -> Obj
 
 
 def _v3_node(node: Obj) -> Obj:
-    """A place in v3's form: a reference stands in `allOf`, so that it may have siblings."""
+    """A place in v3's form: a reference is put in `allOf`, so that it may have siblings."""
     out = _common(node, _v3_node, _KEPT_V3)
     if "$ref" in node:
         out["allOf"] = [{"$ref": _V3_PREFIX + node["$ref"]}]

@@ -75,7 +75,7 @@ def _directed_map(directive: Any, patch: Obj) -> Obj:
 
 
 def _merge_value(current: Any, value: Any, place: Place | None) -> Any:
-    """What stands under a key that the patch sets to `value`, where `current` stood."""
+    """The value of a key that the patch sets to `value`, where `current` was before."""
     strategy = place.patch_strategy if place is not None else ()
     if isinstance(value, dict) and isinstance(current, dict) and "replace" not in strategy:
         return _merge_map(current, value, place)
@@ -85,7 +85,7 @@ def _merge_value(current: Any, value: Any, place: Place | None) -> Any:
 
 
 def _fresh(value: Any) -> Any:
-    """A patch's value where nothing stood before: without directives and nulls."""
+    """A patch's value where there was none before: without directives and nulls."""
     if isinstance(value, dict):
         return {key: _fresh(item) for key, item in value.items() if not key.startswith("$") and item is not None}
     if isinstance(value, list):
@@ -160,7 +160,7 @@ def _check_order(change: list[Any], order: list[Any], key: str) -> None:
 
 
 def _identity(item: Any, key: str) -> Any:
-    """What tells a list's item from the others: the value of its merge key, or the scalar itself."""
+    """What identifies an item of a list: the value of its merge key, or the scalar itself."""
     if isinstance(item, dict) and key:
         if key not in item:
             raise _rejected(f"map: {show(item)} does not contain declared merge key: {key}")
@@ -224,7 +224,7 @@ def _merge_items(original: list[Any], changes: list[Any], place: Place) -> list[
 
 
 def _places(items: Iterable[Any], key: str) -> dict[Any, int]:
-    """Where each identity stands first."""
+    """The first position of each identity."""
     places: dict[Any, int] = {}
     for position, item in enumerate(items):
         places.setdefault(_identity(item, key), position)

@@ -1,4 +1,4 @@
-"""How many Pods a PodDisruptionBudget lets go, and which Pods an eviction takes from it. Pure.
+"""How many disruptions a PodDisruptionBudget allows, and which Pods an eviction counts against it. Pure.
 
 Kubernetes: Disruptions; Specifying a Disruption Budget for your Application; pkg/controller/disruption. The disruption
 loop writes the counts into the budget's status; an eviction counts again before it takes one.

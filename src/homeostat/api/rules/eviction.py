@@ -17,7 +17,7 @@ def is_mirror(pod: Obj) -> bool:
 
 def leaves_on_drain(pod: Obj) -> bool:
     """Whether a drain evicts the Pod and waits for its end. Mirror Pods stay; so do Pods of a DaemonSet, which would
-    be made anew at once, unless they have ended."""
+    be recreated at once, unless they have ended."""
     if is_mirror(pod):
         return False
     controller = ownership.controller_of(pod) or {}

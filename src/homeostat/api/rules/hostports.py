@@ -1,4 +1,4 @@
-"""Host ports: which ones a Pod holds on its node, and whether two Pods can hold theirs side by side. Pure.
+"""Host ports: which ones a Pod holds on its node, and whether two Pods' host ports conflict. Pure.
 
 The rule of the scheduler and of the kubelet alike (pkg/scheduler/framework/types.go, HostPortInfo): a port clashes with
 one of the same number and protocol on the same address; 0.0.0.0 is every address.

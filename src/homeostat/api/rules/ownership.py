@@ -1,4 +1,4 @@
-"""Owner references: whose an object is, and how a reference to its owner is written. Pure.
+"""Owner references: who owns an object, and how a reference to its owner is written. Pure.
 
 Kubernetes: Owners and Dependents; metav1.GetControllerOf, IsControlledBy, NewControllerRef. References are compared by
 uid: another object may have the name by now.

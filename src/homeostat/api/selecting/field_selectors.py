@@ -23,7 +23,7 @@ def _same(*paths: str) -> dict[str, str]:
     return {path: path for path in paths}
 
 
-# (group, kind) -> selectable field -> where the value stands in the object.
+# (group, kind) -> selectable field -> the value's path in the object.
 _FIELDS: dict[tuple[str, str], dict[str, str]] = {
     ("", "Pod"): _NAMES
     | {"spec.host": "spec.nodeName"}

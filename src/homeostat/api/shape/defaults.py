@@ -26,7 +26,7 @@ def _short(definition: str) -> str:
 
 
 def _holds(place: Schema) -> Schema:
-    """What stands in a place, in its lists and in its maps."""
+    """The value at a place, in its lists and in its maps."""
     inner = place.items or place.values
     return _holds(inner) if inner is not None else place
 

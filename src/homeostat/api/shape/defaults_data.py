@@ -1,7 +1,7 @@
 """The default values of Kubernetes v1.36 that depend on nothing else, by type and field.
 
 The source of each is the type's `SetDefaults_*` function or `+default` marker. Types are named without `io.k8s.api.`.
-An empty object here stands for a Go struct that is always there, which makes the defaults of what it holds apply.
+An empty object here represents a Go struct that is always there, which makes the defaults of what it holds apply.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Remembers which parts of objects a check has found good, by their JSON text.
 
 Pods of one template have the same spec, and what the shape and the rules of a spec come to depends on nothing else; so
-it is worked out for the first of them only. Nothing bad is remembered: a mistake is looked at, and told of, each time.
+it is worked out for the first of them only. Nothing bad is remembered: a mistake is checked and reported each time.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ def text_of(value: Any) -> bytes:
 
 
 class Remembered:
-    """The texts that were good; the first that came goes first."""
+    """The texts that were valid; evicted first in, first out."""
 
     def __init__(self) -> None:
         self._texts: dict[bytes, None] = {}

@@ -20,7 +20,7 @@ BYTE = "byte"
 
 
 class Schema:
-    """One place in an object: its type, what may stand in it, and how lists and maps in it merge.
+    """One place in an object: its type, the values it may hold, and how lists and maps in it merge.
 
     `type` is object, array, string, integer, number, boolean, or "" for any value. `format` is int32, int64, double,
     byte, date-time, quantity, int-or-string or "". `definition` is the OpenAPI name of the type, "" for an inline one.

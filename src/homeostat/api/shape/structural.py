@@ -1,8 +1,9 @@
 """Brings a decoded object into the shape of its kind, as kube-apiserver's typed decoding does.
 
-Wrong types are refused with the decoder's words (400), unknown fields are dropped and told of, nulls and empty optional
-lists and maps go, quantities and times take their canonical form. One walk a type (`Walks`), compiled when the type is
-first seen. This is about shape alone: what values mean is `api.validation`'s business, what is absent `api.defaults`'.
+Wrong types are refused with the decoder's words (400), unknown fields are dropped and reported, nulls and empty
+optional lists and maps go, quantities and times take their canonical form. One walk a type (`Walks`), compiled when the
+type is first seen. This is about shape alone: what values mean is `api.validation`'s business, what is absent
+`api.defaults`'.
 """
 
 from __future__ import annotations
@@ -33,9 +34,9 @@ _PYTHON_TYPES: dict[str, type] = {"object": dict, "array": list, "string": str, 
 
 @dataclass(slots=True)
 class Notes:
-    """What a walk finds: the containers stand for their paths, which are only worked out when somebody needs them.
+    """What a walk finds: the containers represent their paths, which are only worked out when somebody needs them.
 
-    `is_json` says that what is walked was decoded from JSON, so that its text tells all of it.
+    `is_json` says that what is walked was decoded from JSON, so that its text is complete.
     """
 
     is_json: bool = False
@@ -272,7 +273,7 @@ def _odd(value: Any, box: Any, key: Any, place: Schema) -> None:
 
 
 def _odd_element(value: Any, box: Any, key: Any, place: Schema) -> None:
-    """Like `_odd`, for what stands in a list or map, where a null is the type's zero value."""
+    """Like `_odd`, for the items of a list or map, where a null is the type's zero value."""
     if value is None:
         box[key] = _zero(place)
     else:

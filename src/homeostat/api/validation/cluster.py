@@ -1,4 +1,4 @@
-"""Kinds that the control plane itself lives by: Node, Lease, PriorityClass, PodDisruptionBudget, Event, Binding.
+"""Kinds that the control plane itself depends on: Node, Lease, PriorityClass, PodDisruptionBudget, Event, Binding.
 
 Rules: pkg/apis/core, coordination, scheduling and policy validation.
 """
@@ -85,8 +85,8 @@ def check_priority_class(obj: Obj, out: Causes) -> None:
     if name.startswith("system-"):
         if _SYSTEM_CLASSES.get(name) != value:
             why = f"{name} is not a known system priority class"
-            told = "priority class names with 'system-' prefix are reserved for system use only. error:"
-            out.append(forbidden("metadata.name", f"{told} {why}"))
+            reserved = "priority class names with 'system-' prefix are reserved for system use only. error:"
+            out.append(forbidden("metadata.name", f"{reserved} {why}"))
     elif value > _USER_PRIORITY_MAX:
         why = f"maximum allowed value of a user defined priority is {_USER_PRIORITY_MAX}"
         out.append(forbidden("value", why))
@@ -114,7 +114,7 @@ def check_disruption_budget(obj: Obj, out: Causes) -> None:
 
 
 def check_event(obj: Obj, out: Causes) -> None:
-    """An Event stands in the namespace of what it is about."""
+    """An Event is in the namespace of the object it is about."""
     namespace = (obj.get("metadata") or {}).get("namespace") or ""
     field = "regarding" if "regarding" in obj else "involvedObject"
     about = (obj.get(field) or {}).get("namespace") or ""

@@ -1,4 +1,4 @@
-"""What a namespace's existing Pods have against a stricter Pod Security level: said once, as warnings, within bounds.
+"""Warnings about a namespace's existing Pods that violate a stricter Pod Security level, bounded in number and time.
 
 Rule: k8s.io/pod-security-admission/admission (EvaluatePodsInNamespace).
 """

@@ -1,4 +1,5 @@
-"""NamespaceLifecycle: nothing is made in a namespace that is not there or is going; three namespaces never go.
+"""NamespaceLifecycle: nothing is created in a namespace that is missing or terminating; three namespaces cannot be
+deleted.
 
 Rule: k8s.io/apiserver/pkg/admission/plugin/namespace/lifecycle.
 """

@@ -18,7 +18,7 @@ from homeostat.apiserver.authz.node_graph import references_of
 from homeostat.apiserver.contract import Attributes, Reader
 
 _NODE_SIGNERS = (signers.KUBELET_SERVING, signers.KUBELET_CLIENT)
-# What a mirror Pod may not refer to, in the order in which it is told.
+# What a mirror Pod may not refer to, in the order in which it is reported.
 _FORBIDDEN_REFERENCES = ("secrets", "configmaps", "persistentvolumeclaims", "resourceclaims")
 _CLAIM_STATUS_OF_NODE = ("capacity", "conditions", "allocatedResources", "allocatedResourceStatuses")
 
@@ -88,7 +88,7 @@ class NodeRestriction(Plugin):
                 raise refuse(attributes, f'node "{node}" can not create pods that reference {resource}')
 
     def _check_owner(self, node: str, attributes: Attributes, owners: list[Obj]) -> None:
-        """A mirror Pod is owned by the Node and nobody else, so that it goes with it."""
+        """A mirror Pod is owned by the Node and nobody else, so that it is deleted with it."""
         only = f'node "{node}" can only create pods with'
         if len(owners) > 1:
             raise refuse(attributes, f"{only} a single owner reference set to itself")

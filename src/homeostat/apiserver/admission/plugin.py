@@ -15,7 +15,7 @@ class Plugin:
     """Admits everything unchanged; subclasses override one of the two.
 
     `mutates` and `validates` are the plurals of the resources that it looks at (None: all), so that writes of others
-    need not ask it; which operations, and of which group, it tells apart itself.
+    need not ask it; which operations, and of which group, it distinguishes itself.
     """
 
     name = "AlwaysAdmit"

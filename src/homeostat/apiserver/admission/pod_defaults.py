@@ -1,4 +1,5 @@
-"""DefaultTolerationSeconds and TaintNodesByCondition: how long Pods stay on a failed node, how a node begins.
+"""DefaultTolerationSeconds and TaintNodesByCondition: how long Pods stay on a failed node, and the taint a new Node
+starts with.
 
 Rules: plugin/pkg/admission/defaulttolerationseconds and nodetaint.
 """

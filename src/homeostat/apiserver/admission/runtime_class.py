@@ -1,4 +1,4 @@
-"""RuntimeClass: a Pod pays the overhead of its class, and runs where the class can be had.
+"""RuntimeClass: a Pod gets the overhead of its class, and runs on nodes that support the class.
 
 Rule: plugin/pkg/admission/runtimeclass.
 """

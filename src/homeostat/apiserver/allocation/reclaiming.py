@@ -45,7 +45,7 @@ class AllocationUpkeep:
         self._writer = writer
         self._addresses = addresses
         self._ports = ports
-        # What stood in the reservation while its Service was seen to hold it.
+        # What the reservation held while its Service was seen to hold it.
         self._seen_addresses: dict[str, str] = {}
         self._seen_ports: dict[str, str] = {}
 
@@ -61,7 +61,7 @@ class AllocationUpkeep:
                     await self.sweep()
                     stamp, swept = current, now
                 except ApiError as error:
-                    _log.warning("service addresses were not tidied up: %s", error)
+                    _log.warning("reconciling Service addresses failed: %s", error)
             await clock.sleep(_PERIOD_SECONDS)
 
     async def sweep(self) -> None:
@@ -131,6 +131,6 @@ def _owner(service: Obj) -> Owner:
 
 
 def _without(table: Obj, gone: Mapping[str, str]) -> Obj:
-    """The table without the entries that still stand as they were read."""
+    """The table without the entries that are unchanged since they were read."""
     data = {port: entry for port, entry in (table.get("data") or {}).items() if gone.get(port) != entry}
     return {**table, "data": data, "metadata": {**table["metadata"], "resourceVersion": ""}}

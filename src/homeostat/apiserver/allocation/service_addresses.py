@@ -77,7 +77,7 @@ class Addresses:
             if holder != owner and not self._abandoned(current, holder):
                 raise Taken
             claimed = _ip_address(owner, meta.name(current))
-            # Written anew even for the same owner: an upkeep under way must not delete what it read before.
+            # Written again even for the same owner: an upkeep under way must not delete what it read before.
             current["metadata"]["annotations"] = {"homeostat.dev/reserved": clock.now_rfc3339_micro()}
             return {**current, "spec": claimed["spec"]}
 

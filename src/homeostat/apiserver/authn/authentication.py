@@ -65,7 +65,7 @@ class ServiceAccountTokens:
 
 
 def account_user(claims: Claims) -> User:
-    """The user that a service account's token stands for."""
+    """The user that a service account's token authenticates."""
     extra: dict[str, tuple[str, ...]] = {}
     if claims.token_id:
         extra[EXTRA + "credential-id"] = (f"JTI={claims.token_id}",)
@@ -137,7 +137,7 @@ class BearerTokens:
             return known[0]
         user, _ = self.review(token, audiences=())
         if len(token) == bootstrap_tokens.TOKEN_LENGTH:
-            # Few requests show one, and it has to end when its Secret goes.
+            # Few requests show one, and it has to become invalid when its Secret is deleted.
             return user
         if len(self._verified) >= _CACHE_ENTRIES_MAX:
             self._verified.clear()

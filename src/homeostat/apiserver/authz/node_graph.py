@@ -90,7 +90,7 @@ class NodeGraph:
         self._nodes: dict[str, dict[str, frozenset[Reference] | None]] = {}
 
     def load(self, pods: Iterable[Item]) -> None:
-        """Begin anew with these Pods."""
+        """Start over with these Pods."""
         self._nodes = {}
         for pod in pods:
             if node := pod.node:

@@ -1,7 +1,7 @@
 """The roles and bindings that every cluster starts with, as data.
 
 They follow kube-apiserver's bootstrap policy, cut to the resources served here. One difference, until per-loop
-identities come: one role, system:kube-controller-manager, holds what all loops need. What lets machines join stands in
+identities come: one role, system:kube-controller-manager, holds what all loops need. What lets machines join is in
 `bootstrap_policy`.
 """
 
@@ -250,12 +250,12 @@ def _binding(name: str, *subjects: Obj) -> Obj:
 
 def cluster_role_bindings() -> list[Obj]:
     """The bootstrap ClusterRoleBindings, each of the name of its role."""
-    everyone = subject("Group", "system:authenticated")
+    authenticated = subject("Group", "system:authenticated")
     return [
         _binding("cluster-admin", subject("Group", "system:masters")),
-        _binding("system:discovery", everyone),
-        _binding("system:basic-user", everyone),
-        _binding("system:public-info-viewer", everyone, subject("Group", "system:unauthenticated")),
+        _binding("system:discovery", authenticated),
+        _binding("system:basic-user", authenticated),
+        _binding("system:public-info-viewer", authenticated, subject("Group", "system:unauthenticated")),
         _binding("system:monitoring", subject("Group", "system:monitoring")),
         _binding("system:service-account-issuer-discovery", subject("Group", "system:serviceaccounts")),
         # Nobody: what a node may do is the Node authorizer's to say.

@@ -26,7 +26,7 @@ from homeostat.kit import clock
 MEDIA_TYPE = "application/vnd.kubernetes.protobuf"
 _MAGIC = b"k8s\x00"
 _API, _MACHINERY = "io.k8s.api.", "io.k8s.apimachinery.pkg."
-# Messages whose fields stand in their parent's JSON.
+# Messages whose fields are inlined into their parent's JSON.
 _INLINED = {
     "localObjectReference": "core.v1.LocalObjectReference",
     "handler": "core.v1.ProbeHandler",

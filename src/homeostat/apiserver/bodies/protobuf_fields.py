@@ -1,6 +1,6 @@
 """Field numbers of the messages that clients send as protobuf, as data.
 
-A paragraph is a message (its OpenAPI name without `io.k8s.api.`, or, for `meta.v1`, what stands before it there) and
+A paragraph is a message (its OpenAPI name without `io.k8s.api.`, or, for `meta.v1`, what precedes it there) and
 its fields as `name=number`; lines that begin with a space go on. Types come from the schema. `?` marks a scalar that
 is optional on the wire, so that a zero in it was said and stays; other zeros mean "not set". The set is what kubectl's
 own commands send, with a Pod's usual volumes: a field that is not here is refused by its number, never dropped.

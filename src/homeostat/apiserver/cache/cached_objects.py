@@ -118,7 +118,7 @@ def _maker(zeros: tuple[tuple[str, str], ...]) -> Maker:
     return make
 
 
-# Of the fields that stand in one part of an object: what gets the part, what gets a field of it, path and zero value.
+# Of the fields within one part of an object: what gets the part, what gets a field of it, path and zero value.
 _Lookup: TypeAlias = tuple[Callable[[Any], Any], list[tuple[Callable[[Any], Any], str, str]]]
 
 

@@ -1,4 +1,4 @@
-"""Paces the waking of watchers, so that a crowd of them cannot keep the loop from answering requests.
+"""Paces the wake-ups of watchers, so that many of them cannot keep the event loop from answering requests.
 
 Writing to a watcher costs much the same for one event as for ten. So after a pass that woke many watchers there is a
 pause in proportion to it, in which requests are served and changes gather; the next pass delivers those in one write

@@ -74,7 +74,7 @@ class Feed:
         return found
 
     def serve(self, catalogue: Catalogue) -> None:
-        """Serve other kinds: the hubs of those that changed begin anew with what they hold."""
+        """Serve other kinds: the hubs of those that changed start over with the objects they have."""
         changed = self._served.catalogue.changed(catalogue)
         self._served.catalogue = catalogue
         for prefix in changed & self._hubs.keys():

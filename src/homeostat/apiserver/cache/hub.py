@@ -46,7 +46,7 @@ class Hub:
         self.order = sorted(self.items)
 
     def apply(self, event: Event) -> Change:
-        """Take one commit and tell the watchers."""
+        """Apply one commit and notify the watchers."""
         key = event.key[self._skip :]
         item = self.make(key, event.value, event.revision)
         old = self.items.get(key)
@@ -65,7 +65,7 @@ class Hub:
         return change
 
     def renew(self, make: Maker) -> None:
-        """The kind is another one now: make the items anew by `make`, forget the window, end the watches."""
+        """The kind's definition changed: rebuild the items by `make`, forget the window, end the watches."""
         self.make = make
         self.renewals += 1
         for key, item in self.items.items():

@@ -1,4 +1,4 @@
-"""How an object stands in the store, and how a revision is put into its JSON.
+"""The stored form of an object, and how a revision is put into its JSON.
 
 A stored value is `cause JSON, newline, object JSON`. The object's JSON begins with apiVersion, kind and metadata, and
 metadata begins with an empty resourceVersion; the revision is only known after the commit, and putting it in is one
@@ -31,7 +31,7 @@ def encode(obj: Obj) -> bytes:
 def frame(cause: bytes, body: bytes, at: float) -> bytes:
     """The stored value of a body made by `encode`; `cause` is a JSON object in one line, `at` the wall clock.
 
-    The time stands in the cause, so that every server's journal tells the same one, a later server's too.
+    The time is part of the cause, so that every server's journal shows the same one, a later server's too.
     """
     rest = b",%b" % cause[1:] if len(cause) > len(b"{}") else b"}"
     return b"%b%.6f%b\n%b" % (_AT, at, rest, body)

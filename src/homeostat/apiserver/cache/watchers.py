@@ -1,6 +1,6 @@
 """The watchers of one resource: what each selects, what waits for it, and the index that finds the right ones.
 
-A watcher stands in one place of the index: under its node name, its object name, its namespace, or among those that
+A watcher is in one place of the index: under its node name, its object name, its namespace, or among those that
 see everything; so an event of a Pod costs one lookup however many node agents watch. What waits for a watcher is
 bounded; one that is too slow is dropped with 410 Expired and starts again.
 """
@@ -47,9 +47,10 @@ class Joined:
 
 
 class Watcher:
-    """One watch. The hub calls `offer`, the fan-out `wake`; the stream calls `take`, and `wait` ends with `rouse`.
+    """One watch. The hub calls `offer`, the fan-out `wake`; the stream calls `take`, and `wait` ends with `notify`.
 
-    With a `push`, `wake` sends what waits and leaves the stream asleep; where that is not taken it rouses the stream.
+    With a `push`, `wake` sends what waits and leaves the stream asleep; where that is not accepted it notifies the
+    stream.
     """
 
     __slots__ = ("_bytes", "_bytes_max", "_events_max", "_lines", "_push", "_waiter", "after", "broken",
@@ -103,7 +104,7 @@ class Watcher:
         """End the stream: after what waits, or at once as if the connection broke."""
         self.closed = True
         self.broken = self.broken or broken
-        self.rouse()
+        self.notify()
 
     def push_by(self, push: Push) -> None:
         """Send by `push` from now on whenever the stream sleeps."""
@@ -119,9 +120,9 @@ class Watcher:
                 self._bytes = 0
                 return
             self._lines.append(chunk)
-        self.rouse()
+        self.notify()
 
-    def rouse(self) -> None:
+    def notify(self) -> None:
         """Let the stream go on."""
         waiter, self._waiter = self._waiter, None
         if waiter is not None and not waiter.done():
@@ -137,7 +138,7 @@ class Watcher:
         return self.joined.chunk(lines)
 
     async def wait(self) -> None:
-        """Return when something waits, the watch is closed, or `rouse` was called."""
+        """Return when something waits, the watch is closed, or `notify` was called."""
         if self._lines or self.closed:
             return
         self._waiter = asyncio.get_running_loop().create_future()
@@ -228,7 +229,7 @@ class Watchers:
         if not places:
             return
         plain = change.line()
-        rouse = self._fanout.add
+        notify = self._fanout.add
         for place in places:
             for group in place.values():
                 seen = group.selection.see(change, plain)
@@ -236,7 +237,7 @@ class Watchers:
                     continue
                 for watcher in group.watchers.values():
                     if watcher.offer(seen):
-                        rouse(watcher)
+                        notify(watcher)
 
     def _places(self, change: Change) -> list[_Place]:
         """Where the index has the selections that may see the change."""

@@ -45,7 +45,7 @@ def encode(document: Obj) -> bytes:
 
 
 def _schema(node: Obj) -> bytes:
-    """Schema. Its type, items and additional properties each stand in a message of their own."""
+    """Schema. Its type, items and additional properties are each a message of their own."""
     out = []
     for field, value in node.items():
         if field == "type":

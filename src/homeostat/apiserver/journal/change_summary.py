@@ -11,7 +11,7 @@ from homeostat.api import meta
 from homeostat.api.types import Obj
 
 _PARTS_MAX = 6
-# Numbers in a status or spec that tell the story of a kind by themselves.
+# Numbers in a status or spec that summarize an object of a kind by themselves.
 _COUNTS = ("replicas", "readyReplicas", "availableReplicas", "updatedReplicas", "numberReady", "desiredNumberScheduled")
 
 

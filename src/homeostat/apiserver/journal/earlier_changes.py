@@ -12,7 +12,7 @@ from homeostat.apiserver.cache.history import ROOT
 from homeostat.apiserver.cache.window import Change
 from homeostat.store.contract import Batch, Compacted, Event, Store
 
-# What is recalled at most: a busy store's older past stays in the journals of servers that lived then.
+# How much is loaded at most: older changes of a busy store are only in the journals of servers that ran then.
 _REVISIONS_MAX = 3000
 _make = maker({})
 

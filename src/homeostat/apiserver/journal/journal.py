@@ -2,7 +2,7 @@
 
 `GET /homeostat/journal?kind=&namespace=&name=&since=REVISION&after=SECONDS&limit=` answers with the newest `limit`
 entries that match, oldest first. The write path only appends; what a change changed is worked out when somebody asks,
-or when the objects that are kept until then take much room. Events are no entries (they tell of changes themselves),
+or when the objects that are kept until then take much room. Events are no entries (they report changes themselves),
 nor are a Lease's renewals.
 """
 
@@ -39,7 +39,7 @@ _HOLDER = b'"holderIdentity":"'
 
 
 class _Parts(msgspec.Struct):
-    """An object's parts as they stand in its JSON."""
+    """An object's parts as they are in its JSON."""
 
     spec: msgspec.Raw = msgspec.Raw(b"")
     status: msgspec.Raw = msgspec.Raw(b"")
@@ -109,7 +109,7 @@ class Journal:
 
     def observe(self, hub: Hub, change: Change) -> None:
         """Take a change: the feed calls this for every one."""
-        if not _is_told(hub.prefix, change):
+        if not _is_recorded(hub.prefix, change):
             return
         entry = Entry(hub.prefix, change)
         self._entries.append(entry)
@@ -121,8 +121,8 @@ class Journal:
     def remember(self, past: list[tuple[str, Change]]) -> None:
         """Put changes from before this journal began, oldest first, in front of it, as far as there is room."""
         room = (self._entries.maxlen or 0) - len(self._entries)
-        told = [(prefix, change) for prefix, change in past if _is_told(prefix, change)]
-        for prefix, change in reversed(told[-room:] if room else []):
+        recorded = [(prefix, change) for prefix, change in past if _is_recorded(prefix, change)]
+        for prefix, change in reversed(recorded[-room:] if room else []):
             entry = Entry(prefix, change)
             self._entries.appendleft(entry)
             if self._bytes + entry.size > self._bytes_calm:
@@ -160,7 +160,7 @@ class Journal:
         return self._entries[0].revision if self._entries else 0
 
 
-def _is_told(prefix: str, change: Change) -> bool:
+def _is_recorded(prefix: str, change: Change) -> bool:
     return prefix != kinds.EVENT.prefix and not (prefix == kinds.LEASE.prefix and _is_renewal(change))
 
 

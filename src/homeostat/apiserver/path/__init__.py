@@ -1,1 +1,1 @@
-"""The way of every request: its stages, what its path asks for, limits, warnings, health."""
+"""The path of every request: its stages, what its path asks for, limits, warnings, health."""

@@ -1,4 +1,4 @@
-"""The stages of the request path, and how they are put in a row.
+"""The stages of the request path, and how they are chained.
 
 A stage is `async (Request, next) -> Response`. First the resource is found (`routing.finding`). Then come the errors:
 whatever goes wrong below becomes a Status. Then limits, authentication and authorization; the last handler finds the

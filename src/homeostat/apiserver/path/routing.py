@@ -34,7 +34,7 @@ _NAMESPACE_SUBRESOURCES = frozenset({"status", "finalize"})
 # What a collection over all namespaces is asked for.
 _EVERYWHERE = frozenset({"list", "watch"})
 _DOT_NAMES = frozenset({".", ".."})
-# Longer paths are resolved anew each time: what anybody may send must not fill the memory.
+# Longer paths are resolved again each time: what anybody may send must not fill the memory.
 _REMEMBERED_CHARACTERS_MAX = 512
 # A slash in a target that was not decoded yet, and a segment that leads elsewhere.
 _SLASH = re.compile(rb"/|%2[fF]")
@@ -65,7 +65,8 @@ def finding(served: Served) -> Stage:
     """The first stage: find the resource that is asked for in the catalogue that is served now."""
     routes = served.catalogue.derived(Routes)
 
-    # Not a coroutine of its own: one less for every request. A request that another server had before is found anew.
+    # Not a coroutine of its own: one less for every request. A request that another server had before is resolved
+    # again.
     def find(request: Request, following: Handler) -> Awaitable[Response]:
         nonlocal routes
         if served.catalogue is not routes.catalogue:

@@ -1,4 +1,4 @@
-"""`continue` tokens: where a list goes on, as an opaque text that any API server understands.
+"""`continue` tokens: where a list continues, as an opaque text that any API server understands.
 
 `revision` is the one that every page is read at; -1 means "whatever is current" (the token that comes with 410 Expired,
 for clients that rather go on than start again).
@@ -50,7 +50,7 @@ def parse(text: str) -> Token:
 
 
 def expired(after: str) -> errors.ApiError:
-    """410 for a token whose revision is compacted, with a token that goes on without consistency."""
+    """410 for a token whose revision is compacted, with a token that continues without consistency."""
     error = errors.expired(EXPIRED)
     error.metadata["continue"] = token(-1, after).text()
     return error

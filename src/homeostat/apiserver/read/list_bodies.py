@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TypeAlias
 
-# What tells one list of a state from another: the resource, the selection, the page.
+# What distinguishes one list of a state from another: the resource, the selection, the page.
 Key: TypeAlias = tuple[str | int, ...]
 
 _ENTRY_BYTES = 200

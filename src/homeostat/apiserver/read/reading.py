@@ -87,7 +87,7 @@ def _options(request: Request) -> _Options:
 
 @dataclass(slots=True)
 class _Part:
-    """What a list found: the objects, the revision they are true at, where it goes on, and how many follow."""
+    """What a list found: the objects, the revision they are true at, where it continues, and how many follow."""
 
     items: list[Item]
     revision: int

@@ -138,7 +138,7 @@ class Watches:
             if plan.end_marker:
                 yield _bookmark(plan, started_at, _INITIAL_END)
             due = min(deadline, loop.time() + self._bookmark_period(plan))
-            timer = loop.call_at(due, watcher.rouse)
+            timer = loop.call_at(due, watcher.notify)
             while True:
                 await watcher.wait()
                 if watcher.broken:
@@ -155,7 +155,7 @@ class Watches:
                     if due >= deadline:
                         return
                     due = min(deadline, loop.time() + self._bookmark_period(plan))
-                    timer = loop.call_at(due, watcher.rouse)
+                    timer = loop.call_at(due, watcher.notify)
         finally:
             hub.watchers.remove(watcher)
             if timer is not None:

@@ -91,7 +91,8 @@ def _used(call: Call, pdb: Obj, pod: Obj) -> Obj:
 
 
 def _counts(call: Call, pdb: Obj, pods: list[Obj], now: float) -> Counts:
-    """The budget now. When the number of expected Pods is not known nothing may go, and the counts of before hold."""
+    """The budget now. When the number of expected Pods is not known no Pod may be evicted, and the counts of before
+    hold."""
 
     def find(kind: kinds.Kind, name: str) -> Obj | None:
         return call.reader.get(kind, call.info.namespace, name)

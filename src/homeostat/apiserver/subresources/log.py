@@ -21,8 +21,8 @@ KubeletDialer: TypeAlias = Callable[[Obj], Handler]
 
 
 def guarded(dial: KubeletDialer, *, loopback: bool) -> KubeletDialer:
-    """The dialer that goes to no Node whose address means this machine or no machine at all: a Node's address is what
-    its agent wrote. It raises 400 then, and otherwise what `dial` raises."""
+    """The dialer that connects to no Node whose address means this machine or no machine at all: a Node's address is
+    what its agent wrote. It raises 400 then, and otherwise what `dial` raises."""
 
     def checked(node: Obj) -> Handler:
         for entry in (node.get("status") or {}).get("addresses") or ():

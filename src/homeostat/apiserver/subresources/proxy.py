@@ -154,7 +154,7 @@ def _container_ports(pod: Obj) -> list[int]:
 
 
 def _port_name(service: Obj, place: Place) -> str:
-    """A port number stands for the name of that port of the Service; the ports of Endpoints have names alone."""
+    """A port number means the name of that port of the Service; the ports of Endpoints have names alone."""
     ports = (service.get("spec") or {}).get("ports") or ()
     if not _PORT.fullmatch(place.port):
         return place.port

@@ -1,4 +1,4 @@
-"""Reviews: who am I, may I, may they, what may I, is this token good. Nothing is stored.
+"""Reviews: SelfSubjectReview, the access reviews, TokenReview. Nothing is stored.
 
 Rules: pkg/registry/authorization and pkg/registry/authentication.
 """

@@ -1,4 +1,4 @@
-"""Scale: how many replicas, asked of and told to any kind that has them (autoscaling/v1 Scale).
+"""Scale: how many replicas, read and set on any kind that has them (autoscaling/v1 Scale).
 
 Rule: pkg/registry/apps/*/storage ScaleREST.
 """

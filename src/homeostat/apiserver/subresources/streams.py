@@ -195,7 +195,7 @@ def _tunnelled(request: Request) -> list[str]:
 async def _tunnel(request: Request, ask: _Ask, offered: list[str]) -> Response:
     from homeostat.wire.websocket import WebSocket, accept
 
-    accept(request, "")  # a handshake that is none is refused before the node hears of it
+    accept(request, "")  # a handshake that is none is refused before the node is asked
     answer = await ask(_spdy_headers(request, offered), "POST")
     carry = answer.upgrade
     if carry is None:

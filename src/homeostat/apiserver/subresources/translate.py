@@ -2,7 +2,7 @@
 
 Container runtimes speak SPDY, newer clients prefer WebSockets; kube-apiserver translates between the two, and so does
 this: channel bytes become SPDY streams and back, nothing else is looked at. v5 adds to v4 one message, a channel's
-close, by which standard input ends while output goes on. Sources: apimachinery's util/remotecommand, apiserver's
+close, by which standard input ends while output continues. Sources: apimachinery's util/remotecommand, apiserver's
 util/proxy/streamtranslator.go.
 """
 
@@ -48,7 +48,7 @@ class Wanted:
 
 
 async def translate(client: WebSocket, dial: Callable[[], Awaitable[Response]], wanted: Wanted) -> None:
-    """Serve one client; `dial` asks the node for a SPDY stream. Whatever fails is told on the error channel."""
+    """Serve one client; `dial` asks the node for a SPDY stream. Failures are reported on the error channel."""
     try:
         node = await dial()
         if node.upgrade is None:
@@ -186,7 +186,7 @@ class _Translation:
                 self._forward(message)
                 await self._node.drain()
             except ConnectionError:
-                continue  # the command has ended; what the client still says is read, or it would not hear how
+                continue  # the command has ended; what is still sent is read, or the client would miss the result
 
     def _forward(self, message: bytes) -> None:
         channel, data, last = message[0], message[1:], False

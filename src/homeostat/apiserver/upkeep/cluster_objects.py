@@ -1,4 +1,4 @@
-"""Makes the objects that every cluster has, and puts back what was taken from them.
+"""Creates the objects that every cluster has, and restores what was removed from them.
 
 Several servers may do it at once: what exists already is fine. Rules: kube-apiserver's system namespaces controller,
 its RBAC post-start hook and the scheduling one.
@@ -46,7 +46,7 @@ class Bootstrap:
                 await self.make()
                 self.done.set()
             except ApiError as error:
-                _log.warning("the cluster's first objects could not be written, trying again: %s", error)
+                _log.warning("the bootstrap objects could not be written, retrying: %s", error)
                 await clock.sleep(_RETRY.delay(attempt))
                 attempt += 1
         while True:
@@ -60,7 +60,7 @@ class Bootstrap:
     async def check(self) -> None:
         """Raises 503 until everything was made once: before, administrators may nothing."""
         if not self.done.is_set():
-            raise errors.unavailable("the cluster's first objects are not there yet")
+            raise errors.unavailable("the bootstrap objects are not written yet")
 
     async def make(self) -> None:
         """Everything once. Raises ApiError when a write fails."""

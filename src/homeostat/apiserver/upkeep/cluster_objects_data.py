@@ -1,4 +1,4 @@
-"""The objects that every cluster has before anybody asks for one, as data: namespaces, priority classes, the API's
+"""The bootstrap objects of every cluster, as data: namespaces, priority classes, the API's
 own Service with its endpoints. RBAC's are in `rbac_policy`."""
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What one API server does beside answering: compaction of the store's history, and the end of old Events.
+"""What one API server does beside answering: it compacts the store's history and deletes old Events.
 
 Every server does both, at jittered times; compaction to a revision is idempotent, and an Event is deleted by compare
 and swap, so several servers only do each other's work.
@@ -25,7 +25,7 @@ from homeostat.wire.message import User
 _SERVER = User("system:apiserver", ("system:masters",))
 _CAUSE = WriteCause("apiserver/events", note="older than event-ttl", user=_SERVER.name).encode()
 _EVENTS_PERIOD_SECONDS = 60.0
-# What one pass deletes at most: an upkeep must not stand in the way of requests.
+# What one pass deletes at most: upkeep must not delay requests.
 _EVENTS_A_PASS = 500
 
 _log = logger("apiserver.upkeep")

@@ -1,4 +1,5 @@
-"""Which API servers live: each renews a Lease, and the living ones are the endpoints of Service default/kubernetes.
+"""Which API servers are up: each renews a Lease, and those with a current one are the endpoints of Service
+default/kubernetes.
 
 A server that died stops renewing and leaves the endpoints when its Lease has run out, 15 to 20 seconds later. Rules:
 kube-apiserver's identity leases (KEP-1965) and its endpoint reconciler "lease".
@@ -56,11 +57,11 @@ class Presence:
                 await self._see(await self.renew())
                 await self.reconcile()
             except ApiError as error:
-                _log.warning("presence of this API server could not be told: %s", error)
+                _log.warning("the lease of this API server could not be renewed: %s", error)
             await clock.sleep(RENEW_SECONDS)
 
     async def renew(self) -> Obj:
-        """Write the Lease anew; returns it. Raises ApiError."""
+        """Recreate the Lease; returns it. Raises ApiError."""
         now = clock.now_rfc3339_micro()
         host, port = self._address
         spec = {"holderIdentity": self._identity, "leaseDurationSeconds": LEASE_SECONDS, "renewTime": now}

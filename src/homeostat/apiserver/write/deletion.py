@@ -1,4 +1,4 @@
-"""Delete and deletecollection: performs what `deletion_rules` decides."""
+"""Deletes one object: performs what `deletion_rules` decides. The verb deletecollection calls it for each object."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ class Deletes:
 
 
 def success(kind: Kind, name: str, old: Obj) -> bytes:
-    """The Status that tells of a finished delete."""
+    """The Status of a completed delete."""
     details: Obj = {"name": name, "kind": kind.plural, "uid": old["metadata"].get("uid", "")}
     if kind.group:
         details["group"] = kind.group

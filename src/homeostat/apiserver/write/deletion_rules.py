@@ -21,7 +21,8 @@ _DEFAULT_GRACE_SECONDS = 30
 
 @dataclass(frozen=True, slots=True)
 class Deletion:
-    """`obj` is the new form. `remove`: it goes now; else it stays and waits. `changed` is false when it already did."""
+    """`obj` is the new form. `remove`: it is removed now; else it stays until its finalizers are gone. `changed` is
+    false when it already did."""
 
     obj: Obj
     remove: bool
@@ -105,7 +106,7 @@ def _set_finalizers(metadata: Obj, options: Obj) -> bool:
 
 
 def _decide_namespace(old: Obj, now: float) -> Deletion:
-    """A Namespace first becomes Terminating; it goes when its content has gone and its finalizers with it."""
+    """A Namespace first becomes Terminating; it is removed when its content and its finalizers are gone."""
     metadata = old["metadata"]
     if metadata.get("deletionTimestamp"):
         held = (old.get("spec") or {}).get("finalizers") or metadata.get("finalizers")

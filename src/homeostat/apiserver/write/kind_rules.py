@@ -53,8 +53,8 @@ def validate_update(kind: Kind, new: Obj, old: Obj, subresource: str, missing: l
 
 def _refuse(kind: Kind, obj: Obj, causes: list[Cause], missing: list[Cause]) -> None:
     if missing:
-        told = {cause.field for cause in causes}
-        causes = [*(cause for cause in missing if cause.field not in told), *causes]
+        reported = {cause.field for cause in causes}
+        causes = [*(cause for cause in missing if cause.field not in reported), *causes]
     if causes:
         metadata = obj["metadata"]
         raise errors.invalid(kind.kind, kind.group, metadata.get("name") or metadata.get("generateName") or "", causes)

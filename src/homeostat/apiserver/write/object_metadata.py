@@ -1,4 +1,4 @@
-"""The metadata that the server itself keeps: identity, birth, deletion. Pure rules over decoded objects.
+"""The metadata that the server itself sets: identity, creation, deletion. Pure rules over decoded objects.
 
 From apiserver's registry/rest (BeforeCreate, BeforeUpdate, BeforeDelete) and registry/generic/registry/store.go.
 """

@@ -1,4 +1,4 @@
-"""Bodies of new Pods whose spec came before: the rest is read, the spec is taken as it came out the last time.
+"""Bodies of new Pods with a spec that was seen before: the rest is decoded, the completed spec is reused.
 
 What the shape and the defaults of a spec come to depends on its text alone, and nearly all Pods are made from
 templates. Only the plain form of a body is looked at (the fields in the usual order, nothing given twice); any other,
@@ -56,7 +56,7 @@ def _is_plain(metadata: Any) -> bool:
 
 
 class Templates:
-    """The specs that were good, as they came and as they came out; the first that came goes first."""
+    """The specs that were valid, as received and as completed; evicted first in, first out."""
 
     def __init__(self) -> None:
         self._known: dict[bytes, bytes] = {}
@@ -75,7 +75,7 @@ class Templates:
         return metadata, spec
 
     def read(self, parts: tuple[bytes, bytes], shape: Shape) -> Obj | None:
-        """The Pod in its shape and with its defaults; None when the spec is not known, or something is to be told.
+        """The Pod in its shape and with its defaults; None when the spec is not known, or something has to be reported.
 
         `shape` is that of Pods."""
         known = self._known.get(parts[1])
@@ -96,7 +96,7 @@ class Templates:
         return pod
 
     def learn(self, parts: tuple[bytes, bytes], pod: Obj) -> None:
-        """Remember the spec of an accepted Pod in which nothing was found to tell of, duplicate fields included."""
+        """Remember the spec of an accepted Pod in which there was nothing to report, duplicate fields included."""
         text = text_of(pod.get("spec"))
         if text and len(parts[1]) <= _BYTES_MAX:
             self._known[parts[1]] = text

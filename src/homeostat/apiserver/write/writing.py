@@ -42,7 +42,7 @@ class Write:
     field_validation: str = "Ignore"
     options: Obj = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
-    # Required fields that the client's object lacks; told together with what validation finds.
+    # Required fields that the client's object lacks; reported together with what validation finds.
     missing: list[Cause] = field(default_factory=list)
     # The kind that is asked for, and the one that the store keeps.
     kind: Kind = field(init=False)

@@ -1,4 +1,4 @@
-"""Where a Pod may go: tolerations, node and pod affinity, topology spread."""
+"""Where a Pod may run: tolerations, node and pod affinity, topology spread."""
 
 from __future__ import annotations
 

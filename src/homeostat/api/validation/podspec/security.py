@@ -21,7 +21,7 @@ _NO_ESCALATION = "cannot set `allowPrivilegeEscalation` to false and {}"
 
 
 def check_pod_security(spec: Obj, path: str, out: Causes) -> None:
-    """spec.securityContext; `path` is that of the spec. The host's namespaces stand beside it in the spec."""
+    """spec.securityContext; `path` is that of the spec. The host's namespaces are beside it in the spec."""
     context, where = spec.get("securityContext") or {}, f"{path}.securityContext"
     for field in ("fsGroup", "runAsUser", "runAsGroup"):
         _check_id(context.get(field), f"{where}.{field}", out)
