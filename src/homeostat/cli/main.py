@@ -54,7 +54,7 @@ def homeostat() -> None:
 
 
 def main() -> None:
-    """The entry point: errors that a person can mend end as a line or two and an exit code that is not zero."""
+    """The entry point: errors that a person can fix end as a line or two and an exit code that is not zero."""
     from homeostat.api.errors import ApiError
     from homeostat.client.contract import Unreachable
     from homeostat.cluster.state_folder import LabError

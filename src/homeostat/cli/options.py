@@ -37,5 +37,5 @@ def known(name: str) -> Folder:
 
 
 def terminal_width() -> int | None:
-    """The columns of the terminal that standard output goes to; None where it goes elsewhere."""
+    """The columns of the terminal that standard output is; None where it is none."""
     return shutil.get_terminal_size().columns if sys.stdout.isatty() else None

@@ -19,7 +19,7 @@ _FIRST = "starting"
 
 
 def print_line(text: str) -> None:
-    """Print a line of a command that goes on when its reader has gone (`| head`)."""
+    """Print a line of a command that continues when its reader has gone (`| head`)."""
     try:
         click.echo(text)
     except BrokenPipeError:
@@ -76,7 +76,7 @@ class LiveProgress:
             self._steps[component] = text
 
     def reached(self, component: str, state: str) -> None:
-        """The row's seconds stand still from now on."""
+        """The row's seconds stop counting from now on."""
         self._steps[component] = state
         self._arrived[component] = clock.monotonic()
 
@@ -99,7 +99,7 @@ class LiveProgress:
 
 
 def progress(components: Iterable[str], began: float) -> Progress:
-    """The one that fits where standard output goes."""
+    """The one that fits standard output."""
     return LiveProgress(components, began) if sys.stdout.isatty() else PlainProgress(began)
 
 

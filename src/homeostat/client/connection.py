@@ -1,4 +1,4 @@
-"""One client connection: a request out, a response in, again and again (HTTP/1.1, without pipelining).
+"""One client connection: requests and responses, one after the other (HTTP/1.1, without pipelining).
 
 Everything that ends an exchange early is a ConnectionError: the peer closed, spoke no HTTP, or was silent too long.
 """
@@ -55,7 +55,7 @@ class ClientConnection(asyncio.Protocol):
         self._paused = False
         self._error: ConnectionError | None = None
         self._silence_max: float | None = None
-        self._heard = 0.0
+        self._received_at = 0.0
         self._timer: asyncio.TimerHandle | None = None
 
     async def exchange(
@@ -105,7 +105,7 @@ class ClientConnection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """A part of a response."""
-        self._heard = clock.monotonic()
+        self._received_at = clock.monotonic()
         if self._complete or (self._waiter is None and not self._streaming):
             self.close()  # nobody asked: a timeout notice, or nonsense
             return
@@ -205,7 +205,7 @@ class ClientConnection(asyncio.Protocol):
                     self._chunks, self._bytes = [], 0
                     if self._paused:
                         self._paused = False
-                        self._heard = clock.monotonic()
+                        self._received_at = clock.monotonic()
                         self._transport.resume_reading()
                     yield data
                 elif self._complete:
@@ -249,7 +249,7 @@ class ClientConnection(asyncio.Protocol):
 
     def _listen(self, silence_seconds: float) -> None:
         """From now on, more than this many seconds without a byte are a failure. One timer serves many exchanges."""
-        self._heard = clock.monotonic()
+        self._received_at = clock.monotonic()
         self._silence_max = silence_seconds
         if silence_seconds == float("inf"):
             return
@@ -263,7 +263,7 @@ class ClientConnection(asyncio.Protocol):
         limit = self._silence_max
         if limit is None or limit == float("inf"):
             return
-        left = self._heard + limit - clock.monotonic()
+        left = self._received_at + limit - clock.monotonic()
         if left <= 0 and not self._paused:
             self._fail(Silent(f"no answer for {limit:g} s"))
             self.close()

@@ -14,7 +14,7 @@ from homeostat.wire.message import Handler, Request, Response, User
 
 
 class InProcessTransport:
-    """Sends to one of several handlers as `user`; stays with one until it fails, then goes to the next."""
+    """Sends to one of several handlers as `user`; stays with one until it fails, then uses the next."""
 
     def __init__(self, handlers: Sequence[Handler], user: User) -> None:
         if not handlers:

@@ -1,6 +1,6 @@
 """What carries a request to one of the API servers and brings the response back: in process, or over HTTP.
 
-A transport knows of several servers and goes to the next one when one is dead. It may send a request again only when
+A transport knows several servers and uses the next one when one is down. It may send a request again only when
 that is safe, which its caller says (`repeatable`); otherwise a connection that breaks after the request went out is
 raised as `Unreachable`, and nobody knows whether the request was carried out.
 """

@@ -1,6 +1,6 @@
 """The lab's certificates: its authorities, and for every component a certificate with Kubernetes' standard identity.
 
-They are files in the state folder's `pki/`, made once (`certificate_plan` lists them), and made anew when most of
+They are files in the state folder's `pki/`, made once (`certificate_plan` lists them), and renewed when most of
 their life is over, when they are damaged or when a name is missing; all but the authorities and the key of the service
 accounts, which must survive. Each node gets a copy of those that it needs (`deliver`).
 """
@@ -36,7 +36,7 @@ from homeostat.wire import pki, tls
 
 __all__ = ["ADMIN", "CONTROLLER_MANAGER", "ETCD_CLIENT", "KUBELET_CLIENT", "PROXY", "SCHEDULER", "Identity", "kubelet"]
 
-# How much of its life a certificate is used before it is made anew.
+# How much of its lifetime a certificate is used before it is renewed.
 _LIFE_USED_MAX = 0.7
 
 
@@ -103,7 +103,7 @@ def _authority(folder: Path, cluster: Cluster, name: str) -> pki.KeyPair:
         text = (
             f"the cluster's authority {name} in {folder} has ended at {ended}, and everything that it signed with it; "
         )
-        text += "nothing that trusts it can be told of a new one: "
+        text += "nothing that trusts it can learn of a new one: "
         raise LabError(text + f"`homeostat down --name {cluster.name} --purge` forgets the cluster")
     return pair
 

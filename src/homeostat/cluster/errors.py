@@ -4,4 +4,4 @@ from __future__ import annotations
 
 
 class LabError(Exception):
-    """Something a person can mend: the text says what is wrong and what to do."""
+    """Something a person can fix: the text says what is wrong and what to do."""

@@ -1,6 +1,6 @@
 """A master's etcd member: its command line, its static Pod, and what its log means when it will not start. Pure.
 
-Timings: a member that hears nothing of the leader for one to two election timeouts asks for votes, so the election
+Timings: a member that receives nothing from the leader for one to two election timeouts asks for votes, so the election
 timeout is most of what the loss of a master costs clients. Measured with three members on two cores and a client that
 writes all the time: 0.33 to 0.65 s without writes. A member that is starved for longer than the election timeout costs
 an election as well, which delays writes as long and loses nothing; `--pre-vote` keeps one that was away from costing

@@ -176,7 +176,7 @@ def free_indexes() -> list[int]:
 def replace_file(path: Path, content: bytes, *, mode: int = 0o600, durable: bool = True) -> None:
     """Write a file so that a reader sees the old content or the new, never a part.
 
-    One that is not `durable`, as it can be made anew, may be empty after the machine lost its power.
+    One that is not `durable`, as it can be made again, may be empty after the machine lost its power.
     """
     private.write(path, content, mode=mode, durable=durable)
 

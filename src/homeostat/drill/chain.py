@@ -1,4 +1,4 @@
-"""Chains of causes: from one recorded write back to what began it, and on to what it led to. Pure.
+"""Chains of causes: from one recorded write back to its causes, and on to its consequences. Pure.
 
 Every entry of the journal names the revisions its loop reacted to; revisions are global and unique, so they link writes
 across objects and loops.
@@ -39,11 +39,11 @@ def seen_revisions(entry: Obj) -> list[int]:
 
 
 def _consequences(entries: Iterable[Obj]) -> dict[int, list[int]]:
-    heard: dict[int, list[int]] = {}
+    reacting: dict[int, list[int]] = {}
     for entry in entries:
         for number in seen_revisions(entry):
-            heard.setdefault(number, []).append(int(entry["revision"]))
-    return heard
+            reacting.setdefault(number, []).append(int(entry["revision"]))
+    return reacting
 
 
 def _reached(start: int, arrows: Mapping[int, list[int]], links_max: int) -> dict[int, int]:

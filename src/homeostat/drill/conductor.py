@@ -1,4 +1,4 @@
-"""The conductor: steady state first, then the fault, then the predictions, the undoing, and the verdict.
+"""The conductor: steady state first, then the fault, the predictions, undoing the fault, and the verdict.
 
 Whatever happens, the fault is undone and the probes are stopped; the stage's own deadline ends the fault even if this
 process dies.

@@ -1,4 +1,4 @@
-"""What a drill is made of: a stage that can be broken, a fault, and predictions of what the loops will do about it.
+"""What a drill is made of: a stage whose methods are the faults, a target, and predictions of what the loops will do.
 
 The same drill runs on every stage. Choosing a target and judging a prediction are pure; only the stage acts.
 """
@@ -20,7 +20,8 @@ class DrillError(Exception):
 
 
 class Stage(Protocol):
-    """A cluster that can be broken. Every fault is idempotent, carries a deadline, and says what it did."""
+    """A cluster that can be broken. Every method returns a text of what it did; a cut ends by itself, `power_off` does
+    not."""
 
     @property
     def client(self) -> Client:

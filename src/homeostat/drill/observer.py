@@ -1,4 +1,5 @@
-"""Sees the cluster during a drill: informer caches as one `World`, and conditions that are judged at every change."""
+"""Observes the cluster during a drill: informer caches as one `World`, and conditions that are judged at every
+change."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""The only doors to time, randomness, task creation and logging; everything above takes them from here."""
+"""The only access to time, randomness, task creation and logging; everything above gets them from here."""

@@ -15,5 +15,5 @@ class Backoff:
 
     def delay(self, attempt: int) -> float:
         """The pause before retry number `attempt` (0 is the first retry)."""
-        # Past 64 doublings every table here is at its ceiling; the bound keeps the power finite.
+        # Beyond 64 doublings every table here is at its ceiling; the bound keeps the power finite.
         return min(self.first_seconds * self.factor ** min(attempt, 64), self.ceiling_seconds)

@@ -1,4 +1,5 @@
-"""The memory of a long-lived process: what is there to stay is not looked at again, and what is free is given back."""
+"""Garbage collection of a long-lived process: permanent objects are frozen, and free memory is returned to the
+system."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Task creation. A task made here has a name, is kept alive until it ends, and never fails in silence."""
+"""Task creation. A task made here has a name, is kept alive until it ends, and its failure is always logged."""
 
 from __future__ import annotations
 

@@ -48,8 +48,8 @@ class VirtualLoop(asyncio.BaseEventLoop):
         return self._now
 
     def suspend(self, seconds: float) -> None:
-        """Let `seconds` pass at once, as for a process that was stopped and goes on: whatever falls due meanwhile runs
-        late, after what is ready now."""
+        """Let `seconds` pass at once, as for a process that was stopped and continues: whatever falls due meanwhile
+        runs late, after what is ready now."""
         self._now += seconds
 
     def call_soon(self, callback: Callable[[*Args], object], *args: *Args, context: Context | None = None) -> Handle:

@@ -1,4 +1,4 @@
-"""The world a program runs in: where its time and its chance come from.
+"""The world a program runs in: its source of time and of randomness.
 
 One world is current per process. Real programs use `RealWorld`; the simulation installs a `SeededWorld`
 together with the virtual-time loop (`kit.virtual`). Nothing else in the project reads a clock or draws.
@@ -87,7 +87,7 @@ class RealWorld:
 class ShiftedWorld(RealWorld):
     """The machine's world, but for the wall clock: it is ahead by the seconds that `file` holds (behind, where they are
     negative; right, where there is no such file). Linux has one wall clock for all who share a kernel: so a program
-    that is to have another one follows a file. The monotonic clock goes on evenly, as in a machine whose time is set.
+    that is to have another one follows a file. The monotonic clock advances evenly, as in a machine whose time is set.
     """
 
     def __init__(self, file: Path) -> None:

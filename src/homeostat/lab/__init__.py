@@ -1,1 +1,1 @@
-"""A cluster on one machine: topology, supervisor, certificates, kubeconfig."""
+"""A cluster on one machine: its supervisor, nodes, images, links, and the faults of its drills."""

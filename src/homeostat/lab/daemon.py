@@ -1,4 +1,5 @@
-"""The supervisor as a daemon: forked into the background, with what it holds for as long as the cluster runs."""
+"""The supervisor as a daemon: forked into the background, with the resources it keeps for as long as the cluster
+runs."""
 
 from __future__ import annotations
 

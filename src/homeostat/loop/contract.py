@@ -226,7 +226,8 @@ class Loop:
     `parallel` keys are worked on at once; `start_keys` are decided about once when the caches have filled (for loops
     that work on the whole cluster, with one key such as "all"). A loop that nobody waits for starts `patience_seconds`
     after the others: with many watches it would hold up a start, or a failover. A loop that works on all kinds
-    `follows` the catalogue: further watches, which change as kinds come and go. What they watch is then decided anew.
+    `follows` the catalogue: further watches, which change as kinds come and go. What they watch is then determined
+    again.
     """
 
     name: str

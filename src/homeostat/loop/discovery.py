@@ -71,7 +71,7 @@ class Follower:
             try:
                 self._answered(await self._discovery.look())
             except ApiError as error:
-                _log.debug("the kinds that are served are not known: %s", error)
+                _log.debug("discovery failed: %s", error)
             if clock.monotonic() < eager_until:
                 await clock.sleep(_EAGER_PERIOD_SECONDS)
             else:

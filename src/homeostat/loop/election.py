@@ -7,7 +7,7 @@ counts from the start of the next try, up to one retry period later): its work i
 the lease.
 
 Stopping takes its turn on the event loop, and a process that was suspended finds answers, timers and queued writes all
-due at once when it goes on. So every write through `writer` asks for the time itself, right before it leaves.
+due at once when it continues. So every write through `writer` reads the clock itself, right before it leaves.
 """
 
 from __future__ import annotations
@@ -109,8 +109,8 @@ class Election:
             self._ended.set()
 
     def _patience(self, tries: int) -> float:
-        """Seconds until the next look: as client-go's, but never past the end of another's lease, so that a leader that
-        is lost has a successor within the lease's duration and the longest time between two looks."""
+        """Seconds until the next look: as client-go's, but never later than the end of another's lease, so that a
+        leader that is lost has a successor within the lease's duration and the longest time between two looks."""
         usual = self._timing.retry_seconds * (1 + chance.uniform(0, _JITTER))
         if self._observed is None:
             return min(usual, _UNSEEN.delay(tries))

@@ -133,7 +133,7 @@ class Informer:
             self._put(self._transform(obj))
         self.revision = revision
         self.synced.set()
-        self._tell_progress()
+        self._notify_progress()
 
     async def _list_all(self) -> tuple[list[Obj], int]:
         """All pages of a consistent list; without pages when the list's revision expires on the way."""
@@ -181,7 +181,7 @@ class Informer:
             self._put(self._transform(obj))
         if revision > self.revision:
             self.revision = revision
-            self._tell_progress()
+            self._notify_progress()
 
     def _put(self, obj: Obj) -> None:
         metadata = obj["metadata"]
@@ -202,6 +202,6 @@ class Informer:
         for changed in self._changed:
             changed(final, None)
 
-    def _tell_progress(self) -> None:
+    def _notify_progress(self) -> None:
         for progressed in self._progressed:
             progressed()

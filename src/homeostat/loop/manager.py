@@ -1,7 +1,7 @@
 """Runs several loops as one component over shared caches: one informer a kind, however many loops watch it.
 
-A cache fills when the first loop that needs it starts, and goes on from then on. Loops that work on all kinds follow
-the API's discovery: a kind that appears gets a cache, one that goes takes its cache with it.
+A cache fills when the first loop that needs it starts, and follows from then on. Loops that work on all kinds follow
+the API's discovery: a kind that appears gets a cache; the cache of one that disappears is dropped.
 """
 
 from __future__ import annotations

@@ -152,7 +152,7 @@ def _take(index: dict[str, _Shelf[tuple[str, str]]], value: str, key: tuple[str,
 
 
 def _owner_keys(obj: Obj) -> tuple[str, ...]:
-    """Where the object stands in the index of owners: under their uids, and under "" when none is its controller."""
+    """The object's keys in the index of owners: under their uids, and under "" when none is its controller."""
     references = obj["metadata"].get("ownerReferences")
     if not references:
         return _NO_CONTROLLER

@@ -1,7 +1,7 @@
-"""Performs the actions of one decision: the only place where a loop's wishes become requests.
+"""Performs the actions of one decision: the only place where a loop's actions become requests.
 
 Actions run in their order; consecutive creates (and consecutive deletes) run together, one at first and one more at
-once with each that goes well, so that a failing API is not flooded: after k successes at most 2k + 1 have been sent,
+once with each that succeeds, so that a failing API is not flooded: after k successes at most 2k + 1 have been sent,
 as in Kubernetes' slow start by batches of 1, 2, 4, ..., but none waits for the slowest of a batch. A key whose last
 round went well begins with more. The first failure ends the performance. What was written is
 reported as waits: the runner does not decide for the key again before the caches have seen them.

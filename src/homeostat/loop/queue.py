@@ -1,4 +1,4 @@
-"""The work queue: which keys are to be decided about, and when (client-go's workqueue).
+"""The work queue: which keys are to be reconciled, and when (client-go's workqueue).
 
 A key waits at most once, however often it was added; it is worked on by one worker at a time, and when it is added
 meanwhile it comes again after `done`. Delayed adds keep the earliest moment. Retries back off per key, 5 ms doubling

@@ -1,4 +1,4 @@
-"""Writes core v1 Events about objects, as client-go's recorder does, and never in anyone's way.
+"""Writes core v1 Events about objects, as client-go's recorder does, without delaying its callers.
 
 The same event again becomes a higher count on the first one; more than ten similar ones (all but the message the same)
 within ten minutes become one combined event; each source and object may emit 25 at once and then one every 5 minutes.
@@ -83,7 +83,7 @@ class _Similar:
 
 @dataclass(slots=True)
 class _Written:
-    """An event that stands in the API, and how often it has been seen."""
+    """An event that is in the API, and how often it has been seen."""
 
     namespace: str
     name: str

@@ -1,4 +1,4 @@
-"""Drives one loop: turns cache changes into keys, keys into decisions, decisions into writes, failures into retries.
+"""Runs one loop: turns cache changes into keys, keys into decisions, decisions into writes, failures into retries.
 
 A key is decided about by one worker at a time, and not before the caches have seen the key's own last writes. Errors
 never leave a key behind: a conflict waits for the cache to move, an unreachable API is tried again within a second,
@@ -182,7 +182,7 @@ class LoopRunner:
             self._settle(key, triggers, await self._reconcile(key, triggers))
 
     async def _reconcile(self, key: Key, triggers: Triggers) -> Outcome:
-        """Decide and perform once. Whatever goes wrong is in the outcome."""
+        """Decide and perform once. Failures are in the outcome."""
         newest = list(reversed(triggers.items()))[:_SEEN_MAX]
         seen = tuple(Seen(*about, revision) for about, revision in newest)
         self.counters.decisions += 1

@@ -1,4 +1,4 @@
-"""A `World` made from a plain list of objects: for tests of decisions and for the simulation's checkers."""
+"""A `World` made from a plain list of objects: for tests of decisions."""
 
 from __future__ import annotations
 

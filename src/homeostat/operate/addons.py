@@ -132,7 +132,7 @@ def _pod(cluster: Cluster) -> Obj:
     return {
         "serviceAccountName": NAME,
         "priorityClassName": "system-cluster-critical",
-        # Names that are not the cluster's are asked of whom the node asks.
+        # Names that are not the cluster's are forwarded to the node's own resolvers.
         "dnsPolicy": "Default",
         "nodeSelector": {wellknown.LABEL_OS: "linux"},
         "tolerations": [

@@ -2,10 +2,10 @@
 
 A backup holds the live entries at one revision, the cluster's plan, and the keys that nothing else can make again: the
 authority and the key of the service accounts, so that kubeconfigs and tokens stay good. All other certificates are
-made anew by `up`.
+made again by `up`.
 
 A restored store counts on far above the backup's revision. What was written after the backup is lost, and clients may
-have seen its revisions: none of them may come again with another meaning. Their watches are told to begin anew.
+have seen its revisions: none of them may come again with another meaning. Their watches have to start over.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from homeostat.store.archive import ArchiveError, Header
 from homeostat.store.contract import Compacted, Store, StoreError
 from homeostat.store.sqlite import SqliteStore
 
-# Of the pki folder: what cannot be made anew without making worthless what was given out before.
+# Of the pki folder: what cannot be made again without invalidating what was given out before.
 KEPT = ("ca.crt", "ca.key", "sa.key")
 
 
@@ -69,7 +69,7 @@ async def _back_up(store: Store, cluster: Cluster, target: Path, *, files: dict[
 
 
 def kept_files(pki: Path) -> dict[str, bytes]:
-    """What goes into a backup beside the objects, by name."""
+    """What a backup contains beside the objects, by name."""
     return {f"pki/{name}": (pki / name).read_bytes() for name in KEPT}
 
 

@@ -1,4 +1,4 @@
-"""The user's own kubeconfig: a cluster's context becomes the current one, and goes again with the cluster."""
+"""The user's own kubeconfig: a cluster's context becomes the current one, and is removed with the cluster."""
 
 from __future__ import annotations
 

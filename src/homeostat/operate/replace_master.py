@@ -1,4 +1,4 @@
-"""A master whose disk is lost is built anew beside the others, for `homeostat node replace`.
+"""A master whose disk is lost is rebuilt beside the others, for `homeostat node replace`.
 
 The order matters: the member leaves etcd before anything of its data is thrown away, and joins as a new one; with its
 old identity and an empty log it could promise what it does not know.
@@ -46,7 +46,7 @@ def replace_master(folder: Folder, name: str, *, say: Callable[[str], None]) -> 
         with suppress(LabError):
             ask(folder.supervisor_socket, {"do": "start-node", "node": name}, timeout_seconds=_ORDER_SECONDS)
         raise
-    say("making it a new disk")
+    say("creating a new disk for it")
     user_namespace.forget(folder.node(name))
     prepare(folder, cluster)
     write_joining(folder, cluster, name)
@@ -73,5 +73,5 @@ def _wait_member(folder: Folder, cluster: Cluster, name: str) -> None:
         if not trouble:
             return
         if clock.monotonic() > deadline:
-            raise LabError(f"the etcd member of {name} is not well after {_MEMBER_SECONDS:.0f} s: {trouble}")
+            raise LabError(f"the etcd member of {name} is not healthy after {_MEMBER_SECONDS:.0f} s: {trouble}")
         asyncio.run(clock.sleep(_LOOK_SECONDS))

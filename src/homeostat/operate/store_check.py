@@ -108,7 +108,7 @@ def _look_through(file: Path, connection: sqlite3.Connection, seconds: float) ->
 
 def _copy(folder: Folder, cluster: Cluster, connection: sqlite3.Connection, seconds: float) -> None:
     """Keep a backup of the live entries, where the last copy is of another revision. Where the disk is full or the file
-    takes too long, there is no copy, and the start goes on."""
+    takes too long, there is no copy, and the start continues."""
     revision = int(connection.execute("SELECT coalesce(max(revision), 0) FROM log").fetchone()[0])
     target = _place(folder) / f"revision-{revision:020}.backup"
     if not revision or target.exists():

@@ -59,7 +59,9 @@ def remove_worker(folder: Folder, name: str, *, say: Callable[[str], None]) -> N
 
 def _check(folder: Folder) -> None:
     if not folder.load().kind.are_hosts:
-        raise LabError("nodes come and go only in clusters of real nodes (`homeostat up --runtime container`)")
+        raise LabError(
+            "nodes can be added and removed only in clusters of real nodes (`homeostat up --runtime container`)"
+        )
 
 
 async def wait_ready(folder: Folder, name: str) -> None:

@@ -17,7 +17,7 @@ def launchers(python: str, source: Path = _SOURCE) -> dict[str, str]:
     """Name and text of every script; `python` is the interpreter and `source` the package's folder, as the node sees
     them.
 
-    `-P` keeps the folder where a person stands off the module path.
+    `-P` keeps the current folder off the module path.
     """
     words = shlex.join([python, "-P", "-c", _PROGRAM.format(source=str(source))])
     return {name: f'#!/bin/sh\nexec {words} {name} "$@"\n' for name in NAMES}

@@ -90,7 +90,7 @@ def shadowed(rules: Iterable[str], new: str) -> list[Rule]:
 
 
 def covers(wide: Rule, narrow: Rule) -> bool:
-    """Whether every packet that `narrow` matches is one that `wide` matches, as far as their words tell."""
+    """Whether every packet that `narrow` matches is one that `wide` matches, as far as their words show."""
     return all(_within(match, narrow.matches) for match in wide.matches)
 
 
@@ -125,7 +125,7 @@ def removal(rule: Rule, *, tool: str = "iptables", table: str = "filter") -> str
 
 
 def explanation(found: Sequence[Rule], *, tool: str = "iptables", table: str = "filter") -> str:
-    """What a person is told."""
+    """The warning for a person."""
     first = found[0]
     commands = "\n".join(f"    {removal(rule, tool=tool, table=table)}" for rule in found)
     many = "rules" if len(found) > 1 else "rule"

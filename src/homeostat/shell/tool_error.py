@@ -4,7 +4,7 @@ from __future__ import annotations
 
 
 class ToolError(Exception):
-    """Something the person who typed can mend. `code` is the exit code that the tool's namesake ends with."""
+    """Something the person who typed can fix. `code` is the exit code that the tool's namesake ends with."""
 
     def __init__(self, text: str, code: int = 1) -> None:
         super().__init__(text)

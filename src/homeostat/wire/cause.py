@@ -38,7 +38,7 @@ class WriteCause(msgspec.Struct, frozen=True, omit_defaults=True):
         return WriteCause(self.loop, self.key, self.note, self.seen, instance)
 
     def encode(self) -> bytes:
-        """JSON in one line, as it stands in the header and in the store."""
+        """JSON in one line, as it is in the header and in the store."""
         return _encoder.encode(self)
 
 

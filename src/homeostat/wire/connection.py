@@ -30,7 +30,7 @@ _EARLY_CHUNKS_MAX = 8
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 _IDLE, _HEAD = Phase.IDLE, Phase.HEAD
 _UNAVAILABLE = 503
-# The mark of a connection whose deadline must be set anew.
+# The mark of a connection whose deadline must be set again.
 _NO_MARK = (_IDLE, -1)
 _STREAM_END = b"0\r\n\r\n"
 
@@ -262,13 +262,13 @@ class Connection(asyncio.Protocol):
                 stream.close()  # whoever holds the other end gets to know
             await stream.lend(upgrade)
         except asyncio.CancelledError:
-            if not self._told_to_end():
+            if not self._was_shut():
                 raise
         finally:
             self._watching = False
             self._deadline = self._edge.now + self._edge.limits.stalled_seconds  # for what is not sent yet
 
-    def _told_to_end(self) -> bool:
+    def _was_shut(self) -> bool:
         """Whether a cancellation came from `shut`; then it is over with, and the work ends as if its time was over."""
         if self._ending and (task := asyncio.current_task()) is not None:
             task.uncancel()
@@ -315,9 +315,9 @@ class Connection(asyncio.Protocol):
                     response.live(self._push)
                 await self._pump(body, chunked=chunked)
         except asyncio.CancelledError:
-            if not self._told_to_end():
+            if not self._was_shut():
                 raise
-        except Exception:  # noqa: BLE001 - the head has left, so the client can only be told by a cut
+        except Exception:  # noqa: BLE001 - the head has left, so the client can only notice by a cut
             _log.exception("%s %s: cut off", incoming.request.method, incoming.request.path)
             return False
         finally:

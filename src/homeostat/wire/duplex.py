@@ -63,7 +63,7 @@ async def _pour(source: Duplex, sink: Duplex) -> None:
 
 
 class Inbox:
-    """Bytes on their way to a reader. `full` and `drained` tell the writer's side when to pause and go on."""
+    """Bytes on their way to a reader. `full` and `drained` signal the writer's side when to pause and continue."""
 
     def __init__(self, *, full: Callable[[], None], drained: Callable[[], None]) -> None:
         self.ended = False

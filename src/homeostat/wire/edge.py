@@ -15,9 +15,9 @@ from homeostat.wire.reader import Incoming
 
 # The longest chunk that is kept for the next connection it is sent to.
 _SHARED_BYTES_MAX = 1024 * 1024
-# What a body in parts goes through on its way (TLS, the socket's reader) is no less than this.
+# What a body in parts passes on its way (TLS, the socket's reader) is no less than this.
 _BUFFERS_BYTES = 512 * 1024
-# After so many bytes of bodies are freed, what the allocator keeps of them goes back to the system: of fewer, once no
+# After so many bytes of bodies are freed, what the allocator keeps of them is returned to the system: of fewer, once no
 # more are freed (from one look to the next).
 _TRIM_BYTES, _TRIM_QUIET_BYTES = 32 * 1024 * 1024, 2 * 1024 * 1024
 
@@ -91,7 +91,7 @@ class Edge:
         self._chunk = self._frame = b""
 
     def framed(self, chunk: bytes) -> bytes:
-        """A chunk as it goes over the wire; made once for all who are sent the same one after the other."""
+        """A chunk as it is on the wire; made once for all who are sent the same one after the other."""
         if chunk is not self._chunk:
             frame = b"%x\r\n%b\r\n" % (len(chunk), chunk)
             if len(chunk) > _SHARED_BYTES_MAX:

@@ -1,4 +1,4 @@
-"""Takes in the body of one request that came in parts, when its handler asks for it: nobody's body is read before.
+"""Takes in the body of one request that came in parts, when its handler asks for it: no body is read before.
 
 Bytes count against the server's room until the request is answered (`finish`); what does not fit is refused.
 """

@@ -1,4 +1,4 @@
-"""What one HTTP server allows; every bound of the edge stands here."""
+"""What one HTTP server allows; every limit of the edge is here."""
 
 from __future__ import annotations
 

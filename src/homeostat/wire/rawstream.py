@@ -1,4 +1,4 @@
-"""A connection that has left HTTP: takes the transport over from the parser, and is a `Duplex`.
+"""A connection that has left HTTP: takes over the transport from the parser, and is a `Duplex`.
 
 It has no deadlines: a terminal may be silent, or unread, for hours. That its peer has died is for TCP to find out: by
 keep-alive, and, where the event loop does not look because nothing is read for the time being, by asking the kernel.
@@ -86,7 +86,7 @@ class RawStream(asyncio.Protocol):
             await upgrade(self)
         except ConnectionError as error:
             _log.debug("a stream broke: %s", error)
-        except Exception:  # noqa: BLE001 - the head has left, so the client can only be told by a cut
+        except Exception:  # noqa: BLE001 - the head has left, so the client can only notice by a cut
             _log.exception("a stream was cut off")
         finally:
             self.close()
@@ -127,7 +127,7 @@ class RawStream(asyncio.Protocol):
         self._look = asyncio.get_running_loop().call_later(_KEEPALIVE_SECONDS, self._look_at_peer)
 
     def _look_at_peer(self) -> None:
-        """While nothing is read, whoever waits here does not hear that the peer has died."""
+        """While nothing is read, whoever waits here does not notice that the peer has died."""
         if _is_dead(self._transport):
             self._transport.abort()
         else:

@@ -34,7 +34,7 @@ _LINE_BYTES_MAX, _REPEATED_BYTES_MAX = 1024, 4096
 
 
 class Phase(Enum):
-    """Where in a request the connection stands."""
+    """Where in a request the connection is."""
 
     IDLE = "between requests"
     HEAD = "in the headers"

@@ -102,7 +102,7 @@ async def serve(
     loop = asyncio.get_running_loop()
     handshake = _HANDSHAKE_SECONDS_MAX if tls is not None else None
     # A client that does not take part in the end of TLS is not waited for.
-    parting = edge.limits.linger_seconds if tls is not None else None
+    shutdown_seconds = edge.limits.linger_seconds if tls is not None else None
 
     def connect() -> Connection:
         return Connection(edge)
@@ -115,7 +115,7 @@ async def serve(
             ssl=tls,
             backlog=_BACKLOG,
             ssl_handshake_timeout=handshake,
-            ssl_shutdown_timeout=parting,
+            ssl_shutdown_timeout=shutdown_seconds,
         )
         return Server(edge, [listener])
     listeners = [
@@ -125,7 +125,7 @@ async def serve(
             ssl=tls,
             backlog=_BACKLOG,
             ssl_handshake_timeout=handshake,
-            ssl_shutdown_timeout=parting,
+            ssl_shutdown_timeout=shutdown_seconds,
         )
         for sock in sockets
     ]

@@ -183,7 +183,7 @@ class FrameReader:
                 return Ping(*_WORD.unpack(body))
             case 7:
                 return GoAway(_WORD.unpack_from(body)[0] & _STREAM_ID)
-            case 8:  # HEADERS: more headers of a stream, which nobody uses; but the compression goes through them
+            case 8:  # HEADERS: more headers of a stream, which nobody uses; but the compression includes them
                 self._headers(body[4:])
         return _SKIPPED
 

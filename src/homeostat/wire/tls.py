@@ -124,7 +124,7 @@ _EXPLAINED = {
 
 
 def explain(error: BaseException | str) -> str:
-    """An error of a handshake in plain words, where it is one of those that people can mend; else its own text."""
+    """An error of a handshake in plain words, where it is one of those that people can fix; else its own text."""
     text = str(error)
     # What a peer says comes with underscores, what we find without.
     words = text.lower().replace("_", " ")

@@ -1,4 +1,4 @@
-"""`homeostat image`: the images on a cluster's nodes, and one of a person's own."""
+"""`homeostat image`: the images on a cluster's nodes, and building one from a folder."""
 
 from __future__ import annotations
 

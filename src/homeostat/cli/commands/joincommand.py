@@ -22,7 +22,7 @@ def command(name: str, ttl: str, description: str) -> None:
     except ValueError as error:
         raise click.BadParameter(f"{ttl!r} is no duration such as 24h or 90m", param_hint="--ttl") from error
     if seconds < 0:
-        raise click.BadParameter("a token cannot have ended before it begins", param_hint="--ttl")
+        raise click.BadParameter("a token cannot expire before it is made", param_hint="--ttl")
     click.echo(asyncio.run(_make(name, seconds, description)))
 
 

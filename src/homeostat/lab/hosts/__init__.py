@@ -1,1 +1,1 @@
-"""Nodes as hosts, seen from outside: their processes, control groups, what they need, the way in."""
+"""Nodes as hosts, seen from outside: their processes, control groups, requirements, and how to enter them."""

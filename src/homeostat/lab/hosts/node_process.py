@@ -1,8 +1,9 @@
-"""One node as a process tree: forked from the supervisor into namespaces of its own, plugged in, given its root.
+"""One node as a process tree: forked from the supervisor into namespaces of its own, connected to the switch, given its
+root.
 
 The supervisor calls `Machines.boot`; everything after the fork happens in the child, which becomes the node's init. The
-two talk over a pair of sockets: the child goes on when its control groups are made, then when its cable is laid, and it
-ends when the supervisor does before that.
+two talk over a pair of sockets: the child continues when its control groups are made, then when its cable is laid, and
+it ends when the supervisor does before that.
 """
 
 from __future__ import annotations
@@ -103,11 +104,11 @@ class Machines:
                 os._exit(0)
         os.close(writing)
         os.waitpid(between, 0)
-        told = os.read(reading, 32)
+        text = os.read(reading, 32)
         os.close(reading)
-        if not told:
+        if not text:
             raise OSError("no PID namespace can be made")
-        return int(told)
+        return int(text)
 
     def forget(self, node: str) -> None:
         """Remove what a node that has ended leaves outside its namespaces."""

@@ -1,4 +1,4 @@
-"""What a machine must have for nodes that are hosts: programs, and leave to make namespaces."""
+"""What a machine must have for nodes that are hosts: programs, and permission to make namespaces."""
 
 from __future__ import annotations
 

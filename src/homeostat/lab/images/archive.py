@@ -38,7 +38,7 @@ class Blob:
 
     @property
     def path(self) -> str:
-        """Where it stands in the layout."""
+        """Its path in the layout."""
         return f"blobs/sha256/{self.digest}"
 
     def descriptor(self, media_type: str) -> dict[str, Any]:

@@ -24,7 +24,7 @@ from homeostat.lab.images.tree import Tree
 
 # Part of every name: raise it when the same input gives other bytes than before.
 _FORMAT = 1
-# Checkouts that take turns on one machine do not build anew each time.
+# Checkouts that take turns on one machine do not rebuild each time.
 _ARCHIVES_KEPT = 4
 # Two files each.
 _LAYER_FILES_KEPT = 32
@@ -48,7 +48,7 @@ def build(spec: ImageSpec) -> Path:
 
 
 def fingerprint(spec: ImageSpec) -> str:
-    """Of all that goes into the image."""
+    """The digest of everything that the image contains."""
     known = [spec.name, spec.run_config(), [layer.fingerprint() for layer in spec.layers], _FORMAT]
     return hashlib.sha256(orjson.dumps(known)).hexdigest()
 
@@ -63,7 +63,7 @@ def _build(spec: ImageSpec, target: Path) -> None:
 
 
 def _layer(tree: Tree) -> archive.Layer:
-    """A layer's file; its digests stand in a file beside it, which is written last."""
+    """A layer's file; its digests are in a file beside it, which is written last."""
     target = images_root() / "layers" / f"{_FORMAT}-{tree.fingerprint()[:32]}"
     known = target.with_suffix(".json")
     if not known.exists():
@@ -90,7 +90,7 @@ def whole(target: Path, write: Callable[[BinaryIO], object]) -> None:
 
 @contextmanager
 def only_one(folder: Path) -> Iterator[None]:
-    """One builder at a time; what a dead one left half-written goes."""
+    """One builder at a time; what a dead one left half-written is removed."""
     folder.mkdir(parents=True, exist_ok=True)
     lock = os.open(folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:

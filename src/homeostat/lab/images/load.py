@@ -1,4 +1,4 @@
-"""Images of nodes that run: an archive goes onto them through their own engine, and what they have is listed."""
+"""Images of nodes that run: an archive is loaded onto them through their own engine, and what they have is listed."""
 
 from __future__ import annotations
 

@@ -39,7 +39,7 @@ def static_program(name: str) -> Path:
 def add_libraries(
     tree: Tree, programs: Iterable[Path], *, carried: Iterable[Path] = (), also: Iterable[str] = ()
 ) -> None:
-    """All libraries that the programs load, where the dynamic loader of an image looks without being told.
+    """All libraries that the programs load, where the dynamic loader of an image looks by itself.
 
     `carried` are folders of libraries that are in the tree already; `also` names libraries that are taken if there.
     """
@@ -71,7 +71,7 @@ def add_certificates(tree: Tree) -> None:
 
 
 def _default_folder(libraries: dict[str, Path]) -> str:
-    """Where this machine has its C library: each dynamic loader looks in its own such folder without being told."""
+    """Where this machine has its C library: each dynamic loader looks in its own such folder by itself."""
     for name, source in libraries.items():
         if name.startswith(("libc.so", "libc.musl")):
             return str(source.parent).lstrip("/")

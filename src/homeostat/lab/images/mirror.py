@@ -15,7 +15,7 @@ from pathlib import Path
 
 # The folders below which nothing is written in place.
 _IMMUTABLE = ("blobs", "snapshots")
-# What overlayfs works in while it is mounted: of mode 000, and made anew when it is missing.
+# What overlayfs works in while it is mounted: of mode 000, and recreated when it is missing.
 _WORK = "/work/work"
 
 

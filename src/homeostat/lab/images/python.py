@@ -76,7 +76,7 @@ def own_layer() -> Tree:
 
 
 def environment() -> dict[str, str]:
-    """What the interpreter has to be told in its new place."""
+    """The environment that the interpreter needs in its new place."""
     return {
         "PYTHONHOME": "/usr/local",
         "PYTHONPATH": f"/{PACKAGES}",

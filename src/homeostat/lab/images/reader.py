@@ -1,4 +1,4 @@
-"""Looking into an image archive before it goes anywhere: docker's and OCI's, gzipped or not.
+"""Inspecting an image archive before it is loaded: docker's and OCI's, gzipped or not.
 
 One pass over the file. What is wrong with it is said with the file's name: no archive, cut short, damaged, no image in
 it, an image for other machines, an image without a name.

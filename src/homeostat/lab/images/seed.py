@@ -133,7 +133,7 @@ def _commands(images: Mapping[str, Path], old: Mapping[str, str], snapshotter: s
             commands.append(["ctr", "images", "label", name, *_LABELS])
     gone = [name for name in old if name not in images]
     if old and images:
-        # What a new image replaced is collected when some image goes: one that goes for that, if no other.
+        # What a new image replaced is collected when some image is removed: one that is removed for that, if no other.
         commands.append(["ctr", "images", "tag", min(images), _GOES])
         gone.append(_GOES)
     return commands + [["ctr", "images", "rm", "--sync", name] for name in gone]

@@ -68,8 +68,8 @@ fi
 exit "$code"
 """
 
-# The page is written once, so that a request costs a fork and no new program. On SIGTERM the server goes on for a
-# while: proxies may not have heard yet that the pod's endpoint has left.
+# The page is written once, so that a request costs a fork and no new program. On SIGTERM the server continues for a
+# while: proxies may not know yet that the pod's endpoint was removed.
 _HELLO = """#!/bin/sh
 # Answers GET / with "hello from POD on NODE" and GET /healthz with "ok"; ends DRAIN_SECONDS after SIGTERM.
 for folder in /dev/shm /run /tmp; do

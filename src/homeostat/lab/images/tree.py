@@ -1,4 +1,4 @@
-"""What goes into one layer of an image: paths with what stands there, and the reproducible tar that they become.
+"""The contents of one layer of an image: paths with what is there, and the reproducible tar that they become.
 
 Paths are relative (`usr/bin/etcd`). All belongs to root and carries one fixed time, so equal input gives equal bytes.
 """

@@ -1,4 +1,4 @@
-"""Who there is on a node, and what a person sees who logs in: files of /etc and of core's home. Pure data.
+"""A node's users, and what a person sees who logs in: files of /etc and of core's home. Pure data.
 
 `core` is root under another name, as on hosts that are made for containers alone; the system's accounts are Debian's.
 Root comes first, so that programs that ask who owns a process or a file say `root`.

@@ -3,9 +3,9 @@
 One JSON object a line, answered by one line: `{"do": "units"}`; `{"do": D, "unit": U}` where D is start, stop, restart,
 enable or disable; `{"do": "kill", "unit": U, "signal": N}`; `{"do": "poweroff"}`; `{"do": "reboot"}`.
 
-SIGTERM shuts the node down: every process is told to end, and what has not ended after a moment is killed. SIGINT says
+SIGTERM shuts the node down: every process is asked to end, and what has not ended after a moment is killed. SIGINT says
 that the whole cluster ends, so that nothing is waited for that wants to hand over to another node first. Before a
-poweroff or reboot (or on SIGPWR) the kubelet is told by SIGPWR, and ends when its pods have had their
+poweroff or reboot (or on SIGPWR) the kubelet gets SIGPWR, and ends when its pods have had their
 shutdown-grace-period. Power that fails is SIGKILL to this process: the kernel then ends everything that runs in its PID
 namespace.
 """
@@ -28,14 +28,14 @@ from homeostat.runtime.processes import reap
 # How init ends, for the supervisor: turned off by somebody on the node, or to be started again.
 POWERED_OFF, REBOOT = 0, 3
 _GRACE_SECONDS = 3.0
-# However long pods may take to end, a node goes down in this time.
+# However long pods may take to end, a node shuts down in this time.
 _PODS_SECONDS_MAX = 600.0
 _KUBELET = "kubelet"
-# What only holds containers and pods does not end when it is told to, and has nothing to put in order.
+# Processes that only hold containers and pods do not end when asked to, and have nothing to clean up.
 _HOLDERS: tuple[str, ...] = ("containerd-shim", "catatonit")
 # An etcd member that leads waits for a successor: in vain when all members end. What it has acknowledged is on disk.
 _HANDING_OVER = ("etcd",)
-Tell = Callable[[Answer], None]
+Reply = Callable[[Answer], None]
 
 
 class Init:
@@ -54,9 +54,9 @@ class Init:
     def run(self) -> int:
         """Start every service and serve until the node shuts down; the exit code."""
         signal.signal(signal.SIGCHLD, lambda *_: None)
-        signal.signal(signal.SIGTERM, self._told_to_end)
-        signal.signal(signal.SIGINT, self._told_that_all_end)
-        signal.signal(signal.SIGPWR, self._told_of_power)
+        signal.signal(signal.SIGTERM, self._on_sigterm)
+        signal.signal(signal.SIGINT, self._on_sigint)
+        signal.signal(signal.SIGPWR, self._on_sigpwr)
         signal.set_wakeup_fd(self._wake_write, warn_on_full_buffer=False)
         for name in self._services.names:
             self._services.start(name)
@@ -71,47 +71,47 @@ class Init:
     def _on_signal(self) -> None:
         os.read(self._wake, 4096)
 
-    def _told_to_end(self, *_: object) -> None:
+    def _on_sigterm(self, *_: object) -> None:
         self._ending = POWERED_OFF
 
-    def _told_that_all_end(self, *_: object) -> None:
+    def _on_sigint(self, *_: object) -> None:
         self._ending, self._unattended = POWERED_OFF, (*_HOLDERS, *_HANDING_OVER)
 
-    def _told_of_power(self, *_: object) -> None:
+    def _on_sigpwr(self, *_: object) -> None:
         self._ending, self._in_order = POWERED_OFF, True
 
     # -- orders ----------------------------------------------------------------------------------------------------
 
-    def _obey(self, order: Answer, tell: Tell) -> None:
+    def _obey(self, order: Answer, reply: Reply) -> None:
         what = str(order["do"])
         if what == "units":
-            tell({"units": self._services.status()})
+            reply({"units": self._services.status()})
         elif what in ("poweroff", "reboot"):
             self._ending, self._in_order = REBOOT if what == "reboot" else POWERED_OFF, True
-            tell({"ok": True})
+            reply({"ok": True})
         else:
-            self._obey_unit(what, order, tell)
+            self._obey_unit(what, order, reply)
 
-    def _obey_unit(self, what: str, order: Answer, tell: Tell) -> None:
+    def _obey_unit(self, what: str, order: Answer, reply: Reply) -> None:
         asked = str(order.get("unit", ""))
         name = canonical(asked)
         if name not in self._services.names:
-            tell({"error": unknown(asked, self._services.names)})
+            reply({"error": unknown(asked, self._services.names)})
         elif what == "start":
             self._services.start(name)
-            tell({"ok": True})
+            reply({"ok": True})
         elif what == "stop":
-            self._services.stop(name, lambda: tell({"ok": True}))
+            self._services.stop(name, lambda: reply({"ok": True}))
         elif what == "restart":
-            self._services.restart(name, lambda: tell({"ok": True}))
+            self._services.restart(name, lambda: reply({"ok": True}))
         elif what in ("enable", "disable"):
             self._services.enable(name, enabled=what == "enable")
-            tell({"ok": True})
+            reply({"ok": True})
         elif what == "kill":
             self._services.kill(name, int(order.get("signal", signal.SIGTERM)))
-            tell({"ok": True})
+            reply({"ok": True})
         else:
-            tell({"error": f"unknown order {what!r}"})
+            reply({"error": f"unknown order {what!r}"})
 
     # -- the end ---------------------------------------------------------------------------------------------------
 
@@ -124,7 +124,7 @@ class Init:
                 self._services.ended(pid, status)
 
     def _shut_down(self) -> None:
-        """Tell everything to end, wait a moment, and let the kernel end the rest with this process."""
+        """Ask everything to end, wait a moment, and let the kernel end the rest with this process."""
         if self._in_order:
             self._end_pods()
         deadline = machine.monotonic() + _GRACE_SECONDS

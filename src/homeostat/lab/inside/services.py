@@ -1,4 +1,4 @@
-"""The services of one node: started, watched, started again, stopped; what systemd does for a host.
+"""The services of one node: starts, watches, restarts and stops them, as systemd does for a host.
 
 Runs inside the node's init, a process without event loop and threads that may fork at any time.
 """
@@ -44,7 +44,7 @@ class _Service:
 
 
 class Services:
-    """See the module. `run` runs a component in a forked child; `own` tells the descriptors of init, closed there."""
+    """See the module. `run` runs a component in a forked child; `own` returns the descriptors of init, closed there."""
 
     def __init__(self, units: list[Unit], run: Component, own: Callable[[], list[int]]) -> None:
         self._services = {unit.name: _Service(unit) for unit in units}
@@ -117,7 +117,7 @@ class Services:
                 pass  # it has just ended
 
     def retire(self, name: str, number: int) -> bool:
-        """Tell a unit once, by a signal, to end for good; whether it still runs."""
+        """Ask a unit once, by a signal, to end for good; returns whether it still runs."""
         service = self._services.get(name)
         if service is None or not service.pid:
             return False
@@ -174,9 +174,11 @@ class Services:
         service.code = os.waitstatus_to_exitcode(status)
         now = machine.monotonic()
         lived = machine.wall() - service.since
-        told = service.kill_at > 0
+        was_stopped = service.kill_at > 0
         service.kill_at = 0.0
-        service.result = "success" if told or service.code == 0 else ("signal" if service.code < 0 else "exit-code")
+        service.result = (
+            "success" if was_stopped or service.code == 0 else ("signal" if service.code < 0 else "exit-code")
+        )
         service.since = machine.wall()
         if not service.wanted:
             _note(f"Stopped {service.unit.name}.service - {service.unit.description}.")
@@ -185,8 +187,8 @@ class Services:
             service.start_at = now + _RESTART.delay(max(0, service.failures - 1))
             _note(f"{service.unit.name}.service: Main process exited ({service.result}, code {service.code}).")
         then, service.then = service.then, None
-        for tell in then or []:
-            tell()
+        for callback in then or []:
+            callback()
 
 
 def _state(service: _Service) -> str:

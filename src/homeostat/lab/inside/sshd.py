@@ -38,7 +38,7 @@ class Keys(NamedTuple):
 
     @property
     def host(self) -> Path:
-        """The private key by which clients know the nodes; its public half lies beside it with `.pub`."""
+        """The private key by which clients know the nodes; its public half is beside it with `.pub`."""
         return self.folder / _HOST
 
     @property
@@ -65,7 +65,7 @@ class Host(NamedTuple):
 
 
 def prepare(folder: Path, hosts: Sequence[Host]) -> Keys:
-    """Make the keys that are missing, and tell clients about the nodes. Raises OSError."""
+    """Make the keys that are missing, and write the clients' configuration. Raises OSError."""
     keys = Keys(folder)
     private.folder(folder)
     for path, comment in ((keys.host, "homeostat-node"), (keys.client, "homeostat")):

@@ -1,4 +1,4 @@
-"""A node's services, as its init knows them. Pure data, and the rules of what may be said of a unit."""
+"""A node's services, as its init knows them. Pure data, and the rules for valid units."""
 
 from __future__ import annotations
 

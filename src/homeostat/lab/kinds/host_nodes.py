@@ -37,7 +37,7 @@ class HostNodes:
         requirements.check_room(folder.path)
 
     def write_node(self, folder: Folder, cluster: Cluster, node: Node) -> None:
-        """All that lies in its /etc, the manifests of its static Pods included."""
+        """Everything in its /etc, the manifests of its static Pods included."""
         node_files.write(folder, cluster, node)
 
     def give_images(self, folder: Folder, cluster: Cluster) -> None:

@@ -1,1 +1,1 @@
-"""The wires of a lab: relays and uplinks, switch and cables, ports of the host, the way to registries."""
+"""The links of a lab: relays and uplinks, switch and cables, ports of the host, the way to registries."""

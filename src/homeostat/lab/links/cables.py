@@ -1,4 +1,4 @@
-"""Which nodes' cables are pulled, and until when: every cut ends by itself."""
+"""Which nodes' links are cut, and until when: every cut ends by itself."""
 
 from __future__ import annotations
 

@@ -30,9 +30,9 @@ def in_network(folder: Folder, work: Callable[[], T]) -> T:
     if child := os.fork():
         os.close(writing)
         with os.fdopen(reading, "rb") as pipe:
-            told = pipe.read()
+            pickled = pipe.read()
         os.waitpid(child, 0)
-        well, value = pickle.loads(told) if told else (False, "it ended without a word")
+        well, value = pickle.loads(pickled) if pickled else (False, "it ended without a word")
         if not well:
             raise LabError(value)
         return cast(T, value)

@@ -1,10 +1,10 @@
-"""The way to registries: a forward proxy (RFC 9110, CONNECT and absolute requests) from a lab into the host's network.
+"""Access to registries: a forward proxy (RFC 9110, CONNECT and absolute requests) from a lab into the host's network.
 
 Nodes have no route out of the lab; their container engines ask this proxy, which runs on the host's side and is given a
 socket that listens inside the lab. It opens no port on the host and keeps no list of hosts: it reaches what its user
 reaches, but for the host's loopback: pods could use it, too, and what listens there is meant for the host alone (nor
-would an engine ask a proxy for localhost). What goes wrong is said in the answer's reason, as that is what an engine
-shows and so what stands in a pod's ErrImagePull.
+would an engine ask a proxy for localhost). What failed is in the answer's reason, as that is what an engine
+shows, and so what a pod's ErrImagePull says.
 """
 
 from __future__ import annotations
@@ -190,14 +190,14 @@ async def _serve_until_left(channel: socket.socket) -> None:
     proxy, left, loop = PullProxy(), asyncio.Event(), asyncio.get_running_loop()
     channel.settimeout(0)
 
-    def hear() -> None:
+    def on_readable() -> None:
         said, descriptors, _, _ = socket.recv_fds(channel, 64, 8)
         for descriptor in descriptors:
             tasks.spawn(proxy.listen(socket.socket(fileno=descriptor)), name="pullproxy/listen")
         if not said:
             left.set()
 
-    loop.add_reader(channel, hear)
+    loop.add_reader(channel, on_readable)
     await left.wait()
     loop.remove_reader(channel)
     await proxy.close()
@@ -211,7 +211,8 @@ def _authority(text: str, usual: int) -> tuple[str, int]:
 
 
 def _origin_form(method: bytes, target: bytes, head: list[bytes]) -> tuple[str, int, bytes]:
-    """Where an absolute request goes, and its head as the server there is to see it. One request a connection."""
+    """The destination of an absolute request, and its head as the server there is to see it. One request a
+    connection."""
     url = urlsplit(target.decode("latin-1"))
     if url.scheme != "http":
         raise _Refusal(400, "this is a proxy: ask for http://HOST/PATH, or CONNECT HOST:PORT")

@@ -1,4 +1,4 @@
-"""The way to registries of a lab: the proxy's process stays in the host's network, its socket is in the lab's.
+"""Access of a lab to registries: the proxy's process stays in the host's network, its socket is in the lab's.
 
 A socket belongs to the network in which it was made, whoever uses it. So the process is forked before the supervisor
 enters the lab's namespaces, and the socket is made after that and handed over.

@@ -3,7 +3,7 @@
 It works on bytes, not on requests: TLS passes through it. A dead API server refuses the connection (or, without power,
 says nothing) and the next is taken, and all later connections pass it over; a hung one fails its checks, leaves the
 rotation and loses its relayed connections, so that clients notice. That happens only while another one is well: a
-server that lives but has lost its store tells its clients so in words, and a reset connection tells them nothing.
+server that lives but has lost its store reports so to its clients, and a reset connection gives them no reason.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _FAILURES_MAX = 2
 # A server that is to take over another one's clients has passed so many checks in a row. On a machine that is short of
 # processors all servers are late now and then: clients that are sent from one to the next each time only add to that.
 _WELLS_MIN = 3
-# A check bounds itself; one that took longer than this tells that the relay had no processor, not what the server does.
+# A check bounds itself; one that took longer than this shows that the relay had no processor, not what the server does.
 _CHECK_SECONDS_MAX = 0.8
 
 
@@ -47,7 +47,8 @@ class Health(IntEnum):
 @dataclass(eq=False, slots=True)
 class Backend:
     """A server behind the relay, on `node`. `failures` are checks in a row, up to the last, that did not find it ready,
-    `wells` those that did; `parted`: its connections were dropped for its failures; `proven`: it was ready once."""
+    `wells` those that did; `disconnected`: its connections were dropped for its failures; `proven`: it was ready
+    once."""
 
     node: str
     host: str
@@ -55,7 +56,7 @@ class Backend:
     health: Health = Health.READY
     failures: int = 0
     wells: int = 0
-    parted: bool = False
+    disconnected: bool = False
     proven: bool = False
 
     @property
@@ -73,7 +74,7 @@ class Backend:
         self.health = health
         well = health is Health.READY
         self.failures, self.wells = (0, self.wells + 1) if well else (self.failures + 1, 0)
-        self.parted = self.parted and self.down
+        self.disconnected = self.disconnected and self.down
         self.proven = self.proven or health is Health.READY
 
     def unreachable(self) -> None:
@@ -175,7 +176,7 @@ async def watch_health(backends: Sequence[Backend], check: Check, on_down: Calla
             backend.checked(health)
             for each in to_part(backends):
                 _log.warning("the API server on %s does not answer", each.node)
-                each.parted = True
+                each.disconnected = True
                 on_down(each)
             # One that is known to be down is asked as seldom as one that is well.
             doubtful = health is not Health.READY and not backend.down
@@ -192,4 +193,4 @@ def to_part(backends: Sequence[Backend]) -> list[Backend]:
     """Those whose clients are better off elsewhere, and have not been sent there yet. Pure."""
     if not any(backend.wells >= _WELLS_MIN for backend in backends):
         return []
-    return [backend for backend in backends if backend.down and backend.proven and not backend.parted]
+    return [backend for backend in backends if backend.down and backend.proven and not backend.disconnected]

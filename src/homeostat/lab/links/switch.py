@@ -33,7 +33,7 @@ def make(network: IPv4Network, services: str) -> None:
 
 
 def lay_to_host(interface: str, namespace: int) -> None:
-    """Lay a cable from the bridge to the host's `namespace` (a descriptor), where it is called `interface`.
+    """Connect a cable from the bridge to the host's `namespace` (a descriptor), where it is called `interface`.
 
     Raises LabError.
     """
@@ -50,8 +50,8 @@ def host_side(network: IPv4Network, interface: str) -> None:
 
 
 def plug(node: Node, process: int) -> None:
-    """Lay a cable from the bridge to the namespace of a node's `process`, where it is called eth0, and know the way to
-    the node's pods. Raises LabError."""
+    """Connect a cable from the bridge to the namespace of a node's `process`, where it is called eth0, and know the way
+    to the node's pods. Raises LabError."""
     # The end of a node that has just lost its power may still be there.
     _ip([f"link del {port(node.name)}"], "", force=True)
     lines = [

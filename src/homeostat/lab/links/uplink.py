@@ -1,4 +1,4 @@
-"""Nodes' uplinks: every connection into or out of a node passes here, so that a node can be cut off and healed.
+"""Nodes' uplinks: every connection into or out of a node passes here, so that a node can be cut off and joined again.
 
 A cut carries a deadline and is kept in a file: it outlives this process and ends even if nobody heals it.
 """

@@ -1,7 +1,7 @@
-"""The process that has all containers of a lab in its charge: their shim, and the warm parent of the control plane.
+"""The process that runs all containers of a lab: their shim, and the warm parent of the control plane.
 
 It is forked from the supervisor before that imports anything for itself, and imports what the control plane needs: the
-two import side by side. Kubelets tell it what to launch, the supervisor what to end. When it is killed, the kernel ends
+two import side by side. Kubelets order what to launch, the supervisor what to end. When it is killed, the kernel ends
 the containers' processes, the supervisor (a subreaper) whatever those leave, and the kubelets start all of them again.
 """
 
@@ -21,7 +21,7 @@ from homeostat.lab.processes.orders import Answer, Orders
 from homeostat.runtime.shim import Shim
 
 _log = logger("shim")
-_Tell = Callable[[Answer], None]
+_Reply = Callable[[Answer], None]
 
 
 class Containers:
@@ -32,7 +32,7 @@ class Containers:
         self._listener = listener
         self._rooms = rooms
         self._inherited = inherited
-        self._awaited: list[tuple[set[Path], _Tell]] = []
+        self._awaited: list[tuple[set[Path], _Reply]] = []
 
     def run(self, argv: list[str]) -> int:
         """The work of the forked child; `argv` says nothing but its name."""
@@ -49,22 +49,22 @@ class Containers:
         """Answer those whose containers have ended; True when nothing is left to do."""
         left = set(self._shim.folders)
         for awaited in list(self._awaited):
-            folders, tell = awaited
+            folders, reply = awaited
             if not folders & left:
                 self._awaited.remove(awaited)
-                tell({"ended": len(folders)})
+                reply({"ended": len(folders)})
         return self._shim.told_to_end and not left
 
-    def _obey(self, order: Answer, tell: _Tell) -> None:
+    def _obey(self, order: Answer, reply: _Reply) -> None:
         if order["do"] == "launch":
-            tell(self._launch(Path(str(order.get("dir", "")))))
+            reply(self._launch(Path(str(order.get("dir", "")))))
         elif order["do"] == "end":
             folders = {folder for folder in self._shim.folders if str(order.get("node", "")) in folder.parts}
             for folder in folders:
                 self._shim.end(folder, now=bool(order.get("power")))
-            self._awaited.append((folders, tell))
+            self._awaited.append((folders, reply))
         else:
-            tell({"error": f"unknown order {order['do']!r}"})
+            reply({"error": f"unknown order {order['do']!r}"})
 
     def _launch(self, folder: Path) -> Answer:
         try:

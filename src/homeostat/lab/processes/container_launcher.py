@@ -1,4 +1,4 @@
-"""The lab's way to launch a container: tell the shim of the lab, which was forked from the warm parent."""
+"""The lab's way to launch a container: ask the shim of the lab, which was forked from the warm parent."""
 
 from __future__ import annotations
 

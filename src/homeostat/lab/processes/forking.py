@@ -1,4 +1,4 @@
-"""Forking a component from the warm parent: what must be imported before, and what the child must forget first."""
+"""Forking a component from the warm parent: what must be imported before, and what the child must reset first."""
 
 from __future__ import annotations
 

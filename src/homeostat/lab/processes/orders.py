@@ -17,7 +17,7 @@ from homeostat.kit.log import logger
 from homeostat.runtime.descriptors import Descriptors
 
 Answer = dict[str, Any]
-# Hears of an order, and answers it now or later.
+# Handles an order, and answers it now or later.
 Obey = Callable[[Answer, Callable[[Answer], None]], None]
 _PATH_BYTES_MAX = 100
 _LINE_BYTES_MAX = 65536

@@ -21,7 +21,7 @@ _libc = ctypes.CDLL(None, use_errno=True)
 def set_title(argv: Sequence[str]) -> bool:
     """Show `argv` as this process's command line, and the last part of its first word as its name.
 
-    What does not fit is cut. False when the kernel does not tell where the old one is (then only the name changes).
+    What does not fit is cut. False when the kernel does not say where the old one is (then only the name changes).
     """
     words = [word.encode() for word in argv]
     _libc.prctl(_PR_SET_NAME, words[0].rpartition(b"/")[2][:_NAME_BYTES], 0, 0, 0)
@@ -39,8 +39,8 @@ def set_title(argv: Sequence[str]) -> bool:
 def title_bytes(words: Sequence[bytes], arguments: int, whole: int) -> bytes:
     """What is written over the old arguments, which had so many bytes, or over the environment as well. Pure.
 
-    The kernel takes a last byte of the arguments that is not zero as the sign of a title that goes on behind them; it
-    then reads one text up to a zero (proc(5); fs/proc/base.c). So words are told apart by zeros only where they fit.
+    The kernel takes a last byte of the arguments that is not zero as the sign of a title that continues behind them; it
+    then reads one text up to a zero (proc(5); fs/proc/base.c). So words are separated by zeros only where they fit.
     """
     text = b"\0".join(words)
     if len(text) < arguments:
@@ -51,7 +51,7 @@ def title_bytes(words: Sequence[bytes], arguments: int, whole: int) -> bytes:
 
 
 def _move_environment() -> None:
-    """Have the C library keep its own copy of every variable, away from where the title goes."""
+    """Have the C library keep its own copy of every variable, away from where the title is written."""
     for name, value in os.environb.items():
         os.putenv(name, value)
 

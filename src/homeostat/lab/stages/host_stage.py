@@ -1,4 +1,4 @@
-"""A lab whose nodes are hosts as a stage for drills: faults are what a person at such a machine would do to it."""
+"""A lab whose nodes are hosts as a stage for drills: faults are what a person could do to such a machine."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class HostStage(LabStage):
         return f"{node}# docker kill {container_id[:12]}"
 
     async def kill_agent(self, node: str) -> str:
-        """SIGKILL to the kubelet; what it runs goes on."""
+        """SIGKILL to the kubelet; what it runs continues."""
         init = enter.process(self._folder, node)
         order = {"do": "kill", "unit": "kubelet", "signal": int(signal.SIGKILL)}
         await ask_async(Path(f"/proc/{init}/root{node_layout.INIT_SOCKET}"), order)

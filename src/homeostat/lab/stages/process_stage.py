@@ -55,7 +55,7 @@ class LabStage:
             raise LabError(f"container {container_id} on {node} has no process: {error}") from error
 
     async def kill_agent(self, node: str) -> str:
-        """SIGKILL to the kubelet; what it runs goes on."""
+        """SIGKILL to the kubelet; what it runs continues."""
         status = await ask_async(self._folder.supervisor_socket, {"do": "status"})
         for child in status["children"]:
             if child["node"] == node and child["pid"]:

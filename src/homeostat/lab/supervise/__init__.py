@@ -1,1 +1,1 @@
-"""The one process that must live: it launches everything else and launches it again."""
+"""The one process that must stay up: it launches everything else, and relaunches it."""

@@ -1,8 +1,8 @@
 """The supervisor: the warm parent of a cluster's processes, and the one process that must live.
 
 It has imported everything, runs no event loop and no thread, and so may fork at any time: the shim of all containers,
-node agents, the network process. It relaunches its own children when they end, obeys orders on a Unix socket (one JSON
-object a line, answered by one line), and ends everything when it is told to. When it dies itself, the kernel ends its
+node agents, the network process. It relaunches its own children when they end, handles orders on a Unix socket (one
+JSON object a line, answered by one line), and ends everything when asked to. When it dies itself, the kernel ends its
 children (PR_SET_PDEATHSIG): nothing outlives it.
 """
 
@@ -60,7 +60,7 @@ class Child:
 
 @dataclass(slots=True)
 class _Stopping:
-    """Processes told to end; the order's sender hears when they have."""
+    """Processes that were asked to end; the order's sender gets an answer when they have."""
 
     pids: set[int]
     kill_at: float
@@ -113,7 +113,7 @@ class Supervisor:
         self._wake, self._wake_write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
 
     def run(self) -> None:
-        """Launch the children and serve until told to end."""
+        """Launch the children and serve until asked to end."""
         adopt_orphans()
         signal.signal(signal.SIGCHLD, lambda *_: None)
         signal.signal(signal.SIGTERM, lambda *_: self._order_down(lambda: None))
@@ -246,7 +246,7 @@ class Supervisor:
         self._stop(pids, number, lambda: self._end_containers(node, then, power=power), grace_seconds=grace)
 
     def _end_containers(self, node: str, then: Callable[[], None], *, power: bool) -> None:
-        """Tell the shim to end those of a node; `then` when it has, or is gone. A node that is a host ends its own."""
+        """Order the shim to end those of a node; `then` when it has, or is gone. A node that is a host ends its own."""
         if self._shim is None:
             then()
             return

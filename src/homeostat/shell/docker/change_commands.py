@@ -1,8 +1,8 @@
 """The docker commands that change a container: kill, stop, start, restart, pause, unpause, rm, wait.
 
-Signals go to the container's first process, past the CRI, as docker sent them past the kubelet; the kubelet then sees
-a container that ended by itself. A sandbox is killed and stopped the same way, alone: its pod's containers end when
-the kubelet notices, as they did under dockershim.
+Signals go to the container's first process, around the CRI, as docker sent them around the kubelet; the kubelet then
+sees a container that ended by itself. A sandbox is killed and stopped the same way, alone: its pod's containers end
+when the kubelet notices, as they did under dockershim.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ def _stop(look: Look, box: Box, grace_seconds: int, number: int | None = None) -
     if not box.running:
         return
     if look.paused(box):
-        look.engine.unpause(box.id)  # as docker does: a frozen process hears no signal
+        look.engine.unpause(box.id)  # as docker does: a frozen process gets no signal
     if not box.sandbox and number is None:
         look.engine.stop_container(box.id, grace_seconds=grace_seconds)
         return
@@ -151,7 +151,7 @@ def unpause(look: Look, argv: Sequence[str]) -> int:
 
 
 def remove(look: Look, argv: Sequence[str]) -> int:
-    """`docker rm [-f] CONTAINER...`; a sandbox goes with the pod's containers, as the CRI has it."""
+    """`docker rm [-f] CONTAINER...`; a sandbox is removed with the pod's containers, as the CRI has it."""
     line = _words(parse(argv, switches("force/f", "volumes/v", "link/l")), "rm")
     force = line.on("force")
 
@@ -191,9 +191,9 @@ def wait(look: Look, argv: Sequence[str]) -> int:
 
 
 def each(look: Look, words: Sequence[str], act: Callable[[Box], None], prefix: str) -> int:
-    """Do it to every container named, at once, as docker does; one that fails is told of. Returns the exit code.
+    """Do it to every container named, at once, as docker does; one that fails is reported. Returns the exit code.
 
-    A sandbox's turn comes first: a kubelet that hears of a container's end is to see that its sandbox has ended too,
+    A sandbox's turn comes first: a kubelet that sees a container's end is to see that its sandbox has ended too,
     or it would start the next one in it.
     """
     from concurrent.futures import Future, ThreadPoolExecutor

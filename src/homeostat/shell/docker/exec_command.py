@@ -1,7 +1,7 @@
 """`docker exec`: a further process in a container, with its streams through pipes that this process opens.
 
 containerd runs the process (its tasks' Exec), and its shim copies the streams from and to named pipes in a folder of
-ours; with a terminal, what is typed goes through as it is, and a change of the window's size is passed on.
+ours; with a terminal, what is typed is passed on as it is, and a change of the window's size is passed on.
 """
 
 from __future__ import annotations

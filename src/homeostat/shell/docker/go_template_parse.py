@@ -59,7 +59,7 @@ Operand = Field | Variable | Literal | Function | Pipe
 
 
 class Text(NamedTuple):
-    """What is printed as it stands."""
+    """What is printed literally."""
 
     text: str
 
@@ -121,7 +121,7 @@ def _pieces(text: str) -> Iterator[tuple[str, str]]:
 
 
 def _nodes(pieces: list[tuple[str, str]], place: int, block: str) -> tuple[tuple[Node, ...], int]:
-    """The nodes up to the end of `block`; the second is where its `end` or `else` stands."""
+    """The nodes up to the end of `block`; the second is the position of its `end` or `else`."""
     nodes: list[Node] = []
     while place < len(pieces):
         kind, text = pieces[place]
@@ -173,7 +173,7 @@ def _read(text: str) -> Pipe:
 
 
 def _tokens(text: str) -> Iterator[tuple[str, str, bool]]:
-    """Kind, text, and whether white space stands before it (`$x.A` is one operand, `$x .A` are two)."""
+    """Kind, text, and whether white space precedes it (`$x.A` is one operand, `$x .A` are two)."""
     place, text = 0, text.rstrip()
     while place < len(text):
         found = _TOKEN.match(text, place)

@@ -1,4 +1,4 @@
-"""`docker` on a node: its commands over the node's container engine, and what it cannot do by name.
+"""`docker` on a node: its commands over the node's container engine, and a clear refusal of those it does not have.
 
 Errors, exit codes and columns are docker's: 1 for what the engine refuses, 125 for a command line that cannot be read.
 """

@@ -1,4 +1,4 @@
-"""The docker commands that tell: logs, top, version, info."""
+"""The docker commands that show: logs, top, version, info."""
 
 from __future__ import annotations
 
@@ -177,7 +177,7 @@ def info(look: Look, argv: Sequence[str]) -> int:
     running = sum(box.running for box in boxes)
     answer, kernel = look.engine.version(), os.uname()
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    told = {
+    facts = {
         "Containers": len(boxes),
         "ContainersRunning": running - paused,
         "ContainersPaused": paused,
@@ -194,16 +194,16 @@ def info(look: Look, argv: Sequence[str]) -> int:
         "Name": kernel.nodename,
     }
     if line.given("format"):
-        return _render(line.text("format"), told)
+        return _render(line.text("format"), facts)
     words = {"NCPU": "CPUs", "MemTotal": "Total Memory", "ServerVersion": "Server Version"}
     inner = {"ContainersRunning": " Running", "ContainersPaused": " Paused", "ContainersStopped": " Stopped"}
-    shown = {**told, "MemTotal": formats.binary_size(memory)}
+    shown = {**facts, "MemTotal": formats.binary_size(memory)}
     print("Server:\n" + "\n".join(f" {inner.get(key) or words.get(key, key)}: {value}" for key, value in shown.items()))
     return 0
 
 
-def _render(form: str, told: dict[str, object]) -> int:
+def _render(form: str, facts: dict[str, object]) -> int:
     from homeostat.shell.docker.go_template import Template
 
-    print(Template("{{json .}}" if form == "json" else form).render(told))
+    print(Template("{{json .}}" if form == "json" else form).render(facts))
     return 0

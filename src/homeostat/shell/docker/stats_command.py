@@ -27,7 +27,7 @@ _UNKNOWN = "--"
 
 
 class Use(NamedTuple):
-    """What one container uses. Bytes; `cpu_percent` of one core; None where nothing tells."""
+    """What one container uses. Bytes; `cpu_percent` of one core; None where it is unknown."""
 
     cpu_percent: float | None
     memory: int

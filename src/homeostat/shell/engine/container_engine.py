@@ -255,14 +255,14 @@ class Engine:
         self.call(_TASKS + "Start", request, self.containerd.Empty)
 
     def resize(self, container: str, exec_id: str, size: os.terminal_size) -> None:
-        """Tell a process the size of its terminal."""
+        """Set the size of a process's terminal."""
         request = self.containerd.ResizePtyRequest(
             container_id=container, exec_id=exec_id, width=size.columns, height=size.lines
         )
         self.call(_TASKS + "ResizePty", request, self.containerd.Empty)
 
     def close_input(self, container: str, exec_id: str) -> None:
-        """Tell a process that its input has ended."""
+        """Signal a process that its input has ended."""
         request = self.containerd.CloseIORequest(container_id=container, exec_id=exec_id, stdin=True)
         self.call(_TASKS + "CloseIO", request, self.containerd.Empty)
 

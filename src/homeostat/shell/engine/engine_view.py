@@ -109,7 +109,7 @@ class Look:
         return {stats.attributes.id: stats for stats in self.engine.stats()}
 
     def writable(self, box: Box) -> int:
-        """Bytes in a container's own layer; 0 where the engine does not tell (sandboxes, ended containers)."""
+        """Bytes in a container's own layer; 0 where the engine does not report it (sandboxes, ended containers)."""
         if self._stats is None:
             self._stats = self.stats()
         found = self._stats.get(box.id)

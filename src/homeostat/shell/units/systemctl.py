@@ -110,7 +110,7 @@ def _watch(unit: Unit) -> int:
 
 
 def _until_it_answers(unit: Unit) -> None:
-    """The container engine's start is done when it answers, as with systemd, which it tells (Type=notify)."""
+    """The container engine's start is done when it answers, as with systemd, which it notifies (Type=notify)."""
     deadline = machine.monotonic() + _READY_SECONDS
     while container_engine.listens(container_engine.endpoint()) is not None and machine.monotonic() < deadline:
         machine.pause(_SETTLE_SECONDS / 3)
@@ -143,7 +143,7 @@ def _kill(line: Line, names: Sequence[str], known: dict[str, Unit]) -> int:
     return code
 
 
-# -- verbs that tell -----------------------------------------------------------------------------------------------
+# -- verbs that show -----------------------------------------------------------------------------------------------
 
 
 def _status(line: Line, names: Sequence[str], known: dict[str, Unit]) -> int:

@@ -1,7 +1,7 @@
-"""A node's services as its init tells them, and orders to it: one JSON line each way over a Unix socket.
+"""A node's services as its init reports them, and orders to it: one JSON line each way over a Unix socket.
 
 docker.service and containerd.service are one and the same here: docker's part is played by the tools of this folder,
-and the engine is containerd. So either name stands for it.
+and the engine is containerd. So either name means it.
 """
 
 from __future__ import annotations
@@ -76,9 +76,9 @@ def ask(order: dict[str, object]) -> dict[str, Any]:
 def units() -> dict[str, Unit]:
     """All units by name, docker's among them. Raises ToolError."""
     found = {}
-    for told in ask({"do": "units"})["units"]:
-        own = {key: told[key] for key in Unit._fields if key in told}
-        found[told["name"]] = Unit(**own, code=int(told.get("main_code") or 0))
+    for unit in ask({"do": "units"})["units"]:
+        own = {key: unit[key] for key in Unit._fields if key in unit}
+        found[unit["name"]] = Unit(**own, code=int(unit.get("main_code") or 0))
     return with_docker(found)
 
 

@@ -25,7 +25,7 @@ _TAIL_BLOCK_BYTES = 1 << 16
 
 
 class Entry(NamedTuple):
-    """One line. `at` is seconds since the epoch, 0 where nothing tells; `who` wrote it."""
+    """One line. `at` is seconds since the epoch, 0 where it is unknown; `who` wrote it."""
 
     at: float
     who: str
@@ -124,8 +124,8 @@ class Follower:
 
     def new(self) -> list[Entry]:
         """What has come since the last call; only whole lines. A file that was cut is read from its start."""
-        told = self._grown(_INIT)
-        found: list[Entry] = [entry for unit in self._units for entry in about(unit, told)]
+        init_entries = self._grown(_INIT)
+        found: list[Entry] = [entry for unit in self._units for entry in about(unit, init_entries)]
         for unit in self._units:
             read = list(read_lines(unit, self._grown(unit), self._at[unit]))
             self._at[unit] = read[-1].at if read else self._at[unit]
