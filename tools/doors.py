@@ -1,4 +1,4 @@
-"""The law of the doors: outside `kit`, nobody reads a clock, draws a random number or makes a task.
+"""Checks the layering law of `kit`: outside it, nobody reads a clock, draws a random number or makes a task.
 
 It looks for imports of `time`, `random`, `uuid`, `secrets` and for calls such as `datetime.now`, `asyncio.sleep` and
 `create_task`. The laws of purity (`purity`) and of kinds (`kindlaw`) are checked with it. Exit code 1 if it finds any

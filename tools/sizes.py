@@ -1,4 +1,4 @@
-"""Size limits of the house: modules under 400 lines, functions under 70. Prints what breaks them; exit code 1 if any.
+"""Size limits: modules under 400 lines, functions under 70. Prints what breaks them; exit code 1 if any.
 
 `python tools/sizes.py` checks `src/homeostat`; `--stats` also prints the medians and shares that the project watches.
 """

@@ -40,8 +40,8 @@ def test_its_layers_are_those_that_import_linter_checks() -> None:
 
 
 def test_every_room_is_described_and_no_other() -> None:
-    house = architecture().partition("## The house")[2].partition("## ")[0]
-    described = re.findall(r"^\| `([\w.]+)/?` \|", house, re.MULTILINE)
+    table = architecture().partition("## The rooms")[2].partition("## ")[0]
+    described = re.findall(r"^\| `([\w.]+)/?` \|", table, re.MULTILINE)
     rooms = {path.name for path in SOURCE.iterdir() if (path / "__init__.py").exists()}
     assert set(described) == rooms
     assert len(described) == len(set(described))
