@@ -125,17 +125,17 @@ def test_a_list_and_the_watch_after_it_miss_nothing(talk):
         await client.create(kinds.CONFIGMAP, config_map("before"))
         listing = await client.list(kinds.CONFIGMAP, "default")
         await client.create(kinds.CONFIGMAP, config_map("between"))
-        told = []
+        reported = []
         async with aclosing(
             client.watch(kinds.CONFIGMAP, "default", resource_version=listing.resource_version)
         ) as events:
             await client.delete(kinds.CONFIGMAP, "before", "default")
             async for event in events:
-                told.append((event.type, event.obj["metadata"]["name"]))
-                if len(told) == 2:
+                reported.append((event.type, event.obj["metadata"]["name"]))
+                if len(reported) == 2:
                     break
         assert names(listing.items) == ["before"]
-        assert told == [("ADDED", "between"), ("DELETED", "before")]
+        assert reported == [("ADDED", "between"), ("DELETED", "before")]
 
     talk(use)
 

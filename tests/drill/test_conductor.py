@@ -124,7 +124,7 @@ def play(
     said: list[str] | None = None,
 ) -> tuple[Report, Theatre, list[str]]:
     monkeypatch.setattr(conductor, "app_ready", lambda world: steady)
-    told: list[str] = [] if said is None else said
+    reported: list[str] = [] if said is None else said
 
     async def main() -> tuple[Report, Theatre, list[str]]:
         store = MemoryStore(MemoryState())
@@ -141,7 +141,7 @@ def play(
         stage = Theatre(connected)
         prepare(stage)
         try:
-            return await conduct(drill, stage, say=told.append), stage, told
+            return await conduct(drill, stage, say=reported.append), stage, reported
         finally:
             await server.stop()
 

@@ -151,8 +151,8 @@ def test_an_app_is_ready_when_all_replicas_are_behind_the_service() -> None:
 
 
 def entry(revision: int, name: str, loop: str, note: str = "", seen: tuple[int, ...] = ()) -> dict[str, Any]:
-    told = [{"kind": "Pod", "namespace": "default", "name": "a", "revision": number} for number in seen]
-    cause = {"loop": loop, "key": "", "note": note, "seen": told}
+    reported = [{"kind": "Pod", "namespace": "default", "name": "a", "revision": number} for number in seen]
+    cause = {"loop": loop, "key": "", "note": note, "seen": reported}
     return {
         "revision": revision,
         "time": NOW + revision,

@@ -55,7 +55,7 @@ BOMB = "a: &a [x,x,x,x,x,x,x,x,x,x]\n" + "".join(
 
 
 @pytest.mark.parametrize(
-    ("body", "form", "told", "words"),
+    ("body", "form", "outcome", "words"),
     [
         (b"", "application/json", BAD, "json parse error"),
         (b"{", "application/json", BAD, "json parse error"),
@@ -78,16 +78,16 @@ BOMB = "a: &a [x,x,x,x,x,x,x,x,x,x]\n" + "".join(
     ids=lambda value: repr(value[:20]) if isinstance(value, bytes) else None,
 )
 def test_a_body_that_is_no_object(
-    server: SoloServer, body: bytes, form: str, told: tuple[int, str], words: str
+    server: SoloServer, body: bytes, form: str, outcome: tuple[int, str], words: str
 ) -> None:
     reply = server.ask("POST", MAPS, body, form=form)
-    assert reply.told == told, reply.raw
+    assert reply.outcome == outcome, reply.raw
     assert words in reply.obj["message"].lower().replace("couldn't", ""), reply.raw
     assert len(reply.raw) < 2_000, "a refusal does not repeat the body"
 
 
 @pytest.mark.parametrize(
-    ("path", "body", "told", "field"),
+    ("path", "body", "outcome", "field"),
     [
         (MAPS, {**note(), "kind": "Pod"}, BAD, ""),
         (MAPS, {**note(), "apiVersion": "v9"}, BAD, ""),
@@ -113,10 +113,10 @@ def test_a_body_that_is_no_object(
     ],
 )
 def test_an_object_that_is_none_of_its_kind(
-    server: SoloServer, path: str, body: dict[str, Any], told: tuple[int, str], field: str
+    server: SoloServer, path: str, body: dict[str, Any], outcome: tuple[int, str], field: str
 ) -> None:
     reply = server.ask("POST", path, body)
-    assert reply.told == told, reply.raw
+    assert reply.outcome == outcome, reply.raw
     if field:
         assert field in {cause["field"] for cause in reply.obj["details"]["causes"]}, reply.raw
 
@@ -148,7 +148,7 @@ def test_an_object_that_is_none_of_its_kind(
 )
 def test_a_request_for_what_is_not_there(server: SoloServer, method: str, path: str, code: int) -> None:
     reply = server.ask(method, path)
-    assert reply.told[0] == code, (reply.status, reply.raw)
+    assert reply.outcome[0] == code, (reply.status, reply.raw)
 
 
 @pytest.mark.parametrize("declared", [True, False], ids=["with its length", "in chunks"])
@@ -170,12 +170,12 @@ def test_large_objects_are_taken_up_to_their_limits(server: SoloServer) -> None:
     largest = note("large", data={"a": "x" * (1024 * 1024)})
     assert server.ask("POST", MAPS, largest).status == 201
     reply = server.ask("POST", MAPS, note("larger", data={"a": "x" * (1024 * 1024 + 1)}))
-    assert reply.told == INVALID and "Too long" in reply.obj["message"]
+    assert reply.outcome == INVALID and "Too long" in reply.obj["message"]
     reply = server.ask("POST", MAPS, note("annotated", metadata={"name": "a", "annotations": {"a": "x" * 300_000}}))
-    assert reply.told == INVALID
+    assert reply.outcome == INVALID
     big = json.dumps(note("big", data={"a": "x" * BYTES_MAX}))
-    assert server.ask("POST", MAPS, big).told == (413, "RequestEntityTooLarge")
-    assert server.ask("PATCH", f"{MAPS}/large", big, form=MERGE).told == (413, "RequestEntityTooLarge")
+    assert server.ask("POST", MAPS, big).outcome == (413, "RequestEntityTooLarge")
+    assert server.ask("PATCH", f"{MAPS}/large", big, form=MERGE).outcome == (413, "RequestEntityTooLarge")
 
 
 def test_ten_thousand_labels(server: SoloServer) -> None:
@@ -288,5 +288,5 @@ def test_a_client_that_leaves_in_the_middle_of_its_request_changes_nothing(serve
     for _ in range(15):
         with server.connect() as link:
             link.sendall(server.head("POST", MAPS, f"Content-Length: {len(body)}") + b"\r\n" + body[:-1])
-    assert server.ask("GET", f"{MAPS}/half").told == (404, "NotFound")
+    assert server.ask("GET", f"{MAPS}/half").outcome == (404, "NotFound")
     quick(server)

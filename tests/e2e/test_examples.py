@@ -156,5 +156,5 @@ def test_every_example_has_a_test_of_its_own_here() -> None:
 
 @pytest.mark.parametrize("manifest", EXAMPLES, ids=lambda path: path.stem)
 def test_every_example_is_valid_to_the_letter(lab: Lab, manifest: Path) -> None:
-    told = lab.kubectl("apply", "--dry-run=server", "--validate=strict", "-f", str(manifest))
-    assert "Warning" not in told.stderr and "(server dry run)" in told.stdout
+    output = lab.kubectl("apply", "--dry-run=server", "--validate=strict", "-f", str(manifest))
+    assert "Warning" not in output.stderr and "(server dry run)" in output.stdout

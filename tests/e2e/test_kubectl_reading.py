@@ -94,20 +94,20 @@ def test_get_selects_by_label_by_field_and_over_all_namespaces(web: Lab) -> None
 
 def test_a_watch_prints_every_change_until_it_is_left(web: Lab) -> None:
     watch = web.follow("get", "pods", "-w", "--output-watch-events")
-    told = [watch.stdout.readline() for _ in range(3)]
+    output = [watch.stdout.readline() for _ in range(3)]
     web.kubectl("run", "seen", "--image=none", "--grace-period=1", "--command", "--", "sleep", "1000")
     web.kubectl("wait", "--for=condition=Ready", "pod/seen", "--timeout=20s")
     web.kubectl("delete", "pod", "seen", "--wait=true", "--grace-period=1")
     for line in watch.stdout:
-        told.append(line)
+        output.append(line)
         if line.startswith("DELETED"):
             break
-    text = "".join(told)
+    text = "".join(output)
     assert re.match(r"EVENT\s+NAME\s+READY\s+STATUS", text)
     assert re.search(r"ADDED\s+seen\s+0/1\s+Pending", text)
     assert re.search(r"MODIFIED\s+seen\s+1/1\s+Running", text)
     assert re.search(r"MODIFIED\s+seen\s+1/1\s+Terminating", text)
-    assert "DELETED" in told[-1]
+    assert "DELETED" in output[-1]
 
 
 def test_describe_tells_the_whole_story_of_an_object(web: Lab) -> None:

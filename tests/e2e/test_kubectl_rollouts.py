@@ -59,8 +59,8 @@ def test_a_rollout_is_followed_recorded_and_undone(web: Lab) -> None:
     web.kubectl("annotate", "deploy/web", "kubernetes.io/change-cause=first light")
     assert web.out("set", "image", "deploy/web", "main=app:2") == "deployment.apps/web image updated\n"
     web.kubectl("annotate", "deploy/web", "kubernetes.io/change-cause=second thoughts", "--overwrite")
-    told = web.out("rollout", "status", "deploy/web", "--timeout=30s").splitlines()
-    assert told[-1] == DONE
+    output = web.out("rollout", "status", "deploy/web", "--timeout=30s").splitlines()
+    assert output[-1] == DONE
     eventually(lambda: images(web) == ["app:2"] * 2)
 
     def history() -> str:
@@ -109,8 +109,8 @@ def test_a_rollout_that_cannot_come_up_is_told_and_leaves_the_old_pods_serving(w
     web.kubectl("patch", "deploy", "web", "-p", '{"spec":{"progressDeadlineSeconds":2}}')
     broken = '[{"op":"replace","path":"/spec/template/spec/containers/0/command","value":["/nonexistent"]}]'
     web.kubectl("patch", "deploy", "web", "--type=json", "-p", broken)
-    told = web.refused("rollout", "status", "deploy/web", "--timeout=30s")
-    assert "exceeded its progress deadline" in told
+    output = web.refused("rollout", "status", "deploy/web", "--timeout=30s")
+    assert "exceeded its progress deadline" in output
     assert web.json("get", "deploy", "web")["status"]["availableReplicas"] == 2
     condition = "--for=condition=Progressing=False"
     web.kubectl("wait", condition, "deploy/web", "--timeout=10s")

@@ -166,8 +166,8 @@ def test_create_makes_every_kind_that_kubectl_knows(lab: Lab, tmp_path: Path) ->
         ("ingress", "front", "--rule=example.com/=plain:80,tls=cert"),
     ]
     for command in commands:
-        told = lab.out("create", *command)
-        assert told.endswith(" created\n"), (command, told)
+        output = lab.out("create", *command)
+        assert output.endswith(" created\n"), (command, output)
     assert lab.json("get", "cm", "conf")["data"] == {"a": "1", "key.txt": "from a file\n"}
     word = lab.json("get", "secret", "pass")["data"]["word"]
     assert base64.b64decode(word) == b"open sesame"

@@ -74,13 +74,13 @@ class Record:
 
     def times_taken(self) -> list[str]:
         """The guide's own times, as far as it was followed."""
-        told = {
+        reported = {
             "after docker kill: the API server had new container IDs": RELAUNCHED,
             "after the cut: the node was marked": MARKED,
             "after the cut: its pods were replaced": REPLACED,
             "after systemctl start kubelet: the node was Ready": BACK,
         }
-        return [f"{self.took(*places):.2f} s {what}" for what, places in told.items() if self._know(places)]
+        return [f"{self.took(*places):.2f} s {what}" for what, places in reported.items() if self._know(places)]
 
     def _know(self, places: tuple[str, tuple[str, int]]) -> bool:
         begun = [step.command for step in self.done]
@@ -188,9 +188,9 @@ class Follower:
         record.clients |= self._inside.end()
         for node in ("worker-1", "worker-2"):
             argv = ["homeostat", "ssh", "--name", "guide", node, "docker ps -q -f name=k8s_hello_"]
-            told = subprocess.run(argv, env=self._environment, capture_output=True, text=True, timeout=60)
-            assert told.returncode == 0, told.stderr
-            record.containers[node] = len(told.stdout.split())
+            reported = subprocess.run(argv, env=self._environment, capture_output=True, text=True, timeout=60)
+            assert reported.returncode == 0, reported.stderr
+            record.containers[node] = len(reported.stdout.split())
 
     def _settled(self) -> list[dict[str, Any]]:
         """All objects, once nothing is going away any more."""

@@ -58,7 +58,7 @@ class Client:
             error = f"{type(failure).__name__}: {failure}"
         took = round(time.monotonic() - began, 4)
         if error:
-            tell({"client": self.name, "at": at, "seconds": took, "error": error})
+            report({"client": self.name, "at": at, "seconds": took, "error": error})
         else:
             self.answered += 1
             self.slowest = max(self.slowest, took)
@@ -77,12 +77,12 @@ class Client:
             return f"answered {status[0].decode()}" if status else "the connection closed without an answer"
         return "" if body else "the answer has no body"
 
-    def tell(self) -> None:
+    def report(self) -> None:
         """Say how it goes."""
-        tell({"client": self.name, "asked": self.asked, "answered": self.answered, "slowest": self.slowest})
+        report({"client": self.name, "asked": self.asked, "answered": self.answered, "slowest": self.slowest})
 
 
-def tell(what: dict[str, object]) -> None:
+def report(what: dict[str, object]) -> None:
     """Print one line, whole and at once."""
     print(json.dumps(what), flush=True)
 
@@ -100,7 +100,7 @@ async def main(words: list[str]) -> None:
     while not running.done():
         await asyncio.wait([running], timeout=_TELL_SECONDS)
         for client in clients:
-            client.tell()
+            client.report()
     running.result()
 
 

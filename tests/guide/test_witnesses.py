@@ -72,7 +72,7 @@ def client(server: Server, tmp_path: Path) -> Iterator[Outside]:
     made.kill()
 
 
-def told(client: Outside) -> Account:
+def reported(client: Outside) -> Account:
     """What it has said so far, in whole lines."""
     whole = client.log.read_text().rpartition("\n")[0]
     return accounts(whole.splitlines()).get("one", Account())
@@ -80,7 +80,7 @@ def told(client: Outside) -> Account:
 
 @pytest.mark.real
 def test_answers_are_counted(client: Outside) -> None:
-    eventually(lambda: told(client).answered > 3, seconds=20)
+    eventually(lambda: reported(client).answered > 3, seconds=20)
     account = client.end()["one"]
     assert account.asked == account.answered and account.failures == [] and 0 < account.slowest < 5
 
@@ -96,7 +96,7 @@ def test_answers_are_counted(client: Outside) -> None:
 )
 def test_a_wrong_answer_is_a_failure(server: Server, client: Outside, answer: bytes, error: str) -> None:
     server.answer = answer
-    eventually(lambda: [each for each in told(client).failures if each.error == error], seconds=20)
+    eventually(lambda: [each for each in reported(client).failures if each.error == error], seconds=20)
     account = client.end()["one"]
     assert account.asked == account.answered + len(account.failures)
 
@@ -104,7 +104,7 @@ def test_a_wrong_answer_is_a_failure(server: Server, client: Outside, answer: by
 @pytest.mark.real
 def test_a_server_that_is_gone_fails_each_request(server: Server, client: Outside) -> None:
     server.close()
-    eventually(lambda: len(told(client).failures) > 3, seconds=20)
+    eventually(lambda: len(reported(client).failures) > 3, seconds=20)
     account = client.end()["one"]
     assert {failure.error.partition(":")[0] for failure in account.failures} <= {
         "ConnectionRefusedError",

@@ -48,12 +48,16 @@ def accounts(lines: Iterable[str]) -> dict[str, Account]:
     """What the open-loop program printed, by client."""
     found: dict[str, Account] = {}
     for line in lines:
-        told = json.loads(line)
-        account = found.setdefault(told["client"], Account())
-        if "error" in told:
-            account.failures.append(Failure(**told))
+        reported = json.loads(line)
+        account = found.setdefault(reported["client"], Account())
+        if "error" in reported:
+            account.failures.append(Failure(**reported))
         else:
-            account.asked, account.answered, account.slowest = told["asked"], told["answered"], told["slowest"]
+            account.asked, account.answered, account.slowest = (
+                reported["asked"],
+                reported["answered"],
+                reported["slowest"],
+            )
     return found
 
 

@@ -84,12 +84,12 @@ class Hosts:
         for entry in Path("/proc").iterdir():
             if entry.name.isdigit() and int(entry.name) != os.getpid():
                 try:
-                    told = (entry / "cmdline").read_bytes() + os.readlink(entry / "root").encode()
-                    told += (entry / "environ").read_bytes()
+                    output = (entry / "cmdline").read_bytes() + os.readlink(entry / "root").encode()
+                    output += (entry / "environ").read_bytes()
                     state = (entry / "stat").read_text().rpartition(")")[2].split()[0]
                 except OSError:
                     continue
-                if state != "Z" and str(self.home).encode() in told:
+                if state != "Z" and str(self.home).encode() in output:
                     found.append(f"process {entry.name}")
         return found
 

@@ -84,8 +84,8 @@ def in_pod(hosts: Hosts, *argv: str) -> str:
 
 def lookups(hosts: Hosts) -> int:
     """How many there were so far."""
-    told = [line.split() for line in hosts.kubectl("logs", "asker", "-c", "loop").splitlines()]
-    return max((int(words[1]) for words in told if words[0] == "tried"), default=0)
+    output = [line.split() for line in hosts.kubectl("logs", "asker", "-c", "loop").splitlines()]
+    return max((int(words[1]) for words in output if words[0] == "tried"), default=0)
 
 
 def complaints(hosts: Hosts) -> list[str]:
@@ -109,10 +109,10 @@ def servers(hosts: Hosts) -> list[dict[str, str]]:
 
 
 def test_a_pod_finds_every_kind_of_name(asker: Hosts) -> None:
-    told = in_pod(asker, "cat", "/etc/resolv.conf")
-    assert "nameserver 10.96.0.10" in told
-    assert "search default.svc.cluster.local svc.cluster.local cluster.local" in told
-    assert "ndots:5" in told
+    output = in_pod(asker, "cat", "/etc/resolv.conf")
+    assert "nameserver 10.96.0.10" in output
+    assert "search default.svc.cluster.local svc.cluster.local cluster.local" in output
+    assert "ndots:5" in output
     address = asker.kubectl("get", "pod", "asker", "-o", "jsonpath={.status.podIP}")
     zone = "svc.cluster.local"
     for name, kind, expected in (

@@ -206,7 +206,7 @@ def test_expired_certificates_are_named_and_renewed_under_a_running_server(tmp_p
     with at(-2 * DAY):
         certificates.prepare(folder.pki, PROCESSES, seconds=DAY)
 
-    async def tell() -> None:
+    async def scenario() -> None:
         server_tls = certificates.server_context(folder.pki, "apiserver-master-1")
         server = await serve(_answer, tls=server_tls)
         client_tls = certificates.client_context(folder.pki, certificates.ADMIN)
@@ -221,7 +221,7 @@ def test_expired_certificates_are_named_and_renewed_under_a_running_server(tmp_p
         await transport.close()
         await server.close(grace_seconds=1)
 
-    asyncio.run(tell())
+    asyncio.run(scenario())
 
 
 @pytest.mark.real
@@ -234,7 +234,7 @@ def test_a_client_whose_own_certificate_has_ended_is_told_so(tmp_path: Path) -> 
     (tmp_path / "admin.crt").write_bytes(old.certificate)
     (tmp_path / "admin.key").write_bytes(old.key)
 
-    async def tell() -> None:
+    async def scenario() -> None:
         server = await serve(_answer, tls=certificates.server_context(tmp_path, "apiserver-master-1"))
         context = certificates.client_context(tmp_path, certificates.ADMIN)
         transport = HttpTransport([f"https://127.0.0.1:{server.port}"], tls=context)
@@ -243,7 +243,7 @@ def test_a_client_whose_own_certificate_has_ended_is_told_so(tmp_path: Path) -> 
         await transport.close()
         await server.close(grace_seconds=1)
 
-    asyncio.run(tell())
+    asyncio.run(scenario())
 
 
 def test_half_a_pair_is_left_for_the_next_time(tmp_path: Path) -> None:

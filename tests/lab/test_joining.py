@@ -34,40 +34,40 @@ _SECONDS = 60.0
 
 
 def test_the_authority_is_found_by_token_and_fingerprint(tmp_path: Path) -> None:
-    async def tell() -> None:
+    async def scenario() -> None:
         async with cluster(tmp_path) as made:
             found = await discover(made.invitation())
             assert found.authority == (tmp_path / "ca.crt").read_bytes()
             assert found.settings == Settings()
 
-    asyncio.run(tell())
+    asyncio.run(scenario())
 
 
 def test_whom_a_machine_does_not_trust(tmp_path: Path) -> None:
     """kubeadm's discovery by token: what is not signed with it, or by another authority, is refused."""
 
-    async def tell() -> None:
+    async def scenario() -> None:
         async with cluster(tmp_path) as made:
 
-            async def told(**changes: Any) -> str:
+            async def reported(**changes: Any) -> str:
                 with pytest.raises(LabError) as refused:
                     await bootstrap_client(made.invitation(**changes), tmp_path / "node", "w9", "192.0.2.9")
                 return str(refused.value)
 
-            assert "has another authority" in await told(fingerprints=("sha256:" + "0" * 64,))
-            assert "does not know the token zzzzzz" in await told(token="zzzzzz.0123456789abcdef")
-            assert "is not signed with this token" in await told(token="abcdef.0000000000000000")
-            assert "is no token" in await told(token="nonsense")
-            assert "cannot be reached" in await told(url="https://127.0.0.1:1")
+            assert "has another authority" in await reported(fingerprints=("sha256:" + "0" * 64,))
+            assert "does not know the token zzzzzz" in await reported(token="zzzzzz.0123456789abcdef")
+            assert "is not signed with this token" in await reported(token="abcdef.0000000000000000")
+            assert "is no token" in await reported(token="nonsense")
+            assert "cannot be reached" in await reported(url="https://127.0.0.1:1")
             # Nothing of what it was told was kept, and no request was made.
             assert not (tmp_path / "node").exists()
             assert (await made.admin.list(CSR)).items == []
 
-    asyncio.run(tell())
+    asyncio.run(scenario())
 
 
 def test_a_changed_cluster_info_is_not_believed(tmp_path: Path) -> None:
-    async def tell() -> None:
+    async def scenario() -> None:
         async with cluster(tmp_path) as made:
             info = await made.admin.get(CONFIGMAP, "cluster-info", "kube-public")
             signature = info["data"][f"{bootstrap_tokens.JWS_PREFIX}abcdef"]
@@ -78,11 +78,11 @@ def test_a_changed_cluster_info_is_not_believed(tmp_path: Path) -> None:
             )
             assert not bootstrap_tokens.is_signed(forged, signature, "abcdef", "0123456789abcdef")
 
-    asyncio.run(tell())
+    asyncio.run(scenario())
 
 
 def test_a_machine_that_comes_again_keeps_its_certificate(tmp_path: Path) -> None:
-    async def tell() -> None:
+    async def scenario() -> None:
         async with cluster(tmp_path) as made:
             node = tmp_path / "node"
             for _ in range(2):
@@ -94,7 +94,7 @@ def test_a_machine_that_comes_again_keeps_its_certificate(tmp_path: Path) -> Non
             await bootstrap_client(made.invitation(), node, "w9", "192.0.2.9")
             assert len((await made.admin.list(CSR)).items) == 2
 
-    asyncio.run(tell())
+    asyncio.run(scenario())
 
 
 @pytest.fixture
@@ -127,7 +127,7 @@ def test_a_machine_joins_by_url_token_and_fingerprint(tmp_path: Path, elsewhere:
     order; the next start is the same node."""
     namespace, ours, theirs = elsewhere
 
-    async def tell() -> None:
+    async def scenario() -> None:
         async with cluster(tmp_path, ours) as made:
             command = [HOMEOSTAT, "join", made.url, "--token", TOKEN, "--ca-cert-hash", made.fingerprint]
             command += ["--node-name", "guest", "--root", str(tmp_path / "root"), "--runtime", "simulated"]
@@ -147,7 +147,7 @@ def test_a_machine_joins_by_url_token_and_fingerprint(tmp_path: Path, elsewhere:
             signers = sorted(each["spec"]["signerName"] for each in (await made.admin.list(CSR)).items)
             assert signers == ["kubernetes.io/kube-apiserver-client-kubelet", "kubernetes.io/kubelet-serving"]
 
-    asyncio.run(tell())
+    asyncio.run(scenario())
 
 
 def _end_all_of(folder: str) -> None:
@@ -185,7 +185,7 @@ def test_a_joined_machine_runs_real_pods(tmp_path: Path, short: Path, elsewhere:
     """With an engine, a Pod network and a service proxy of its own, whose identity it asked for as well."""
     namespace, ours, _ = elsewhere
 
-    async def tell() -> None:
+    async def scenario() -> None:
         async with cluster(tmp_path, ours) as made:
             command = [HOMEOSTAT, "join", made.url, "--token", TOKEN, "--ca-cert-hash", made.fingerprint]
             command += ["--node-name", "guest", "--root", str(short / "root")]
@@ -208,7 +208,7 @@ def test_a_joined_machine_runs_real_pods(tmp_path: Path, short: Path, elsewhere:
             requests = (await made.admin.list(CSR)).items
             assert "kubernetes.io/kube-apiserver-client" in {each["spec"]["signerName"] for each in requests}
 
-    asyncio.run(tell())
+    asyncio.run(scenario())
 
 
 def _hello() -> dict[str, Any]:
@@ -257,7 +257,7 @@ async def _answers(folder: Path, host: str) -> bytes:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "reported"),
     [
         (["http://x", "--token", TOKEN, "--ca-cert-hash", "sha256:0"], "is not the URL of a cluster's API"),
         (["https://127.0.0.1:1", "--token", TOKEN], "--ca-cert-hash"),
@@ -266,6 +266,6 @@ async def _answers(folder: Path, host: str) -> bytes:
         (["https://127.0.0.1:1", "--ca-cert-hash", "sha256:0"], "--token"),
     ],
 )
-def test_what_is_wrong_with_an_invitation(arguments: list[str], told: str) -> None:
+def test_what_is_wrong_with_an_invitation(arguments: list[str], reported: str) -> None:
     done = subprocess.run([HOMEOSTAT, "join", *arguments], capture_output=True, text=True, timeout=60)
-    assert done.returncode != 0 and told in done.stderr, done.stderr
+    assert done.returncode != 0 and reported in done.stderr, done.stderr

@@ -63,11 +63,11 @@ class Lab:
         for entry in Path("/proc").iterdir():
             if entry.name.isdigit() and int(entry.name) != os.getpid():
                 try:
-                    told = (entry / "environ").read_bytes() + (entry / "cmdline").read_bytes()
+                    reported = (entry / "environ").read_bytes() + (entry / "cmdline").read_bytes()
                     alive = "Z" not in (entry / "stat").read_text().rpartition(")")[2].split()[0]
                 except OSError:
                     continue
-                if mark in told and alive:
+                if mark in reported and alive:
                     found.append(int(entry.name))
         return found
 

@@ -214,7 +214,7 @@ def test_a_server_that_nobody_can_stand_in_for_keeps_its_connections() -> None:
         assert to_part(servers) == [], "one good check does not show that it can stand in"
         servers[1].checked(ready)
     assert [server.node for server in to_part(servers)] == ["m1", "m3"]
-    servers[0].parted = True
+    servers[0].disconnected = True
     assert [server.node for server in to_part(servers)] == ["m3"]
     servers[0].checked(ready)
     servers[0].checked(silent)

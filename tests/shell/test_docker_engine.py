@@ -425,6 +425,6 @@ def test_the_engine_has_been_stopped(node: Node, engine: Engine, tool: Tool) -> 
 def test_version_and_info(node: Node, tool: Tool) -> None:
     assert re.match(r"\d+\.\d+", tool("docker", "version", "-f", "{{.Server.Version}}").word)
     assert "Server: containerd" in tool("docker", "version").out
-    told = orjson.loads(tool("docker", "info", "-f", "json").word)
-    assert told["Containers"] == 0 and told["Images"] == 2 and told["MemTotal"] > 0
+    reported = orjson.loads(tool("docker", "info", "-f", "json").word)
+    assert reported["Containers"] == 0 and reported["Images"] == 2 and reported["MemTotal"] > 0
     assert " Server Version: " in tool("docker", "info").out

@@ -31,7 +31,7 @@ class FakeInit:
     """Answers as the node's init does, and keeps what it was told."""
 
     def __init__(self, path: Path) -> None:
-        self.told: list[Obj] = []
+        self.orders: list[Obj] = []
         self.units = {name: self._unit(name, text) for name, text in _TEXTS.items()}
         self.fails_to_start: set[str] = set()
         self._listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
@@ -58,7 +58,7 @@ class FakeInit:
         what, unit = order["do"], self.units.get(order.get("unit", ""), {})
         if what == "units":
             return {"units": list(self.units.values())}
-        self.told.append(order)
+        self.orders.append(order)
         if what in ("start", "restart"):
             failing = unit["name"] in self.fails_to_start
             state = ("activating", "auto-restart") if failing else ("active", "running")
@@ -90,7 +90,7 @@ def test_the_guides_words_stop_and_start_services(init: FakeInit, tool: Tool) ->
         for unit in ("docker", "kubelet"):
             said = tool("systemctl", verb, unit)
             assert (said.code, said.out, said.err) == (0, "", "")
-    assert [(order["do"], order["unit"]) for order in init.told] == [
+    assert [(order["do"], order["unit"]) for order in init.orders] == [
         ("stop", "containerd"),
         ("stop", "kubelet"),
         ("start", "containerd"),
@@ -117,7 +117,7 @@ def test_an_unknown_unit_gets_a_hint(init: FakeInit, tool: Tool) -> None:
     assert "Did you mean docker.service?" in tool("systemctl", "restart", "dokcer").err
     assert tool("systemctl", "stop", "nothing-like-it").err.count("\n") == 1, "no hint where none fits"
     assert tool("journalctl", "-u", "kubelt").err.endswith("Did you mean kubelet.service?\n")
-    assert init.told == []
+    assert init.orders == []
 
 
 CODES = {
@@ -221,7 +221,7 @@ def test_lists(init: FakeInit, tool: Tool) -> None:
     )
     assert "0 loaded units" in tool("systemctl", "list-units", "-t", "timer").out
     tool("systemctl", "disable", "--now", "kubelet")
-    assert [(order["do"], order["unit"]) for order in init.told] == [("disable", "kubelet"), ("stop", "kubelet")]
+    assert [(order["do"], order["unit"]) for order in init.orders] == [("disable", "kubelet"), ("stop", "kubelet")]
     files = {line.split()[0]: line.split()[1] for line in tool("systemctl", "list-unit-files", "--no-legend").lines}
     assert files["kubelet.service"] == "disabled" and files["docker.service"] == "enabled"
 
@@ -258,7 +258,7 @@ def test_the_engines_start_is_done_when_it_answers(
 def test_signals(init: FakeInit, tool: Tool) -> None:
     assert tool("systemctl", "kill", "-s", "SIGUSR1", "kubelet").code == 0
     assert tool("systemctl", "kill", "docker").code == 0
-    assert [(order["unit"], order["signal"]) for order in init.told] == [("kubelet", 10), ("containerd", 15)]
+    assert [(order["unit"], order["signal"]) for order in init.orders] == [("kubelet", 10), ("containerd", 15)]
     assert tool("systemctl", "kill", "-s", "NIX", "kubelet").err == "Failed to parse signal string NIX.\n"
 
 
@@ -273,7 +273,7 @@ def test_service_is_the_older_way_to_say_it(init: FakeInit, tool: Tool) -> None:
     assert tool("service", "ssh", "status").lines[0].startswith("● sshd.service")
     assert tool("service", "kubelet", "stop").code == 0
     assert " [ - ]  kubelet" in tool("service", "--status-all").lines
-    assert init.told == [{"do": "stop", "unit": "kubelet"}]
+    assert init.orders == [{"do": "stop", "unit": "kubelet"}]
     assert tool("service", "kubelet").err.startswith("Usage: service")
 
 
@@ -292,12 +292,12 @@ def test_service_is_the_older_way_to_say_it(init: FakeInit, tool: Tool) -> None:
 )
 def test_power(init: FakeInit, tool: Tool, words: tuple[str, ...], order: str) -> None:
     assert tool(*words).code == 0
-    assert init.told == [{"do": order}]
+    assert init.orders == [{"do": order}]
 
 
 def test_power_has_no_later(init: FakeInit, tool: Tool) -> None:
     assert tool("shutdown", "+5").code == 1
-    assert init.told == []
+    assert init.orders == []
 
 
 def test_without_an_init_it_says_so(tool: Tool, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -33,7 +33,7 @@ class Reply:
         return json.loads(self.raw)
 
     @property
-    def told(self) -> tuple[int, str]:
+    def outcome(self) -> tuple[int, str]:
         """Code and reason of the Status, which agrees with the HTTP status."""
         status = self.obj
         assert (status["kind"], status["status"], status["code"]) == ("Status", "Failure", self.status), status

@@ -81,8 +81,8 @@ def test_all_bodies_of_a_server_share_one_room(run):
             await asyncio.sleep(0.005)
         second.send(head.encode() + b"x" * 150_000)
         status, headers, body = await second.response()
-        told = orjson.loads(body)
-        assert (status, told["reason"], headers["retry-after"]) == (429, "TooManyRequests", "1")
+        answer = orjson.loads(body)
+        assert (status, answer["reason"], headers["retry-after"]) == (429, "TooManyRequests", "1")
         first.send(b"x")
         assert (await first.response())[0] == 200
         third = await server.call()

@@ -25,7 +25,7 @@ def one(*pieces, limits=None):
     return incoming
 
 
-def told(incoming):
+def answer(incoming):
     """What a request says, or the status that it is refused with."""
     if incoming.refusal is not None:
         return incoming.refusal.status
@@ -63,7 +63,7 @@ CHUNKED = "HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
     ],
 )
 def test_what_can_be_read(text, expected):
-    assert told(one(text)) == expected
+    assert answer(one(text)) == expected
 
 
 @pytest.mark.parametrize(
@@ -115,7 +115,7 @@ def test_a_request_says_once_which_host_it_is_for(hosts, expected):
 
 
 def test_another_version_of_http_is_not_spoken():
-    assert told(one("GET /a HTTP/2.0\r\n\r\n")) == 505
+    assert answer(one("GET /a HTTP/2.0\r\n\r\n")) == 505
 
 
 @pytest.mark.parametrize(
@@ -151,7 +151,7 @@ def test_requests_sent_ahead_come_out_in_order_up_to_a_refusal():
     text = "".join(f"GET /{number} HTTP/1.1\r\nHost: a\r\n\r\n" for number in range(5))
     assert [incoming.request.path for incoming in read(text).ready] == ["/0", "/1", "/2", "/3", "/4"]
     good, bad = read("GET /good HTTP/1.1\r\nHost: a\r\n\r\nBAD\r\n\r\nGET /evil HTTP/1.1\r\nHost: a\r\n\r\n").ready
-    assert (good.request.path, told(bad)) == ("/good", 400)
+    assert (good.request.path, answer(bad)) == ("/good", 400)
 
 
 def test_where_a_reader_stands():
@@ -227,13 +227,13 @@ TEXTS = [
 @given(st.lists(st.sampled_from(TEXTS), min_size=1, max_size=4), st.lists(st.integers(1, 40), min_size=1, max_size=30))
 def test_requests_are_the_same_however_their_bytes_arrive(texts, sizes):
     data = "".join(texts).encode()
-    whole = [told(incoming) for incoming in read(data).ready]
+    whole = [answer(incoming) for incoming in read(data).ready]
     pieces, start = [], 0
     while start < len(data):
         size = sizes[len(pieces) % len(sizes)]
         pieces.append(data[start : start + size])
         start += size
-    assert [told(incoming) for incoming in read(*pieces).ready] == whole
+    assert [answer(incoming) for incoming in read(*pieces).ready] == whole
     assert len(whole) == len(texts)
 
 

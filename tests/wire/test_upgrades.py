@@ -175,7 +175,7 @@ def test_a_writer_waits_for_its_reader_and_a_reader_for_its_writer(run):
 
 
 def test_whoever_leaves_ends_the_stream(run):
-    told = asyncio.Event()
+    answer = asyncio.Event()
 
     async def listen(duplex):
         assert await duplex.read() == b"hello"
@@ -185,14 +185,14 @@ def test_whoever_leaves_ends_the_stream(run):
                 duplex.write(b"x" * 65536)
                 await duplex.drain()
                 await asyncio.sleep(0)
-        told.set()
+        answer.set()
 
     async def story(site):
         caller = await site.call()
         caller.send(ASK + "hello")
         await caller.head()
         caller.writer.close()
-        await told.wait()
+        await answer.wait()
         await site.no_connections()
 
     run(story, stream(listen))

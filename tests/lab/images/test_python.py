@@ -108,7 +108,7 @@ def test_our_own_code_is_a_layer_without_commands_and_simulation() -> None:
 
 
 def test_the_interpreter_is_told_where_it_is_now() -> None:
-    told = python.environment()
-    assert told["PYTHONHOME"] == "/usr/local"
-    assert told["PYTHONPATH"] == f"/{python.PACKAGES}"
+    reported = python.environment()
+    assert reported["PYTHONHOME"] == "/usr/local"
+    assert reported["PYTHONPATH"] == f"/{python.PACKAGES}"
     assert f"python{sys.version_info[0]}.{sys.version_info[1]}" in python.PACKAGES
