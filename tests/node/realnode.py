@@ -30,7 +30,7 @@ from homeostat.node.agent import NodeAgent
 from homeostat.node.housekeeping.eviction import Signal
 from homeostat.node.podspec.node_config import NodeConfig
 from homeostat.runtime.contract import Container, ContainerState, LogSpan
-from homeostat.runtime.cri.runtime import CriRuntime
+from homeostat.runtime.cri.cri_runtime import CriRuntime
 from homeostat.store.memory import MemoryState, MemoryStore
 from homeostat.wire.message import User
 

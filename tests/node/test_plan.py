@@ -21,7 +21,7 @@ from homeostat.runtime.contract import (
     Sandbox,
     SandboxSpec,
 )
-from homeostat.runtime.table import IllegalMove
+from homeostat.runtime.lifecycle_table import IllegalMove
 
 NOW = 1000.0
 Obj = dict[str, Any]

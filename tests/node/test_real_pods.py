@@ -22,8 +22,8 @@ from homeostat.client.in_process import InProcessTransport
 from homeostat.node.agent import NodeAgent
 from homeostat.node.podspec.node_config import NodeConfig
 from homeostat.node.serve.kubelet_server import NodeServer
-from homeostat.runtime.process import ProcessRuntime
-from homeostat.runtime.processes import start_ticks
+from homeostat.runtime.children.processes import start_ticks
+from homeostat.runtime.process.process_runtime import ProcessRuntime
 from homeostat.store.memory import MemoryState, MemoryStore
 from homeostat.wire.message import Request, User
 

@@ -25,8 +25,8 @@ from homeostat.runtime.contract import (
     Sandbox,
     SandboxSpec,
 )
-from homeostat.runtime.cri.runtime import CriRuntime
-from homeostat.runtime.process import ProcessOptions, ProcessRuntime
+from homeostat.runtime.cri.cri_runtime import CriRuntime
+from homeostat.runtime.process.process_runtime import ProcessOptions, ProcessRuntime
 from homeostat.runtime.simulated import Behaviour, SimulatedRuntime, behaviours
 from tests.support.engine import Engine, remove_all
 

@@ -13,10 +13,10 @@ import uvloop
 
 from homeostat.kit import clock
 from homeostat.runtime.contract import Container, ContainerState, RuntimeEvent, RuntimeFault
-from homeostat.runtime.cri import channel, sources, watch
+from homeostat.runtime.cri import channel, event_sources, event_watch
 from homeostat.runtime.cri import containerd_pb2 as containerd
 from homeostat.runtime.cri import cri_pb2 as cri
-from homeostat.runtime.cri.runtime import CriRuntime
+from homeostat.runtime.cri.cri_runtime import CriRuntime
 from tests.support.cri_fake import FakeEngine
 
 ENDED = RuntimeEvent("uid-web", "c1")
@@ -104,7 +104,7 @@ def test_a_container_out_of_memory_is_told_with_its_reason(play: Callable[..., N
 
 
 def test_what_no_event_told_is_found_by_looking(play: Callable[..., None], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(watch, "_LOOKS_SECONDS", (0.05,))
+    monkeypatch.setattr(event_watch, "_LOOKS_SECONDS", (0.05,))
 
     async def story(engine: FakeEngine, runtime: CriRuntime) -> None:
         engine.end()
@@ -118,8 +118,8 @@ def test_what_no_event_told_is_found_by_looking(play: Callable[..., None], monke
 def test_an_engine_without_events_is_looked_at_again_and_again(
     play: Callable[..., None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert sources._LOOK_SECONDS == 1.0, "the kubelet's generic PLEG"
-    monkeypatch.setattr(sources, "_LOOK_SECONDS", 0.05)
+    assert event_sources._LOOK_SECONDS == 1.0, "the kubelet's generic PLEG"
+    monkeypatch.setattr(event_sources, "_LOOK_SECONDS", 0.05)
 
     async def story(engine: FakeEngine, runtime: CriRuntime) -> None:
         async with asyncio.timeout(10):

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from homeostat.runtime.contract import ContainerState, RuntimeFault
 from homeostat.runtime.cri import answers, faults, labels, reference, requests
 from homeostat.runtime.cri import cri_pb2 as cri
-from homeostat.runtime.cri.config import EngineConfig, containerd_config
+from homeostat.runtime.cri.containerd_config import EngineConfig, containerd_config
 from homeostat.runtime.spec import (
     ContainerSpec,
     Dns,

@@ -27,7 +27,7 @@ from homeostat.runtime.contract import (
     Sandbox,
     Security,
 )
-from homeostat.runtime.cri.runtime import CriRuntime
+from homeostat.runtime.cri.cri_runtime import CriRuntime
 from tests.support.crinode import NODE, Node, State, Story, processes
 from tests.support.engine import Engine, remove_all
 from tests.support.enginehost import PREFIX, own_cgroups

@@ -7,8 +7,6 @@ from pathlib import Path
 import pytest
 
 from homeostat.kit import clock, virtual
-from homeostat.runtime import crilog
-from homeostat.runtime.addresses import AddressPool
 from homeostat.runtime.contract import (
     ContainerSpec,
     ContainerState,
@@ -18,8 +16,10 @@ from homeostat.runtime.contract import (
     RuntimeFault,
     SandboxSpec,
 )
-from homeostat.runtime.crilog import CriLog
-from homeostat.runtime.crireader import parse, read
+from homeostat.runtime.logs import log_writer
+from homeostat.runtime.logs.log_reader import parse, read
+from homeostat.runtime.logs.log_writer import CriLog
+from homeostat.runtime.shared.pod_addresses import AddressPool
 from homeostat.runtime.simulated import Behaviour, SimulatedRuntime, behaviours
 
 
@@ -50,14 +50,14 @@ def test_a_line_waits_for_its_end_and_a_long_one_is_parted(tmp_path: Path) -> No
     log = CriLog(str(tmp_path / "log"))
     log.write("stdout", b"half ")
     log.write("stderr", b"other\n")
-    log.write("stdout", b"line\n" + b"x" * (crilog.LINE_BYTES_MAX + 5) + b"\nlast")
+    log.write("stdout", b"line\n" + b"x" * (log_writer.LINE_BYTES_MAX + 5) + b"\nlast")
     log.close()
     found = [parse(line) for line in (tmp_path / "log").read_bytes().splitlines()]
     parts = [(line.stream, len(line.data), line.partial) for line in found if line]
     assert parts == [
         ("stderr", 5, False),
         ("stdout", 9, False),
-        ("stdout", crilog.LINE_BYTES_MAX, True),
+        ("stdout", log_writer.LINE_BYTES_MAX, True),
         ("stdout", 5, False),
         ("stdout", 4, False),
     ]

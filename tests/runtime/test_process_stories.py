@@ -13,9 +13,9 @@ from pathlib import Path
 import pytest
 import uvloop
 
+from homeostat.runtime.children.processes import start_ticks
 from homeostat.runtime.contract import ContainerSpec, ContainerState, LogSpan, Mount, RuntimeFault, Sandbox, SandboxSpec
-from homeostat.runtime.process import ProcessOptions, ProcessRuntime
-from homeostat.runtime.processes import start_ticks
+from homeostat.runtime.process.process_runtime import ProcessOptions, ProcessRuntime
 
 State = ContainerState
 

@@ -15,8 +15,8 @@ from typing import Any
 
 import pytest
 
-from homeostat.runtime import shim
-from homeostat.runtime.processes import start_ticks
+from homeostat.runtime.children.processes import start_ticks
+from homeostat.runtime.shim import shim_process
 
 SECONDS_MAX = 10.0
 
@@ -85,20 +85,20 @@ def builtin(argv: list[str]) -> int:
 
 def test_a_builtin_runs_in_the_fork_with_its_environment_and_log(tmp_path: Path) -> None:
     place = folder(tmp_path, "component", "--x")
-    os.waitpid(forked(lambda: shim.run(place, builtin, names={"component"})), 0)
+    os.waitpid(forked(lambda: shim_process.run(place, builtin, names={"component"})), 0)
     assert (read(place / "exit.json") or {})["code"] == 7
     assert (tmp_path / "log").read_text().endswith(f"stdout F builtin ['component', '--x'] me {tmp_path}\n")
 
 
 def test_other_commands_are_programs_beside_builtins(tmp_path: Path) -> None:
     place = folder(tmp_path, "echo", "hello")
-    os.waitpid(forked(lambda: shim.run(place, builtin, names={"component"})), 0)
+    os.waitpid(forked(lambda: shim_process.run(place, builtin, names={"component"})), 0)
     assert (tmp_path / "log").read_text().endswith("stdout F hello\n")
 
 
 def test_a_builtin_without_names_is_a_mistake(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="names"):
-        shim.run(folder(tmp_path, "x"), builtin)
+        shim_process.run(folder(tmp_path, "x"), builtin)
 
 
 def test_a_builtin_that_raises_ends_with_one_and_says_why(tmp_path: Path) -> None:
@@ -106,26 +106,26 @@ def test_a_builtin_that_raises_ends_with_one_and_says_why(tmp_path: Path) -> Non
         raise RuntimeError("no luck")
 
     place = folder(tmp_path, "component")
-    os.waitpid(forked(lambda: shim.run(place, broken, names={"component"})), 0)
+    os.waitpid(forked(lambda: shim_process.run(place, broken, names={"component"})), 0)
     assert (read(place / "exit.json") or {})["code"] == 1
     assert "stderr F RuntimeError: no luck" in (tmp_path / "log").read_text()
 
 
 def test_a_container_has_one_shim(tmp_path: Path) -> None:
     place = folder(tmp_path, "sleep", "100")
-    first = forked(lambda: shim.run(place))
+    first = forked(lambda: shim_process.run(place))
     pids = until(lambda: read(place / "pid.json"))
-    second = forked(lambda: shim.run(place))
-    assert os.waitstatus_to_exitcode(os.waitpid(second, 0)[1]) == shim.ALREADY_RUN
+    second = forked(lambda: shim_process.run(place))
+    assert os.waitstatus_to_exitcode(os.waitpid(second, 0)[1]) == shim_process.ALREADY_RUN
     os.kill(pids["pid"], signal.SIGKILL)
     os.waitpid(first, 0)
     assert (read(place / "exit.json") or {})["code"] == 137
-    assert shim.run(place) == shim.ALREADY_RUN
+    assert shim_process.run(place) == shim_process.ALREADY_RUN
 
 
 def test_a_shim_told_to_end_asks_first_and_then_kills(tmp_path: Path) -> None:
     place = folder(tmp_path, "sh", "-c", "trap 'echo asked' TERM; echo up; while :; do sleep 0.01; done")
-    pid = forked(lambda: shim.run(place))
+    pid = forked(lambda: shim_process.run(place))
     until(lambda: (tmp_path / "log").exists() and "up" in (tmp_path / "log").read_text())
     os.kill(pid, signal.SIGTERM)
     os.waitpid(pid, 0)
@@ -135,8 +135,8 @@ def test_a_shim_told_to_end_asks_first_and_then_kills(tmp_path: Path) -> None:
 
 def test_the_shim_loads_no_more_than_it_needs() -> None:
     heavy = ("asyncio", "subprocess", "msgspec", "logging")
-    code = f"import sys, homeostat.runtime.shim; print([name for name in {heavy} if name in sys.modules])"
-    root = str(Path(shim.__file__).parents[2])
+    code = f"import sys, homeostat.runtime.shim.shim_process; print([name for name in {heavy} if name in sys.modules])"
+    root = str(Path(shim_process.__file__).parents[3])
     with os.popen(f'PYTHONPATH="{root}" {sys.executable} -S -c "{code}"') as answer:
         assert answer.read().strip() == "[]"
 
@@ -152,7 +152,7 @@ def test_one_shim_has_many_containers_and_what_one_leaves_behind_ends_with_it_al
         places.append(folder(tmp_path / name, "sh", "-c", script))
 
     def keep() -> int:
-        kept = shim.Shim()
+        kept = shim_process.Shim()
         for number, place in enumerate(places):
             # Their folders carry the containers' IDs.
             assert kept.take(place.rename(place.with_name(f"c{number}")))
@@ -178,7 +178,7 @@ def test_one_shim_has_many_containers_and_what_one_leaves_behind_ends_with_it_al
 def test_a_daemon_of_a_container_belongs_to_its_first_process(tmp_path: Path) -> None:
     script = "(setsid sh -c 'echo $$; exec sleep 100' &); sleep 100 & wait; wait"
     place = folder(tmp_path, "sh", "-c", script)
-    pid = forked(lambda: shim.run(place))
+    pid = forked(lambda: shim_process.run(place))
     root = until(lambda: read(place / "pid.json"))["pid"]
     daemon = int(until(lambda: re.search(r"stdout F (\d+)", (tmp_path / "log").read_text()))[1])
     until(lambda: daemon in children_of(root))
@@ -194,7 +194,7 @@ def test_a_container_that_ends_while_its_folder_is_gone_takes_no_other_with_it(t
     lost, kept = (place.rename(place.with_name(name)) for place, name in ((lost, "c0"), (kept, "c1")))
 
     def keep() -> int:
-        shim_ = shim.Shim()
+        shim_ = shim_process.Shim()
         for place in (lost, kept):
             shim_.take(place)
         shim_.serve(lambda: shim_.told_to_end and not shim_.folders)

@@ -15,9 +15,9 @@ import uvloop
 
 from homeostat.client.direct import ask_at
 from homeostat.runtime.contract import ContainerSpec, RuntimeFault, SandboxSpec, StreamOptions
-from homeostat.runtime.process import ProcessRuntime
-from homeostat.runtime.streaming import server
-from homeostat.runtime.streaming.session import STREAMS_MAX
+from homeostat.runtime.process.process_runtime import ProcessRuntime
+from homeostat.runtime.streaming import stream_server
+from homeostat.runtime.streaming.spdy_session import STREAMS_MAX
 from homeostat.wire import spdy
 from homeostat.wire.duplex import pair
 from homeostat.wire.message import Request
@@ -377,7 +377,7 @@ def test_a_url_is_good_once_and_for_what_was_agreed(play: Play, monkeypatch: pyt
             400,
             b"unable to upgrade: this stream speaks SPDY/3.1, not websocket",
         )
-        monkeypatch.setattr(server, "_GOOD_SECONDS", -1.0)
+        monkeypatch.setattr(stream_server, "_GOOD_SECONDS", -1.0)
         assert (await refusal("v4.channel.k8s.io"))[0] == 404, "too late"
 
     play(story)

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import uvloop
 
-from homeostat.runtime import shim
+from homeostat.runtime.shim import shim_process
 from homeostat.wire.fields import text_response
 from homeostat.wire.message import Request, Response
 from homeostat.wire.server import serve
@@ -104,4 +104,4 @@ def test_programs_begin_with_the_default_action_for_a_broken_pipe(tmp_path: Path
 
 
 if __name__ == "__main__":
-    shim.run(Path(sys.argv[1]), server, names={"server"})
+    shim_process.run(Path(sys.argv[1]), server, names={"server"})

@@ -18,8 +18,8 @@ from homeostat.cluster.state_folder import Folder
 from homeostat.cluster.topology import Cluster
 from homeostat.lab.prepare import prepare
 from homeostat.lab.processes import orders
-from homeostat.runtime import charge
-from homeostat.runtime.process import ProcessRuntime
+from homeostat.runtime.process.process_runtime import ProcessRuntime
+from homeostat.runtime.shim import container_process
 from homeostat.runtime.spec import ContainerSpec, SandboxSpec
 from homeostat.store.sqlite import SqliteStore
 
@@ -105,7 +105,7 @@ def test_another_user_sees_nothing_of_a_cluster(place: Path) -> None:
         listener = orders.bind(folder.supervisor_socket)
         container = asyncio.run(_run_a_container(folder))
         asyncio.run(_store(folder))
-        charge.write_json(container / "pid.json", {"pid": 1})
+        container_process.write_json(container / "pid.json", {"pid": 1})
         paths = _everything(folder.path)
         assert {"kubeconfig", "ca.key", "sa.key", "spec.json", "store.db", "supervisor.sock"} <= {p.name for p in paths}
         assert _seen_by_nobody(folder.path, paths) == []
@@ -126,7 +126,7 @@ def test_what_holds_keys_or_secrets_is_closed_by_itself_too(place: Path) -> None
     prepare(folder, cluster)
     container = asyncio.run(_run_a_container(folder))
     asyncio.run(_store(folder))
-    charge.write_json(container / "exit.json", {"code": 0})
+    container_process.write_json(container / "exit.json", {"code": 0})
     for file in _everything(folder.path):
         held = file.is_file() and (file.suffix == ".key" or SECRET.encode() in file.read_bytes())
         if held or file.name in ("kubeconfig", "spec.json", "container.json", "exit.json", "store.db"):

@@ -19,7 +19,7 @@ import uvloop
 
 from homeostat.lab.images.stock import BUSYBOX, PAUSE
 from homeostat.runtime.contract import Container, ContainerSpec, Resources, Sandbox, SandboxSpec
-from homeostat.runtime.cri.runtime import CriRuntime
+from homeostat.runtime.cri.cri_runtime import CriRuntime
 from tests.shell.conftest import Said, Tool
 from tests.support.engine import Engine, remove_all
 from tests.support.patience import eventually

@@ -29,8 +29,8 @@ from homeostat.node.agent import NodeAgent
 from homeostat.node.podspec.node_config import NodeConfig
 from homeostat.node.serve.kubelet_server import API_SERVER, NodeServer
 from homeostat.runtime.contract import Runtime
-from homeostat.runtime.cri.runtime import CriRuntime
-from homeostat.runtime.process import ProcessRuntime
+from homeostat.runtime.cri.cri_runtime import CriRuntime
+from homeostat.runtime.process.process_runtime import ProcessRuntime
 from homeostat.store.memory import MemoryState, MemoryStore
 from homeostat.wire import pki
 from homeostat.wire.fields import is_upgrade

@@ -21,7 +21,7 @@ from homeostat.runtime.contract import (
     Sandbox,
     SandboxSpec,
 )
-from homeostat.runtime.cri.runtime import CriRuntime
+from homeostat.runtime.cri.cri_runtime import CriRuntime
 from tests.support.engine import Engine, remove_all
 
 State = ContainerState

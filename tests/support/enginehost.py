@@ -22,7 +22,7 @@ import time
 from pathlib import Path
 
 from homeostat.lab.images.stock import PAUSE
-from homeostat.runtime.cri.config import ONE_ID_RUNC, EngineConfig, containerd_config
+from homeostat.runtime.cri.containerd_config import ONE_ID_RUNC, EngineConfig, containerd_config
 
 PREFIX = "homeostat-engine-"
 CGROUPS = Path("/sys/fs/cgroup")

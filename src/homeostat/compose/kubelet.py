@@ -21,7 +21,7 @@ from homeostat.node.machine.host_facts import this_machine
 from homeostat.node.podspec.node_config import NodeConfig
 from homeostat.node.serve.kubelet_server import NodeServer
 from homeostat.runtime.contract import Runtime
-from homeostat.runtime.process import ProcessOptions, ProcessRuntime
+from homeostat.runtime.process.process_runtime import ProcessOptions, ProcessRuntime
 from homeostat.runtime.simulated import SimulatedRuntime
 from homeostat.wire.server import serve
 
@@ -80,7 +80,7 @@ async def _first(*events: asyncio.Event) -> None:
 
 async def _containers(place: Place) -> Runtime:
     """The node's containerd, with the images that wait for it."""
-    from homeostat.runtime.cri.runtime import CriRuntime
+    from homeostat.runtime.cri.cri_runtime import CriRuntime
 
     await asyncio.to_thread(planted_images.import_waiting)
     # Without root there are none, and the engine would report its own figures.

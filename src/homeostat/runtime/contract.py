@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Protocol
 
+from homeostat.runtime.lifecycle_table import Table
 from homeostat.runtime.spec import (
     ContainerSpec as ContainerSpec,
 )
@@ -40,7 +41,6 @@ from homeostat.runtime.spec import (
 from homeostat.runtime.spec import (
     StreamOptions as StreamOptions,
 )
-from homeostat.runtime.table import Table
 
 
 class ContainerState(Enum):

@@ -12,7 +12,6 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field, fields, replace
 
 from homeostat.kit import chance, clock
-from homeostat.runtime.addresses import AddressPool
 from homeostat.runtime.contract import (
     CONTAINER,
     Container,
@@ -30,8 +29,9 @@ from homeostat.runtime.contract import (
     Sandbox,
     SandboxSpec,
 )
-from homeostat.runtime.plain import Plain
-from homeostat.runtime.signals import EventStream
+from homeostat.runtime.shared.event_stream import EventStream
+from homeostat.runtime.shared.pod_addresses import AddressPool
+from homeostat.runtime.shared.unsupported import Plain
 
 ANNOTATION = "simulated.homeostat/"
 _KILLED, _TERMINATED = 137, 143

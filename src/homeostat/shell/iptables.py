@@ -9,7 +9,7 @@ import os
 import subprocess
 from collections.abc import Sequence
 
-from homeostat.runtime.forked import execute
+from homeostat.runtime.children.forked import execute
 from homeostat.shell import shadowed_rules
 from homeostat.shell.stderr import complain
 from homeostat.shell.tool_error import ToolError

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 
-from homeostat.runtime.forked import execute
+from homeostat.runtime.children.forked import execute
 from homeostat.shell.command_flags import parse, switches, texts
 from homeostat.shell.tool_error import ToolError
 

@@ -16,7 +16,7 @@ from homeostat.cluster.state_folder import Folder, LabError
 from homeostat.lab.hosts import enter
 from homeostat.lab.inside import sshd
 from homeostat.operate.name_checks import check_host
-from homeostat.runtime.forked import execute
+from homeostat.runtime.children.forked import execute
 
 
 @click.command("ssh", context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})

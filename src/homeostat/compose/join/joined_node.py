@@ -264,14 +264,14 @@ def _runtime(member: Member) -> Runtime:
 
 
 def _cri(member: Member) -> Runtime:
-    from homeostat.runtime.cri.runtime import CriRuntime
+    from homeostat.runtime.cri.cri_runtime import CriRuntime
 
     endpoint = member.joining.cri_endpoint or str(member.joining.engine.socket)
     return CriRuntime(endpoint, node_address=member.joining.address)
 
 
 def _process(member: Member) -> Runtime:
-    from homeostat.runtime.process import ProcessRuntime
+    from homeostat.runtime.process.process_runtime import ProcessRuntime
 
     root = member.joining.root / "runtime"
     return ProcessRuntime(root, pod_cidr=member.pod_cidr, node_address=member.joining.address)

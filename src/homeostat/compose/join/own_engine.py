@@ -18,7 +18,7 @@ from homeostat.kit.log import logger
 from homeostat.lab.images import build, stock
 from homeostat.lab.inside.planted_images import snapshotter
 from homeostat.network.decide.pod_routes import conflist
-from homeostat.runtime.cri.config import EngineConfig, containerd_config
+from homeostat.runtime.cri.containerd_config import EngineConfig, containerd_config
 
 _MTU = 1500
 _NEEDED = ("containerd", "ctr", "runc")

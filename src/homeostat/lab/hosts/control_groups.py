@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from homeostat.kit import kernel, machine
-from homeostat.runtime.processes import start_ticks
+from homeostat.runtime.children.processes import start_ticks
 
 ROOT = "/sys/fs/cgroup"
 _REMOVE_SECONDS = 10.0

@@ -11,7 +11,7 @@ from typing import IO
 from homeostat.cluster import node_layout
 from homeostat.cluster.state_folder import Folder, LabError
 from homeostat.lab.processes.orders import ask
-from homeostat.runtime.forked import execute
+from homeostat.runtime.children.forked import execute
 
 _ENVIRONMENT = {"HOME": "/root", "USER": "root", "LANG": "C.UTF-8", "PATH": node_layout.PATH}
 

@@ -23,7 +23,7 @@ from homeostat.shell.launchers import launchers
 # What runs on nodes in forks of their init; imported before the first node boots.
 NODE_COMPONENTS = ("kubelet", "kube-proxy")
 # What those import only where nodes are hosts: read once here rather than on every node.
-NODE_MODULES = ("grpc.aio", "homeostat.runtime.cri.runtime")
+NODE_MODULES = ("grpc.aio", "homeostat.runtime.cri.cri_runtime")
 # The control group of the supervisor and the lab's network; no node can have this name.
 _OWN_GROUP = ".lab"
 _log = logger("lab")

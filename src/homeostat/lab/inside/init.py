@@ -22,8 +22,8 @@ from homeostat.lab.inside.services import Services
 from homeostat.lab.inside.units import Unit, canonical, unknown
 from homeostat.lab.processes.forking import Component
 from homeostat.lab.processes.orders import Answer, Orders
-from homeostat.runtime.descriptors import Descriptors
-from homeostat.runtime.processes import reap
+from homeostat.runtime.children.descriptors import Descriptors
+from homeostat.runtime.children.processes import reap
 
 # How init ends, for the supervisor: turned off by somebody on the node, or to be started again.
 POWERED_OFF, REBOOT = 0, 3

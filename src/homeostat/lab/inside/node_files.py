@@ -19,7 +19,7 @@ from homeostat.lab.images import stock
 from homeostat.lab.inside import login, planted_images, rootfs
 from homeostat.lab.processes import user_namespace
 from homeostat.network.decide.pod_routes import conflist
-from homeostat.runtime.cri.config import ONE_ID_RUNC, EngineConfig, containerd_config
+from homeostat.runtime.cri.containerd_config import ONE_ID_RUNC, EngineConfig, containerd_config
 
 _MTU = 1500
 

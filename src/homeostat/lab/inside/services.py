@@ -16,7 +16,7 @@ from homeostat.kit import machine
 from homeostat.kit.backoff import Backoff
 from homeostat.lab.inside.units import Unit
 from homeostat.lab.processes.forking import Component, fork_component
-from homeostat.runtime import forked
+from homeostat.runtime.children import forked
 
 _RESTART = Backoff(first_seconds=0.1, ceiling_seconds=5.0)
 _FORGIVEN_AFTER_SECONDS = 10.0

@@ -18,7 +18,7 @@ from homeostat.cluster.static_pods import COMPONENTS
 from homeostat.kit.log import logger
 from homeostat.lab.processes.forking import Rooms
 from homeostat.lab.processes.orders import Answer, Orders
-from homeostat.runtime.shim import Shim
+from homeostat.runtime.shim.shim_process import Shim
 
 _log = logger("shim")
 _Reply = Callable[[Answer], None]

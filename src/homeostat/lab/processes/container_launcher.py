@@ -9,7 +9,7 @@ from homeostat.lab.processes.orders import ask_async
 
 
 class WarmLauncher:
-    """A `runtime.launcher.Launcher` over the shim's socket."""
+    """A `runtime.process.shim_launcher.Launcher` over the shim's socket."""
 
     def __init__(self, shim_socket: Path) -> None:
         self._socket = shim_socket

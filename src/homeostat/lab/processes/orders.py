@@ -14,7 +14,7 @@ import orjson
 
 from homeostat.cluster.state_folder import LabError
 from homeostat.kit.log import logger
-from homeostat.runtime.descriptors import Descriptors
+from homeostat.runtime.children.descriptors import Descriptors
 
 Answer = dict[str, Any]
 # Handles an order, and answers it now or later.

@@ -25,10 +25,10 @@ from homeostat.kit.log import logger
 from homeostat.lab.links.cables import Cables
 from homeostat.lab.processes.forking import Component, Rooms, fork_component
 from homeostat.lab.processes.orders import Answer, Orders, short_path
-from homeostat.runtime.descriptors import Descriptors
-from homeostat.runtime.forked import adopt_orphans
-from homeostat.runtime.processes import children as children_of_this
-from homeostat.runtime.processes import kill, reap
+from homeostat.runtime.children.descriptors import Descriptors
+from homeostat.runtime.children.forked import adopt_orphans
+from homeostat.runtime.children.processes import children as children_of_this
+from homeostat.runtime.children.processes import kill, reap
 
 _log = logger("supervisor")
 # A component that keeps ending is relaunched at once, then ever more slowly; ten quiet seconds forgive it.

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from enum import Enum
 
-from homeostat.runtime.table import Table
+from homeostat.runtime.lifecycle_table import Table
 
 
 class PodState(Enum):

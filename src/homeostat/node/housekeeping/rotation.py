@@ -1,6 +1,6 @@
 """Rotating the logs that an engine writes: `0.log` becomes `0.log.1`, and so on, and the engine begins a new file.
 
-Rule: pkg/kubelet/logs/container_log_manager.go; the names are those that `runtime.crireader` reads.
+Rule: pkg/kubelet/logs/container_log_manager.go; the names are those that `runtime.logs.log_reader` reads.
 """
 
 from __future__ import annotations

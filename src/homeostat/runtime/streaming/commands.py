@@ -17,7 +17,7 @@ import orjson
 
 from homeostat.kit import tasks
 from homeostat.runtime.contract import RuntimeFault, StreamOptions
-from homeostat.runtime.streaming.session import Connection, Streaming
+from homeostat.runtime.streaming.spdy_session import Connection, Streaming
 
 PROTOCOL = "v4.channel.k8s.io"
 _OPEN_SECONDS_MAX = 30.0

@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 
 from homeostat.kit import tasks
-from homeostat.runtime.streaming.session import Connection, Streaming
+from homeostat.runtime.streaming.spdy_session import Connection, Streaming
 from homeostat.wire.duplex import BUFFER_BYTES
 
 PROTOCOL = "portforward.k8s.io"

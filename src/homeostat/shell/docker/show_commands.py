@@ -70,15 +70,15 @@ def read_log(path: str, alive: _Alive, shown: Shown, *, tail_lines: int | None, 
     import asyncio
 
     from homeostat.kit import clock
-    from homeostat.runtime import crireader
     from homeostat.runtime.contract import LogSpan
+    from homeostat.runtime.logs import log_reader
 
     until = clock.rfc3339_nano(shown.until) if shown.until else ""
     out = {"stdout": sys.stdout.buffer, "stderr": sys.stderr.buffer}
     span = LogSpan(tail_lines=tail_lines, since=shown.since, follow=follow)
 
     async def copy() -> None:
-        async for line in crireader.read(path, span, alive):
+        async for line in log_reader.read(path, span, alive):
             if until and line.time > until:
                 return
             stream = out.get(line.stream, out["stdout"])

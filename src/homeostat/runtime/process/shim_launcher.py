@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Protocol
 
 import homeostat
-from homeostat.runtime.watching import Exit
+from homeostat.runtime.process.shim_watch import Exit
 
 
 class Launcher(Protocol):
@@ -35,7 +35,7 @@ class LocalLauncher:
     def _spawn(self, container_dir: Path) -> int:
         with open(container_dir / "shim.log", "ab") as complaints:
             process = subprocess.Popen(
-                [sys.executable, "-S", "-m", "homeostat.runtime.shim", str(container_dir)],
+                [sys.executable, "-S", "-m", "homeostat.runtime.shim.shim_process", str(container_dir)],
                 stdin=subprocess.DEVNULL,
                 stdout=complaints,
                 stderr=complaints,

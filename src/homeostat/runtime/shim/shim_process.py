@@ -1,11 +1,11 @@
 """The process beside containers: it starts them, logs them, waits for them, and leaves nothing of them behind.
 
 As containerd has shims: an agent may die and come back while containers run on. One shim has any number of containers
-in its charge (`runtime.charge`). A lab has one for all (`lab.processes.container_host`), forked from the warm parent;
-elsewhere each container has its own, a program (`python -m homeostat.runtime.shim FOLDER`) that imports only a few
-parts of the standard library and so starts in milliseconds. A container's first process adopts the orphans among its
-descendants; when it ends, the shim adopts them and ends them, even those in other sessions: every child that nobody
-here vouches for came from a container that ended.
+in its charge (`runtime.shim.container_process`). A lab has one for all (`lab.processes.container_host`), forked from
+the warm parent; elsewhere each container has its own, a program (`python -m homeostat.runtime.shim.shim_process
+FOLDER`) that imports only a few parts of the standard library and so starts in milliseconds. A container's first
+process adopts the orphans among its descendants; when it ends, the shim adopts them and ends them, even those in other
+sessions: every child that nobody here vouches for came from a container that ended.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ from collections.abc import Callable, Collection
 from pathlib import Path
 
 from homeostat.kit import machine
-from homeostat.runtime import forked
-from homeostat.runtime.charge import Charge, claim
-from homeostat.runtime.descriptors import Descriptors
-from homeostat.runtime.processes import children, kill, mark_of, reap
+from homeostat.runtime.children import forked
+from homeostat.runtime.children.descriptors import Descriptors
+from homeostat.runtime.children.processes import children, kill, mark_of, reap
+from homeostat.runtime.shim.container_process import Charge, claim
 
 ALREADY_RUN = 3
 # How long the end of a container may wait for leftovers that do not die (in an uninterruptible sleep).

@@ -8,7 +8,7 @@ import signal
 from collections.abc import Callable
 from pathlib import Path
 
-from homeostat.runtime.processes import mark_of
+from homeostat.runtime.children.processes import mark_of
 
 
 class Exit:
@@ -43,8 +43,8 @@ class Exit:
 
 
 class Life:
-    """A container's life, by the pipe `alive` in its folder (`runtime.charge`): open one before its shim is told to
-    start it, or when a running container is adopted. Close it, or hear the end."""
+    """A container's life, by the pipe `alive` in its folder (`runtime.shim.container_process`): open one before its
+    shim is told to start it, or when a running container is adopted. Close it, or hear the end."""
 
     def __init__(self, folder: Path) -> None:
         path = folder / "alive"

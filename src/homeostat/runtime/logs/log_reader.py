@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 
 from homeostat.kit import clock
 from homeostat.runtime.contract import LogLine, LogSpan
-from homeostat.runtime.crilog import FILES_MAX
+from homeostat.runtime.logs.log_writer import FILES_MAX
 
 _FOLLOW_SECONDS = 0.05
 _BLOCK_BYTES = 1 << 18

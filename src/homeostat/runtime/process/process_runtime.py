@@ -1,13 +1,14 @@
 """The runtime of plain processes: no root, no images, no isolation; each container is a process group of its own.
 
 A container's command is a program of the host and sees the host's files, with its mounts at their paths: in a mount
-namespace of its own (`runtime.rootview`). Where the kernel does not allow that, and always besides, mounts appear as
-links in the container's own folder, `$HOMEOSTAT_ROOT`: a volume mounted at `/etc/app` is `$HOMEOSTAT_ROOT/etc/app`. A
-command starts in that folder, or in its `workingDir` (without namespaces: the path of that name in the folder).
-Resource limits and security contexts are not enforced. Each pod has a loopback address of its own; its commands should
-listen on that one only (`status.podIP` of the downward API).
+namespace of its own (`runtime.children.rootview`). Where the kernel does not allow that, and always besides, mounts
+appear as links in the container's own folder, `$HOMEOSTAT_ROOT`: a volume mounted at `/etc/app` is
+`$HOMEOSTAT_ROOT/etc/app`. A command starts in that folder, or in its `workingDir` (without namespaces: the path of that
+name in the folder). Resource limits and security contexts are not enforced. Each pod has a loopback address of its own;
+its commands should listen on that one only (`status.podIP` of the downward API).
 
-Containers belong to their shims (`runtime.shim`), so they outlive this object: a new one adopts them (`start`).
+Containers belong to their shims (`runtime.shim.shim_process`), so they outlive this object: a new one adopts them
+(`start`).
 """
 
 from __future__ import annotations
@@ -20,8 +21,8 @@ from pathlib import Path
 
 from homeostat.kit import chance, clock
 from homeostat.kit.log import logger
-from homeostat.runtime import crireader, execclient, netprobe, rootview, watching
-from homeostat.runtime.addresses import AddressPool
+from homeostat.runtime.children import rootview
+from homeostat.runtime.children.processes import kill_group, start_ticks
 from homeostat.runtime.contract import (
     CONTAINER,
     Container,
@@ -39,14 +40,17 @@ from homeostat.runtime.contract import (
     Sandbox,
     SandboxSpec,
 )
-from homeostat.runtime.crilog import FILES_MAX, SIZE_BYTES_MAX
-from homeostat.runtime.folders import Folders
-from homeostat.runtime.launcher import Launcher, LocalLauncher
-from homeostat.runtime.plain import Plain
-from homeostat.runtime.processes import kill_group, start_ticks
-from homeostat.runtime.signals import EventStream
-from homeostat.runtime.streaming.doors import StreamDoors
-from homeostat.runtime.streaming.server import StreamServer
+from homeostat.runtime.logs import log_reader
+from homeostat.runtime.logs.log_writer import FILES_MAX, SIZE_BYTES_MAX
+from homeostat.runtime.process import shim_client, shim_watch
+from homeostat.runtime.process.shim_launcher import Launcher, LocalLauncher
+from homeostat.runtime.process.state_folders import Folders
+from homeostat.runtime.process.stream_urls import StreamDoors
+from homeostat.runtime.shared import network_probe
+from homeostat.runtime.shared.event_stream import EventStream
+from homeostat.runtime.shared.pod_addresses import AddressPool
+from homeostat.runtime.shared.unsupported import Plain
+from homeostat.runtime.streaming.stream_server import StreamServer
 
 _log = logger("runtime")
 _START_SECONDS_MAX = 20.0
@@ -90,7 +94,7 @@ class ProcessRuntime(StreamDoors, Plain):
         self._sandboxes: dict[str, Sandbox] = {}
         self._containers: dict[str, Container] = {}
         self._pids: dict[str, int] = {}
-        self._lives: dict[str, watching.Life] = {}
+        self._lives: dict[str, shim_watch.Life] = {}
         self._events = EventStream()
         self._streams = StreamServer()
         self.mounts_in_place = False
@@ -123,7 +127,7 @@ class ProcessRuntime(StreamDoors, Plain):
             self._move(container.id, ContainerEvent.STARTED, started_at=pids.started_at)
             self._pids[container.id] = pids.pid
             if ended is None and start_ticks(pids.shim) == pids.shim_ticks:
-                life = watching.Life(self._folders.container(container.id))
+                life = shim_watch.Life(self._folders.container(container.id))
                 self._watch(container.id, life, adopted=True)
                 return
             self._on_exit(container.id)
@@ -262,7 +266,7 @@ class ProcessRuntime(StreamDoors, Plain):
         if container.state is not ContainerState.CREATED:
             return container
         folder = self._folders.container(container_id)
-        life = watching.Life(folder)
+        life = shim_watch.Life(folder)
         try:
             shim = await self._launcher.launch(folder)
             await life.started(shim, timeout_seconds=_START_SECONDS_MAX)
@@ -328,20 +332,20 @@ class ProcessRuntime(StreamDoors, Plain):
         """Run a command beside the container's own, in its folder and environment."""
         if self._get(container_id).state is not ContainerState.RUNNING:
             raise RuntimeFault("NotFound", f"container {container_id} is not running")
-        return await execclient.run(self._folders.container(container_id), argv, timeout_seconds=timeout_seconds)
+        return await shim_client.run(self._folders.container(container_id), argv, timeout_seconds=timeout_seconds)
 
     async def http_get(self, ask: HttpAsk) -> HttpAnswer:
         """See Runtime."""
-        return await netprobe.http_get(ask)
+        return await network_probe.http_get(ask)
 
     async def tcp_connect(self, ip: str, port: int, *, timeout_seconds: float) -> None:
         """See Runtime."""
-        await netprobe.tcp_connect(ip, port, timeout_seconds)
+        await network_probe.tcp_connect(ip, port, timeout_seconds)
 
     def read_log(self, container_id: str, span: LogSpan) -> AsyncIterator[LogLine]:
         """See Runtime."""
         path = self._get(container_id).spec.log_path
-        return crireader.read(path, span, lambda: container_id in self._lives)
+        return log_reader.read(path, span, lambda: container_id in self._lives)
 
     def events(self) -> AsyncIterator[RuntimeEvent]:
         """See Runtime."""
@@ -355,7 +359,7 @@ class ProcessRuntime(StreamDoors, Plain):
         except KeyError:
             raise RuntimeFault("NotFound", f"container {container_id} not found") from None
 
-    def _watch(self, container_id: str, life: watching.Life, *, adopted: bool = False) -> None:
+    def _watch(self, container_id: str, life: shim_watch.Life, *, adopted: bool = False) -> None:
         self._lives[container_id] = life
         life.on_end(lambda: self._on_exit(container_id), adopted=adopted)
 
@@ -364,7 +368,7 @@ class ProcessRuntime(StreamDoors, Plain):
         self._lives.pop(container_id, None)
         ended = self._folders.read_exit(container_id)
         if ended is None:
-            watching.end_leftovers(container_id)
+            shim_watch.end_leftovers(container_id)
         container = self._move(
             container_id,
             ContainerEvent.EXITED,

@@ -26,12 +26,12 @@ from homeostat.runtime.contract import (
 from homeostat.runtime.cri import cri_pb2 as cri
 from homeostat.runtime.cri import faults, requests
 from homeostat.runtime.cri.channel import RUNTIME
-from homeostat.runtime.cri.doors import Doors
+from homeostat.runtime.cri.container_access import Doors
+from homeostat.runtime.cri.event_watch import Watch
 from homeostat.runtime.cri.faults import NOT_FOUND, UNAVAILABLE
 from homeostat.runtime.cri.images import Images
 from homeostat.runtime.cri.stopping import stop
-from homeostat.runtime.cri.watch import Watch
-from homeostat.runtime.signals import EventStream
+from homeostat.runtime.shared.event_stream import EventStream
 
 SECCOMP_ROOT = "/var/lib/kubelet/seccomp"
 _STOPS_AT_ONCE = 8

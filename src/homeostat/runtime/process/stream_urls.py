@@ -5,9 +5,10 @@ from __future__ import annotations
 from functools import partial
 
 from homeostat.runtime.contract import Container, ContainerState, RuntimeFault, Sandbox, StreamOptions
-from homeostat.runtime.folders import Folders
-from homeostat.runtime.streaming import commands, forwarding, inside, layout
-from homeostat.runtime.streaming.server import StreamServer
+from homeostat.runtime.process import shim_streams
+from homeostat.runtime.process.state_folders import Folders
+from homeostat.runtime.streaming import channel_layout, commands, forwarding
+from homeostat.runtime.streaming.stream_server import StreamServer
 
 
 class StreamDoors:
@@ -26,16 +27,16 @@ class StreamDoors:
         if not argv:
             raise RuntimeFault("Failed", "a command is required")
         self._running(container_id)
-        begin = partial(inside.begin, self._folders.container(container_id), argv, options)
+        begin = partial(shim_streams.begin, self._folders.container(container_id), argv, options)
         work = partial(commands.serve, options=options, begin=begin, doing="executing command in")
-        return await self._streams.url("exec", commands.PROTOCOL, work, channels=layout.COMMAND)
+        return await self._streams.url("exec", commands.PROTOCOL, work, channels=channel_layout.COMMAND)
 
     async def attach_url(self, container_id: str, options: StreamOptions) -> str:
         """See Runtime."""
         self._running(container_id)
-        begin = partial(inside.attach, self._folders.container(container_id), options)
+        begin = partial(shim_streams.attach, self._folders.container(container_id), options)
         work = partial(commands.serve, options=options, begin=begin, doing="attaching to")
-        return await self._streams.url("attach", commands.PROTOCOL, work, channels=layout.COMMAND)
+        return await self._streams.url("attach", commands.PROTOCOL, work, channels=channel_layout.COMMAND)
 
     async def port_forward_url(self, sandbox_id: str, ports: tuple[int, ...] = ()) -> str:
         """See Runtime."""
@@ -43,7 +44,9 @@ class StreamDoors:
         if sandbox is None or not sandbox.ready:
             raise RuntimeFault("NotFound", f"sandbox {sandbox_id} is not ready")
         work = partial(forwarding.serve_ports, address=sandbox.ip)
-        return await self._streams.url("portforward", forwarding.PROTOCOL, work, channels=layout.of_ports(ports))
+        return await self._streams.url(
+            "portforward", forwarding.PROTOCOL, work, channels=channel_layout.of_ports(ports)
+        )
 
     def _running(self, container_id: str) -> Container:
         container = self._get(container_id)

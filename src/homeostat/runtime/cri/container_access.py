@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import AsyncIterator
 
-from homeostat.runtime import crireader, netprobe
 from homeostat.runtime.contract import (
     ContainerState,
     ExecResult,
@@ -22,6 +21,8 @@ from homeostat.runtime.cri import cri_pb2 as cri
 from homeostat.runtime.cri.channel import RUNTIME, WORK_SECONDS_MAX
 from homeostat.runtime.cri.engine import Engine
 from homeostat.runtime.cri.faults import TOO_LATE
+from homeostat.runtime.logs import log_reader
+from homeostat.runtime.shared import network_probe
 
 OUTPUT_BYTES_MAX = 16384
 _KILLED = 137
@@ -67,11 +68,11 @@ class Doors(Engine):
 
     async def http_get(self, ask: HttpAsk) -> HttpAnswer:
         """See Runtime; from the network of this process, which is the node's."""
-        return await netprobe.http_get(ask)
+        return await network_probe.http_get(ask)
 
     async def tcp_connect(self, ip: str, port: int, *, timeout_seconds: float) -> None:
         """See Runtime; from the network of this process, which is the node's."""
-        await netprobe.tcp_connect(ip, port, timeout_seconds)
+        await network_probe.tcp_connect(ip, port, timeout_seconds)
 
     async def read_log(self, container_id: str, span: LogSpan) -> AsyncIterator[LogLine]:
         """The container's log. Raises RuntimeFault NotFound."""
@@ -81,7 +82,7 @@ class Doors(Engine):
             known = self._inventory.known(container_id)
             return known is not None and known.state is not ContainerState.EXITED
 
-        async for line in crireader.read(path, span, running):
+        async for line in log_reader.read(path, span, running):
             yield line
 
     async def stats(self, pod_uid: str = "") -> list[Stats]:

@@ -15,9 +15,9 @@ from homeostat.kit import clock, tasks
 from homeostat.kit.log import logger
 from homeostat.runtime.contract import Container, ContainerState, RuntimeEvent, RuntimeFault, Sandbox
 from homeostat.runtime.cri.channel import Channel
+from homeostat.runtime.cri.event_sources import News, What, news
 from homeostat.runtime.cri.inventory import Inventory
-from homeostat.runtime.cri.sources import News, What, news
-from homeostat.runtime.signals import EventStream
+from homeostat.runtime.shared.event_stream import EventStream
 
 _log = logger("cri")
 # When everything is looked at after a watch began; the last of these again and again.

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from homeostat.runtime.streaming.session import Streaming
+from homeostat.runtime.streaming.spdy_session import Streaming
 from homeostat.wire import spdy
 from homeostat.wire.duplex import Duplex, Gate, Inbox
 from homeostat.wire.websocket import WebSocket

@@ -1,5 +1,5 @@
-"""Streams of a container of the process runtime, by its shim (`runtime.charge`): a command begun in it, with pipes or a
-terminal, or the container's own."""
+"""Streams of a container of the process runtime, by its shim (`runtime.shim.container_process`): a command begun in it,
+with pipes or a terminal, or the container's own."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from pathlib import Path
 
 import orjson
 
-from homeostat.runtime import execclient
 from homeostat.runtime.contract import RuntimeFault, StreamOptions
+from homeostat.runtime.process import shim_client
 from homeostat.runtime.streaming.commands import Command
-from homeostat.runtime.streaming.descriptors import Descriptor
+from homeostat.runtime.streaming.pipes import Descriptor
 
 _KILLED = 137
 
@@ -40,7 +40,7 @@ async def begin(folder: Path, argv: tuple[str, ...], options: StreamOptions) -> 
 
     Raises RuntimeFault when the container's shim is gone, or the command cannot start.
     """
-    connection = await execclient.connect(folder)
+    connection = await shim_client.connect(folder)
     theirs: list[int] = []
     ours: list[Descriptor] = []
     try:
@@ -69,7 +69,7 @@ async def attach(folder: Path, options: StreamOptions) -> Command:
 
     Raises RuntimeFault when the container's shim is gone.
     """
-    connection = await execclient.connect(folder)
+    connection = await shim_client.connect(folder)
     theirs: list[int] = []
     ours: list[Descriptor] = []
     try:
@@ -87,7 +87,7 @@ async def attach(folder: Path, options: StreamOptions) -> Command:
 
 async def _ended(connection: socket.socket) -> int:
     """Wait for the shim to hang up, which it does when all output has been taken."""
-    await execclient.answer_of(connection, 0)
+    await shim_client.answer_of(connection, 0)
     return 0
 
 
@@ -117,7 +117,7 @@ def _pipes(
 
 
 async def _exit_code(connection: socket.socket) -> int:
-    code = await execclient.answer_of(connection, 0)
+    code = await shim_client.answer_of(connection, 0)
     return _KILLED if code is None else code
 
 

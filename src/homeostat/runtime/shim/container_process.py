@@ -1,8 +1,9 @@
 """One container in a shim's charge: its start, its log, the commands run inside it, and its end. Its streams and who is
-attached to them are `runtime.stdio`'s.
+attached to them are `runtime.shim.container_streams`'s.
 
-It works on the container's folder (`runtime.folders`). `alive` there is a pipe that the shim holds open: a line in it
-says that `pid.json` or `exit.json` is written, its end that the container has ended or its shim was killed.
+It works on the container's folder (`runtime.process.state_folders`). `alive` there is a pipe that the shim holds open:
+a line in it says that `pid.json` or `exit.json` is written, its end that the container has ended or its shim was
+killed.
 """
 
 from __future__ import annotations
@@ -16,11 +17,11 @@ from pathlib import Path
 from typing import Any
 
 from homeostat.kit import machine, private
-from homeostat.runtime import forked
-from homeostat.runtime.crilog import CriLog
-from homeostat.runtime.descriptors import Descriptors
-from homeostat.runtime.processes import exit_code_of, kill_group, start_ticks
-from homeostat.runtime.stdio import Stdio, open_ends
+from homeostat.runtime.children import forked
+from homeostat.runtime.children.descriptors import Descriptors
+from homeostat.runtime.children.processes import exit_code_of, kill_group, start_ticks
+from homeostat.runtime.logs.log_writer import CriLog
+from homeostat.runtime.shim.container_streams import Stdio, open_ends
 
 _CHUNK_BYTES = 65536
 # A pipe holds at most so much (fs.pipe-max-size): more comes only from a process that could not be killed.

@@ -12,7 +12,7 @@ import termios
 from collections.abc import Callable, Collection
 from typing import Any, NoReturn, TypeAlias
 
-from homeostat.runtime import rootview
+from homeostat.runtime.children import rootview
 
 START_ERROR_CODE = 128
 _PR_SET_PDEATHSIG = 1

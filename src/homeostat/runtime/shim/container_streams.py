@@ -15,7 +15,7 @@ import termios
 from collections.abc import Callable
 from typing import NamedTuple
 
-from homeostat.runtime.descriptors import Descriptors
+from homeostat.runtime.children.descriptors import Descriptors
 
 _CHUNK_BYTES = 65536
 

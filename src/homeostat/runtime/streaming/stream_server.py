@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
 from homeostat.kit import chance, clock
-from homeostat.runtime.streaming.session import Connection, Session
+from homeostat.runtime.streaming.spdy_session import Connection, Session
 from homeostat.wire import spdy
 from homeostat.wire.duplex import Duplex
 from homeostat.wire.fields import is_upgrade, text_response
@@ -97,7 +97,7 @@ def _over_spdy(agreed: _Agreed) -> Response:
 
 def _over_websocket(request: Request, agreed: _Agreed) -> Response:
     # `websockets` takes 15 ms to import: it is for those who use it.
-    from homeostat.runtime.streaming.channels import ChannelSession
+    from homeostat.runtime.streaming.websocket_channels import ChannelSession
     from homeostat.wire.websocket import accept
 
     async def upgrade(stream: Duplex) -> None:

@@ -1,0 +1,1 @@
+"""Commands as children of this process: fork them, give them their view of the files, wait for them, end them."""
