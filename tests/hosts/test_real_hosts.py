@@ -17,6 +17,49 @@ from tests.support.patience import eventually
 
 pytestmark = [pytest.mark.real, pytest.mark.slow]
 
+# What a program in a Pod does with what the kubelet mounts, and with Python's standard library alone: it follows the
+# issuer of its own token to the keys, and checks the token's ES256 signature (RFC 7518, 3.4; FIPS 186-5, 6.4.2).
+CHECK_OWN_TOKEN = """
+import base64, hashlib, json, ssl, urllib.request
+mount = "/var/run/secrets/kubernetes.io/serviceaccount/"
+token = open(mount + "token").read()
+trust = ssl.create_default_context(cafile=mount + "ca.crt")
+def raw(text):
+    return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
+def get(url):
+    ask = urllib.request.Request(url, headers={"Authorization": "Bearer " + token})
+    return json.load(urllib.request.urlopen(ask, context=trust, timeout=20))
+head, claims, signature = token.split(".")
+issuer = json.loads(raw(claims))["iss"]
+found = get(issuer + "/.well-known/openid-configuration")
+assert found["issuer"] == issuer, found
+key = next(k for k in get(found["jwks_uri"])["keys"] if k["kid"] == json.loads(raw(head))["kid"])
+P = 2**256 - 2**224 + 2**192 + 2**96 - 1
+N = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
+G = (0x6B17D1F2E12C4247F8BCE6E563A440F277037D812DEB33A0F4A13945D898C296,
+     0x4FE342E2FE1A7F9B8EE7EB4A7C0F9E162BCE33576B315ECECBB6406837BF51F5)
+def add(a, b):
+    if a is None or b is None:
+        return a or b
+    if a[0] == b[0] and (a[1] + b[1]) % P == 0:
+        return None
+    slope = (3 * a[0] ** 2 - 3) * pow(2 * a[1], -1, P) if a == b else (b[1] - a[1]) * pow(b[0] - a[0], -1, P)
+    x = (slope ** 2 - a[0] - b[0]) % P
+    return x, (slope * (a[0] - x) - a[1]) % P
+def times(k, a):
+    found = None
+    while k:
+        found, a, k = add(found, a) if k & 1 else found, add(a, a), k >> 1
+    return found
+public = tuple(int.from_bytes(raw(key[part]), "big") for part in "xy")
+both = raw(signature)
+r, s = int.from_bytes(both[:32], "big"), int.from_bytes(both[32:], "big")
+digest = int.from_bytes(hashlib.sha256((head + "." + claims).encode()).digest(), "big")
+w = pow(s, -1, N)
+assert add(times(digest * w % N, G), times(r * w % N, public))[0] % N == r
+print("signed by", issuer)
+"""
+
 
 def test_a_node_is_a_host_of_its_own(hosts: Hosts) -> None:
     assert hosts.on("worker-1", "hostname") == "worker-1\n"
@@ -41,6 +84,13 @@ def test_a_firewall_rule_on_one_node_is_no_rule_of_another(hosts: Hosts) -> None
         assert "4242" not in here
     finally:
         hosts.on("worker-1", "iptables", "-D", "OUTPUT", *rule)
+
+
+def test_a_program_in_a_pod_checks_its_token_by_following_the_issuer(hosts: Hosts) -> None:
+    image = "--image=homeostat.local/python:3"
+    hosts.kubectl("run", "checker", image, "--restart=Never", "--", "python3", "-c", CHECK_OWN_TOKEN)
+    hosts.kubectl("wait", "--for=jsonpath={.status.phase}=Succeeded", "pod/checker", "--timeout=50s")
+    assert hosts.kubectl("logs", "checker") == "signed by https://kubernetes.default.svc.cluster.local\n"
 
 
 def test_what_is_written_on_a_node_outlives_its_power(hosts: Hosts) -> None:
