@@ -285,6 +285,10 @@ def test_a_container_without_input_reads_an_end_whoever_is_attached(play: Play) 
 def test_a_containers_terminal_takes_keys_sizes_and_signals(play: Play) -> None:
     async def story(stage: Stage) -> None:
         client = await attached(stage, TERMINAL)
+        log = stage.root / "main.log"
+        async with asyncio.timeout(20):
+            while not log.exists() or b"ready" not in log.read_bytes():
+                await asyncio.sleep(0.01)
         client.say("resize", b'{"Width":100,"Height":30}\n')
         await client.until("stdout", b"size 30 100")
         client.say("stdin", b"word\n")
@@ -292,9 +296,9 @@ def test_a_containers_terminal_takes_keys_sizes_and_signals(play: Play) -> None:
         client.say("stdin", b"\x03")
         await client.whole()
         assert b"broken" in client.heard["stdout"]
-        assert b"<word>" in (stage.root / "main.log").read_bytes(), "a terminal is logged as one stream"
+        assert b"<word>" in log.read_bytes(), "a terminal is logged as one stream"
 
-    script = "trap 'echo broken; exit 9' INT; trap 'echo size $(stty size)' WINCH; tty -s || exit 1; "
+    script = "trap 'echo broken; exit 9' INT; trap 'echo size $(stty size)' WINCH; tty -s || exit 1; echo ready; "
     play(story, script + 'while :; do read word && echo "<$word>"; done', stdin=True, tty=True)
 
 

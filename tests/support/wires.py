@@ -118,7 +118,7 @@ class Wires:
 
 
 def ask(
-    space: Space, address: str, port: int = 80, *, udp: bool = False, source_port: int = 0, patience: float = 3.0
+    space: Space, address: str, port: int = 80, *, udp: bool = False, source_port: int = 0, patience: float = 20.0
 ) -> str:
     """What the server behind an address answers; `refused` or `silent` when nobody does within `patience` seconds."""
     return space.do(lambda: answer_of(address, port, udp=udp, source_port=source_port, patience=patience))
@@ -129,7 +129,7 @@ def ask_often(space: Space, count: int, address: str, port: int = 80) -> Counter
     return space.do(lambda: Counter(answer_of(address, port).split()[0] for _ in range(count)))
 
 
-def answer_of(address: str, port: int, *, udp: bool = False, source_port: int = 0, patience: float = 3.0) -> str:
+def answer_of(address: str, port: int, *, udp: bool = False, source_port: int = 0, patience: float = 20.0) -> str:
     """As `ask`, for a thread that is in its namespace already."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM if udp else socket.SOCK_STREAM) as sock:
         sock.settimeout(patience)

@@ -24,7 +24,9 @@ _ANSWER_BYTES_MAX = 40 << 20
 _OPTIONS = [
     ("grpc.max_receive_message_length", _ANSWER_BYTES_MAX),
     ("grpc.initial_reconnect_backoff_ms", 50),
-    ("grpc.min_reconnect_backoff_ms", 50),
+    # How long an engine may take to greet a connection: a busy machine's needs seconds, and a socket that nobody
+    # listens on is refused at once.
+    ("grpc.min_reconnect_backoff_ms", 5_000),
     ("grpc.max_reconnect_backoff_ms", 500),
     # Each channel has connections of its own: another one's broken state is not inherited.
     ("grpc.use_local_subchannel_pool", 1),
