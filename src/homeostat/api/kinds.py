@@ -16,7 +16,7 @@ from homeostat.api.types import Obj
 
 @dataclass(frozen=True, slots=True)
 class Subresource:
-    """One subresource of a kind: its verbs, and the group, version and kind of the bodies it speaks.
+    """One subresource of a kind: its verbs, and the group, version and kind of its bodies.
 
     `definition` is the OpenAPI name of the body's type where it is none of the built-in types.
     """

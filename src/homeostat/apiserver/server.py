@@ -140,7 +140,8 @@ class ApiServer:
         return response
 
     async def _serve(self, request: Request) -> Response:
-        """The end of the path: the verb of a resource, or a special path. Who comes here may send a body."""
+        """The end of the path: the verb of a resource, or a special path. The request is authorized here, so its body
+        may be read."""
         if request.pending is not None:
             await request.take_body()
         info = info_of(request)

@@ -83,7 +83,7 @@ _LOAD_BALANCER_CLASS = "homeostat.dev/address-pool"
 
 
 def warnings(kind: Kind, obj: Obj) -> list[str]:
-    """What has no effect in an object that is created, one sentence each; empty where everything has."""
+    """Warnings about fields of a new object that have no effect here, one sentence each; empty if there are none."""
     resource = qualified(kind.plural, kind.group)
     said = [KINDS[resource]] if resource in KINDS else []
     check = _OTHERS.get(resource)

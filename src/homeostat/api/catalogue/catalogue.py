@@ -136,7 +136,7 @@ class Catalogue:
 
     def derived(self, make: Callable[[Catalogue], T]) -> T:
         """What the function `make` derives of this catalogue: made when it is first asked for, kept as long as the
-        catalogue is. So whoever works on all kinds keeps what he knows of them; `make` is pure."""
+        catalogue is. So code that works on all kinds caches what it derives from them; `make` must be pure."""
         found = self._derived.get(make)
         if found is None:
             found = self._derived[make] = make(self)

@@ -119,7 +119,7 @@ def _autoscaler_to_v2(obj: Obj) -> Obj:
 
 
 def _loaded(text: str) -> list[Obj] | Obj | None:
-    """What an annotation carries; nothing where it is no JSON, since anybody can write annotations."""
+    """The value in an annotation; None where it is not JSON, since any client can write annotations."""
     try:
         value = orjson.loads(text) if text else None
     except orjson.JSONDecodeError:

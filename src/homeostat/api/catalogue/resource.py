@@ -40,7 +40,7 @@ class Types:
 
 
 class _Shaped(Generic[What]):
-    """What has a schema, and a walk that brings an object into its shape (`structural.Shape`)."""
+    """Something with a schema, and a walk that converts an object to it (`structural.Shape`)."""
 
     def __init__(self, kind: What, types: Types) -> None:
         self.kind: What = kind
@@ -53,12 +53,12 @@ class _Shaped(Generic[What]):
 
     @cached_property
     def walk(self) -> Check:
-        """What brings an object into its shape."""
+        """The walk that converts an object to the schema."""
         return self._types.walks.of(self.schema)
 
 
 class Body(_Shaped[Subresource]):
-    """What a subresource takes and gives."""
+    """The request and response body of a subresource."""
 
 
 class Resource(_Shaped[Kind]):
@@ -105,7 +105,7 @@ class DefinedResource(Resource):
 
     @cached_property
     def walk(self) -> Check:
-        """What brings an object into its shape."""
+        """The walk that converts an object to the schema."""
         return pruning.walk_of(self._version.schema, self._types.walks.of(schema_named(_OBJECT_META)))
 
     @cached_property

@@ -33,7 +33,7 @@ class DocumentError(ValueError):
 
 
 class TooLarge(DocumentError):
-    """The document asks for more values than are made for one."""
+    """The document would decode to more values than are allowed for one."""
 
 
 def from_json(text: bytes) -> Any:

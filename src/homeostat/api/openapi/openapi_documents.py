@@ -108,7 +108,7 @@ def _named(found: Iterable[Operation]) -> set[str]:
 
 
 def _closure(names: set[str], node_of: Callable[[str], Obj]) -> list[str]:
-    """Those definitions and all that they lead to, sorted."""
+    """Those definitions and all that they refer to, sorted."""
     todo, found = list(names), set(names)
     while todo:
         name = todo.pop()

@@ -232,7 +232,7 @@ def _places(items: Iterable[Any], key: str) -> dict[Any, int]:
 
 
 def _ordered(merged: list[Any], order: list[Any], server: list[Any], key: str) -> list[Any]:
-    """`merged` with the items of `order` in that order, the others woven in where the server's list had them.
+    """`merged` with the items of `order` in that order, the others inserted where the server's list had them.
 
     An item that only the server has comes before the next ordered item if it did so on the server; an ordered item
     that is new to the server comes as early as it can (strategicpatch, normalizeElementOrder).

@@ -54,7 +54,7 @@ class Policy:
 
     @property
     def fully_privileged(self) -> bool:
-        """Whether every Pod is allowed without a word."""
+        """Whether every Pod is allowed without a warning."""
         return self.enforce.level == self.audit.level == self.warn.level == PRIVILEGED
 
     def equivalent(self, other: Policy) -> bool:

@@ -25,7 +25,7 @@ def leaves_on_drain(pod: Obj) -> bool:
 
 
 def eviction_of(pod: Obj) -> Obj:
-    """The Eviction that asks for the end of this very Pod: not of a later one with its name."""
+    """The Eviction of this Pod only (by uid), not of a later one with its name."""
     return {
         "apiVersion": "policy/v1",
         "kind": "Eviction",

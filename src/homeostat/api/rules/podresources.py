@@ -49,7 +49,7 @@ def pod_limits(spec: Obj) -> dict[str, int]:
 
 
 def aggregate(mains: Iterable[Amounts], inits: Iterable[tuple[bool, Amounts]]) -> dict[str, int]:
-    """The larger of what a Pod's init phase and its running phase take at once, of each resource that is named.
+    """The larger of what a Pod's init phase and its running phase request, for each named resource.
 
     `mains` are the amounts of the app containers; `inits` those of the init containers in their order, each with
     whether it is a sidecar, which stays. Amounts may be in any unit.

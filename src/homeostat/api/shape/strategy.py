@@ -99,7 +99,7 @@ def has_generation(kind: Kind) -> bool:
 
 
 def prepare_create(kind: Kind, obj: Obj) -> None:
-    """Reset what the creator may not say, and fill in what every new object of the kind has."""
+    """Reset the fields that a creator may not set, and fill in those that every new object of the kind has."""
     identity = (kind.group, kind.kind)
     metadata = obj["metadata"]
     if has_generation(kind):
@@ -213,7 +213,7 @@ def _at(obj: Obj, path: str) -> object:
 
 
 def _fresh(status: Obj) -> Obj:
-    """A copy that nobody shares."""
+    """A deep copy."""
     return {field: dict(value) if isinstance(value, dict) else value for field, value in status.items()}
 
 

@@ -34,7 +34,7 @@ _PYTHON_TYPES: dict[str, type] = {"object": dict, "array": list, "string": str, 
 
 @dataclass(slots=True)
 class Notes:
-    """What a walk finds: the containers represent their paths, which are only worked out when somebody needs them.
+    """What a walk finds: the containers represent their paths, which are only built when they are needed.
 
     `is_json` says that what is walked was decoded from JSON, so that its text is complete.
     """

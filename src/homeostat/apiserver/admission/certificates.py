@@ -19,7 +19,7 @@ _PLURAL = frozenset(("certificatesigningrequests",))
 
 
 class CertificateIdentity(Plugin):
-    """Notes in a new request who made it, and in its conditions when they came and changed."""
+    """Records in a new request who made it, and in its conditions when they were added and changed."""
 
     name = "CertificateIdentity"
     mutates = _PLURAL
@@ -47,7 +47,7 @@ def _identity(user: User) -> Obj:
 
 
 def _date_conditions(new: Obj, old: Obj) -> None:
-    """Set the times of conditions that came or changed; those that stay keep theirs (populateConditionTimestamps)."""
+    """Set the times of conditions that are new or changed; the others keep theirs (populateConditionTimestamps)."""
     now = clock.now_rfc3339()
     before = {each.get("type"): each for each in (old.get("status") or {}).get("conditions") or ()}
     conditions = (new.get("status") or {}).get("conditions") or ()

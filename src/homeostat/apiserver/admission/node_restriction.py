@@ -165,7 +165,7 @@ def _check_lease(node: str, attributes: Attributes) -> None:
 
 
 def _check_request(attributes: Attributes) -> None:
-    """A node asks for certificates in its own name only."""
+    """A node requests certificates in its own name only."""
     spec = (attributes.obj or {}).get("spec") or {}
     if attributes.operation != CREATE or spec.get("signerName") not in _NODE_SIGNERS:
         return

@@ -139,7 +139,7 @@ def _set_address(spec: Obj, address: str) -> None:
 
 
 def _families(attributes: Attributes, spec: Obj) -> None:
-    """IPv4 alone is served; what asks for more is refused by name."""
+    """Only IPv4 is supported; other families are refused with an error that names them."""
     if spec.get("type") == _EXTERNAL:
         return
     if spec.get("ipFamilyPolicy") == "RequireDualStack":

@@ -70,7 +70,7 @@ class Addresses:
         raise Full
 
     async def _take_over(self, owner: Owner, address: int) -> None:
-        """An address whose holder is the same Service, or one that is gone, is the owner's from now on."""
+        """Reassign an address that is held by the same Service, or by one that no longer exists, to the owner."""
 
         def claim(current: Obj) -> Obj:
             holder = holder_of(current)

@@ -164,7 +164,7 @@ class Anonymous:
 
 
 class Credentials:
-    """Tries each of the above in turn, then lets the user become another one where RBAC has `impersonate`."""
+    """Tries each of the above in order, then impersonation where RBAC grants `impersonate`."""
 
     def __init__(self, parts: tuple[PeerCertificates | BearerTokens | Anonymous, ...], authorizer: Authorizer) -> None:
         self._parts = parts

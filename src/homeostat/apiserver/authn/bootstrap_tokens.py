@@ -19,7 +19,7 @@ _EXTRA_GROUP = re.compile(r"\Asystem:bootstrappers:[a-z0-9:-]{0,255}[a-z0-9]\Z")
 
 
 class BootstrapTokens:
-    """Checks tokens against the Secrets that exist now; nothing is remembered, so a deleted token ends at once."""
+    """Checks tokens against the Secrets that exist now; nothing is cached, so a deleted token is invalid at once."""
 
     def __init__(self, reader: Reader) -> None:
         self._reader = reader

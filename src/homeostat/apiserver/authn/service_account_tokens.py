@@ -24,7 +24,7 @@ _LEEWAY_SECONDS = 60
 
 
 class BadToken(ValueError):
-    """The token is not ours, or not valid now, or for somebody else; the text says which."""
+    """The token is not ours, not valid now, or has another audience; the text says which."""
 
 
 @dataclass(frozen=True, slots=True)

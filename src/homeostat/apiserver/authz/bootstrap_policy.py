@@ -33,7 +33,8 @@ def cluster_roles() -> list[Obj]:
 
 
 def cluster_role_bindings() -> list[Obj]:
-    """Who administers, who speaks to kubelets, who may ask, and whose requests are approved without a person."""
+    """The bindings of administrators, of the API servers to kubelets, of joining machines, and of automatic
+    approval."""
     joining, nodes = subject("Group", bootstrap_tokens.JOIN_GROUP), subject("Group", "system:nodes")
     kubelets_client = subject("User", KUBELET_CLIENT)
     return [

@@ -32,7 +32,7 @@ def node_of(user: User) -> str | None:
 
 
 class NodeAuthorizer:
-    """`rules` are what every node may do, whatever it is about. The graph is brought up to date when a node asks."""
+    """`rules` are what every node may do with any object. The graph is updated when a node makes a request."""
 
     def __init__(self, reader: Reader, rules: Iterable[Rule]) -> None:
         self._reader = reader

@@ -25,7 +25,7 @@ _DECISIONS_MAX = 50_000
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """What one binding gives; `namespace` empty for everywhere; `reason` for SubjectAccessReview."""
+    """What one binding grants; `namespace` is empty for all namespaces; `reason` for SubjectAccessReview."""
 
     namespace: str
     reason: str
@@ -93,7 +93,7 @@ class Rbac:
         return [grant for grant in held if not grant.namespace or grant.namespace == namespace]
 
     def rules(self, user: User, namespace: str) -> list[Rule]:
-        """The rules of `grants`; system:masters holds everything."""
+        """The rules of `grants`; system:masters has all permissions."""
         if MASTERS in user.groups:
             everything = frozenset(("*",))
             return [Rule(everything, everything, everything), Rule(everything, urls=("*",))]

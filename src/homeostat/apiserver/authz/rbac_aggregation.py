@@ -83,7 +83,7 @@ class ClusterRoles:
         return found
 
     def _candidates(self, selector: LabelSelector) -> Sequence[str]:
-        """Roles that the selector may match, by one of the labels that it asks for."""
+        """Roles that the selector may match, by one of its labels."""
         if not selector.equal:
             return list(self._roles)
         if self._labelled is None:

@@ -22,7 +22,7 @@ _ALL = f"{_WRITE} {_READ}"
 
 
 def rule(verbs: str, group: str, resources: str, *, names: str = "") -> Obj:
-    """A rule; every argument is words. Group "core" is the empty one."""
+    """A rule; every argument is a list of words in one text. Group "core" is the empty one."""
     groups = ["" if word == "core" else word for word in group.split()]
     rule: Obj = {"apiGroups": groups, "resources": resources.split(), "verbs": verbs.split()}
     if names:
@@ -183,7 +183,7 @@ def _to(name: str) -> Obj:
 
 
 def node_rules() -> list[Obj]:
-    """The rules of system:node: what the Node authorizer lets every node do."""
+    """The rules of system:node: what the Node authorizer allows every node."""
     return list(_NODE)
 
 

@@ -129,7 +129,7 @@ class Feed:
         self._observe(hub, change)
 
     def applied_own(self, event: Event) -> None:
-        """A commit of this server was acknowledged: show it at once when every commit before it is known."""
+        """A commit of this server was acknowledged: apply it at once if every commit before it is applied."""
         if event.revision == self.applied + 1:
             self._apply(event)
             self._release()

@@ -107,7 +107,7 @@ def _undo(
 
 
 class View:
-    """A sorted state of a resource, to be read at once (the current one changes under its reader's feet)."""
+    """A sorted state of a resource, to be read before the next await (the current one changes later)."""
 
     def __init__(self, order: list[str], items: Mapping[str, Item]) -> None:
         self._order = order

@@ -101,7 +101,7 @@ class Watcher:
         self.close()
 
     def close(self, *, broken: bool = False) -> None:
-        """End the stream: after what waits, or at once as if the connection broke."""
+        """End the stream: after its pending events, or with `broken` at once, as if the connection broke."""
         self.closed = True
         self.broken = self.broken or broken
         self.notify()

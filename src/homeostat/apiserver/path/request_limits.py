@@ -101,7 +101,7 @@ class _Deadlines:
         self._expired.discard(task)
 
     def _look(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Cancel what is over its time, and look again when the next one is."""
+        """Cancel requests that are over their time limit, and schedule the next check."""
         self._timer = None
         now = loop.time()
         for task, deadline in self._running.items():

@@ -78,7 +78,7 @@ def finding(served: Served) -> Stage:
 
 
 def split_proxied(request: Request, info: RequestInfo) -> tuple[bytes, bytes]:
-    """A proxy request's target up to the end of its `/proxy`, and what is meant for the other side, as it came.
+    """A proxy request's target up to the end of its `/proxy`, and the rest for the backend, unchanged.
 
     The second part is empty, or begins with `/` or `?`; of its path, segments `.` and `..` are resolved, so that it
     leads nowhere above the root. Raises 400 when the target is not the one that was decided on.

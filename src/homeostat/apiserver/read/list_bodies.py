@@ -15,7 +15,8 @@ _ENTRY_BYTES = 200
 
 
 class LastLists:
-    """Bodies of one revision, at most `bytes_max` of them; those of an older one go when a newer one comes."""
+    """Bodies of one revision, at most `bytes_max` of them; those of an older one are dropped when a newer one is
+    added."""
 
     def __init__(self, *, bytes_max: int) -> None:
         self._bytes_max = bytes_max

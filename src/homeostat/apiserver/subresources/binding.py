@@ -39,8 +39,8 @@ async def bind(call: Call) -> Response:
 
 
 def assigned(pod: Obj, node: str, annotations: Obj) -> Obj:
-    """The Pod on its node: a new object, which shares with `pod` what stays. Raises 409 when it has one, is going, or
-    is gated."""
+    """The Pod on its node: a new object, which shares with `pod` what stays. Raises 409 when it has one, is being
+    deleted, or is gated."""
     name = pod["metadata"]["name"]
     spec = pod["spec"]
     if pod["metadata"].get("deletionTimestamp"):

@@ -82,7 +82,7 @@ async def _carry(node: Response, far: Duplex) -> None:
 
 
 def _finish(client: WebSocket, status: bytes) -> None:
-    """The last words: how it ended, and goodbye."""
+    """Send the result, then the close message."""
     try:
         client.write(bytes([ERROR]) + status)
     except ConnectionError:

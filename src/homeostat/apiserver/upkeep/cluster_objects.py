@@ -30,7 +30,7 @@ _UPKEEP_SECONDS = 60.0
 
 
 class Bootstrap:
-    """`run` makes everything at once, then keeps what must not be missing."""
+    """`run` creates everything, then recreates what must not be missing."""
 
     def __init__(self, reader: Reader, writer: Writer, *, service_range: str) -> None:
         self._reader = reader
@@ -39,7 +39,7 @@ class Bootstrap:
         self.done = asyncio.Event()
 
     async def run(self) -> None:
-        """Make everything, again until it works; then look after what must not be missing for ever."""
+        """Create everything, retrying until it works; then recreate for ever what must not be missing."""
         attempt = 0
         while not self.done.is_set():
             try:
@@ -58,7 +58,7 @@ class Bootstrap:
                 _log.warning("system namespaces and the range of Services could not be checked: %s", error)
 
     async def check(self) -> None:
-        """Raises 503 until everything was made once: before, administrators may nothing."""
+        """Raises 503 until everything was created once: before that, administrators have no permissions."""
         if not self.done.is_set():
             raise errors.unavailable("the bootstrap objects are not written yet")
 

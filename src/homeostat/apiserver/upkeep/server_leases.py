@@ -50,7 +50,7 @@ class Presence:
         self.lease_name = "apiserver-" + hashlib.sha256(f"{host}:{port}".encode()).hexdigest()[:26]
 
     async def run(self) -> None:
-        """Renew and reconcile for ever, from the moment that the namespaces are there."""
+        """Renew and reconcile for ever, once the namespaces exist."""
         await self._bootstrap.done.wait()
         while True:
             try:
@@ -90,8 +90,8 @@ class Presence:
             return await self._writer.create(kinds.LEASE, lease, user=SERVER)
 
     async def _see(self, lease: Obj) -> None:
-        """Wait until this server's own view holds its renewal, and with it those that came before: else it would take
-        out of the endpoints who has just come back, itself first."""
+        """Wait until this server's own view holds its renewal, and with it those that came before: else it would remove
+        servers that have just come back from the endpoints, itself first."""
         written, end = meta.resource_version(lease), clock.monotonic() + _SEE_SECONDS_MAX
         while clock.monotonic() < end:
             seen = self._reader.get(kinds.LEASE, _NAMESPACE, self.lease_name)
@@ -100,7 +100,7 @@ class Presence:
             await clock.sleep(_SEE_PAUSE_SECONDS)
 
     async def reconcile(self) -> None:
-        """Make the Service and its endpoints those of the living servers. Raises ApiError."""
+        """Set the endpoints of the Service to the servers that are up. Raises ApiError."""
         service = cluster_objects_data.api_service(self._cluster_ip, self._address[1])
         await self._ensure(service, lambda: service, fields=())
         endpoints = cluster_objects_data.api_endpoints(self._living())
@@ -128,8 +128,8 @@ class Presence:
         return found
 
     async def _ensure(self, wanted: Obj, newest: Callable[[], Obj], *, fields: Iterable[str]) -> None:
-        """Create `wanted`, or make `fields` of the stored one what they are in `newest()`: servers that come at once
-        must not write over each other what they saw before."""
+        """Create `wanted`, or make `fields` of the stored one what they are in `newest()`: servers that start together
+        must not overwrite each other with stale data."""
         kind = _kind_of(wanted)
         namespace, name = meta.namespace(wanted), meta.name(wanted)
         stored = self._reader.get(kind, namespace, name)

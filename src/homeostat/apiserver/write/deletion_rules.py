@@ -45,7 +45,7 @@ def check_options(options: Obj) -> None:
 
 
 def decide(kind: Kind, old: Obj, options: Obj, *, now: float) -> Deletion:
-    """What becomes of `old` (a private copy, changed in place) at `now`, seconds since the epoch."""
+    """The result of a delete of `old` (a private copy, changed in place) at `now`, seconds since the epoch."""
     if kind.group == "" and kind.kind == NAMESPACE.kind:
         return _decide_namespace(old, now)
     finalizers_changed = _set_finalizers(old["metadata"], options)

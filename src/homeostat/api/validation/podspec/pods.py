@@ -70,7 +70,7 @@ def check_template(template: Obj | None, path: str, out: Causes) -> None:
 
 
 def check_pod_spec(spec: Obj, path: str, out: Causes) -> None:
-    """A PodSpec, of a Pod or in a template. One that was good is known when it comes again."""
+    """A PodSpec, of a Pod or in a template. A spec that was valid before is recognised and not checked again."""
     text = text_of(spec)
     if text in _GOOD:
         return

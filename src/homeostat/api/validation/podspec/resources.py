@@ -63,7 +63,7 @@ def check_resources(resources: Obj | None, path: str, out: Causes) -> None:
 
 
 def _is_extended(name: str) -> bool:
-    """Whether a resource is somebody's own, which nodes cannot promise twice."""
+    """Whether a resource is an extended one, which cannot be overcommitted."""
     return "/" in name and "kubernetes.io/" not in name
 
 
