@@ -102,7 +102,7 @@ class Catchup:
         self._ends[kind] = watched.informer.listen(changed, progressed=progressed)
 
     def follow(self, informers: Mapping[GroupKind, Informer]) -> None:
-        """From now on wait for these caches. Keys that are held for one that is gone wait out their time."""
+        """Wait for these caches from now on. Keys that are held for a removed one wait until their timeout."""
         gone = [kind for kind, watched in self._watched.items() if informers.get(kind) is not watched.informer]
         for kind in gone:
             del self._watched[kind]

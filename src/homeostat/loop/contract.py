@@ -178,9 +178,9 @@ class Later:
 
 @dataclass(frozen=True, slots=True)
 class Remember:
-    """Pass `memory` to this key's next decision, whatever becomes of this one's other actions; None forgets the key.
+    """Pass `memory` to this key's next decision, whether or not this one's other actions succeed; None drops it.
 
-    It is kept as long as the loop runs: a new leader begins without it."""
+    It is kept as long as the loop runs: a new leader starts without it."""
 
     memory: object
 

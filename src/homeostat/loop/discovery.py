@@ -61,7 +61,7 @@ class Follower:
         self._expected = asyncio.Event()
 
     def expect(self) -> None:
-        """The kinds may change now: ask at once, and often for a while."""
+        """The kinds may change now: poll discovery at once, and often for a while."""
         self._expected.set()
 
     async def run(self) -> None:

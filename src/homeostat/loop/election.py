@@ -86,7 +86,8 @@ class Election:
         self._ended = asyncio.Event()
 
     def writer(self) -> Client:
-        """A client for the work: its writes name this candidate and leave only while nobody else can have the lease."""
+        """A client for the work: its writes name this candidate and are sent only while no other candidate can have the
+        lease."""
         return self._client.fenced(self.check, self._identity)
 
     def check(self) -> None:
@@ -96,7 +97,7 @@ class Election:
 
     async def run(self, on_started: OnStarted, on_stopped: OnStopped) -> None:
         """Take part until `stop`. `on_started` runs as a task while leading; it has been cancelled, and `on_stopped`
-        awaited, before the lease is let go. Losing the lease leads back to waiting for it; so does a failing
+        awaited, before the lease is released. Losing the lease leads back to waiting for it; so does a failing
         `on_started`. Cancelling ends the work too, but leaves the lease to run out."""
         tries = 0
         try:

@@ -55,13 +55,13 @@ class Manager:
         return all(task.done() for task in self._patient) and all(runner.idle for runner in self.runners)
 
     async def warm(self) -> None:
-        """Begin to fill the caches; returns at once."""
+        """Start to fill the caches; returns at once."""
         for runner in self.runners:
             if not runner.loop.patience_seconds:
                 self._fill(runner.loop)
 
     async def start(self) -> None:
-        """Run the loops; returns when all that start at once have begun, that is when their caches have filled."""
+        """Run the loops; returns when all that start immediately are running, that is when their caches are synced."""
         await self.warm()
         self.recorder.start()
         for runner in self.runners:
@@ -88,7 +88,7 @@ class Manager:
             self._caching[kind] = tasks.spawn(informer.run(), name=f"{self._component}/informer/{kind[1]}")
 
     def _adopt(self, catalogue: Catalogue) -> None:
-        """Follow what the API serves now, if that is something else than before."""
+        """Follow the kinds that the API serves now, if they changed."""
         if catalogue is self._wanted:
             return
         self._wanted = catalogue

@@ -55,7 +55,7 @@ _GENERATED_BASE_MAX = 58
 
 @dataclass(slots=True)
 class Outcome:
-    """What came of a decision: the waits of its writes, the delay it asked for, and the error that ended it: an
+    """The result of a decision: the waits of its writes, the delay it requested, and the error that ended it: an
     ApiError, or whatever a mistake in the loop has raised. A key whose decision took long rests for `rest_seconds`."""
 
     waits: list[Wait] = field(default_factory=list)

@@ -81,13 +81,13 @@ class WorkQueue:
         return key
 
     def done(self, key: Key) -> None:
-        """The worker has finished with `key`; it comes again when it was added meanwhile."""
+        """The worker has finished with `key`; it is queued again when it was added meanwhile."""
         self._busy.discard(key)
         if key in self._dirty:
             self._ready.put_nowait(key)
 
     def close(self) -> None:
-        """Forget everything: what waits, what was in work (its workers have ended), and all timers."""
+        """Drop everything: waiting keys, keys in work (their workers have ended), and all timers."""
         for _, handle in self._timers.values():
             handle.cancel()
         self._timers.clear()

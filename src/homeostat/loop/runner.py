@@ -93,7 +93,7 @@ class LoopRunner:
         return self.queue.idle
 
     async def start(self) -> None:
-        """Wait for the caches, decide about all that is there, then follow the changes."""
+        """Wait for the caches, reconcile all objects, then follow the changes."""
         # Kinds may come and go meanwhile: a cache that is given up never fills.
         while missing := [informer for informer in self._informers.values() if not informer.synced.is_set()]:
             with suppress(TimeoutError):
@@ -107,7 +107,7 @@ class LoopRunner:
             self._workers.append(tasks.spawn(self._work(), name=f"{self.name}/{number}"))
 
     def _listen(self) -> None:
-        """Decide about all that is there, and about what changes from now on."""
+        """Reconcile all objects, then those that change."""
         for watch in self._watches:
             informer = self._informers[group_kind(watch.kind)]
             self._ends.append(informer.listen(partial(self._changed, watch)))
@@ -209,7 +209,7 @@ class LoopRunner:
                     self._memories[key] = action.memory
 
     def _settle(self, key: Key, triggers: Triggers, outcome: Outcome) -> None:
-        """Say what becomes of a key after its round: when it is decided about again. No other place does."""
+        """Decide when a key is reconciled again after its round. No other place does."""
         failure = ""
         match outcome.error:
             case None:

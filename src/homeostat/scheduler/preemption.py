@@ -52,8 +52,8 @@ def preempt(snapshot: Snapshot, pod: PodInfo, helpable: Mask) -> tuple[Preemptio
 
 
 def is_freed_for(snapshot: Snapshot, pod: PodInfo, node: str) -> bool:
-    """Whether pods of lower priority are on their way out of the node that was promised to the pod: then it waits for
-    them, and nobody else has to go."""
+    """Whether pods of lower priority are terminating on the pod's nominated node: then it waits for them, and no other
+    pod is preempted ."""
     row = snapshot.rows.get(node, -1)
     return any(other.deleting and other.priority < pod.priority for other in snapshot.on_row.get(row, {}).values())
 
@@ -84,7 +84,7 @@ def _importance(pod: PodInfo) -> tuple[int, str, str]:
 
 
 def _option(snapshot: Snapshot, pod: PodInfo, row: int) -> Preemption:
-    """Who would have to go from the row's node; nobody when that would not help."""
+    """The pods to preempt on the row's node; none when that would not help."""
     node = snapshot.name_of(row)
     lower = [other for other in snapshot.on_row.get(row, {}).values() if other.priority < pod.priority]
     if not lower:

@@ -57,7 +57,7 @@ class Scheduler:
         self.bound = 0
 
     async def warm(self) -> None:
-        """Begin to follow the cluster; returns at once."""
+        """Start to follow the cluster; returns at once."""
         if self._caching:
             return
         self._nodes.listen(self._node_changed)
@@ -108,7 +108,7 @@ class Scheduler:
             self._pods_moved()
 
     def _budget_changed(self, old: Obj | None, new: Obj | None) -> None:
-        """Budgets are weighed when somebody has to go; they let nobody in."""
+        """Budgets matter for preemption only; a change makes no waiting pod schedulable."""
         if new is None:
             self._snapshot.budgets.pop(meta.key(old or {}), None)
         else:
@@ -169,7 +169,7 @@ class Scheduler:
         self._moved.set()
 
     def _pods_moved(self) -> None:
-        """Pods came or changed on nodes: that takes room, but may bring the company that others wait for."""
+        """Pods came or changed on nodes: that takes resources, but may satisfy the affinity that others wait for."""
         self._backlog.cluster_changed(clock.monotonic(), _regards_pods)
         self._moved.set()
 

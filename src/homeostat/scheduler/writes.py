@@ -59,7 +59,7 @@ class Writes:
             _log.info("the nomination of %s could not be cleared: %s", pod.key, error)
 
     async def evict(self, victim: PodInfo, pod: PodInfo, node: str) -> None:
-        """End `victim`, so that `pod` fits on the node; with the condition by which its owner knows why. Raises
+        """Delete `victim`, so that `pod` fits on the node; with the condition DisruptionTarget that says why. Raises
         ApiError, but not when the victim has gone by itself."""
         cause = _cause(pod, f"preempted by {pod.key} on {node}")
         condition = {

@@ -77,7 +77,7 @@ def _node_of(asked: Asked) -> str:
 
 
 def _renewal(request: Obj) -> list[Action]:
-    """A node asks for its own next client certificate."""
+    """A node requests its own next client certificate."""
     decision: tuple[Action, ...] = (Later(_RETRY_SECONDS),)
     for permission in (_OTHER, _SELF):
         decision = (IfAllowed(_review(request, permission), (_approved(request, permission[1]),), decision),)
@@ -85,7 +85,8 @@ def _renewal(request: Obj) -> list[Action]:
 
 
 def _join(request: Obj, asked: Asked, plan: NodePlan | None, world: World, record: Obj | None) -> list[Action]:
-    """Somebody asks for the identity of a node: who may, gets it with the addresses that it names, or a reason."""
+    """A request for a node's client certificate: approve it for a user who may, with the addresses that it names, or
+    deny it with a reason."""
     name = _node_of(asked)
     text = meta.annotations(request).get(bootstrap_tokens.ADDRESSES, "")
     addresses = [each.strip() for each in text.split(",") if each.strip()]
@@ -103,7 +104,7 @@ def _join(request: Obj, asked: Asked, plan: NodePlan | None, world: World, recor
 
 
 def _written(wanted: Obj, record: Obj | None) -> Action:
-    """Write down what joined nodes are bound to."""
+    """Record the addresses that joined nodes are bound to."""
     note = "which addresses joined nodes have is written down"
     return Create(CONFIGMAP, wanted, note=note) if record is None else Update(CONFIGMAP, wanted, note=note)
 
@@ -121,7 +122,8 @@ def _approved(request: Obj, message: str) -> Update:
 
 
 def _serving(request: Obj, asked: Asked, known: set[str], world: World) -> list[Action]:
-    """Approved when the node asks for itself, and only for `known`: the names and addresses that others gave it."""
+    """Approved when the node requests it for itself, and only for `known`: the names and addresses that others assigned
+    to it."""
     if request["spec"].get("username") != asked.common_name:
         return []
     name = _node_of(asked)

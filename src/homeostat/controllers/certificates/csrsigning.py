@@ -16,7 +16,7 @@ from homeostat.loop.contract import Action, Key, Loop, Update, Watch, World
 
 
 def loop(sign: Callable[[Obj], Obj]) -> Loop:
-    """The loop; `sign` gives a request with its certificate in it. It raises ApiError when the key cannot be used."""
+    """The loop; `sign` returns the request with its certificate. It raises ApiError when the key cannot be used."""
 
     def decide(key: Key, world: World) -> list[Action]:
         request = world.get(CSR, "", key)

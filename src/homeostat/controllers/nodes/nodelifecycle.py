@@ -56,7 +56,7 @@ def _health_keys(old: Obj | None, new: Obj | None, world: World) -> Iterable[Key
 
 
 def look(observed: Observed, world: World, options: Options) -> tuple[list[Action], Observed]:
-    """One look at all nodes: what it asks for, and the memory for the next."""
+    """One check of all nodes: its actions, and the memory for the next."""
     nodes = [node for node in world.list(NODE) if not meta.deleting(node)]
     observed = observed.observe(nodes, world, options)
     actions: list[Action] = []
@@ -216,8 +216,8 @@ def _unreachable(name: str, world: World) -> bool:
 
 
 def decide_pods(key: Key, world: World) -> list[Action]:
-    """Take readiness from the Pods of an unreachable node. A node that says itself that it is not ready still speaks
-    for its Pods: its agent would write them ready again."""
+    """Take readiness from the Pods of an unreachable node. A node that reports itself NotReady still reports its Pods:
+    its agent would set them ready again."""
     if not _unreachable(key, world):
         return []
     actions: list[Action] = []

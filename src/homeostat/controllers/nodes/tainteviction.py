@@ -83,7 +83,7 @@ def evict(key: Key, world: World, memory: Memory) -> tuple[list[Action], Memory]
 
 
 def _seen(node: Obj | None, now: float, memory: Memory) -> dict[tuple[str, str, str], float]:
-    """When the node's taints without a time were first seen; those that are gone are forgotten."""
+    """When the node's taints without timeAdded were first seen; removed ones are dropped."""
     timeless = [_named(taint, node or {}) for taint in _evicting(node) if not taint.get("timeAdded")]
     return {taint: memory.seen.get(taint, now) for taint in timeless}
 

@@ -34,7 +34,7 @@ def has(node: Obj, key: str, effect: str) -> bool:
 
 
 def change(node: Obj, add: Iterable[str], remove: Iterable[str], effect: str, *, now: float, note: str) -> list[Patch]:
-    """What gives the node the taints `add` of `effect` and takes `remove` from it; nothing when it is so already.
+    """The patch that adds the taints `add` of `effect` to the node and removes `remove`; none when that is so already.
 
     The list is written whole, so the patch holds only at the node's revision.
     """

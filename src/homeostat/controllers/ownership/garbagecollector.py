@@ -141,7 +141,7 @@ def _outline(obj: Obj) -> tuple[object, bool, object]:
 
 
 def _stays(obj: Obj, world: World) -> bool:
-    """Whether all owners are there to stay, so that nothing is to be decided: what becomes of one of them later brings
+    """Whether no owner is gone or being deleted, so that there is nothing to do: a later change of an owner queues
     the key of `obj` as its dependent."""
     space = meta.namespace(obj)
     for reference in ownership.owner_references(obj):

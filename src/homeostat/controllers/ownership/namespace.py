@@ -66,7 +66,7 @@ def _content(catalogue: Catalogue) -> tuple[Kind, ...]:
 
 
 def _content_keys(old: Obj | None, new: Obj | None, world: World) -> Iterable[Key]:
-    """The namespace of something that has gone, when it is being deleted itself."""
+    """The namespace of a deleted object, when it is being deleted itself."""
     space = meta.namespace(old or {}) if new is None else ""
     namespace = world.get(NAMESPACE, "", space) if space else None
     return (space,) if namespace is not None and meta.deleting(namespace) else ()

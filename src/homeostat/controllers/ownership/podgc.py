@@ -60,7 +60,7 @@ def _pod_keys(old: Obj | None, new: Obj | None, world: World) -> Iterable[Key]:
 
 
 def _node_keys(old: Obj | None, new: Obj | None, world: World) -> Iterable[Key]:
-    """The Pods of a node that has gone, or gone out of service."""
+    """The Pods of a node that was deleted or has the out-of-service taint."""
     node = new if new is not None else old
     if node is None or (new is not None and not _out_of_service(new)):
         return ()

@@ -283,8 +283,8 @@ def _slice_keys(old: Obj | None, new: Obj | None, world: World) -> Iterable[Key]
 
 
 def _node_keys(old: Obj | None, new: Obj | None, world: World) -> Iterable[Key]:
-    """A node that came, went or moved to another zone concerns the Services of its Pods; with its readiness it concerns
-    all that share endpoints out among zones."""
+    """A node that was added, deleted or moved to another zone concerns the Services of its Pods; with its readiness it
+    concerns all that share endpoints out among zones."""
     moved = (
         old is None
         or new is None

@@ -48,7 +48,7 @@ def loop(*, addresses_per_subset_max: int = 1000) -> Loop:
 
 
 def decide(key: Key, world: World, addresses_per_subset_max: int) -> list[Action]:
-    """Make the mirrored slices of a Service say what its Endpoints say; none where nothing is to be mirrored."""
+    """Make the mirrored slices of a Service match its Endpoints; delete them where nothing is to be mirrored."""
     namespace, name = meta.split_key(key)
     endpoints = world.get(ENDPOINTS, namespace, name)
     existing = _mirrored(namespace, name, endpoints, world)
@@ -60,7 +60,7 @@ def decide(key: Key, world: World, addresses_per_subset_max: int) -> list[Action
 
 
 def _mirrored(namespace: str, name: str, endpoints: Obj | None, world: World) -> list[Obj]:
-    """The slices that this loop made for the Service. Those of Endpoints that are gone are looked for by label."""
+    """The slices that this loop made for the Service. Those of deleted Endpoints are found by label."""
     if endpoints is not None:
         found: Sequence[Obj] = world.owned(ENDPOINTSLICE, meta.uid(endpoints))
     else:

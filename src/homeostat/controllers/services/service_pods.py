@@ -65,7 +65,8 @@ def slice_ports(ports: Ports) -> list[Obj]:
 
 
 def ports_of_pods(service: Obj) -> Callable[[Obj], Ports]:
-    """What gives the ports of a Pod behind the Service; found once for all Pods unless some port is given by name."""
+    """A function that returns the ports of a Pod behind the Service; found once for all Pods unless some port is given
+    by name."""
     if any(isinstance(port.get("targetPort"), str) for port in service["spec"].get("ports") or ()):
         return partial(_target_ports, service)
     same = _target_ports(service, {})

@@ -22,7 +22,7 @@ _OVERLOAD = 0.2
 
 
 def wanted(service: Obj) -> bool:
-    """Whether the Service asks for it."""
+    """Whether the Service requests it."""
     given = next((meta.annotations(service)[name] for name in _MODES if name in meta.annotations(service)), "")
     return given in ("Auto", "auto")
 

@@ -73,7 +73,7 @@ def selects(daemon_set: Obj) -> Matcher:
 
 
 def _node_keys(old: Obj | None, new: Obj | None, world: World) -> Iterable[Key]:
-    """Every DaemonSet, when a node has come, gone, or changed in labels or taints."""
+    """Every DaemonSet, when a node was added, deleted, or changed in labels or taints."""
     if (
         old is not None
         and new is not None

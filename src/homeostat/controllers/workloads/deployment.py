@@ -199,7 +199,7 @@ def _revision_patch(deployment: Obj, number: str) -> list[Action]:
 
 
 def _missing_revision(plan: Plan) -> list[Action]:
-    """What gives the Deployment its new ReplicaSet's revision; empty where it has it."""
+    """The patch that sets the Deployment's revision to its new ReplicaSet's; empty where it is set."""
     number = revision(plan.new_replica_set) if plan.new_replica_set is not None else 0
     return _revision_patch(plan.deployment, str(number)) if number else []
 

@@ -64,7 +64,7 @@ def shrink_old(plan: Plan) -> bool:
 
 
 def _remove_unhealthy(plan: Plan, old: list[Obj], spare: int) -> int:
-    """Pods that are not available serve nobody: they go first, or they could block a rollout for good."""
+    """Pods that are not available serve no traffic: they are removed first, or they could block a rollout for ever."""
     removed = 0
     for replica_set in old:
         if removed >= spare:
