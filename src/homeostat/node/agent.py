@@ -232,7 +232,7 @@ class NodeAgent:
             await clock.sleep(_ORPHANS_RETRY_SECONDS)
 
     async def _end_orphans(self) -> bool:
-        """Remove what no pod of this node asks for; whether the runtime let all of it go."""
+        """Remove sandboxes that belong to no pod of this node; whether the runtime removed all of them."""
         done = True
         try:
             sandboxes = await self.runtime.sandboxes()
@@ -350,8 +350,8 @@ class NodeAgent:
         self._begin_static()
 
     def _begin_static(self) -> None:
-        """Begin what is not there yet, in the order of the files' names: a node that boots has little to give to each,
-        and the first (etcd, on a master) is what the others wait for.
+        """Begin what is not there yet, in the order of the files' names: a booting node has little CPU for each, and
+        the first (etcd, on a master) is what the others wait for.
 
         Two forms of one static pod never run at once: the former one ends first."""
         if self._turn is not None:

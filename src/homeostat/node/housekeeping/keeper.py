@@ -142,7 +142,7 @@ class Keeper:
             self._context.record(node, "EvictionThresholdMet", text, "Warning")
 
     async def _free_disk(self, limit: Threshold) -> bool:
-        """Throw away what nobody uses first; whether that was enough."""
+        """Remove all unused images; whether that was enough."""
         await self._remove_images(replace(self._room(), high=0, low=0, age_seconds=0.0))
         return not eviction.crossed((limit,), self._context.signals())
 

@@ -56,6 +56,6 @@ def _volumes_on_disk(pod: Obj, files: PodFiles) -> list[str]:
 
 
 def left_behind(config: NodeConfig, known: frozenset[str]) -> list[Path]:
-    """The folders of pods that nobody knows any more."""
+    """The folders of pods that no longer exist."""
     folder = config.root / "pods"
     return [entry for entry in folder.iterdir() if entry.name not in known] if folder.is_dir() else []

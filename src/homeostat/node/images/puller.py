@@ -150,7 +150,7 @@ class ImagePuller:
         return next((image.user for image in await self._runtime.images() if image.id == image_id), "")
 
     def forget(self, pod_uid: str) -> None:
-        """A pod is gone."""
+        """Drop the state of a deleted pod."""
         for uid, image in [key for key in self._backoffs if key[0] == pod_uid]:
             self._forget(uid, image)
 

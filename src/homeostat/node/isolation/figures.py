@@ -27,7 +27,7 @@ CRITICAL_PRIORITY = 2_000_000_000
 
 @dataclass(frozen=True, slots=True)
 class Amount:
-    """What a pod or container asks for and may use: CPU in thousandths, memory in bytes; None: not said."""
+    """What a pod or container requests and may use: CPU in thousandths, memory in bytes; None: not said."""
 
     cpu_request: int | None = None
     cpu_limit: int | None = None

@@ -37,7 +37,7 @@ def plain(pod: Obj, attempt: int) -> SandboxSpec:
 
 
 def isolated(pod: Obj, attempt: int, around: Surrounding, dns: Dns, cgroup_parent: str) -> SandboxSpec:
-    """For a runtime that isolates: all that the pod says."""
+    """The sandbox's spec for a runtime that isolates pods."""
     body = spec.spec(pod)
     return SandboxSpec(
         pod_uid=meta.uid(pod),

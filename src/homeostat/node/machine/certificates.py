@@ -39,7 +39,7 @@ class Refused(Exception):
 
 @dataclass(frozen=True, slots=True)
 class CertificateRequest:
-    """A certificate to ask for: by which signer, in whose name, for which names and addresses, for how long (None: as
+    """A certificate to request: by which signer, in whose name, for which names and addresses, for how long (None: as
     long as the cluster gives). A machine that joins is bound to its `addresses`."""
 
     signer: str
@@ -52,7 +52,7 @@ class CertificateRequest:
 
 
 def client_request(node: str, *, addresses: tuple[str, ...] = (), seconds: int | None = None) -> CertificateRequest:
-    """By which the agent of a node speaks to the API; `addresses` are those of a machine that joins."""
+    """The client certificate of a node's agent; `addresses` are those of a machine that joins."""
     user = f"{signers.NODE_PREFIX}{node}"
     return CertificateRequest(signers.KUBELET_CLIENT, user, "client auth", _NODES, seconds=seconds, addresses=addresses)
 
@@ -65,7 +65,7 @@ def serving_request(node: str, names: tuple[str, ...], *, seconds: int | None = 
 
 
 def proxy_request(*, seconds: int | None = None) -> CertificateRequest:
-    """By which the service proxy of a node speaks to the API."""
+    """The client certificate of a node's service proxy."""
     return CertificateRequest(signers.CLIENT, "system:kube-proxy", "client auth", seconds=seconds)
 
 
@@ -132,7 +132,7 @@ class Kept:
         return begin + (end - begin) * chance.uniform(*_LIFE_USED)
 
     async def run(self) -> None:
-        """For ever: have one, and renew it in time; what fails is tried again."""
+        """Run for ever: obtain a certificate, and renew it in time; failures are retried."""
         failures = 0
         due = self.renew_at()
         while True:

@@ -68,7 +68,7 @@ def capacity(config: NodeConfig, machine: Machine) -> dict[str, str]:
 
 
 def default_labels(config: NodeConfig, machine: Machine) -> dict[str, str]:
-    """The labels that the agent sets, and sets right when somebody changed them."""
+    """The labels that the agent sets, and restores when they were changed."""
     return {
         wellknown.LABEL_HOSTNAME: config.name,
         wellknown.LABEL_OS: machine.operating_system,

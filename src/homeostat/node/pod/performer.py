@@ -182,7 +182,7 @@ class Performer:
             self._hold(SANDBOX)
 
     async def _sandbox_spec(self, pod: Obj, attempt: int) -> SandboxSpec:
-        """Raises OSError, and RuntimeFault where the pod asks for what no sandbox here has."""
+        """Raises OSError, and RuntimeFault where the pod requests what no sandbox here supports."""
         pod_isolation = self._context.pod_isolation
         if pod_isolation is None:
             return sandboxspec.plain(pod, attempt)
@@ -309,7 +309,7 @@ class Performer:
             self._files(pod).prune(name, kept)
 
     async def _unless_ending(self, work: Coroutine[object, object, T]) -> T | None:
-        """What `work` gives, or None when the pod has to end first."""
+        """The result of `work`, or None when the pod has to end first."""
         task = tasks.spawn(work, name=f"pod/work/{self._uid}")
         waiter = tasks.spawn(self.ending.wait(), name=f"pod/ending/{self._uid}")
         try:

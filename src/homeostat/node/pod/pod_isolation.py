@@ -62,8 +62,8 @@ class PodIsolation:
         return path
 
     def grow(self, pod: Obj) -> None:
-        """Bring the pod's cgroup up to its limits as far as the kernel lets it now; a limit below what is used waits
-        until the containers have shrunk."""
+        """Raise the pod's cgroup to its limits as far as the kernel allows now; a limit below the usage waits until
+        the containers have shrunk."""
         try:
             self.place(pod)
         except OSError:

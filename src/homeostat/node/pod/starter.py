@@ -83,7 +83,7 @@ class Starter:
         self._files.make_volumes(pod, found.sources, found.tokens, self._around(pod_ip))
 
     async def image(self, pod: Obj, container: Obj) -> str | StartFailure:
-        """Bring the container's image; its ID, or why it cannot be had (or the container cannot be run at all)."""
+        """Pull the container's image; its ID, or why it cannot be pulled (or the container cannot be run at all)."""
         reason = unsupported.refused(container)
         if reason:
             return StartFailure(Trouble(CONFIG_ERROR, reason))

@@ -19,15 +19,15 @@ class LastWords:
         self._known: dict[str, str] = {}
 
     def knows(self, container_id: str) -> bool:
-        """Whether a container's words were read."""
+        """Whether a container's termination message was read."""
         return container_id in self._known
 
     def forget(self, container_id: str) -> None:
-        """The container is gone."""
+        """Drop the message of a removed container."""
         self._known.pop(container_id, None)
 
     async def of(self, pod: Obj, files: PodFiles, container: Container) -> str:
-        """The words of an ended container; the runtime's own come first. Raises RuntimeFault."""
+        """The termination message of an ended container; the runtime's own text comes first. Raises RuntimeFault."""
         if container.id not in self._known:
             message, wanted = container.message, spec.by_name(pod).get(container.spec.name)
             if not message and self._runtime.real and wanted is not None:

@@ -87,14 +87,14 @@ class PodWorker:
         self.wake()
 
     def end(self, outcome: Trouble, *, grace_seconds: float) -> None:
-        """The node gives the pod up: it fails with `outcome`, after at most `grace_seconds`."""
+        """The node evicts or rejects the pod: it fails with `outcome`, after at most `grace_seconds`."""
         if self._ordered is None or grace_seconds < self._ordered[1]:
             self._ordered = outcome, grace_seconds
         self._performer.ending.set()
         self.wake()
 
     def gone(self) -> None:
-        """The object is gone from the API."""
+        """The object was deleted from the API."""
         self._gone = True
         self._performer.ending.set()
         self.wake()
@@ -263,7 +263,7 @@ class PodWorker:
     # -- the end ---------------------------------------------------------------------------------------------------
 
     async def _terminate(self) -> None:
-        """Stop everything; a deletion that comes in meanwhile, or one with less grace, shortens the patience."""
+        """Stop everything; a deletion that comes in meanwhile, or one with less grace, shortens the grace period."""
         begun, grace = clock.monotonic(), self._grace_seconds()
         stopping = self._stop_all(grace)
         while not stopping.done():

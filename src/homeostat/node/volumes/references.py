@@ -28,7 +28,7 @@ _REQUEST_SECONDS_MAX = 4.0
 class References:
     """Reads on behalf of one node. Errors other than "not found" are raised as they come (ApiError).
 
-    When no API server can be reached, what was read before serves on, so that a node that is cut off can restart its
+    When no API server can be reached, what was read before is used, so that a node that is cut off can restart its
     containers."""
 
     def __init__(self, client: Client, node_name: str) -> None:

@@ -35,7 +35,7 @@ _FOLDER_MODE, _FILE_MODE = 0o777, 0o666
 
 
 class VolumeError(Exception):
-    """One volume cannot be had; the message is that of the FailedMount event."""
+    """One volume cannot be set up; the message is that of the FailedMount event."""
 
     def __init__(self, volume: str, message: str) -> None:
         super().__init__(f'MountVolume.SetUp failed for volume "{volume}" : {message}')
@@ -121,7 +121,7 @@ class PodFiles:
             return ""
 
     def prune(self, container_name: str, kept: set[int]) -> None:
-        """Drop the logs and last words of instances that are not `kept`."""
+        """Drop the logs and termination messages of instances that are not `kept`."""
         for folder in (self.logs / container_name, self.folder / "termination" / container_name):
             for entry in folder.iterdir() if folder.is_dir() else ():
                 attempt = entry.name.split(".", 1)[0]
