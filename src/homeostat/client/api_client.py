@@ -40,7 +40,7 @@ class ApiClient:
         self._instance = ""
 
     def fenced(self, fence: Fence, instance: str) -> ApiClient:
-        """A client whose writes are `instance`'s, and leave only while `fence` lets them; see the contract."""
+        """A client whose writes are `instance`'s, and are sent only while `fence` allows it; see the contract."""
         client = ApiClient(self._transport, user_agent=self._headers["user-agent"])
         client._fence, client._instance = fence, instance
         return client
@@ -212,7 +212,7 @@ def _write_query(*, dry_run: bool) -> dict[str, str]:
 
 
 def _failure(code: int, body: bytes) -> ApiError:
-    """The error in a response body: a Status, or the text of whoever answered in between."""
+    """The error in a response body: a Status, or the text of a proxy in between."""
     try:
         status = orjson.loads(body)
     except orjson.JSONDecodeError:

@@ -123,8 +123,8 @@ class Client(Protocol):
         ...
 
     def fenced(self, fence: Fence, instance: str) -> Client:
-        """A client over the same connections whose writes say that `instance` made them, and leave only while `fence`
-        lets them; closing either closes both."""
+        """A client over the same connections whose writes say that `instance` made them, and are sent only while
+        `fence` allows it; closing either closes both."""
         ...
 
     async def close(self) -> None:

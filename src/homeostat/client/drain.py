@@ -22,7 +22,7 @@ async def cordon(client: Client, node: str, *, unschedulable: bool) -> Obj:
 
 
 async def evict(client: Client, pod: Obj) -> None:
-    """Ask for the Pod's eviction once. Nothing happens when it is gone, or another Pod has its name by now.
+    """Request the Pod's eviction once. Nothing happens when it is gone, or another Pod has its name by now.
 
     Raises ApiError; its reason is TooManyRequests while a disruption budget keeps the Pod.
     """

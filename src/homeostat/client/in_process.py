@@ -25,7 +25,7 @@ class InProcessTransport:
         self._closed = False
 
     async def send(self, request: Request, *, repeatable: bool, fence: Fence | None = None) -> Response:
-        """The first answer of a living server. Raises Unreachable when none is left, and what `fence` raises."""
+        """The first answer of a server that is up. Raises Unreachable when none is left, and what `fence` raises."""
         if self._closed:
             raise Unreachable("the client is closed")
         request.user = self._user

@@ -26,7 +26,7 @@ _HERE = ("localhost", "127.0.0.1")
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """Who a certificate speaks for: its file's name, the user and its groups."""
+    """Whose certificate it is: its file's name, the user and its groups."""
 
     file: str
     common_name: str
@@ -113,7 +113,8 @@ def _server(file: str, names: tuple[str, ...]) -> Leaf:
 
 
 def api_names(cluster: Cluster) -> tuple[str, ...]:
-    """Under what an API server is reached: also through the relay on this machine and through every node's uplink."""
+    """The names and addresses of an API server: also those of the relay on this machine and through every node's
+    uplink."""
     first = str(IPv4Network(cluster.flags.text("apiserver", "service-cluster-ip-range"))[1])
     return (*_HERE, first, *_SERVICE_NAMES, *(node.address for node in cluster.nodes()))
 

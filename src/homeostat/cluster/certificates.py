@@ -68,7 +68,7 @@ def prepare(folder: Path, cluster: Cluster, *, seconds: float = pki.LEAF_SECONDS
 
 
 def deliver(folder: Path, target: Path, cluster: Cluster, node: Node) -> list[str]:
-    """Bring a node's own folder of certificates up to date: what it needs is there, what it does not need is gone.
+    """Bring a node's own folder of certificates up to date: what it needs is added, what it does not need is removed.
 
     Returns the files that changed. Raises OSError.
     """

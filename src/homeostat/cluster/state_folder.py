@@ -131,7 +131,7 @@ class Folder:
             raise LabError(text) from error
 
     def save(self, cluster: Cluster) -> None:
-        """Write the plan, at once or not at all."""
+        """Write the plan atomically."""
         private.folder(self.path)
         replace_file(self.path / "cluster.json", orjson.dumps(cluster.to_dict(), option=orjson.OPT_INDENT_2))
 

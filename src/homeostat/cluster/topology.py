@@ -25,7 +25,7 @@ CONTROL_PLANE_TAINT = {"key": wellknown.TAINT_CONTROL_PLANE, "effect": wellknown
 
 @dataclass(frozen=True, slots=True)
 class Cluster:
-    """What `up` was asked for. `index` gives the addresses; `settings` are the flags given by `--set`; `workers` counts
+    """The options of `up`. `index` gives the addresses; `settings` are the flags given by `--set`; `workers` counts
     those `removed` since as well, so that each keeps its name and address."""
 
     name: str

@@ -104,7 +104,7 @@ async def _processes(place: Place) -> Runtime:
 
 
 async def _simulated(place: Place) -> Runtime:
-    """The control plane is real on every runtime: somebody has to serve the API."""
+    """The control plane is real on every runtime: the API has to be served."""
     node = place.here()
     if node.control_plane:
         return await _processes(place)

@@ -29,7 +29,7 @@ _ALIVE_SECONDS, _READY_SECONDS, _USUAL_SECONDS = 0.5, 0.4, 0.1
 
 
 async def run(place: Place, stop: asyncio.Event) -> None:
-    """Join everything until stopped."""
+    """Run the relay, the uplinks and the service ports until stopped."""
     cluster = place.cluster
     uplinks = Uplinks((node.name for node in cluster.nodes()), place.folder.path / "uplinks.json")
     servers = [Backend(node.name, node.address, cluster.api_server_port) for node in cluster.masters()]

@@ -49,7 +49,7 @@ class Finding:
 
     @property
     def kept(self) -> bool:
-        """Whether it came true in its time."""
+        """Whether it was met within its time."""
         return self.seconds is not None and self.prediction.after_seconds <= self.seconds <= self.within_seconds
 
 
@@ -181,7 +181,7 @@ async def _await(stage: Stage, observer: Observer, report: Report, awaited: _Awa
 
 
 async def _seconds(stage: Stage, since: Since, began: _Moment) -> float:
-    """When it came true, after `began`: when the change was written if the journal has it, else when it was seen."""
+    """When it was met, after `began`: when the change was written if the journal has it, else when it was seen."""
     seen = max(0.0, since.seconds - began.monotonic)
     written = await _written(stage, since.change) if since.change else None
     # A node's clock may be wrong, and so the time that its API server wrote.

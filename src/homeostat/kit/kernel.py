@@ -61,7 +61,7 @@ def unmount(target: str) -> None:
 
 
 def pivot(new_root: str) -> None:
-    """Make the mount `new_root` the root, and let go of the old one."""
+    """Make the mount `new_root` the root, and detach the old one."""
     number = _PIVOT_ROOT[os.uname().machine]
     os.chdir(new_root)
     _check(_libc.syscall(number, b".", b"."), f"pivot_root {new_root}")

@@ -37,7 +37,7 @@ class Held:
 def daemonize(folder: Folder, cluster: Cluster, load: Load, held: Held) -> int:
     """Fork the supervisor into the background; returns its process ID. The child never returns.
 
-    It keeps what it holds for as long as it lives.
+    It keeps its locks and descriptors for as long as it lives.
     """
     pid = os.fork()
     if pid:
@@ -57,7 +57,7 @@ def daemonize(folder: Folder, cluster: Cluster, load: Load, held: Held) -> int:
 
 
 def _default_signals() -> None:
-    """Undo what a parent that is itself coming up does about signals: until it serves, one ends the supervisor."""
+    """Reset the signal handlers of the parent: until the supervisor serves, a signal ends it."""
     ending = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
     for number in ending:
         signal.signal(number, signal.SIG_DFL)

@@ -37,7 +37,7 @@ def stop(folder: Folder, *, purge: bool = False) -> bool:
 
 
 def abandon(supervisor: int) -> None:
-    """End a supervisor that is this process's child and may not have come up, with all that it started."""
+    """End a supervisor that is this process's child and may not have started, with all that it started."""
     with suppress(ProcessLookupError):
         os.kill(supervisor, signal.SIGTERM)
     _wait_for_end(supervisor, seconds=_STOP_SECONDS)
@@ -55,7 +55,7 @@ def is_running(folder: Folder) -> bool:
 
 
 def _wait_for_end(pid: int, *, seconds: float = 5.0) -> None:
-    """Wait until the process is gone, by its pidfd; kill it when it does not go. Raises nothing."""
+    """Wait until the process is gone, by its pidfd; kill it when it does not end. Raises nothing."""
     with suppress(ProcessLookupError):
         descriptor = os.pidfd_open(pid)
         try:

@@ -19,6 +19,6 @@ def check_host(cluster: Cluster, node: str) -> None:
 
 
 def did_you_mean(word: str, known_words: Iterable[str]) -> str:
-    """The end of an error about a word that is not known: the one that it is most like, or nothing."""
+    """The end of an error about an unknown word: a suggestion of the most similar one, or nothing."""
     near = get_close_matches(word, list(known_words), n=1)
     return f"; did you mean {near[0]!r}?" if near else ""

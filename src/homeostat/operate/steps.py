@@ -19,7 +19,7 @@ class Progress(Protocol):
         ...
 
     def close(self) -> None:
-        """Nothing more comes."""
+        """No more steps follow."""
         ...
 
 

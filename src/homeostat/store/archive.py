@@ -40,7 +40,7 @@ class ArchiveError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """What a backup says of itself. `revision` is the store's at the moment of the backup."""
+    """The header of a backup. `revision` is the store's at the moment of the backup."""
 
     cluster: str
     kubernetes: str
@@ -60,7 +60,8 @@ class Header:
 
 
 class Writer:
-    """Writes one archive beside its place and moves it there when it is whole. Mode 0600: it holds keys and Secrets."""
+    """Writes one archive to a temporary file and renames it when it is complete. Mode 0600: it holds keys and
+    Secrets."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -135,7 +136,7 @@ async def entries_of(store: Store) -> tuple[int, AsyncIterator[Entry]]:
 
 
 class Reader:
-    """An archive that was found whole. Raises ArchiveError with what is wrong."""
+    """An archive that was checked to be complete. Raises ArchiveError with what is wrong."""
 
     def __init__(self, path: Path) -> None:
         self._path = path

@@ -57,7 +57,8 @@ class Stale(StoreError):
 
 
 class Compacted(StoreError):
-    """The asked revision is older than what is kept. `oldest` is the oldest revision one can still ask for."""
+    """The requested revision is older than the kept history. `oldest` is the oldest revision that can still be
+    requested."""
 
     def __init__(self, revision: int, oldest: int) -> None:
         super().__init__(f"revision {revision} has been compacted; the oldest is {oldest}")

@@ -53,7 +53,7 @@ class Subscriber:
             self.waiter.set_result(None)
 
     def end(self) -> None:
-        """No more comes: `take` ends after what waits."""
+        """No more events follow: `take` ends after the pending ones."""
         self.ended = True
         self.wake()
 

@@ -94,7 +94,7 @@ class SqliteStore:
         return "this server did not catch up with its file in time"
 
     async def compact(self, revision: int) -> None:
-        """See the contract; returns when the rows have gone. Raises FutureRevision."""
+        """See the contract; returns when the rows are deleted. Raises FutureRevision."""
         await self._open().compact(revision)
 
     def _open(self) -> _Parts:

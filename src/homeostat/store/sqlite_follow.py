@@ -45,7 +45,7 @@ class Follower:
         return newest
 
     def own(self, events: Batch) -> None:
-        """Commits of this process. Where others came between, the log says in which order."""
+        """Commits of this process. Where other processes committed in between, the log gives the order."""
         if events[0].revision == self.feed.position + 1:
             self.feed.publish(events)
         elif events[-1].revision > self.feed.position:

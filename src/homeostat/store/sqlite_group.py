@@ -31,7 +31,7 @@ class Write:
 
 @dataclass(slots=True)
 class Group:
-    """What a group of writes comes to. `current` maps each key it changes to its new revision, 0 when it is deleted."""
+    """The result of a group of writes. `current` maps each key it changes to its new revision, 0 when it is deleted."""
 
     events: Batch = field(default_factory=list)
     previous: list[int] = field(default_factory=list)

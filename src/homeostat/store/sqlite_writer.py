@@ -34,7 +34,7 @@ _log = logger("store")
 
 @dataclass(slots=True)
 class Report:
-    """What became of a group, and what the refused writes should have known; or why it failed as a whole."""
+    """The result of a group: its writes, the current entries of the refused ones; or why it failed as a whole."""
 
     writes: list[Write]
     group: Group = field(default_factory=Group)
@@ -232,7 +232,7 @@ class Writer:
         compaction.done(failure)
 
     def _sweep_step(self, cursor: sqlite3.Cursor, revision: int) -> bool:
-        """True when every row that `revision` makes needless has gone. Raises FutureRevision."""
+        """True when every row that is compacted by `revision` is deleted. Raises FutureRevision."""
         cursor.execute("BEGIN IMMEDIATE")
         newest = sqlite_group.head(cursor)
         if revision > newest:

@@ -83,7 +83,7 @@ class Connection(asyncio.Protocol):
         self._worker = tasks.spawn(self._serve(), name="http connection")
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """The client has gone, or we have closed."""
+        """The client has closed, or we have."""
         self._leave()
         if self._worker is not None:
             self._worker.cancel()
@@ -102,7 +102,7 @@ class Connection(asyncio.Protocol):
             edge.empty.set()
 
     def data_received(self, data: bytes) -> None:
-        """Bytes came."""
+        """Bytes arrived."""
         if self._finished:
             return
         reader = self._reader
@@ -141,7 +141,8 @@ class Connection(asyncio.Protocol):
     # What the server calls.
 
     def drop_if_overdue(self) -> None:
-        """Close when a deadline has passed; at once what does not take what it was sent, or does not part (TLS)."""
+        """Close when a deadline has passed; at once a client that does not read what it was sent, or does not finish
+        the TLS shutdown."""
         edge, transport = self._edge, self._transport
         if 0 < self._deadline < edge.now:
             if transport.is_closing() or transport.get_write_buffer_size():
@@ -217,7 +218,7 @@ class Connection(asyncio.Protocol):
         incoming.request.pending = self._intake.body
 
     def _end_intake(self) -> None:
-        """The request is answered, or nobody is left to answer."""
+        """The request is answered, or the client has disconnected."""
         intake, self._intake = self._intake, None
         if intake is not None:
             intake.finish()
@@ -250,7 +251,7 @@ class Connection(asyncio.Protocol):
             return error_response(errors.internal(f"{type(error).__name__}: {error}"))
 
     async def _switch(self, response: Response, upgrade: Upgrade, incoming: Incoming) -> None:
-        """Write the head of a 101 and let go of HTTP: the connection is the stream of whoever answered so."""
+        """Write the head of a 101 and leave HTTP: the connection is the stream of the handler that answered so."""
         self._queue(self._edge.head(response, incoming, length=0, keep_alive=True))
         self._flush()
         self._end_intake()
@@ -269,7 +270,7 @@ class Connection(asyncio.Protocol):
             self._deadline = self._edge.now + self._edge.limits.stalled_seconds  # for what is not sent yet
 
     def _was_shut(self) -> bool:
-        """Whether a cancellation came from `shut`; then it is over with, and the work ends as if its time was over."""
+        """Whether a cancellation came from `shut`; then it is cleared, and the work ends as on a timeout."""
         if self._ending and (task := asyncio.current_task()) is not None:
             task.uncancel()
         return self._ending

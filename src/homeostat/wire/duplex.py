@@ -30,7 +30,7 @@ class Duplex(Protocol):
         ...
 
     async def drain(self) -> None:
-        """Wait while the other side does not keep up; whoever writes a lot must. Raises ConnectionError."""
+        """Wait while the other side does not keep up; call it when writing a lot. Raises ConnectionError."""
         ...
 
     def close(self) -> None:

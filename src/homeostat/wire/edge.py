@@ -59,7 +59,7 @@ class Room:
         self._freed += count
 
     def part(self) -> None:
-        """A connection that bodies came over in parts is gone, and with it the buffers that they went through."""
+        """A connection that received chunked bodies is closed, and with it its buffers."""
         self._freed += _BUFFERS_BYTES
 
     def trim(self) -> bool:

@@ -55,7 +55,7 @@ class Intake:
             self._whole.set_result(None)
 
     def finish(self) -> None:
-        """The request is answered: what came of its body is no longer held, and what still comes is not taken."""
+        """The request is answered: the received part of its body is released, and the rest is not read."""
         self._reader.give_up(self._incoming)
         self._incoming.request.body = b""
         self._room.give_back(self._held)

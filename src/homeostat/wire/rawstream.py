@@ -94,12 +94,12 @@ class RawStream(asyncio.Protocol):
     # What the event loop calls.
 
     def data_received(self, data: bytes) -> None:
-        """Bytes came."""
+        """Bytes arrived."""
         if not self._inbox.ended:
             self._inbox.put(data)
 
     def eof_received(self) -> bool:
-        """The peer has ended the stream; what it was sent still leaves."""
+        """The peer has ended the stream; pending output is still sent."""
         self._inbox.end()
         return False
 

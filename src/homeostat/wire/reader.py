@@ -104,7 +104,7 @@ class RequestReader:
         self._repeated_headers: dict[str, str] = {}
 
     def feed(self, data: bytes) -> None:
-        """Take in what came; ignored after a refusal."""
+        """Parse received bytes; ignored after a refusal."""
         if self.refused or (self._repeated and self._read_repeated(data)):
             if self.early is not None:
                 self.early.append(data)

@@ -56,7 +56,7 @@ def client_context(ca: Path, *, certificate: Path | None = None, key: Path | Non
 
 
 def unverified_context() -> ssl.SSLContext:
-    """For a client that talks to whoever answers, as the API server's proxy does with Pods and Services."""
+    """For a client that accepts any server, as the API server's proxy does with Pods and Services."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
@@ -101,7 +101,7 @@ def refresh() -> list[Path]:
 def expired(context: ssl.SSLContext) -> str:
     """That the certificate which this context shows has expired, and where it is; empty when it has not.
 
-    A peer that refuses it often closes the connection without a word.
+    A peer that refuses it often closes the connection without an error.
     """
     known = _read.get(context)
     if known is None:

@@ -143,7 +143,7 @@ class WebSocket:
             self._messages.append(data)
 
     def _flush(self) -> None:
-        """Send what the protocol itself has to say; it may be too late for that."""
+        """Send pending control frames; errors are ignored."""
         try:
             self._send()
         except ConnectionError:

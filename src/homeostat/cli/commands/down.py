@@ -13,7 +13,7 @@ from homeostat.operate.down import is_running, stop
 @name_option
 @click.option("--purge", is_flag=True, help="Forget the cluster: its objects, logs and kubeconfig entries.")
 def command(name: str, *, purge: bool) -> None:
-    """Stop a cluster and everything that it runs; `up` brings it back with all its objects."""
+    """Stop a cluster and everything that it runs; `up` starts it again with all its objects."""
     folder = Folder.of(name)
     existed = folder.exists()
     if not existed and not purge:

@@ -39,7 +39,7 @@ def command(words: tuple[str, ...], namespace: str, name: str, output: str) -> N
 
 
 def _object(words: tuple[str, ...]) -> tuple[Kind, str]:
-    """The kind and the name that the words say. Raises UsageError, or LabError for a kind that there is not."""
+    """The kind and the name in the arguments. Raises UsageError, or LabError for a kind that there is not."""
     from homeostat.api.catalogue import Catalogue
 
     parts = words[0].split("/") if len(words) == 1 else list(words)

@@ -52,7 +52,7 @@ class Invitation:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What a cluster says of itself: its authority's certificate (PEM), and the flags that its nodes need."""
+    """The cluster-info of a cluster: its CA certificate (PEM), and the flags that its nodes need."""
 
     authority: bytes
     settings: Settings

@@ -28,7 +28,7 @@ async def lead(
     end: Callable[[], Awaitable[None]],
     stop: asyncio.Event,
 ) -> None:
-    """Take part in the election until `stop` is set; lead with `start`, let go with `end`."""
+    """Take part in the election until `stop` is set; call `start` on becoming the leader, `end` on losing the lease."""
 
     async def started() -> None:
         await start()

@@ -164,7 +164,7 @@ def _usable(hierarchy: Hierarchy) -> bool:
 
 
 def _weigh(folder: Path) -> None:
-    """To the kernel's scheduler a group is one among the host's processes: a whole cluster is to count as more."""
+    """To the kernel's scheduler a group is one among the host's processes: a whole cluster gets a larger share."""
     for name, weight in _WEIGHTS.items():
         with suppress(OSError):
             if (folder / name).exists():

@@ -111,7 +111,7 @@ class Machines:
         return int(text)
 
     def forget(self, node: str) -> None:
-        """Remove what a node that has ended leaves outside its namespaces."""
+        """Remove what an ended node left outside its namespaces."""
         self._kit.groups.remove(node)
 
     # -- in the child ----------------------------------------------------------------------------------------------

@@ -116,7 +116,7 @@ class Init:
     # -- the end ---------------------------------------------------------------------------------------------------
 
     def _end_pods(self) -> None:
-        """Let the kubelet end the node's pods, and wait for it; without a grace period it ends at once."""
+        """Have the kubelet end the node's pods, and wait for it; without a grace period it ends at once."""
         deadline = machine.monotonic() + _PODS_SECONDS_MAX
         while self._services.retire(_KUBELET, signal.SIGPWR) and machine.monotonic() < deadline:
             self._descriptors.serve(0.05)

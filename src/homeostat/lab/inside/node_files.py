@@ -107,8 +107,8 @@ def _copy_shared(own: NodeFolder) -> None:
 
 
 def _not_copied(folder: str, names: list[str]) -> set[str]:
-    """What the node sees as it is on the host; and keys and the like: what not everybody may read is none of a node's
-    business."""
+    """What the node sees as it is on the host; and keys and the like: nodes get no file that is not world-readable
+    ."""
     found = {name for name in names if f"{folder}/{name}".removeprefix("/etc/") in node_layout.ETC_SEEN}
     for name in names:
         path = Path(folder, name)

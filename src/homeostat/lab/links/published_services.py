@@ -115,7 +115,7 @@ class HostListeners:
         return made
 
     def closed(self, front: Front, rule: Rule) -> None:
-        """A front listens no more: its Service is gone, or has no endpoint."""
+        """A port was closed: its Service is deleted, or has no endpoint."""
         key = (rule.service, rule.port_name)
         entry = self._entries.get(key)
         if front.address == HOST and entry and entry.node_port == front.port:

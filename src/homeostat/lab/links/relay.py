@@ -70,7 +70,7 @@ class Backend:
         return self.health if self.down or self.health is Health.UNREADY else Health.READY
 
     def checked(self, health: Health) -> None:
-        """Take in what a check has found."""
+        """Record the result of a check."""
         self.health = health
         well = health is Health.READY
         self.failures, self.wells = (0, self.wells + 1) if well else (self.failures + 1, 0)
@@ -78,7 +78,7 @@ class Backend:
         self.proven = self.proven or health is Health.READY
 
     def unreachable(self) -> None:
-        """No connection comes about: it is passed over until a check finds it well."""
+        """A connection failed: the server is skipped until a check finds it healthy."""
         self.health = Health.SILENT
         self.failures, self.wells = max(self.failures, _FAILURES_MAX), 0
 

@@ -21,7 +21,7 @@ Component = Callable[[list[str]], int]
 
 @dataclass(frozen=True, slots=True)
 class Rooms:
-    """What components are made of: `run` runs a command line in a forked child and returns its exit code, `preload`
+    """How components are started: `run` runs a command line in a forked child and returns its exit code, `preload`
     imports all that a component of `names` needs."""
 
     names: Collection[str]

@@ -76,7 +76,7 @@ class Shim:
 
 
 class Hosts(Protocol):
-    """What the supervisor of a lab whose nodes are hosts knows of them."""
+    """What the supervisor keeps of nodes that are hosts."""
 
     cables: Cables
 
@@ -85,7 +85,7 @@ class Hosts(Protocol):
         ...
 
     def forget(self, node: str) -> None:
-        """A node that has ended is wanted no more: let go of what the kernel keeps of it."""
+        """A node that has ended is not wanted any more: release its kernel resources."""
         ...
 
 

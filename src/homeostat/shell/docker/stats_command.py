@@ -94,7 +94,7 @@ def cpu_percent(before: Any, after: Any) -> float | None:
 
 
 def _traffic(pid: int) -> tuple[int | None, int | None]:
-    """Bytes that came and went over the network of a process, loopback aside."""
+    """Bytes received and sent over the network of a process, loopback aside."""
     try:
         lines = Path(f"/proc/{pid}/net/dev").read_text().splitlines()[2:]
     except OSError:

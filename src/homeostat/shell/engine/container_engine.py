@@ -49,7 +49,7 @@ def endpoint() -> str:
 
 
 def listens(path: str) -> OSError | None:
-    """None when somebody accepts at a Unix socket, else why not."""
+    """None when a Unix socket accepts connections, else why not."""
     try:
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as sock:
             sock.connect(path)

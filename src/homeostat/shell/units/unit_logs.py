@@ -123,7 +123,7 @@ class Follower:
             return 0
 
     def new(self) -> list[Entry]:
-        """What has come since the last call; only whole lines. A file that was cut is read from its start."""
+        """The new lines since the last call; only whole ones. A file that was cut is read from its start."""
         init_entries = self._grown(_INIT)
         found: list[Entry] = [entry for unit in self._units for entry in about(unit, init_entries)]
         for unit in self._units:

@@ -139,7 +139,7 @@ async def replace(endpoints: Sequence[str], name: str, peer_url: str, tls: TlsFi
 
 
 async def defragment(endpoint: str, tls: TlsFiles | None = None) -> None:
-    """Give the space of what was compacted back to the disk; the member is silent meanwhile. Raises Unavailable."""
+    """Return the space of compacted revisions to the disk; the member does not answer meanwhile. Raises Unavailable."""
     async with connected([endpoint], tls) as members:
         try:
             await members.once(

@@ -76,7 +76,7 @@ class Commits:
         await tasks.stop(self._settling)
 
     async def commit(self, key: str, expected: int, value: bytes, *, delete: bool) -> int:
-        """See `Store.commit`. Where the caller gives up, the write may still happen."""
+        """See `Store.commit`. When the caller is cancelled, the write may still happen."""
         self._count += 1
         commit = Commit(key, expected, value, delete, self._handle + self._count.to_bytes(8, "big"))
         self._under_way += 1
@@ -150,7 +150,8 @@ class Commits:
                 outcome.answer.set_result(marks.get(outcome.token))
 
     async def _raise_fence(self, epoch: int) -> int:
-        """Raise the fence above `epoch`, whoever else has; returns etcd's revision at which it was raised."""
+        """Raise the fence above `epoch`, even if another handle has done so; returns etcd's revision at which it was
+        raised."""
         request = rpc.TxnRequest(
             compare=[rpc.Compare(target=rpc.Compare.Target.VERSION, key=self._fence, version=epoch)],
             success=[rpc.RequestOp(request_put=rpc.PutRequest(key=self._fence))],

@@ -63,7 +63,7 @@ async def base_of(endpoints: Sequence[str], *, tls: TlsFiles | None = None, root
 
 
 async def clear(endpoints: Sequence[str], *, tls: TlsFiles | None = None, root: bytes = ROOT) -> None:
-    """Delete all that is ours, such as the part that an interrupted restore has left. Raises Unavailable."""
+    """Delete all our keys, such as those of an interrupted restore. Raises Unavailable."""
     delete = rpc.RequestOp(request_delete_range=rpc.DeleteRangeRequest(key=root, range_end=root + b"\xff"))
     async with connected(endpoints, tls) as members:
         await members.read(_TXN, rpc.TxnRequest(success=[delete]), rpc.TxnResponse)
