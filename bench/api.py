@@ -3,7 +3,7 @@
     python -m bench.api [--rounds 3] [--secs 2]
 
 Server and load generator are processes of their own on one machine, and each round has a new server with a new store.
-Beside the rate of a phase stands what the server's CPU spent on one operation: on a machine that is shared, that moves
+Beside the rate of a phase is what the server's CPU spent on one operation: on a machine that is shared, that moves
 less than the rate does.
 """
 

@@ -39,10 +39,10 @@ _OWN = re.compile(r"^(homeostat|init$|kubelet|kube-proxy|kube-apiserver|kube-con
 
 def boot(made: Lab) -> tuple[float, float]:
     """Seconds until all nodes are Ready, and the processor time of the cluster until `up` has ended."""
-    told = made.run("up", "--runtime", "container")
-    ready = [float(seconds) for seconds in re.findall(r"([\d.]+) s  node \S+ Ready", told)]
+    printed = made.run("up", "--runtime", "container")
+    ready = [float(seconds) for seconds in re.findall(r"([\d.]+) s  node \S+ Ready", printed)]
     if len(ready) != _NODES:
-        raise RuntimeError(f"the cluster did not come up: {told}")
+        raise RuntimeError(f"the cluster did not come up: {printed}")
     return max(ready), processor_seconds(made)
 
 
@@ -79,7 +79,8 @@ def own_processes(made: Lab) -> list[int]:
 
 
 def _first_process(made: Lab, container: str) -> int:
-    """The process that a container began with. Raises RuntimeError where there are no control groups to tell it by."""
+    """The process that a container began with. Raises RuntimeError where there are no control groups to identify it
+    by."""
     for pid in sorted(made.processes()):
         with suppress(OSError):
             if container in Path(f"/proc/{pid}/cgroup").read_text():
@@ -113,7 +114,7 @@ async def life(made: Lab, client: Client) -> dict[str, float]:
             found["relaunch"].append(await scenes.relaunch(client, kill))
         await scenes.scale(client, 2)
     result = {name: statistics.median(times) for name, times in found.items()}
-    # Told to the supervisor itself: a command would need a while to start on a busy machine.
+    # Ordered from the supervisor itself: a command would need a while to start on a busy machine.
     orders = Folder.of("homeostat").supervisor_socket
 
     async def cut(node: str) -> None:

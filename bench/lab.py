@@ -102,12 +102,12 @@ def cpu_seconds(pids: list[int]) -> float:
 
 
 def boot(made: Lab) -> tuple[float, float]:
-    """Seconds until the API answers and until all nodes are Ready, as `up` tells them."""
-    told = made.run("up", "--runtime", "process")
-    answers = re.search(r"([\d.]+) s  API answers", told)
-    ready = [float(seconds) for seconds in re.findall(r"([\d.]+) s  node \S+ Ready", told)]
+    """Seconds until the API answers and until all nodes are Ready, as `up` reports them."""
+    printed = made.run("up", "--runtime", "process")
+    answers = re.search(r"([\d.]+) s  API answers", printed)
+    ready = [float(seconds) for seconds in re.findall(r"([\d.]+) s  node \S+ Ready", printed)]
     if answers is None or len(ready) != 5:
-        raise RuntimeError(f"the cluster did not come up: {told}")
+        raise RuntimeError(f"the cluster did not come up: {printed}")
     return float(answers.group(1)), max(ready)
 
 

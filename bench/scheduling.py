@@ -3,7 +3,7 @@
     python -m bench.scheduling [--pods 3000] [--nodes 1000]
 
 The API server (SQLite, durable) speaks HTTP over TLS; the other two reach it as they do in a cluster. Node objects
-stand for the nodes: binding needs no more. The clock runs from just before the Deployment is created until a watch has
+represent the nodes: binding needs no more. The clock runs from just before the Deployment is created until a watch has
 delivered the last binding. Each part prints the CPU seconds it took meanwhile.
 """
 

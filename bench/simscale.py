@@ -1,7 +1,7 @@
 """How big a cluster the simulation holds: `python -m bench.simscale [--nodes 1000 --nodes 5000] [--pods-per-node 3]`.
 
 One API server over the memory store, one controller manager, one scheduler and N whole node agents with simulated
-runtimes, all in this process on virtual time. For each size it tells how long on the machine's clock it takes until
+runtimes, all in this process on virtual time. For each size it reports how long on the machine's clock it takes until
 all nodes are Ready, until a Deployment's pods are all Ready, and how much a quiet virtual minute (heartbeats) costs,
 with the process's memory after each.
 """
@@ -81,7 +81,7 @@ def memory_mb() -> float:
     return 0.0
 
 
-async def measure(nodes: int, pods: int, tell: multiprocessing.connection.Connection) -> None:
+async def measure(nodes: int, pods: int, report: multiprocessing.connection.Connection) -> None:
     """All phases of one size; each Phase is sent as it ends."""
     machine = RealWorld()
     state = MemoryState()
@@ -93,7 +93,7 @@ async def measure(nodes: int, pods: int, tell: multiprocessing.connection.Connec
     def done(name: str) -> None:
         nonlocal began, virtual_began, commits
         now, virtual_now = machine.monotonic(), clock.monotonic()
-        tell.send(Phase(name, now - began, virtual_now - virtual_began, state.revision - commits, memory_mb()))
+        report.send(Phase(name, now - began, virtual_now - virtual_began, state.revision - commits, memory_mb()))
         began, virtual_began, commits = machine.monotonic(), virtual_now, state.revision
 
     async def until(name: str, what: set[str], wanted: int) -> None:
@@ -114,11 +114,11 @@ async def measure(nodes: int, pods: int, tell: multiprocessing.connection.Connec
     done("a quiet minute")
 
 
-def run(nodes: int, pods: int, tell: multiprocessing.connection.Connection) -> None:
+def run(nodes: int, pods: int, report: multiprocessing.connection.Connection) -> None:
     """One size in a process of its own."""
     gc.set_threshold(100_000, 50, 100)
-    virtual.run(lambda: measure(nodes, pods, tell), seed=1)
-    tell.close()
+    virtual.run(lambda: measure(nodes, pods, report), seed=1)
+    report.close()
 
 
 @click.command()

@@ -120,7 +120,7 @@ async def bench_watch_here(store: Store, *, samples_wanted: int = 300) -> None:
 
 
 def watch_in_child(path: str, pipe: Connection, count: int) -> None:
-    """The second process: tells when it is ready, then the moment at which it saw each event."""
+    """The second process: reports when it is ready, then the moment at which it saw each event."""
 
     async def main() -> None:
         store = SqliteStore(path)

@@ -1,8 +1,8 @@
-"""How a run of the whole suite tells what went wrong: a failure's story is printed when it happens.
+"""How a run of the whole suite reports failures: a failure's story is printed when it happens.
 
 With `-n` pytest keeps failures for the end, and a run that is stopped from outside would show a lone `F`. A test that
 hangs ends its process with every thread's stack printed (`faulthandler_timeout` in pyproject.toml); xdist then names
-the test, and the run goes on.
+the test, and the run continues.
 
 Labs whose nodes are processes boot in a second: they are what a story gets that does not ask for real nodes by name.
 

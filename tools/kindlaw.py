@@ -1,4 +1,4 @@
-"""The law of kinds: nothing outside `api/catalogue` enumerates kinds or caches by kind (`doors.py` runs it).
+"""Checks that nothing outside `api/catalogue` enumerates kinds or caches by kind (`doors.py` runs it).
 
 It looks for the raw table of built-in kinds, for caches of functions that take a kind (or a catalogue, or a store
 prefix), for state that is keyed by kind, for catalogues that are frozen at import or taken where a request or a world

@@ -41,9 +41,9 @@ def picture(report: dict[str, Any]) -> str:
     for place, entry in enumerate(writes, start=1):
         cause = entry["cause"] or {"loop": "unknown"}
         note = (cause["loop"], cause.get("note", ""))
-        told = note[1] if note[1] and note not in said else entry["summary"].replace("status.", "")
+        summary = note[1] if note[1] and note not in said else entry["summary"].replace("status.", "")
         said.add(note)
-        text = f"{cause['loop'].removeprefix('controller-manager/')}: {entry['kind']}: {told}"
+        text = f"{cause['loop'].removeprefix('controller-manager/')}: {entry['kind']}: {summary}"
         colour = _COLOURS.get(cause["loop"].partition("/")[0], _GREY)
         parts += _row(x(entry["time"] - began), _TOP + 10 + _ROW * place, colour, text)
     parts.append(_text(_LEFT, bottom + 22, _clients(report), colour=_GREEN if report["passed"] else _RED, weight="600"))
@@ -61,12 +61,12 @@ def _row(at: float, y: float, colour: str, text: str) -> list[str]:
 
 def _clients(report: dict[str, Any]) -> str:
     verdict = "passed" if report["passed"] else "failed"
-    told = []
+    summary = []
     for client in report["clients"]:
         in_flight = sum(failure["inFlight"] for failure in client["failures"])
         text = f"{client['name']}: {client['requests']} requests, {len(client['failures'])} failed"
-        told.append(text + (f" ({in_flight} in flight at the fault)" if in_flight else ""))
-    return f"{verdict}; what clients saw meanwhile: {'; '.join(told)}"
+        summary.append(text + (f" ({in_flight} in flight at the fault)" if in_flight else ""))
+    return f"{verdict}; what clients saw meanwhile: {'; '.join(summary)}"
 
 
 def _text(

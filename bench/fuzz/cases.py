@@ -185,7 +185,7 @@ _HEADS: tuple[bytes, ...] = (
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """One request. `raw` is sent as it is, once the token of `identity` stands where `TOKEN` does in it."""
+    """One request. `raw` is sent as it is, with `TOKEN` replaced by the token of `identity`."""
 
     number: int
     identity: str

@@ -160,7 +160,7 @@ def _nested(value: Any, random: Random) -> Any:
     return value
 
 
-# What stands for a value that is too deep to be written here.
+# The placeholder of a value that is too deep to be written here.
 DEEP = b"[" * 2000 + b"]" * 2000
 
 

@@ -69,7 +69,7 @@ def test_keys_of_config_maps(where, key, problems):
     assert faults(kinds.CONFIGMAP, obj) == [f'{where}[{key}]: Invalid value: "{key}": {why}' for why in problems]
 
 
-def test_a_key_stands_in_one_of_the_two():
+def test_a_key_is_in_only_one_of_data_and_binary_data():
     obj = named(kinds.CONFIGMAP, data={"k": "a"}, binaryData={"k": ""})
     assert faults(kinds.CONFIGMAP, obj) == ['data[k]: Invalid value: "k": duplicate of key present in binaryData']
 

@@ -221,7 +221,7 @@ def test_a_body_that_is_no_json_is_400(form, body):
 @pytest.mark.parametrize(
     "form", ["application/json", "text/plain", "", "application/apply-patch+yaml", "application/strategic-merge+json"]
 )
-def test_other_forms_are_415_and_told_what_there_is(form):
+def test_other_patch_types_are_415_and_the_message_lists_the_supported_ones(form):
     with pytest.raises(ApiError) as caught:
         patch_forms.apply(form, {"a": 1}, {})
     assert caught.value.code == 415
@@ -393,7 +393,7 @@ def test_owners_merge_by_uid_and_conditions_by_type():
         {"spec": {"volumes": [{"name": "v", "$retainKeys": "name"}]}},
     ],
 )
-def test_mistakes_in_directives_are_told(change):
+def test_mistakes_in_directives_are_reported(change):
     obj = {"metadata": {"finalizers": ["a"]}, **spec(containers=[C], volumes=[{"name": "v"}], nodeSelector={"a": "b"})}
     with pytest.raises(ApiError) as caught:
         merged(obj, change)

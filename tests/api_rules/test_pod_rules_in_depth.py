@@ -629,7 +629,7 @@ def test_a_gated_pod_may_not_be_widened(before, after, expected):
     assert text == expected
 
 
-def test_a_gated_pods_wishes_about_other_pods_are_fixed():
+def test_a_gated_pods_affinity_to_other_pods_is_immutable():
     term = {"topologyKey": "zone", "labelSelector": {}}
     change = {"affinity": {"podAntiAffinity": {REQUIRED: [term]}}}
     (text,) = change_faults(kinds.POD, pod(**GATED), lambda pod: pod["spec"].update(change))

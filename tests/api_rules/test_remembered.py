@@ -1,4 +1,4 @@
-"""What was good once is known when it comes again; what is wrong is told of each time."""
+"""What was valid once is recognised when it is repeated; mistakes are reported each time."""
 
 from homeostat.api.kinds import POD
 from homeostat.api.shape.remembered import Remembered, text_of
@@ -11,7 +11,7 @@ def spec(**fields):
     return {"containers": [container], "restartPolicy": "Always", "dnsPolicy": "ClusterFirst", **fields}
 
 
-def test_a_mistake_is_told_of_each_time_under_its_own_path():
+def test_a_mistake_is_reported_each_time_under_its_own_path():
     for _ in range(2):
         for path in ("spec", "template.spec"):
             causes = []
@@ -21,7 +21,7 @@ def test_a_mistake_is_told_of_each_time_under_its_own_path():
             assert len(causes) == 1
 
 
-def test_what_is_wrong_beside_a_good_spec_is_told_of():
+def test_mistakes_beside_a_valid_spec_are_reported():
     for name in ("good", "Not Good"):
         pod = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name, "namespace": "default"}, "spec": spec()}
         assert [cause.field for cause in validate_create(POD, pod)] == ([] if name == "good" else ["metadata.name"])

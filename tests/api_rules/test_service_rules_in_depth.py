@@ -373,7 +373,7 @@ def node(**spec):
         ),
     ],
 )
-def test_taints_are_told_of_where_kubernetes_does(taints, expected):
+def test_taint_errors_name_the_path_that_kubernetes_names(taints, expected):
     assert faults(kinds.NODE, node(taints=taints)) == expected
 
 

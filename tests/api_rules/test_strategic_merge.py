@@ -217,15 +217,15 @@ def list_difference(name, before, after, field):
         added = [item for item in after if item not in before]
         found = {f"$setElementOrder/{name}": after}
         return found | ({name: added} if added else {}) | ({f"$deleteFromPrimitiveList/{name}": gone} if gone else {})
-    olds, kept = {item[key]: item for item in before}, {item[key] for item in after}
+    old_lists, kept = {item[key]: item for item in before}, {item[key] for item in after}
     changes = []
     for item in after:
-        inner = difference(olds[item[key]], item, field.items) if item[key] in olds else dict(item)
-        if "retainKeys" in field.patch_strategy and item[key] in olds and inner:
+        inner = difference(old_lists[item[key]], item, field.items) if item[key] in old_lists else dict(item)
+        if "retainKeys" in field.patch_strategy and item[key] in old_lists and inner:
             inner["$retainKeys"] = sorted(item)
         if inner:
             changes.append({key: item[key]} | inner)
-    changes += [{key: gone, "$patch": "delete"} for gone in olds if gone not in kept]
+    changes += [{key: gone, "$patch": "delete"} for gone in old_lists if gone not in kept]
     found = {f"$setElementOrder/{name}": [{key: item[key]} for item in after]}
     return found | ({name: changes} if changes else {})
 

@@ -216,7 +216,7 @@ def test_leases_budgets_and_priorities():
     ]
 
 
-def test_events_stand_beside_what_they_are_about():
+def test_events_are_in_the_namespace_of_their_object():
     assert faults(kinds.EVENT, named(kinds.EVENT, involvedObject={"namespace": "default"})) == []
     assert faults(kinds.EVENT, named(kinds.EVENT, involvedObject={})) == []
     assert faults(kinds.EVENT, named(kinds.EVENT, involvedObject={"namespace": "other"})) == [

@@ -1,4 +1,4 @@
-"""Deployments and their kin, Jobs and CronJobs: selectors, templates, strategies, and what never changes."""
+"""Deployments and other workloads, Jobs and CronJobs: selectors, templates, strategies, and what never changes."""
 
 import pytest
 

@@ -76,7 +76,7 @@ def test_a_label_must_be_text():
     )
 
 
-def test_unknown_fields_are_dropped_and_told_of():
+def test_unknown_fields_are_dropped_and_reported():
     obj = deployment(replica=3)
     obj["spec"]["template"]["spec"]["containers"][0]["imag"] = "x"
     findings = conform(of(DEPLOYMENT), obj, field_validation="Warn")
@@ -212,7 +212,7 @@ def test_decoding_twice_changes_nothing_more():
     assert obj == once
 
 
-def test_a_spec_that_comes_again_is_known_and_a_mistake_is_told_of_each_time():
+def test_a_repeated_spec_is_recognised_and_its_mistakes_are_reported_each_time():
     def pod(container, **spec):
         obj = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "a"}}
         obj |= {"spec": {"containers": [container], **spec}}
@@ -233,7 +233,7 @@ def test_a_spec_that_comes_again_is_known_and_a_mistake_is_told_of_each_time():
             conform(of(POD), *pod("none")[:1], body=b"{}")
         obj, body = pod(good)
         conform(of(POD), obj, body=body)
-        # Not from JSON: its text would not tell this list from no list.
+        # Not from JSON: its text would not distinguish this list from no list.
         obj, _ = pod(good, tolerations=float("nan"))
         with pytest.raises(ApiError):
             conform(of(POD), obj)

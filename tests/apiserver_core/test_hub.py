@@ -1,4 +1,4 @@
-"""The hub against a model: for any writes, its past and its watchers' view equal what really was."""
+"""The hub against a model: for any writes, its history and its watchers' view equal what really happened."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def seen(view, namespace=""):
 
 @given(WRITES)
 @settings(max_examples=150, deadline=None)
-def test_every_past_within_the_window_is_seen_as_it_was(writes):
+def test_every_earlier_revision_within_the_window_is_seen_as_it_was(writes):
     hub = Hub(CONFIGMAP.prefix, 10, Settings(window_events=12), maker({}))
     states = {10: {}}
     apply(writes, hub, states.__setitem__)

@@ -174,7 +174,7 @@ def test_leases_must_say_which_version_they_change(story):
 # Handlers of other parts
 
 
-def test_handlers_stand_before_the_verbs_and_paths_match_by_longest_prefix(story, with_parts):
+def test_handlers_come_before_the_verbs_and_paths_match_by_longest_prefix(story, with_parts):
     seen = []
 
     def named(name):
@@ -318,7 +318,7 @@ def sorted_labels(line):
     return name, tuple(sorted(labels.split(","))), value
 
 
-def test_a_store_that_does_not_answer_is_told_at_once() -> None:
+def test_a_store_that_does_not_answer_is_reported_at_once() -> None:
     """With a Retry-After client-go repeats a request ten times before it says a word, also one that had happened."""
 
     async def story() -> None:

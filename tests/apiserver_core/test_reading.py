@@ -162,7 +162,7 @@ def test_pages_show_one_moment_whatever_is_written_between_them(story):
     story(scenario)
 
 
-def test_pages_go_on_from_the_stores_history_when_the_window_is_past(story):
+def test_pages_continue_from_the_stores_history_after_the_window(story):
     async def scenario(api):
         await fill(api, 6)
         first = await api.get(MAPS, limit="2", labelSelector="!none")
@@ -213,7 +213,7 @@ def test_a_broken_token_is_400(story):
 # Revisions
 
 
-def test_exact_shows_the_past_and_not_older_than_the_present(story):
+def test_exact_reads_the_old_revision_and_not_older_than_the_current_state(story):
     async def scenario(api):
         await fill(api, 2)
         then = (await api.get(MAPS))["metadata"]["resourceVersion"]

@@ -98,7 +98,7 @@ def test_only_so_many_specs_are_kept_and_none_that_is_long():
     assert templates.read(long, SHAPE) is None
 
 
-def test_duplicates_that_nobody_looked_for_are_told_of_later(story):
+def test_duplicates_that_were_not_checked_are_reported_later(story):
     doubled = PLAIN.replace(b'"name":"main"', b'"name":"other","name":"main"')
 
     async def scenario(api):

@@ -14,7 +14,7 @@ PODS = "/api/v1/namespaces/default/pods"
 MAPS = "/api/v1/namespaces/default/configmaps"
 
 
-def test_a_watch_tells_of_every_change_in_order_with_its_revision(story):
+def test_a_watch_delivers_every_change_in_order_with_its_revision(story):
     async def scenario(api):
         watch = await api.watch(resourceVersion=await api.newest())
         await api.pod("a")
@@ -304,7 +304,7 @@ def test_a_stopped_server_breaks_its_watches_and_refuses_calls(story):
     story(scenario, servers=2)
 
 
-def test_both_servers_tell_the_same_events(story):
+def test_both_servers_deliver_the_same_events(story):
     async def scenario(one, other):
         since = await one.newest()
         watches = [await api.watch(resourceVersion=since) for api in (one, other)]

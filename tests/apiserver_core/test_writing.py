@@ -285,7 +285,7 @@ def test_unknown_fields_by_field_validation(story, validation, status, warned):
     story(scenario)
 
 
-def test_fields_given_twice_are_told_of(story):
+def test_duplicate_fields_are_reported(story):
     async def scenario(api):
         body = b'{"metadata":{"name":"a"},"data":{"x":"1"},"data":{"x":"2"}}'
         response = await api.send("POST", MAPS, body)

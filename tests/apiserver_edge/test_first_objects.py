@@ -84,7 +84,7 @@ def test_a_dead_server_leaves_the_endpoints_within_half_a_minute():
     virtual.run(main, seed=1)
 
 
-def test_servers_on_one_address_are_told_apart_by_their_ports():
+def test_servers_on_one_address_are_distinguished_by_their_ports():
     async def main() -> None:
         state = MemoryState()
         servers = [await start(state, config(advertise_port=6443 + n)) for n in range(2)]

@@ -141,7 +141,7 @@ def test_a_watch_brings_changes_and_ends_when_its_kind_changes_or_goes():
     story(scenario)
 
 
-def test_discovery_tells_of_the_kind_in_both_forms():
+def test_discovery_lists_the_kind_in_both_forms():
     async def scenario(one: World, other: World) -> None:
         before = (await one.get("/apis", headers=AGGREGATED)).headers["etag"]
         one.server.serve(CATALOGUE)

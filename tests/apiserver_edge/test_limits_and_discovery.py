@@ -92,7 +92,7 @@ def test_limit_ranges(limit, asked, why):
     story(scenario)
 
 
-def test_every_breach_is_told_at_once():
+def test_all_violations_are_reported_at_once():
     async def scenario(w: World) -> None:
         await w.account()
         limits = [{"type": "Container", "max": {"cpu": "1", "memory": "1Gi"}}]
@@ -149,7 +149,7 @@ def test_the_two_fields_of_an_address_agree(spec, problem):
     story(scenario)
 
 
-def test_an_old_client_that_moves_the_single_field_is_told_that_it_stays():
+def test_an_old_client_that_changes_the_single_field_gets_an_error():
     async def scenario(w: World) -> None:
         made = await w.make(SERVICES, {"metadata": {"name": "s"}, "spec": {"ports": [{"port": 1}]}})
         made["spec"]["clusterIP"] = "127.11.0.99"

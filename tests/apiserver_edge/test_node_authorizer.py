@@ -92,7 +92,7 @@ def test_a_node_reads_the_secrets_of_its_own_pods_only() -> None:
         watching = await w.get(f"{path}?fieldSelector=metadata.name%3Dmine".replace("%3D", "="), user=W1)
         assert watching.status == 200
         assert (await w.call("DELETE", f"{path}/mine", user=W1)).status == 403
-        # The Pod goes, and what the node may read goes with it.
+        # The Pod is deleted, and with it the node's permission to read.
         options = {"gracePeriodSeconds": 0}
         assert (await w.call("DELETE", "/api/v1/namespaces/default/pods/p", options)).status == 200
         assert (await w.get(f"{path}/mine", user=W1)).status == 403
@@ -255,7 +255,7 @@ def test_others_are_none_of_its_business() -> None:
 
 
 def test_the_graph_outlives_a_forgotten_window() -> None:
-    """More changes of Pods between two questions than the server remembers: the graph is made anew."""
+    """More changes of Pods between two questions than the server remembers: the graph is rebuilt."""
 
     async def scenario(w: World) -> None:
         await w.account()
@@ -327,7 +327,7 @@ def test_a_nodes_question_costs_microseconds() -> None:
         beat = _info("update", "leases", {"group": "coordination.k8s.io", "namespace": "kube-node-lease", "name": "w1"})
         for info in (asked, beat):
             assert authorizer.allowed(W1, info)[0]
-            # Far above what it takes: only a graph that is made anew each time is slower.
+            # Far above what it takes: only a graph that is rebuilt each time is slower.
             assert min(_seconds(authorizer, info) for _ in range(20)) < 200e-6
 
     story(scenario)

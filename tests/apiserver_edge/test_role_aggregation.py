@@ -87,9 +87,9 @@ def test_a_role_that_selects_itself_has_the_rules_of_the_others():
 
 def circle(count: int) -> list[Obj]:
     """Each selects all others by a selector of its own, the most links that there can be."""
-    everyone = {f"s{number}": "x" for number in range(count)}
-    made = [role(f"r{number}", selects=(by(**{f"s{number}": "x"}),), **everyone) for number in range(count)]
-    return [*made, role("leaf", "pods", **everyone)]
+    all_users = {f"s{number}": "x" for number in range(count)}
+    made = [role(f"r{number}", selects=(by(**{f"s{number}": "x"}),), **all_users) for number in range(count)]
+    return [*made, role("leaf", "pods", **all_users)]
 
 
 def test_uniting_roles_costs_as_much_as_there_are_links():

@@ -82,7 +82,7 @@ def test_a_pod_runs_where_its_class_can_be_had():
         spec = (await w.pod("b", runtimeClassName="heavy", nodeSelector={"engine": "vm"}, tolerations=[taint]))["spec"]
         assert spec["nodeSelector"] == {"engine": "vm"}
         assert spec["tolerations"].count(taint) == 1
-        # Only a creation asks the class: what runs keeps running when it goes.
+        # Only a creation asks the class: what runs keeps running when it is deleted.
         await w.call("DELETE", f"{CLASSES}/heavy")
         patch = {"content-type": "application/merge-patch+json"}
         changed = await w.call("PATCH", f"{PODS}/a", {"metadata": {"labels": {"x": "y"}}}, headers=patch)

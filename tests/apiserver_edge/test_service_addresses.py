@@ -194,7 +194,7 @@ def test_a_balancer_that_keeps_traffic_on_its_nodes_gets_a_port_for_health_check
         assert (await ports_table(w))[str(health)].startswith("default/a ")
         again = await w.call("PUT", f"{SERVICES}/a", made)
         assert again.obj["spec"]["healthCheckNodePort"] == health
-        # It goes with the policy that needs it.
+        # It is released with the policy that needs it.
         made = again.obj
         made["spec"]["externalTrafficPolicy"] = "Cluster"
         changed = await w.call("PUT", f"{SERVICES}/a", made)

@@ -1,5 +1,5 @@
-"""exec, attach and port-forward at the API server, with real connections: whom it asks for what, what it passes on,
-what it refuses (pkg/registry/core/pod/rest/subresources.go)."""
+"""exec, attach and port-forward at the API server, with real connections: which node it asks for what, what it passes
+on, what it refuses (pkg/registry/core/pod/rest/subresources.go)."""
 
 from __future__ import annotations
 
@@ -139,10 +139,10 @@ def test_a_port_forward_inside_a_websocket_is_taken_out_of_it() -> None:
         for number, name in ((1, "error"), (3, "data")):
             client.send(writer.syn_stream(number, {"streamtype": name, "port": "80", "requestid": "0"}))
         client.send(b"\0\0\0\3" + b"\0\0\0\5" + b"hello")
-        heard = b""
-        while not heard.endswith(b"hello"):
-            heard += await client.message() or b""
-        assert heard.startswith(b"\x80\x03\x00\x02")
+        received = b""
+        while not received.endswith(b"hello"):
+            received += await client.message() or b""
+        assert received.startswith(b"\x80\x03\x00\x02")
 
     near(scenario, echo, "portforward.k8s.io")
 

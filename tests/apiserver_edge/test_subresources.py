@@ -167,7 +167,7 @@ def test_a_percentage_counts_the_replicas_that_the_controller_wants():
     story(scenario)
 
 
-def test_pods_that_serve_nobody_are_evicted_past_the_budget():
+def test_unready_pods_are_evicted_beyond_the_budget():
     async def scenario(w: World) -> None:
         await w.account()
         await w.make(PODS, {"metadata": {"name": "pending", "labels": {"app": "web"}}, "spec": running_spec()})

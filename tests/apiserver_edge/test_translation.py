@@ -1,5 +1,5 @@
 """A WebSocket of v5.channel.k8s.io before a node that speaks SPDY (apiserver's StreamTranslatorHandler), on virtual
-time: what each side hears, and how it ends however it ends."""
+time: what each side receives, and how it ends."""
 
 from __future__ import annotations
 
@@ -248,7 +248,7 @@ def test_a_client_that_leaves_takes_the_stream_with_it():
     run_story(story, play)
 
 
-def test_a_client_that_goes_on_sending_still_hears_how_it_ended():
+def test_a_client_that_keeps_sending_still_gets_the_result():
     """`yes | kubectl exec -i ... head -1`: what is left of the input is read and thrown away."""
 
     async def play(node: SpdyNode) -> None:
@@ -265,7 +265,7 @@ def test_a_client_that_goes_on_sending_still_hears_how_it_ended():
     run_story(story, play)
 
 
-def test_what_goes_wrong_is_told_on_the_error_channel():
+def test_failures_are_reported_on_the_error_channel():
     """So kubectl prints it; a failed handshake would have it try again over SPDY."""
 
     async def hangs_up(node: SpdyNode) -> None:

@@ -201,7 +201,7 @@ def test_a_cached_decision_costs_microseconds():
     )
     rbac.allowed(node, info)
     best = min(_time(lambda: rbac.allowed(node, info)) for _ in range(20))
-    # Far above what it takes: only a decision that is made anew each time is slower.
+    # Far above what it takes: only a decision that is made again each time is slower.
     assert best < 50e-6
 
 

@@ -84,7 +84,7 @@ def saved() -> Callable[..., Folder]:
 
 @dataclass
 class Api:
-    """An API server's answers: its journal, its objects by kind, and what a watch tells."""
+    """An API server's answers: its journal, its objects by kind, and the events of a watch."""
 
     journal: list[Obj] = field(default_factory=list)
     objects: dict[str, list[Obj]] = field(default_factory=dict)

@@ -57,7 +57,7 @@ def test_a_plan_that_cannot_be_read_is_named(
 
 
 @pytest.mark.parametrize("words", [("events",), ("why", "pod/x"), ("drill", "run", "container")], ids=" ".join)
-def test_a_cluster_without_certificates_is_told_in_one_line(
+def test_a_cluster_without_certificates_is_reported_in_one_line(
     command: Command, saved: Callable[..., Folder], words: tuple[str, ...]
 ) -> None:
     """As an `up` that was interrupted leaves it."""
@@ -130,7 +130,7 @@ def test_wrong_words_are_named(command: Command, words: tuple[str, ...], part: s
     assert part in command(*words).complaint
 
 
-def test_an_unknown_drill_is_told_with_those_there_are(command: Command, saved: Callable[..., Folder]) -> None:
+def test_an_unknown_drill_is_refused_with_a_list_of_drills(command: Command, saved: Callable[..., Folder]) -> None:
     saved()
     said = command("drill", "run", "meteor")
     assert "there is no drill 'meteor'; the drills are container, " in said.complaint

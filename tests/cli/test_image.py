@@ -27,7 +27,7 @@ example.local/%s:1 t    sha256:bbbbbbbbbbbbbbb 2.0 MiB linux/amd64 -
 
 
 class Nodes:
-    """The nodes of a played cluster: who is on, and what was loaded onto whom."""
+    """The nodes of a played cluster: which nodes are on, and what was loaded onto them."""
 
     def __init__(self) -> None:
         self.on = {"master-1": 11, "worker-1": 12, "worker-2": 0}

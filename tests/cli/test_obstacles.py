@@ -57,7 +57,7 @@ def test_a_missing_program_is_named_with_the_package_to_install(command: Command
     assert not begun(state), "nothing was begun"
 
 
-def test_a_machine_with_nothing_is_told_all_at_once(command: Command, without: Path) -> None:
+def test_all_missing_programs_are_reported_at_once(command: Command, without: Path) -> None:
     complaint = command(*REAL).complaint
     assert complaint.endswith(
         "(on Debian: apt-get install " + " ".join(sorted(set(requirements.PROGRAMS.values()))) + ")"
@@ -74,7 +74,7 @@ def test_without_them_auto_takes_processes_and_says_why_in_one_line(tmp_path: Pa
     )
 
 
-def test_a_user_who_may_make_no_namespaces_is_told_so(
+def test_a_user_who_may_not_create_namespaces_gets_a_clear_error(
     command: Command, state: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(requirements, "missing", list)

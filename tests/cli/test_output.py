@@ -37,7 +37,7 @@ STORY = [
 # why
 
 
-def test_why_tells_causes_the_write_itself_and_what_it_led_to(command: Command, api: Api) -> None:
+def test_why_shows_causes_the_write_itself_and_its_consequences(command: Command, api: Api) -> None:
     api.journal = STORY
     said = command("why", "EndpointSlice/web-x")
     assert said.code == 0
@@ -268,7 +268,7 @@ def test_a_node_that_is_not_ready_makes_the_exit_code_1(
     assert said.code == 1
 
 
-def test_nodes_that_are_off_or_cut_are_told_apart(
+def test_nodes_that_are_off_or_cut_are_shown_differently(
     command: Command, running: Api, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     children = [{"node": "master-1", "wanted": True}, {"node": "worker-1", "wanted": False}]
@@ -297,7 +297,7 @@ def test_what_the_supervisor_knows_counts_before_the_api_has_noticed(
     assert (master["ready"], master["reason"]) == ("Unknown", reason)
 
 
-def test_an_api_that_does_not_answer_is_told_with_what_is_known(command: Command, running: Api) -> None:
+def test_an_api_that_does_not_answer_is_reported_with_what_is_known(command: Command, running: Api) -> None:
     running.error = Unreachable("nobody answers")
     said = command("status")
     assert "the API does not answer: nobody answers" in said.out

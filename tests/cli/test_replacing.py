@@ -1,4 +1,4 @@
-"""`homeostat node replace`: in which order a lost master is built anew, and what is left alone when that fails."""
+"""`homeostat node replace`: in which order a lost master is rebuilt, and what is left alone when that fails."""
 
 from __future__ import annotations
 

@@ -108,7 +108,7 @@ def test_a_request_arrives_as_it_was_made(run):
 
 
 def test_a_token_that_is_renewed_is_used_from_then_on(run):
-    """A ServiceAccount's token is a file that the kubelet writes anew long before it expires."""
+    """A ServiceAccount's token is a file that the kubelet renews long before it expires."""
 
     async def story():
         api, tokens = Api(), iter(["first", "second"])
@@ -263,7 +263,7 @@ def test_a_kept_connection_that_the_server_closed_costs_nothing(run):
     async def story():
         async with servers(Api(), limits=Limits(idle_seconds=0.05)) as (running, transport):
             await get(transport)
-            # Until the client has heard of it too: before that, a POST must not be sent again.
+            # Until the client has noticed it too: before that, a POST must not be sent again.
             while running[0].connections or transport._open:
                 await asyncio.sleep(0.005)
             assert (await post(transport)).status == 200

@@ -16,7 +16,7 @@ POD = Kind("", "v1", "Pod", "pods", "pod", namespaced=True)
 
 
 class Server:
-    """Answers, or fails as told; counts."""
+    """Answers, or fails as configured; counts."""
 
     def __init__(self, failure=None):
         self.failure, self.count = failure, 0
@@ -79,7 +79,7 @@ def test_after_a_broken_connection_only_what_is_safe_goes_to_the_next_server(wha
             with pytest.raises(Unreachable, match="cut"):
                 await send(client)
         assert alive.count == repeatable
-        await send(client)  # and the next request goes to the living one
+        await send(client)  # and the next request is sent to the one that is up
         assert broken.count == 1
 
     asyncio.run(main())

@@ -260,7 +260,7 @@ def test_without_permission_a_join_binds_nothing() -> None:
     assert _conditions(bench, "mine") == {}
 
 
-def test_a_node_that_renews_does_not_bind_itself_anew() -> None:
+def test_a_node_that_renews_does_not_bind_itself_again() -> None:
     bench = Bench([csrapproving.loop(approve_serving=True, plan=PLAN)], [_node("w1"), _record(w1="10.0.0.9")])
     bench.allowed = lambda review: True
     request = _asked(_joining("w1", "10.0.0.3"), "system:node:w1", "system:nodes")

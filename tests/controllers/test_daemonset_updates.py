@@ -100,7 +100,8 @@ def test_how_many_nodes_a_broken_surge_reaches(nodes, surge, added):
 
 
 def test_a_surge_replaces_broken_pods_without_waiting_for_them():
-    """An old Pod that is not ready is no loss: its node gets the new one beyond the surge, and the old one goes."""
+    """An old Pod that is not ready is no loss: its node gets the new one beyond the surge, and the old one is
+    deleted."""
     world = Daemons(4, make("broken", surge=1, unavailable=0))
     world.settle()
     world.image("two")
@@ -110,7 +111,7 @@ def test_a_surge_replaces_broken_pods_without_waiting_for_them():
     assert world.images() == {f"n{i}": ["two"] for i in range(1, 5)}
 
 
-def test_a_new_pod_that_stands_alone_uses_none_of_the_surge():
+def test_a_new_pod_alone_on_its_node_uses_none_of_the_surge():
     world = Daemons(3, make(surge=1, unavailable=0)).steady()
     lost = next(meta.name(item) for item in world.all(POD) if target_node(item) == "n1")
     world.image("broken")

@@ -43,7 +43,7 @@ def order(pods, related=None):
     return names[-1][0] if names else ""
 
 
-# Each row's first Pod goes before its second; names are against that, for uids decide last.
+# Each row's first Pod is deleted before its second; names are against that, for uids decide last.
 ROWS = {
     "without a node before with one": ({"node": ""}, {}),
     "without a node before pending on one": ({"node": "", "phase": "Pending"}, {"phase": "Pending", "ready": None}),
@@ -99,7 +99,7 @@ def test_a_crowd_weighs_less_than_costs_and_more_than_readiness_time():
     [(3600, 3700, True), (3600, 7200, False), (10, 11, True), (100, 1_000_000, False), (8.6, 17, True)],
 )
 def test_ages_of_one_power_of_two_count_as_equal(one, other, equal):
-    """LogarithmicScaleDown: then the uid decides, so that it is not always the youngest that goes."""
+    """LogarithmicScaleDown: then the uid decides, so that it is not always the youngest that is deleted."""
     young, old = pod("zz", ready=one), pod("aa", ready=other)
     assert order([young, old]) == ("aa" if equal else "zz")
 

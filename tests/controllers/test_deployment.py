@@ -88,7 +88,7 @@ def test_nothing_is_written_when_nothing_changes():
     assert world.writes == written
 
 
-def test_progress_is_told_by_its_reasons():
+def test_progress_is_reported_by_its_reasons():
     world = Rollout(make(), running=False)
     world.settle()
     assert world.says("Progressing") == ("True", "ReplicaSetUpdated")
@@ -271,7 +271,7 @@ def test_a_name_that_is_taken_by_another_template_is_hashed_again():
     assert world.web["status"]["availableReplicas"] == 1
 
 
-def test_a_refused_replica_set_is_told_as_lack_of_progress():
+def test_a_refused_replica_set_is_reported_as_lack_of_progress():
     world = Rollout(make(replicas=1))
     refused = ApiError(403, "Forbidden", "exceeded quota")
     world.refuse = lambda action: refused if type(action).__name__ == "Create" else None

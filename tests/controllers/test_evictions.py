@@ -120,7 +120,7 @@ def test_a_planned_eviction_is_dropped_with_its_pod():
     assert world.events == []
 
 
-def test_a_taint_that_is_put_back_by_hand_counts_anew():
+def test_a_taint_that_is_put_back_by_hand_restarts_the_toleration():
     world = bench(node("n1"), patient("a", 300, key="by-hand"))
     taint(world, "by-hand", timed=False)
     world.advance(100)

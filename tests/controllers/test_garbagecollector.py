@@ -1,4 +1,5 @@
-"""What is owned goes with its owners, in the three ways that kubectl can ask for (pkg/controller/garbagecollector)."""
+"""Owned objects are deleted with their owners, by the three propagation policies of kubectl
+(pkg/controller/garbagecollector)."""
 
 from homeostat.api import meta
 from homeostat.api.catalogue import Catalogue

@@ -65,7 +65,7 @@ def test_what_a_finalizer_holds_is_named_and_waited_for():
     assert world.all(NAMESPACE) == []
 
 
-def test_a_failed_deletion_is_told():
+def test_a_failed_deletion_is_reported():
     world = bench(space(), item("Secret", "s"))
     world.refuse = lambda action: (
         ApiError(500, "InternalError", "no") if type(action).__name__ == "DeleteCollection" else None

@@ -44,7 +44,7 @@ def test_nothing_of_the_cluster_is_left_while_one_node_has_all():
     assert ranges(world)["b"] is None
 
 
-def test_a_full_range_is_told_and_a_node_that_goes_makes_room():
+def test_a_full_range_is_reported_and_a_deleted_node_frees_its_part():
     world = bench(node("a"), node("b"), node("c"), cluster="10.244.0.0/23")
     world.settle()
     assert ranges(world) == {"a": "10.244.0.0/24", "b": "10.244.1.0/24", "c": None}

@@ -238,7 +238,7 @@ def test_after_a_pause_of_the_loop_itself_nodes_get_a_fresh_grace_period():
 
 
 def test_a_clock_of_ours_that_was_set_back_makes_no_silence_longer():
-    """What was heard "in the future" would otherwise count for as long as the clock was set back."""
+    """A heartbeat "in the future" would otherwise count for as long as the clock was set back."""
     world = Nodes(*nodes(2))
     world.live(50)
     world.set_clock(-600)

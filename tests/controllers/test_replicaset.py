@@ -157,7 +157,7 @@ def test_a_refused_create_becomes_a_condition_that_goes_when_it_works():
 
 
 def scaled_down_by_one(*pods):
-    """The Pod that goes when a ReplicaSet of all these is to have one less."""
+    """The Pod that is deleted when a ReplicaSet of all these is to have one less."""
     world = bench()
     parent = world.put(replica_set(replicas=len(pods)))
     for item in pods:

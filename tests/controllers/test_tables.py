@@ -190,7 +190,7 @@ def test_how_fast_a_zone_is_emptied(state, nodes, rate):
     assert eviction_rate(state, nodes, Options()) == rate
 
 
-def test_zones_are_told_apart_by_region_and_zone():
+def test_zones_are_identified_by_region_and_zone():
     def labelled(region, zone):
         made = node(f"{region}-{zone}")
         keys = {"topology.kubernetes.io/region": region, "topology.kubernetes.io/zone": zone}

@@ -31,7 +31,7 @@ def test_a_zones_share_is_that_of_its_ready_workers_cpu() -> None:
 
 
 @pytest.mark.parametrize("odd", [sized("x", ""), sized("x", "east", "0")])
-def test_a_node_that_tells_too_little_ends_it_for_all(odd: dict[str, Any]) -> None:
+def test_a_node_without_zone_or_cpu_removes_all_hints(odd: dict[str, Any]) -> None:
     assert topologyhints.shares([sized("a", "east"), sized("b", "west"), odd]) == {}
 
 
@@ -89,7 +89,7 @@ def ready(name: str, where: str, address: str) -> dict[str, Any]:
     return run(pod(name, node=where), NOW, address=address)
 
 
-def test_slices_tell_for_whom_each_endpoint_is() -> None:
+def test_slices_have_hints_for_each_endpoint() -> None:
     pods = [ready(f"p{number}", "a", f"10.1.0.{number}") for number in range(1, 5)]
     world = bench(sized("a", "east"), sized("b", "west"), *pods)
     world.settle()

@@ -158,7 +158,7 @@ def test_a_failed_step_shows_its_error_and_ends_the_script(tmp_path: Path) -> No
 
 
 def test_an_apt_failure_of_the_container_setup_can_be_read_and_is_retried(tmp_path: Path) -> None:
-    """`make setup` goes on without container mode, and looks again the next time."""
+    """`make setup` continues without container mode, and looks again the next time."""
     tools = tmp_path / "bin"
     for name in ("cat", "date", "dirname", "ldd", "mktemp", "mkdir", "chmod", "rm", "sed", "tail", "sh"):
         (tools / name).parent.mkdir(exist_ok=True)

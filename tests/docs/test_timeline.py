@@ -37,7 +37,7 @@ def test_one_dot_for_the_fault_and_one_for_each_write_in_order_of_time() -> None
     assert places == sorted(places)
 
 
-def test_a_note_is_told_once_then_what_changed() -> None:
+def test_a_note_is_shown_once_then_what_changed() -> None:
     texts = [text.text or "" for text in ElementTree.fromstring(picture(report())).iter(f"{SVG}text")]
     assert sum("hello ended" in text for text in texts) == 1
     assert sum("Ready <changed>" in text for text in texts) == 1

@@ -28,7 +28,7 @@ LABEL = "broken"
 
 @dataclass
 class Theatre:
-    """A stage whose faults label the node, and heal it when told; clients may be made to fail."""
+    """A stage whose faults label the node, and heal it on request; clients may be made to fail."""
 
     client: ApiClient
     recovers_after: float | None = 1.0

@@ -186,7 +186,7 @@ def test_a_line_of_a_chain_says_which_of_several_instances_wrote() -> None:
     assert line(led, NOW)[-1].endswith("<- controller-manager/endpointslice on master-2: a pod is ready")
 
 
-def test_a_chain_with_a_forgotten_root_still_tells_the_rest() -> None:
+def test_a_chain_without_its_root_still_shows_the_rest() -> None:
     assert [link.entry["revision"] for link in chain(JOURNAL[2:4], 4)] == [3, 4]
 
 

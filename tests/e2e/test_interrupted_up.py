@@ -1,4 +1,4 @@
-"""An `up` that is told to end in the middle takes everything with it."""
+"""An `up` that is interrupted removes everything it started."""
 
 from __future__ import annotations
 
@@ -24,9 +24,7 @@ pytestmark = [pytest.mark.real]
     ],
     ids=["terminated early", "interrupted", "hung up on"],
 )
-def test_an_up_that_is_told_to_end_leaves_no_process(
-    new_lab: Callable[[], Lab], how: signal.Signals, when: str
-) -> None:
+def test_an_interrupted_up_leaves_no_process(new_lab: Callable[[], Lab], how: signal.Signals, when: str) -> None:
     lab = new_lab()
     folder = Path(lab.env["XDG_STATE_HOME"]) / "homeostat" / lab.name
     command = [*HOMEOSTAT, "up", "--name", lab.name, *SMALL, "--api-port", str(free_port())]

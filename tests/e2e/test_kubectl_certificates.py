@@ -61,7 +61,7 @@ def test_a_denied_request_stays_denied_and_gets_no_certificate(lab: Lab) -> None
     assert '"mallory" is already Denied' in lab.refused("certificate", "approve", "mallory")
     lab.kubectl("apply", "-f", "-", input=json.dumps(csr("after-mallory", request_pem("after"))))
     lab.kubectl("certificate", "approve", "after-mallory")
-    _issued(lab, "after-mallory")  # the signing loop has come past the denied request
+    _issued(lab, "after-mallory")  # the signing loop has processed the denied request
     assert _condition_types(lab, "mallory") == ["Denied"]
     assert "certificate" not in lab.json("get", "csr", "mallory")["status"]
 
@@ -71,7 +71,7 @@ def test_a_signer_that_no_loop_serves_leaves_a_request_approved_and_without_a_ce
     lab.kubectl("certificate", "approve", "foreign")
     lab.kubectl("apply", "-f", "-", input=json.dumps(csr("served", request_pem("x"))))
     lab.kubectl("certificate", "approve", "served")
-    _issued(lab, "served")  # the signing loop has come past the other request
+    _issued(lab, "served")  # the signing loop has processed the other request
     assert _condition_types(lab, "foreign") == ["Approved"]
     assert "certificate" not in lab.json("get", "csr", "foreign")["status"]
 

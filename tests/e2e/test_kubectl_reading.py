@@ -110,7 +110,7 @@ def test_a_watch_prints_every_change_until_it_is_left(web: Lab) -> None:
     assert "DELETED" in output[-1]
 
 
-def test_describe_tells_the_whole_story_of_an_object(web: Lab) -> None:
+def test_describe_shows_an_object_with_its_events(web: Lab) -> None:
     deployment = web.out("describe", "deploy", "web")
     assert "2 desired | 2 updated | 2 total | 2 available | 0 unavailable" in deployment
     assert re.search(r"Available\s+True\s+MinimumReplicasAvailable", deployment)
@@ -205,7 +205,7 @@ def test_pods_that_fail_say_how(lab: Lab) -> None:
     eventually(lambda: expected.items() <= shown().items(), seconds=20)
     why = 'MountVolume.SetUp failed for volume "c" : configmap "nowhere" not found'
     eventually(lambda: why in lab.out("events", "--for", "pod/unmounted", "--types=Warning"), seconds=20)
-    # The command stands in `describe` from the start; what has become of it comes with the kubelet's status.
+    # The command is in `describe` from the start; what has become of it comes with the kubelet's status.
     eventually(lambda: shown()["missing"] in ("RunContainerError", "CrashLoopBackOff", "StartError"), seconds=20)
     assert "/no/such/program" in lab.out("describe", "pod", "missing")
     lab.kubectl("create", "configmap", "nowhere")

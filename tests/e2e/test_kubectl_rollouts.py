@@ -105,7 +105,7 @@ def test_a_paused_deployment_waits_for_resume(web: Lab) -> None:
     assert len(web.json("get", "rs")["items"]) == 2, "both changes went out as one revision"
 
 
-def test_a_rollout_that_cannot_come_up_is_told_and_leaves_the_old_pods_serving(web: Lab) -> None:
+def test_a_failing_rollout_is_reported_and_leaves_the_old_pods_serving(web: Lab) -> None:
     web.kubectl("patch", "deploy", "web", "-p", '{"spec":{"progressDeadlineSeconds":2}}')
     broken = '[{"op":"replace","path":"/spec/template/spec/containers/0/command","value":["/nonexistent"]}]'
     web.kubectl("patch", "deploy", "web", "--type=json", "-p", broken)

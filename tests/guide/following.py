@@ -140,7 +140,7 @@ class Follower:
                 self._reader.follow(step, then=following.node)
                 record.done.append(step)
                 self._after(step)
-        except Exception as error:  # a story's trouble is told by the tests
+        except Exception as error:  # a story's failure is reported by the tests
             record.trouble = f"{type(error).__name__}: {error}"
 
     def _before(self, step: Step) -> None:

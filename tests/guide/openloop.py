@@ -1,4 +1,4 @@
-"""An open-loop client: it sends a request at every tick, whether or not the former ones were answered, and tells of
+"""An open-loop client: it sends a request at every tick, whether or not the former ones were answered, and reports
 every one that failed.
 
     python3 openloop.py NAME=HOST:PORT ...
@@ -6,7 +6,7 @@ every one that failed.
 Needs the standard library alone, so that it runs in a pod as well as beside the cluster. It prints JSON, a line each:
 failures when they happen, `{"client", "at", "seconds", "error"}` with `at` the time at which the request was sent
 (seconds since 1970), and every second each client's `{"client", "asked", "answered", "slowest"}`, the longest that an
-answer took; the last when it is told to end.
+answer took; the last when it is asked to end.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import time
 
 EVERY_SECONDS = 0.2
 PATIENCE_SECONDS = 5.0
-_TELL_SECONDS = 1.0
+_REPORT_SECONDS = 1.0
 
 
 class Client:
@@ -33,7 +33,7 @@ class Client:
         self._under_way: set[asyncio.Task[None]] = set()
 
     async def run(self, ending: asyncio.Event) -> None:
-        """Ask until told to end; then wait for what is under way."""
+        """Send requests until asked to end; then wait for what is under way."""
         loop = asyncio.get_running_loop()
         tick = loop.time()
         while not ending.is_set():
@@ -98,7 +98,7 @@ async def main(words: list[str]) -> None:
         clients.append(Client(name, host, int(port)))
     running = asyncio.gather(*(client.run(ending) for client in clients))
     while not running.done():
-        await asyncio.wait([running], timeout=_TELL_SECONDS)
+        await asyncio.wait([running], timeout=_REPORT_SECONDS)
         for client in clients:
             client.report()
     running.result()

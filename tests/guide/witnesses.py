@@ -145,7 +145,7 @@ class Inside:
         kubectl("wait", "-n", ROOM, "pod/client", "--for=condition=Ready", "--timeout=40s")
 
     def end(self) -> dict[str, Account]:
-        """What it saw until now; the pod goes."""
+        """What it saw until now; the pod is deleted."""
         seen = accounts(self._kubectl("logs", "-n", ROOM, "client").splitlines())
         self._kubectl("delete", "namespace", ROOM, "--wait=false")
         self._kubectl("wait", "-n", ROOM, "pod/client", "--for=delete", "--timeout=40s")

@@ -51,7 +51,7 @@ class Hosts:
         return done.stdout
 
     def refusal(self, *words: str) -> str:
-        """What kubectl complains of; nothing when it has done what it was told."""
+        """What kubectl complains of; nothing when it succeeded."""
         done = subprocess.run(
             [kubectl_path(), *words], env=self.env, capture_output=True, text=True, timeout=60, check=False
         )

@@ -1,7 +1,7 @@
 """A node's init in namespaces of its own, with units that tests can follow: `python init_process.py FOLDER [patient]`.
 
 Units: `steady` sleeps, `stubborn` ignores SIGTERM, `brief` ends at once with code 3, `worker` is a forked component,
-`kubelet` takes a moment to end when it is told by SIGPWR, and then leaves a file.
+`kubelet` takes a moment to end on SIGPWR, and then leaves a file.
 Each writes a line into FOLDER/NAME.starts when it starts. A patient init waits very long for what does not end, and has
 one unit alone: `etcd`, which ignores SIGTERM.
 """

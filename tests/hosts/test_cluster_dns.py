@@ -16,7 +16,7 @@ from tests.support.patience import eventually
 
 pytestmark = [pytest.mark.real, pytest.mark.slow]
 
-# Looks up names as any program does, by the C library, and tells how that goes.
+# Looks up names as any program does, by the C library, and reports the results.
 _ASKER = """
 import socket, time
 tried = 0
@@ -136,7 +136,7 @@ def test_its_two_pods_are_on_two_nodes(asker: Hosts) -> None:
 
 
 def test_no_lookup_fails_while_its_pods_are_replaced(asker: Hosts) -> None:
-    """A Pod that is told to end answers until every node has heard that it is not to be asked any more."""
+    """A Pod that is asked to end answers until every node has removed it from its rules."""
     eventually(lambda: lookups(asker) >= 20)
     before, first = complaints(asker), {server["name"] for server in servers(asker)}
     asker.kubectl("-n", "kube-system", "rollout", "restart", "deployment/kube-dns")

@@ -1,6 +1,6 @@
-"""Drills on real nodes: faults are what a person on the node would do, and they are found out and mended as predicted.
+"""Drills on real nodes: faults are what a person on the node would do, and they are detected and repaired as predicted.
 
-What takes three masters or a worker to spare is told in tests/guide.
+What needs three masters or a spare worker is in tests/guide.
 """
 
 from __future__ import annotations

@@ -127,7 +127,7 @@ def test_a_clock_is_not_set_to_nonsense(hosts: Hosts) -> None:
     assert "there is no node 'worker-9'" in hosts.run("node", "clock", "worker-9", "+1m", ok=False)
 
 
-def test_a_certificate_that_has_expired_is_named_by_who_holds_it_and_made_anew(hosts: Hosts, tmp_path: Path) -> None:
+def test_an_expired_certificate_is_reported_by_its_user_and_renewed(hosts: Hosts, tmp_path: Path) -> None:
     own = hosts.folder.node("worker-1") / "etc/kubernetes/pki/kubelet-worker-1.crt"
     (tmp_path / "shift").write_text(str(-2 * 366 * 86_400))
     authority = pki.KeyPair((hosts.folder.pki / "ca.crt").read_bytes(), (hosts.folder.pki / "ca.key").read_bytes())
@@ -160,7 +160,7 @@ def fill(hosts: Hosts, *, leave_bytes: int = 0) -> Path:
     return filler
 
 
-def test_a_full_disk_is_told_by_name_and_loses_nothing(hosts: Hosts, tmp_path: Path) -> None:
+def test_a_full_disk_is_reported_by_name_and_loses_nothing(hosts: Hosts, tmp_path: Path) -> None:
     """A node under disk pressure is tainted node.kubernetes.io/disk-pressure; a store that cannot write says so."""
     archive = tmp_path / "more.tar"
     archive.write_bytes(build.build(stock.busybox()).read_bytes())
@@ -197,7 +197,7 @@ def test_a_full_disk_is_told_by_name_and_loses_nothing(hosts: Hosts, tmp_path: P
 
 @contextmanager
 def joiner(hosts: Hosts) -> Iterator[subprocess.Popen[str]]:
-    """A machine that has been told the join command, on a cable to the lab's switch."""
+    """A machine with the join command, on a cable to the lab's switch."""
     # A short name: sockets lie below it.
     root = tempfile.mkdtemp(prefix="hs-")
     cluster = hosts.folder.load()

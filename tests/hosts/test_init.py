@@ -141,8 +141,8 @@ def test_a_cluster_that_ends_waits_for_no_etcd_member_that_waits_for_a_successor
         assert made.process.wait(timeout=20) == 0
 
 
-def test_somebody_on_the_node_turns_it_off_or_starts_it_anew(node: Node) -> None:
-    """The kubelet is told first, by SIGPWR, so that pods end in order (decision 13); it is not started again."""
+def test_a_node_is_turned_off_or_rebooted_from_inside(node: Node) -> None:
+    """The kubelet gets SIGPWR first, so that pods end in order (decision 13); it is not started again."""
     eventually(lambda: node.starts("kubelet"))
     node.ask("reboot")
     assert node.process.wait(timeout=20) == 3

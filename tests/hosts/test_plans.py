@@ -138,7 +138,9 @@ def test_missing_programs_are_named_with_the_packages_that_have_them(monkeypatch
     assert requirements.obstacle().startswith("another and some-package are not installed")
 
 
-def test_a_disk_without_room_is_told_before_anything_starts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_disk_without_room_is_reported_before_anything_starts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     requirements.check_room(tmp_path)
     monkeypatch.setattr(requirements, "_ROOM_MIB", 1 << 40)
     with pytest.raises(LabError, match=r"the disk is full: .* MiB left, .*make room there"):

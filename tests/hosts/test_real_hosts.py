@@ -1,6 +1,7 @@
-"""A small cluster of real nodes: what is on a node is its own, it comes and goes, and nothing of it stays on the host.
+"""A small cluster of real nodes: what is on a node is its own, nodes are added and removed, and nothing of them stays
+on the host.
 
-One master with SQLite and one worker: what three masters do is told in tests/guide.
+One master with SQLite and one worker: what three masters do is in tests/guide.
 """
 
 from __future__ import annotations
@@ -144,7 +145,7 @@ def test_a_start_that_is_killed_in_the_middle_leaves_nothing_behind(hosts: Hosts
         eventually(lambda moment=moment: (hosts.folder.path / moment).exists())  # type: ignore[misc]
         os.killpg(starting.pid, signal.SIGKILL)
         starting.wait(timeout=10)
-        # The supervisor may have been forked already: then it goes on, and `down` ends it.
+        # The supervisor may have been forked already: then it continues, and `down` ends it.
         hosts.run("down", ok=False)
         eventually(lambda: hosts.traces() == [])
     hosts.run("up")

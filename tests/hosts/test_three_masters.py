@@ -93,7 +93,7 @@ def test_a_member_whose_log_is_corrupt_says_so_and_is_replaced_while_the_others_
     )
     eventually(lambda: trouble in masters.run("status", ok=False), seconds=60)
     assert masters.kubectl("create", "configmap", "meanwhile") and masters.ready()["master-1"] == "True"
-    assert "its etcd member has joined anew" in masters.run("node", "replace", "master-2")
+    assert "its etcd member has joined again" in masters.run("node", "replace", "master-2")
     eventually(lambda: well(masters), seconds=60)
     # The new member is one that counts: without another they still have a quorum.
     masters.run("node", "power-off", "master-3")

@@ -1,4 +1,4 @@
-"""The doors to time, chance and tasks: forms of times, names, pauses, and tasks that never fail in silence."""
+"""Access to time, chance and tasks: forms of times, names, pauses, and tasks whose failures are always logged."""
 
 from __future__ import annotations
 
@@ -106,7 +106,7 @@ def test_uuids_are_of_version_4():
     assert identity[19] in "89ab"
 
 
-def test_a_task_that_fails_is_told_by_its_name(caplog):
+def test_a_task_that_fails_is_logged_by_its_name(caplog):
     async def main():
         async def breaks():
             raise RuntimeError("broken inside")

@@ -1,4 +1,4 @@
-"""A wall clock that is off by what a file says; the monotonic clock goes on evenly."""
+"""A wall clock that is off by what a file says; the monotonic clock advances evenly."""
 
 from __future__ import annotations
 
@@ -21,7 +21,9 @@ def test_the_wall_clock_follows_its_file_and_the_monotonic_one_does_not(tmp_path
         assert clock.monotonic() - began < 60
 
 
-def test_it_hears_of_a_change_soon_but_does_not_ask_each_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_it_notices_a_change_soon_but_does_not_read_the_file_each_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     moment = [100.0]
     monkeypatch.setattr(time, "monotonic", lambda: moment[0])
     file = tmp_path / "shift"

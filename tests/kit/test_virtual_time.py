@@ -21,30 +21,30 @@ def test_a_day_of_sleep_takes_no_time_and_ends_exactly_on_time() -> None:
 
 def test_timers_fire_in_order_and_ties_in_the_order_they_were_set() -> None:
     async def main() -> list[str]:
-        heard: list[str] = []
+        received: list[str] = []
 
         async def after(seconds: float, name: str) -> None:
             await clock.sleep(seconds)
-            heard.append(name)
+            received.append(name)
 
         waits = [("late", 2.0), ("first", 1.0), ("second", 1.0)]
         await asyncio.gather(*(tasks.spawn(after(seconds, name), name=name) for name, seconds in waits))
-        return heard
+        return received
 
     assert virtual.run(main, seed=1) == ["first", "second", "late"]
 
 
 def test_the_same_seed_gives_the_same_run_and_another_seed_another() -> None:
     async def main() -> list[str]:
-        heard: list[str] = []
+        received: list[str] = []
 
         async def worker(name: str) -> None:
             for _ in range(20):
                 await clock.sleep(chance.uniform(0, 1))
-                heard.append(f"{name} {clock.monotonic():.6f} {chance.uuid4()}")
+                received.append(f"{name} {clock.monotonic():.6f} {chance.uuid4()}")
 
         await asyncio.gather(*(tasks.spawn(worker(f"w{i}"), name=f"w{i}") for i in range(5)))
-        return heard
+        return received
 
     assert virtual.run(main, seed=7) == virtual.run(main, seed=7)
     assert virtual.run(main, seed=7) != virtual.run(main, seed=8)

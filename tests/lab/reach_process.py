@@ -31,7 +31,7 @@ def work(folder: Folder) -> None:
 
 
 def trouble(folder: Folder) -> None:
-    """What goes wrong there is told here."""
+    """Failures there are reported here."""
 
     def fail() -> None:
         raise LabError("etcd has no quorum")

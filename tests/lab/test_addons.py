@@ -62,7 +62,7 @@ def test_another_service_range_moves_the_address_for_pods_as_well() -> None:
     assert "--address=10.100.0.10" in container["command"]
 
 
-def test_who_names_the_clusters_dns_himself_is_obeyed() -> None:
+def test_a_cluster_dns_flag_of_the_user_is_respected() -> None:
     settings = {"kubelet": {"cluster-dns": "192.0.2.53", "cluster-domain": "example.org"}}
     own = Cluster(name="c", index=0, runtime="container", store="etcd", settings=settings)
     assert own.flags.text("kubelet", "cluster-dns") == "192.0.2.53"

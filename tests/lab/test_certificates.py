@@ -87,7 +87,7 @@ def test_nothing_on_disk_is_in_the_group_that_no_binding_can_stop(tmp_path: Path
         assert "system:masters" not in x509.load_pem_x509_certificate(file.read_bytes()).subject.rfc4514_string()
 
 
-def test_certificates_with_the_groups_of_an_earlier_version_are_made_anew(tmp_path: Path) -> None:
+def test_certificates_with_the_groups_of_an_earlier_version_are_renewed(tmp_path: Path) -> None:
     certificates.prepare(tmp_path, PROCESSES)
     authority = pki.KeyPair((tmp_path / "ca.crt").read_bytes(), (tmp_path / "ca.key").read_bytes())
     old = pki.issue(authority, "kubernetes-admin", organizations=["system:masters"], client=True)
@@ -156,7 +156,7 @@ def test_a_second_delivery_changes_what_has_changed(tmp_path: Path) -> None:
     assert sorted(changed) == ["proxy.crt", "proxy.key", "stranger.key"]
 
 
-def test_certificates_are_made_anew_when_most_of_their_life_is_over(tmp_path: Path) -> None:
+def test_certificates_are_renewed_when_most_of_their_life_is_over(tmp_path: Path) -> None:
     everything = {leaf.file for leaf in certificate_plan.leaves(PROCESSES)}
     assert set(certificates.prepare(tmp_path, PROCESSES, seconds=100 * DAY)) == everything
     with at(69 * DAY):
@@ -225,7 +225,7 @@ def test_expired_certificates_are_named_and_renewed_under_a_running_server(tmp_p
 
 
 @pytest.mark.real
-def test_a_client_whose_own_certificate_has_ended_is_told_so(tmp_path: Path) -> None:
+def test_a_client_with_an_expired_certificate_gets_a_clear_error(tmp_path: Path) -> None:
     certificates.prepare(tmp_path, PROCESSES)
     (tmp_path / "admin.crt").unlink()
     with at(-2 * DAY):

@@ -83,7 +83,7 @@ def test_each_trouble_has_a_remedy(line: str, part: str) -> None:
     assert trouble is not None and part in str(trouble)
 
 
-def test_the_newest_log_of_a_masters_member_tells(tmp_path: Path) -> None:
+def test_the_newest_log_of_a_masters_member_gives_the_reason(tmp_path: Path) -> None:
     folder = Folder(tmp_path)
     assert etcd_log.trouble_of(folder, "master-1") is None
     logs = NodeFolder(folder.node("master-1")).var / "log/pods/kube-system_etcd-master-1_abc/etcd"

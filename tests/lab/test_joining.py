@@ -59,7 +59,7 @@ def test_whom_a_machine_does_not_trust(tmp_path: Path) -> None:
             assert "is not signed with this token" in await reported(token="abcdef.0000000000000000")
             assert "is no token" in await reported(token="nonsense")
             assert "cannot be reached" in await reported(url="https://127.0.0.1:1")
-            # Nothing of what it was told was kept, and no request was made.
+            # Nothing of what it received was kept, and no request was made.
             assert not (tmp_path / "node").exists()
             assert (await made.admin.list(CSR)).items == []
 

@@ -88,7 +88,7 @@ def test_a_damaged_state_folder_is_named_with_the_way_out() -> None:
 
 
 @pytest.mark.parametrize("damage", [b"", b"no key", None])
-def test_a_damaged_certificate_is_made_anew_and_the_others_stay(tmp_path: Path, damage: bytes | None) -> None:
+def test_a_damaged_certificate_is_recreated_and_the_others_stay(tmp_path: Path, damage: bytes | None) -> None:
     cluster = Cluster("demo", 0, control_planes=1, workers=1)
     certificates.prepare(tmp_path, cluster)
     before = {file.name: file.read_bytes() for file in tmp_path.iterdir()}

@@ -137,7 +137,7 @@ def test_connect_carries_bytes_both_ways() -> None:
 def test_a_registry_out_of_reach_is_explained_where_the_engine_shows_it(
     error: OSError, status: bytes, said: bytes
 ) -> None:
-    """Go's client shows a failed CONNECT's reason phrase and nothing else, so the explanation stands there."""
+    """Go's client shows a failed CONNECT's reason phrase and nothing else, so the explanation is there."""
 
     async def story() -> bytes:
         async with _proxy(dial=_refused(error)) as enter:
@@ -202,7 +202,7 @@ def test_a_pull_that_comes_to_a_stop_is_dropped() -> None:
     assert asyncio.run(story()) == b"HTTP/1.1 200 Connection established\r\n\r\n"
 
 
-def test_more_connections_than_its_bound_are_told_to_come_again() -> None:
+def test_connections_above_the_limit_are_asked_to_retry() -> None:
     async def story() -> bytes:
         async with _proxy(dial=_never, bounds=Bounds(connections_max=1)) as enter:
             _, writer = await enter()
@@ -308,7 +308,7 @@ def test_an_engine_pulls_through_the_proxy_with_its_pull_secret(pulled: tuple[Co
 
 
 @pytest.mark.real
-def test_an_engine_tells_its_pod_what_the_proxy_said(pulled: tuple[Containerd, Registry]) -> None:
+def test_the_proxys_reason_is_shown_in_the_pods_status(pulled: tuple[Containerd, Registry]) -> None:
     node, _ = pulled
     with pytest.raises(grpc.RpcError, match=r"the name elsewhere\.test is not known here.*homeostat image load FILE"):
         _pull(node, "elsewhere.test/app:1")

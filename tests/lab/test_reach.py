@@ -63,7 +63,7 @@ def _answer(listener: socket.socket, pid: int) -> None:
 
 
 @pytest.mark.parametrize("story", ["work", "trouble"])
-def test_what_is_done_in_the_labs_network_is_told_in_a_process_of_one_thread(folder: Folder, story: str) -> None:
+def test_results_from_the_labs_network_are_returned_in_a_process_of_one_thread(folder: Folder, story: str) -> None:
     """As a command is one; this process may have more (`reach_process` has the stories)."""
     argv = [sys.executable, "-m", "tests.lab.reach_process", story, str(folder.path)]
     done = subprocess.run(argv, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)

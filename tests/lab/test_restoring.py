@@ -57,7 +57,7 @@ def restored(backup: Path) -> Folder:
     return folder
 
 
-def test_the_members_begin_anew_and_each_master_has_the_backup(backup: Path) -> None:
+def test_the_members_start_over_and_each_master_has_the_backup(backup: Path) -> None:
     folder = Folder.of("new")
     folder.save(NEW)
     stale = NodeFolder(folder.node("master-2")).var / "lib/etcd" / "member" / "snap"
@@ -112,7 +112,7 @@ def test_the_first_master_fills_the_members_once_and_the_others_wait_for_it(
         members.close()
 
 
-def test_a_master_that_is_told_to_stop_does_not_wait_on(backup: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_master_that_is_asked_to_stop_does_not_wait_on(backup: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = restored(backup)
     monkeypatch.setattr(etcd_members, "endpoints", lambda *_: ["127.0.0.1:1"])
     monkeypatch.setattr(etcd_members, "client_files", lambda _: None)

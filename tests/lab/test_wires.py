@@ -80,7 +80,7 @@ async def relayed(
             server.stop()
 
 
-def test_connections_go_round_and_past_a_dead_server(tmp_path: Path) -> None:
+def test_connections_go_round_robin_and_skip_a_dead_server(tmp_path: Path) -> None:
     async def story() -> None:
         async with relayed(tmp_path) as (_, port, servers, _):
             assert {await ask(port) for _ in range(4)} == {"m1", "m2"}
@@ -181,7 +181,7 @@ def test_a_server_that_hangs_loses_its_connections_and_its_turn(tmp_path: Path) 
                 while not all(backend.proven for backend in backends):
                     await asyncio.sleep(0.01)
             healthy[hanging] = Health.SILENT
-            # The client hears of it: its connection is reset after two failed checks.
+            # The client notices: its connection is reset after two failed checks.
             with pytest.raises((ConnectionResetError, asyncio.IncompleteReadError)):
                 await asyncio.wait_for(reader.readexactly(1), 10)
             assert hanging not in {await ask(port) for _ in range(4)}
@@ -202,14 +202,14 @@ def _checked(*found: list[Health]) -> list[Backend]:
     return made
 
 
-def test_a_server_that_nobody_can_stand_in_for_keeps_its_connections() -> None:
+def test_a_server_without_a_substitute_keeps_its_connections() -> None:
     """Two of three masters are gone: the third lives and has no quorum, and is to say so rather than to hang up."""
     silent, unready, ready = Health.SILENT, Health.UNREADY, Health.READY
     gone, lone = [silent, silent], [unready, unready]
     servers = _checked(gone, lone, gone)
     assert to_part(servers) == []
     assert max(servers, key=lambda server: server.rank).node == "m2", "and it is asked first"
-    # One returns, so there is a better one than those that are still gone; they are parted from once.
+    # One returns, so there is a better one than those that are still gone; their connections are dropped once.
     for _ in range(3):
         assert to_part(servers) == [], "one good check does not show that it can stand in"
         servers[1].checked(ready)
@@ -257,7 +257,7 @@ def test_a_server_that_does_not_answer_its_check_holds_up_no_other_and_is_asked_
 
 
 def test_no_client_is_sent_from_one_server_that_is_late_now_and_then_to_another() -> None:
-    """On a machine short of processors each misses checks; a connection that is broken and made anew costs more."""
+    """On a machine short of processors each misses checks; a connection that is broken and made again costs more."""
     silent, ready = Health.SILENT, Health.READY
     servers = _checked([silent, silent], [silent, ready, ready], [ready, silent])
     assert to_part(servers) == []
@@ -342,7 +342,7 @@ def test_only_the_first_connection_waits_for_a_server_without_power(tmp_path: Pa
     asyncio.run(story())
 
 
-def test_orders_are_obeyed_and_wrong_ones_answered(tmp_path: Path) -> None:
+def test_orders_are_carried_out_and_wrong_ones_answered(tmp_path: Path) -> None:
     async def story() -> None:
         uplinks = Uplinks(NODES, tmp_path / "uplinks.json")
         path = tmp_path / "network.sock"

@@ -1,4 +1,5 @@
-"""The cache follows the API through breaks, compaction and restarts, and tells its listeners what really changed."""
+"""The cache follows the API through breaks, compaction and restarts, and notifies its listeners of what really
+changed."""
 
 import asyncio
 

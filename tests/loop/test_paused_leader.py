@@ -1,4 +1,5 @@
-"""A leader that was suspended past its lease writes nothing when it goes on: neither what waits nor what it repeats."""
+"""A leader that was suspended beyond its lease writes nothing when it continues: neither what waits nor what it
+repeats."""
 
 import asyncio
 
@@ -76,7 +77,7 @@ def story(leader, seconds=30.0):
 
 
 @pytest.mark.parametrize("losing_answer", [False, True])
-def test_a_leader_suspended_past_its_lease_writes_nothing_when_it_goes_on(api, pod, replicaset, losing_answer):
+def test_a_leader_suspended_beyond_its_lease_writes_nothing_when_it_continues(api, pod, replicaset, losing_answer):
     api.put(replicaset, "s", spec={})
     leader = Leader(api, pod, replicaset, losing_answer=losing_answer)
     story(leader)

@@ -54,7 +54,7 @@ def test_of_two_delays_the_earlier_counts():
     run(story)
 
 
-def test_retries_double_from_5_ms_to_1000_s_and_start_anew_after_success():
+def test_retries_double_from_5_ms_to_1000_s_and_reset_after_success():
     async def story(queue):
         pauses = [queue.retry("a") for _ in range(20)]
         assert pauses[:3] == [0.005, 0.01, 0.02]

@@ -35,7 +35,7 @@ def test_the_same_event_again_raises_the_count(api):
     record(api, story)
 
 
-def test_an_expired_event_is_written_anew_with_its_count(api):
+def test_an_expired_event_is_recreated_with_its_count(api):
     async def story(recorder, about):
         recorder.record(about, "Pulled", "image")
         await clock.sleep(1)

@@ -26,7 +26,7 @@ WITHIN_A_SECOND = [*DOUBLING[:8], 1.0, 1.0]
 
 
 class Script:
-    """Stands for the performer: each round ends as the next of `outcomes` says, and then well."""
+    """Replaces the performer: each round ends as the next of `outcomes` says, and then well."""
 
     def __init__(self, outcomes):
         self.outcomes = list(outcomes)

@@ -130,7 +130,7 @@ def _creates(pod, number):
 
 
 class _Slow:
-    """A client whose creates take as long as they are told, and which notes how many were sent by when."""
+    """A client whose creates take a given time, and which notes how many were sent by when."""
 
     def __init__(self, seconds=lambda name: 1.0, failing=()):
         self.sent, self.under_way, self.under_way_max = [], 0, 0
@@ -397,7 +397,7 @@ def test_confirm_asks_the_api_and_not_the_cache(api, pod, replicaset):
     run_loops(api, [Loop("gc", (Watch(replicaset),), decide)], story)
 
 
-def test_events_tell_of_outcomes(api, pod, replicaset):
+def test_events_report_outcomes(api, pod, replicaset):
     def decide(key, world):
         owner = world.get(replicaset, "default", "web")
         body = {"metadata": {"name": "p", "namespace": "default"}}

@@ -166,7 +166,7 @@ def test_the_address_moves_when_its_node_loses_power_or_its_cable_and_comes_back
     eventually(lambda: answering(wires) == SECOND, seconds=10)
     wires.wire.ip(f"link set to-{FIRST} up")
     eventually(lambda: answering(wires) == FIRST and not running[SECOND].announcer.held, seconds=10)
-    # While the process restarts, the kernel goes on answering.
+    # While the process restarts, the kernel continues answering.
     running[FIRST].stop()
     assert answering(wires) == FIRST
     again = Running(wires.nodes[FIRST], FIRST)
@@ -188,7 +188,7 @@ def test_a_node_that_cannot_reach_the_api_yields_to_the_one_that_can(wires: Wire
     running[FIRST].caches.api = True
     running[SECOND].tell(lambda caches: caches.nodes.put(node(FIRST)))
     eventually(lambda: answering(wires) == FIRST and not running[SECOND].announcer.held, seconds=10)
-    # A Service that goes takes its address along.
+    # The address of a deleted Service is released.
     for each in running.values():
         each.tell(lambda caches: caches.services.remove("default", "web"))
     eventually(lambda: not running[FIRST].announcer.held)

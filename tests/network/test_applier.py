@@ -224,7 +224,7 @@ def test_affinity_keeps_a_client_with_its_backend() -> None:
     tell(story)
 
 
-def test_a_port_in_use_is_told_once_and_opened_as_soon_as_it_is_free() -> None:
+def test_a_port_in_use_is_logged_once_and_opened_as_soon_as_it_is_free() -> None:
     async def story(world: World) -> None:
         taken = await asyncio.start_server(lambda r, w: None, HOST, 0)
         front = Front(HOST, taken.sockets[0].getsockname()[1])

@@ -43,18 +43,18 @@ def test_after_a_restart_whatever_no_backend_answers_is_stale() -> None:
     assert found == [Stale(DNS, "10.244.1.9"), Stale(DNS, "10.96.0.10")]
 
 
-def test_the_connection_table_tells_who_answers_each_front() -> None:
+def test_the_connection_table_shows_which_backend_answers_each_front() -> None:
     listed = """\
-udp      17 29 src=10.244.1.9 dst=10.96.0.10 sport=45613 dport=53 [UNREPLIED] src=10.244.1.2 dst=10.244.1.9 sport=5353
-dport=45613 mark=0 use=1 udp      17 29 src=10.244.1.8 dst=10.96.0.10 sport=32904 dport=53 src=10.96.0.10 dst=10.244.1.8
-sport=53 dport=32904 mark=0 use=1 unknown  2 599 src=10.244.1.1 dst=224.0.0.22 [UNREPLIED] src=224.0.0.22 dst=10.244.1.1
-mark=0 use=1 """
+udp      17 29 src=10.244.1.9 dst=10.96.0.10 sport=45613 dport=53 [UNREPLIED] src=10.244.1.2 dst=10.244.1.9 sport=5353 dport=45613 mark=0 use=1
+udp      17 29 src=10.244.1.8 dst=10.96.0.10 sport=32904 dport=53 src=10.96.0.10 dst=10.244.1.8 sport=53 dport=32904 mark=0 use=1
+unknown  2 599 src=10.244.1.1 dst=224.0.0.22 [UNREPLIED] src=224.0.0.22 dst=10.244.1.1 mark=0 use=1
+"""  # noqa: E501
     assert answers(listed) == {("10.96.0.10", 53): {"10.244.1.2", "10.96.0.10"}}
     assert answers("") == {}
 
 
 @pytest.mark.parametrize(("local", "status"), [(2, "200 OK"), (0, "503 Service Unavailable")])
-def test_a_health_check_tells_how_many_endpoints_are_here(local: int, status: str) -> None:
+def test_a_health_check_says_how_many_endpoints_are_local(local: int, status: str) -> None:
     head, _, body = response(Health("default/web", 31000, local)).decode().partition("\r\n\r\n")
     assert head.startswith(f"HTTP/1.1 {status}\r\n")
     assert json.loads(body) == {

@@ -135,7 +135,7 @@ def verbs(lines: list[str]) -> list[str]:
     return [" ".join(line.split()[:2]) for line in lines]
 
 
-def test_new_chains_stand_before_anything_leads_to_them() -> None:
+def test_new_chains_are_added_before_any_rule_jumps_to_them() -> None:
     lines = verbs(difference((), items(WEB, entry(NEAR, affinity_seconds=60), "n1")))
     assert lines.index("add set") < lines.index("add chain") < lines.index("add rule") < lines.index("add element")
 

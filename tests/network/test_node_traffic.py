@@ -140,7 +140,7 @@ def test_a_pod_reaches_itself_through_its_service(cluster: Cluster) -> None:
 
 
 def test_a_drop_elsewhere_is_no_refusal_under_policy_local(cluster: Cluster) -> None:
-    # Node b has no endpoint: silence, so that a load balancer or the client goes to another node.
+    # Node b has no endpoint: silence, so that a load balancer or the client tries another node.
     near = cluster.on("a")
     cluster.serve(near, externalTrafficPolicy="Local")
     assert ask(cluster.wires.outside, "172.30.0.22", NODE_PORT, patience=0.3) == "silent"

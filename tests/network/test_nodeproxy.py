@@ -1,4 +1,4 @@
-"""A node's proxy over a real API server: what its rules are told follows Services, EndpointSlices and the Node."""
+"""A node's proxy over a real API server: its rules follow Services, EndpointSlices and the Node."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ ZONE = "topology.kubernetes.io/zone"
 
 
 class Applied:
-    """Remembers what it is told; refuses as often as asked."""
+    """Records its calls; fails as often as asked."""
 
     def __init__(self) -> None:
         self.plans: list[NodePlan] = []
@@ -129,7 +129,7 @@ def test_rules_follow_services_and_slices() -> None:
 
 
 def test_the_first_plan_holds_everything_that_is_there_at_once() -> None:
-    # A proxy that begins again must not tell the kernel of half the Services: it would refuse the others.
+    # A proxy that begins again must not give the kernel half the Services: it would refuse the others.
     async def story(world: World) -> None:
         for number in range(5):
             await world.service(f"web-{number}", 80 + number)
@@ -152,7 +152,7 @@ def test_a_refused_transaction_is_tried_again_with_what_is_true_by_then() -> Non
         await clock.sleep(2)
         assert world.rules.refusals == 0
         assert world.rules.now() == {80: ["10.244.1.2", "10.244.1.3"]}
-        # Who follows the rules hears of one step from what stood to what stands.
+        # Followers of the rules are notified of one step from the old state to the new one.
         before, after = world.rules.moves[-1]
         assert [list(entry.inside) for entry in before.values()] == [[]]
         assert [len(entry.inside) for entry in after.values()] == [2]

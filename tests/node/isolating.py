@@ -1,4 +1,4 @@
-"""A runtime that isolates as far as the agent can tell: it has images and takes every field, and runs nothing.
+"""A runtime that isolates as far as the agent can see: it has images and takes every field, and runs nothing.
 
 What it was asked for is in the specs of its sandboxes and containers; `pulls`, `resized` and `reopened` keep the rest.
 """

@@ -1,6 +1,6 @@
-"""Stories of a node agent over a real containerd, told inside the engine's namespaces (`tests.support.enginehost`).
+"""Stories of a node agent over a real containerd, run inside the engine's namespaces (`tests.support.enginehost`).
 
-`python -m tests.node.realnode ROOT SOCKET STORY...` tells them one after the other; a line of JSON says how each ended.
+`python -m tests.node.realnode ROOT SOCKET STORY...` runs them one after the other; a line of JSON says how each ended.
 """
 
 from __future__ import annotations
@@ -278,7 +278,7 @@ async def a_terminal_and_a_hook_before_the_end(node: Node) -> None:
     assert lines[0].startswith(b"/dev/pts/"), lines
     words = node.root / "kubelet/pods" / uid / "termination/main/0"
     await node.api.delete(POD, "web", "default")
-    # The file goes with the pod, long after the container has ended: its sandbox is taken down in between.
+    # The file is removed with the pod, long after the container has ended: its sandbox is taken down in between.
     said = ""
     while await node.get() is not None:
         said = _text(words) or said
@@ -291,7 +291,7 @@ def _text(path: Path) -> str:
 
 
 async def a_node_short_of_memory(node: Node) -> None:
-    """Pressure is told to the agent; the pod that goes is the engine's own, killed at once."""
+    """Pressure is reported to the agent; the pod that is evicted is the engine's own, killed at once."""
     await node.pod("exec sleep 1000", terminationGracePeriodSeconds=60)
     await node.ready()
     node.left["memory.available"] = Signal(1 << 20, 1 << 30)
@@ -310,7 +310,7 @@ async def many_pods_at_once(node: Node) -> None:
     print(f"  6 pods ready in {time.monotonic() - begun:.2f} s, {spent:.2f} s of our CPU", flush=True)
 
 
-async def _tell(stories: list[str], root: Path, socket: str) -> None:
+async def _report(stories: list[str], root: Path, socket: str) -> None:
     for name in stories:
         node = Node(root / name, socket)
         begun, why = time.monotonic(), ""
@@ -336,5 +336,5 @@ STORIES: dict[str, Story] = {story.__name__: story for story in (
 )}  # fmt: skip
 
 if __name__ == "__main__":
-    uvloop.run(_tell(sys.argv[3:] or list(STORIES), Path(sys.argv[1]), sys.argv[2]))
+    uvloop.run(_report(sys.argv[3:] or list(STORIES), Path(sys.argv[1]), sys.argv[2]))
     os._exit(0)

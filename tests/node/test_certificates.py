@@ -36,7 +36,7 @@ JOINER = User("system:bootstrap:abcdef", ("system:bootstrappers", bootstrap_toke
 NODE = User("system:node:w9", ("system:nodes", "system:authenticated"))
 
 
-def _tell(folder: Path, test: Callable[[World], Awaitable[None]], *, loops: bool = True) -> None:
+def _report(folder: Path, test: Callable[[World], Awaitable[None]], *, loops: bool = True) -> None:
     """`test` against a server whose controller manager signs with an authority in `folder`."""
 
     async def scenario(w: World) -> None:
@@ -64,7 +64,7 @@ def test_a_machine_with_a_token_gets_a_node_s_certificate(tmp_path: Path) -> Non
         assert begin < clock.wall() < end
         assert pki.is_issued_by(pair.certificate, (tmp_path / "ca.crt").read_bytes())
 
-    _tell(tmp_path, scenario)
+    _report(tmp_path, scenario)
 
 
 def test_and_an_identity_for_its_service_proxy(tmp_path: Path) -> None:
@@ -75,7 +75,7 @@ def test_and_an_identity_for_its_service_proxy(tmp_path: Path) -> None:
             await obtain(_client(w, eve), proxy_request())
         assert refused.value.code == 403
 
-    _tell(tmp_path, scenario)
+    _report(tmp_path, scenario)
 
 
 def test_a_request_that_is_denied_says_why(tmp_path: Path) -> None:
@@ -93,7 +93,7 @@ def test_a_request_that_is_denied_says_why(tmp_path: Path) -> None:
             await obtain(_client(w, JOINER), client_request("w9"))
         await denying
 
-    _tell(tmp_path, scenario, loops=False)
+    _report(tmp_path, scenario, loops=False)
 
 
 def test_a_certificate_is_renewed_before_it_ends_and_never_too_early(tmp_path: Path) -> None:
@@ -112,7 +112,7 @@ def test_a_certificate_is_renewed_before_it_ends_and_never_too_early(tmp_path: P
             assert 0.69 < (clock.wall() - begin) / (end - begin) < 0.91
         await tasks.stop(keeping)
 
-    _tell(tmp_path, scenario)
+    _report(tmp_path, scenario)
 
 
 def test_what_is_there_is_kept_by_the_next_agent(tmp_path: Path) -> None:
@@ -127,7 +127,7 @@ def test_what_is_there_is_kept_by_the_next_agent(tmp_path: Path) -> None:
         assert kept.key.stat().st_mode & 0o777 == 0o600
         await tasks.stop(keeping)
 
-    _tell(tmp_path, scenario)
+    _report(tmp_path, scenario)
 
 
 @pytest.mark.parametrize("damage", ["missing", "unreadable", "without its key", "ended"])
@@ -144,7 +144,7 @@ def test_what_cannot_be_used_is_asked_for_again(tmp_path: Path, damage: str) -> 
         assert kept.renew_at() > clock.wall()
         await tasks.stop(keeping)
 
-    _tell(tmp_path, scenario)
+    _report(tmp_path, scenario)
 
 
 def _authority(folder: Path) -> pki.KeyPair:
@@ -163,7 +163,7 @@ def test_a_serving_certificate_comes_once_the_node_has_joined_and_registered(tmp
         await kept.ready.wait()
         await tasks.stop(keeping)
 
-    _tell(tmp_path, scenario)
+    _report(tmp_path, scenario)
 
 
 def test_an_api_that_is_away_is_waited_for(tmp_path: Path) -> None:
@@ -184,4 +184,4 @@ def test_an_api_that_is_away_is_waited_for(tmp_path: Path) -> None:
         await kept.ready.wait()
         await tasks.stop(keeping)
 
-    _tell(tmp_path, scenario)
+    _report(tmp_path, scenario)

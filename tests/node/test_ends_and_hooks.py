@@ -147,7 +147,7 @@ def test_sidecars_end_after_the_app_in_reverse_order(play: Play) -> None:
     play(story, behaviour=behaviours({name: Behaviour(stop_seconds=1) for name in ("main", "first", "second")}))
 
 
-def test_an_image_that_is_not_there_is_told_and_tried_again(play: Play) -> None:
+def test_a_missing_image_is_reported_and_tried_again(play: Play) -> None:
     async def story(stage: Stage) -> None:
         await stage.pod()
         await clock.sleep(30)

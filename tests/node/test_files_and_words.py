@@ -134,7 +134,7 @@ def test_service_variables() -> None:
 
 
 def test_files_of_a_projected_volume() -> None:
-    wish = TokenProjection("api", 3600, "token")
+    projection = TokenProjection("api", 3600, "token")
     volume = {
         "name": "v",
         "projected": {
@@ -147,8 +147,8 @@ def test_files_of_a_projected_volume() -> None:
         },
     }
     assert volume_type(volume) == "projected"
-    assert list(token_projections(volume)) == [wish]
-    made = files(POD, volume, {("ConfigMap", "c"): CONFIG}, {wish: "jwt"}, AROUND)
+    assert list(token_projections(volume)) == [projection]
+    made = files(POD, volume, {("ConfigMap", "c"): CONFIG}, {projection: "jwt"}, AROUND)
     assert made == {
         "token": File(b"jwt", 0o440),
         "bin/raw": File(b"\x00\x01", 0o400),

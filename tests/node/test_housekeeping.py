@@ -223,10 +223,10 @@ def test_without_a_grace_period_pods_are_left_alone(play: Play, pod_isolation: P
     play(story, isolated=pod_isolation)
 
 
-# What it tells
+# What it reports
 
 
-def test_the_summary_tells_what_pods_use_and_what_the_node_has_left(play: Play, pod_isolation: Path) -> None:
+def test_the_summary_reports_what_pods_use_and_what_the_node_has_left(play: Play, pod_isolation: Path) -> None:
     """stats/v1alpha1, as `kubectl get --raw /api/v1/nodes/NAME/proxy/stats/summary` shows it."""
 
     async def story(stage: Stage) -> None:

@@ -64,7 +64,7 @@ def test_thresholds_that_make_no_sense(text: str) -> None:
 @pytest.mark.parametrize(
     ("pods", "used", "order"),
     [
-        # Who uses more than asked goes before who does not, whatever the priority.
+        # Pods that use more than requested are evicted first, whatever the priority.
         ([pod("modest", request="2Gi"), pod("greedy", request="1Mi", priority=100)], (GIB, GIB), "greedy modest"),
         ([pod("high", priority=5), pod("low", priority=1)], (GIB, 1), "low high"),
         ([pod("less", request="1Mi"), pod("more", request="1Mi")], (2 * MIB, 3 * MIB), "more less"),
@@ -193,7 +193,7 @@ def test_an_image_that_was_loaded_by_hand_stays() -> None:
 # The machine's figures
 
 
-def test_the_machine_tells_what_it_has_left(tmp_path: Path) -> None:
+def test_the_machine_reports_what_it_has_left(tmp_path: Path) -> None:
     found = signals.read(tmp_path, tmp_path / "missing")
     assert 0 < found["memory.available"].available <= found["memory.available"].capacity
     assert 0 < found["pid.available"].available <= found["pid.available"].capacity

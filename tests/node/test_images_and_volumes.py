@@ -66,7 +66,7 @@ def test_a_pod_that_goes_does_not_wait_for_its_image(play: Play, tmp_path: Path)
     play(story, isolated=tmp_path)
 
 
-def test_a_missing_pull_secret_is_told_and_the_pull_is_tried(play: Play, tmp_path: Path) -> None:
+def test_a_missing_pull_secret_is_reported_and_the_pull_is_tried(play: Play, tmp_path: Path) -> None:
     async def story(stage: Stage) -> None:
         await stage.pod(containers=[container("main", image="open:1")], imagePullSecrets=[{"name": "none"}])
         await stage.ready()
@@ -138,9 +138,9 @@ def test_the_size_of_a_volume_in_memory(limit: str, pod_memory: str, size: int) 
 )
 def test_who_may_read_a_token(context: Obj, mode: int, user: int | None) -> None:
     """pkg/volume/projected: the pod's one user, or its group (which is given the file besides)."""
-    wish = TokenProjection("", 3600, "token")
+    projection = TokenProjection("", 3600, "token")
     volume = {"name": "t", "projected": {"sources": [{"serviceAccountToken": {"path": "token"}}]}}
-    made = files(pod(securityContext=context), volume, {}, {wish: "jwt"}, AROUND)
+    made = files(pod(securityContext=context), volume, {}, {projection: "jwt"}, AROUND)
     assert made == {"token": File(b"jwt", mode, user)}
 
 

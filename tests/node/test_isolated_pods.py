@@ -475,7 +475,7 @@ def test_a_size_that_the_node_lacks_waits_or_can_never_be(play: Play, pod_isolat
 
 
 class Tokens:
-    """Stands in for the API's token subresource: counts what it gives."""
+    """Replaces the API's token subresource: counts what it gives."""
 
     def __init__(self, stage: Stage, life_seconds: float) -> None:
         self.given: list[float] = []

@@ -253,7 +253,7 @@ def test_how_a_pod_finds_names(body: Obj, expected: Dns) -> None:
     assert (found.dns, found.warnings) == (expected, ())
 
 
-def test_what_the_c_library_cannot_take_is_cut_and_told() -> None:
+def test_resolv_conf_beyond_the_c_librarys_limits_is_cut_and_reported() -> None:
     config = {"nameservers": [f"10.0.0.{place}" for place in range(3)], "searches": [f"s{i}.org" for i in range(40)]}
     found = names.resolution(pod({}, dnsConfig=config), RESOLVER)
     assert len(found.dns.servers) == 3

@@ -25,7 +25,7 @@ bound = mounting.bind_part(str(root / "volume"), "a", root / "pod/parts/main/0")
 assert (Path(bound) / "file").read_text() == "kept"
 single = mounting.bind_part(str(root / "volume"), "a/file", root / "pod/parts/main/1")
 assert Path(single).read_text() == "kept"
-# The next instance of the container has the part anew.
+# The next instance of the container has the part again.
 mounting.bind_part(str(root / "volume"), "new", root / "pod/parts/main/0")
 assert (root / "volume/new").is_dir()
 assert mounting.unmount_below(root / "pod")

@@ -1,4 +1,4 @@
-"""The agent dies, the API goes, the node is cut off: what runs goes on, and all is right afterwards."""
+"""The agent dies, the API is down, the node is cut off: what runs continues, and all is right afterwards."""
 
 from __future__ import annotations
 
@@ -180,7 +180,7 @@ def test_a_node_given_up_by_the_cluster_is_ready_again_within_moments_of_healing
     play(story)
 
 
-def test_a_status_that_somebody_else_wrote_over_is_not_told_with_an_old_reason(play: Play) -> None:
+def test_a_status_that_was_overwritten_is_not_written_with_an_old_reason(play: Play) -> None:
     """What `homeostat why` shows is why this write was made, not the one before it."""
 
     async def story(stage: Stage) -> None:

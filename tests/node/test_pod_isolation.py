@@ -174,7 +174,7 @@ def test_the_conditions_of_a_node_under_pressure(tmp_path: Path, pressure: str, 
     assert {condition["status"] for condition in by_type.values()} == {"False"}
 
 
-def test_a_node_tells_its_largest_images(tmp_path: Path) -> None:
+def test_a_node_reports_its_largest_images(tmp_path: Path) -> None:
     images = tuple(Image(f"id-{size}", (f"i:{size}",), (f"i@{size}",), size_bytes=size) for size in range(60))
     status = node_object.node_status(config(tmp_path), Machine(), "x://1", Health(images=images))
     assert len(status["images"]) == 50

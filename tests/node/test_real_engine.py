@@ -20,7 +20,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 @pytest.fixture(scope="module")
 def reported() -> Iterator[dict[str, str]]:
-    """All stories, told by one process inside the engine's namespaces, where its mounts and cgroups are: what went
+    """All stories, run by one process inside the engine's namespaces, where its mounts and cgroups are: what went
     wrong, by story."""
     engine = Engine()
     enter = ["nsenter", f"--target={engine.init}", "--mount", "--net", "--pid", "--cgroup", "--uts", "--ipc"]

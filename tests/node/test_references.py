@@ -78,7 +78,7 @@ def test_what_is_read_together_takes_as_long_as_one_read() -> None:
     run_story(story)
 
 
-def test_those_who_ask_together_share_a_read_and_those_who_ask_later_read_anew() -> None:
+def test_concurrent_callers_share_a_read_and_later_ones_read_again() -> None:
     async def story(api: Api, references: References) -> None:
         await asyncio.gather(*(references.fetch("default", [("ConfigMap", "c")]) for _ in range(5)))
         assert len(api.reads) == 1

@@ -169,7 +169,7 @@ def conditions_of(status: Obj) -> dict[str, Obj]:
     return {condition["type"]: condition for condition in status["conditions"]}
 
 
-def test_the_status_tells_what_each_container_has() -> None:
+def test_the_status_reports_what_each_container_has() -> None:
     status = pod_status(pod(LARGE), view(runs()), facts(given={"main": {"limits": {"cpu": "2", "memory": "1Gi"}}}))
     [main] = status["containerStatuses"]
     assert main["resources"] == {"limits": {"cpu": "2", "memory": "1Gi"}}

@@ -1,4 +1,4 @@
-"""Pod statuses reach the API whatever stands in the way, as long as the pod is there."""
+"""Pod statuses reach the API in spite of failures, as long as the pod is there."""
 
 from __future__ import annotations
 

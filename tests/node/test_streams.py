@@ -29,7 +29,7 @@ EXEC = "/exec/default/web/main?input=1&output=1&error=1&command=ls&command=-l&co
 
 
 class Engine:
-    """Stands for the runtime's streams: where they are, and what is asked there."""
+    """Replaces the runtime's streams: where they are, and what is asked there."""
 
     def __init__(self, stage: Stage) -> None:
         self.wanted: list[tuple[Any, ...]] = []
@@ -164,7 +164,7 @@ def uid_of(stage: Stage, name: str) -> str:
         (Unreachable("", why="connection refused"), (500, "error dialing the container runtime: connection refused")),
     ],
 )
-def test_a_runtime_in_trouble_is_told(play: Play, fault: Exception, reported: tuple[int, str]) -> None:
+def test_a_failing_runtime_is_reported(play: Play, fault: Exception, reported: tuple[int, str]) -> None:
     async def story(stage: Stage) -> None:
         engine = Engine(stage)
 

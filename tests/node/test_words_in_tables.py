@@ -210,7 +210,9 @@ def test_annotations_are_quoted_lines(value: str, line: str) -> None:
         ({"requests": {"memory": "1000001"}}, "requests.memory", "1M", "2"),
     ],
 )
-def test_resources_are_told_in_units_and_rounded_up(resources: Obj, resource: str, divisor: str, expected: str) -> None:
+def test_resources_are_given_in_units_and_rounded_up(
+    resources: Obj, resource: str, divisor: str, expected: str
+) -> None:
     container = {"name": "main", "resources": resources}
     wanted = {"spec": {"containers": [container]}}
     assert resource_value(wanted, container, {"resource": resource, "divisor": divisor}, AROUND) == expected
@@ -219,7 +221,7 @@ def test_resources_are_told_in_units_and_rounded_up(resources: Obj, resource: st
 @pytest.mark.parametrize(
     "ref", [{"resource": "limits.gpu"}, {"resource": "cpu"}, {"resource": "limits.cpu", "containerName": "no"}]
 )
-def test_resources_that_cannot_be_told(ref: Obj) -> None:
+def test_resources_that_are_not_supported(ref: Obj) -> None:
     with pytest.raises(ConfigError):
         resource_value(pod(), {"name": "main"}, ref, AROUND)
 

@@ -265,7 +265,7 @@ def test_an_address_where_nothing_listens_refuses(play: Callable[[Story], None])
     play(story)
 
 
-def test_an_end_is_heard_as_an_event(play: Callable[[Story], None]) -> None:
+def test_an_end_is_reported_as_an_event(play: Callable[[Story], None]) -> None:
     async def story(stage: Stage) -> None:
         events = stage.runtime.events()
         heard: list[RuntimeEvent] = []

@@ -51,7 +51,7 @@ async def main_container(runtime: CriRuntime) -> Container:
 
 
 @pytest.mark.parametrize(("speaks", "topic"), [("cri", ""), ("containerd", "/tasks/exit"), ("", "")])
-def test_an_end_is_heard_of_however_the_engine_tells_it(play: Callable[..., None], speaks: str, topic: str) -> None:
+def test_an_end_is_noticed_however_the_engine_reports_it(play: Callable[..., None], speaks: str, topic: str) -> None:
     async def story(engine: FakeEngine, runtime: CriRuntime) -> None:
         assert (runtime.name, runtime.version) == ("fake", "v9")
         assert (await main_container(runtime)).state is ContainerState.RUNNING
@@ -65,7 +65,7 @@ def test_an_end_is_heard_of_however_the_engine_tells_it(play: Callable[..., None
     play(story, speaks=speaks)
 
 
-def test_the_state_is_there_when_the_event_is_heard_though_the_engine_notices_late(play: Callable[..., None]) -> None:
+def test_the_state_is_there_when_the_event_arrives_though_the_engine_notices_late(play: Callable[..., None]) -> None:
     async def story(engine: FakeEngine, runtime: CriRuntime) -> None:
         engine.end(code=1, late=4)
         engine.tell("/tasks/exit")
@@ -89,7 +89,7 @@ def test_the_end_of_a_command_in_a_container_is_no_end_of_the_container(play: Ca
 
 
 @pytest.mark.parametrize("first", ["/tasks/oom", "/tasks/exit"])
-def test_a_container_out_of_memory_is_told_with_its_reason(play: Callable[..., None], first: str) -> None:
+def test_a_container_out_of_memory_is_reported_with_its_reason(play: Callable[..., None], first: str) -> None:
     async def story(engine: FakeEngine, runtime: CriRuntime) -> None:
         engine.end(code=137)
         told = {"/tasks/oom": containerd.TaskOOM(container_id="c1"), "/tasks/exit": None}
@@ -103,7 +103,7 @@ def test_a_container_out_of_memory_is_told_with_its_reason(play: Callable[..., N
     play(story, speaks="containerd")
 
 
-def test_what_no_event_told_is_found_by_looking(play: Callable[..., None], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_no_event_reported_is_found_by_listing(play: Callable[..., None], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(event_watch, "_LOOKS_SECONDS", (0.05,))
 
     async def story(engine: FakeEngine, runtime: CriRuntime) -> None:

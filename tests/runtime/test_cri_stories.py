@@ -233,7 +233,7 @@ def test_images_are_listed_and_removed_by_their_id_with_all_their_names(on_node:
     on_node(story)
 
 
-def test_a_sandbox_whose_pause_dies_is_heard_of_and_no_longer_ready(on_node: Callable[[Story], None]) -> None:
+def test_a_sandbox_whose_pause_dies_is_reported_and_no_longer_ready(on_node: Callable[[Story], None]) -> None:
     async def story(node: Node) -> None:
         box = await node.box()
         node.engine.ctr("tasks", "kill", "-s", "SIGKILL", box.id)
@@ -284,7 +284,7 @@ def test_the_stop_signal_is_the_containers_own_and_force_comes_after_it(on_node:
 # -- without root ------------------------------------------------------------------------------------------------------
 
 
-def test_without_root_pods_run_as_root_alone_and_unmeasured_and_a_full_disk_is_told(tmp_path: Path) -> None:
+def test_without_root_pods_run_as_root_only_and_unmeasured_and_a_full_disk_is_reported(tmp_path: Path) -> None:
     async def story() -> None:
         node = Node(engine, tmp_path)
         node.runtime = CriRuntime(engine.socket, cgroups=False)

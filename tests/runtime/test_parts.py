@@ -46,7 +46,7 @@ def lines(path: Path, tail: int | None = None) -> list[bytes]:
     return virtual.run(main, seed=1)
 
 
-def test_a_line_waits_for_its_end_and_a_long_one_is_parted(tmp_path: Path) -> None:
+def test_a_line_waits_for_its_end_and_a_long_one_is_split(tmp_path: Path) -> None:
     log = CriLog(str(tmp_path / "log"))
     log.write("stdout", b"half ")
     log.write("stderr", b"other\n")

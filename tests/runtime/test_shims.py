@@ -123,7 +123,7 @@ def test_a_container_has_one_shim(tmp_path: Path) -> None:
     assert shim_process.run(place) == shim_process.ALREADY_RUN
 
 
-def test_a_shim_told_to_end_asks_first_and_then_kills(tmp_path: Path) -> None:
+def test_a_shim_that_is_asked_to_end_sends_sigterm_first_and_then_kills(tmp_path: Path) -> None:
     place = folder(tmp_path, "sh", "-c", "trap 'echo asked' TERM; echo up; while :; do sleep 0.01; done")
     pid = forked(lambda: shim_process.run(place))
     until(lambda: (tmp_path / "log").exists() and "up" in (tmp_path / "log").read_text())

@@ -65,7 +65,7 @@ def open_all(client: SpdyClient, options: StreamOptions) -> None:
 
 
 def status(client: SpdyClient) -> dict[str, Any]:
-    found: dict[str, Any] = orjson.loads(client.heard["error"])
+    found: dict[str, Any] = orjson.loads(client.received["error"])
     return found
 
 
@@ -96,7 +96,7 @@ def test_a_command_has_its_streams_and_ends_with_a_status(play: Play) -> None:
         client.say("stdin", b"in")
         client.say("stdin", b"put", last=True)
         await client.whole()
-        assert client.heard["stdout"] == b"input" and client.heard["stderr"] == b"err\n"
+        assert client.received["stdout"] == b"input" and client.received["stderr"] == b"err\n"
         told = status(client)
         assert (told["status"], told["reason"]) == ("Failure", "NonZeroExitCode")
         assert told["details"]["causes"] == [{"reason": "ExitCode", "message": "3"}]
@@ -113,12 +113,12 @@ def test_a_command_without_input_reads_an_end_and_words_arrive_as_they_are(play:
         argv = ("/bin/sh", "-c", 'cat; for word in "$@"; do echo "<$word>"; done', "sh", "a b", "", "é\n")
         client = await stage.command(argv, StreamOptions(stdin=False))
         await client.whole()
-        assert client.heard["stdout"].decode() == "<a b>\n<>\n<é\n>\n"
+        assert client.received["stdout"].decode() == "<a b>\n<>\n<é\n>\n"
 
     play(story)
 
 
-def test_what_cannot_be_run_is_told(play: Play) -> None:
+def test_what_cannot_be_run_is_reported(play: Play) -> None:
     async def story(stage: Stage) -> None:
         client = await stage.command(("no-such-program",))
         await client.whole()
@@ -154,7 +154,7 @@ def test_a_client_that_leaves_ends_its_command(play: Play) -> None:
     async def story(stage: Stage) -> None:
         client = await stage.run("echo $$; exec sleep 1000")
         await client.until("stdout", b"\n")
-        pid = int(client.heard["stdout"])
+        pid = int(client.received["stdout"])
         await client.leave()
         while True:
             try:
@@ -180,7 +180,7 @@ def test_input_that_nobody_reads_keeps_no_status_back(play: Play) -> None:
         flooding = asyncio.create_task(flood())
         await client.whole()
         flooding.cancel()
-        assert client.heard["stdout"] == b"y\n"
+        assert client.received["stdout"] == b"y\n"
         assert status(client)["details"]["causes"][0]["message"] == "4"
 
     play(story)
@@ -190,7 +190,7 @@ def test_what_a_command_leaves_behind_does_not_hold_its_end(play: Play) -> None:
     async def story(stage: Stage) -> None:
         client = await stage.run("sleep 1000 & echo done")
         await client.whole()
-        assert (client.heard["stdout"], status(client)["status"]) == (b"done\n", "Success")
+        assert (client.received["stdout"], status(client)["status"]) == (b"done\n", "Success")
 
     play(story)
 
@@ -216,7 +216,7 @@ def test_a_terminal_has_a_size_and_takes_signals_from_its_keys(play: Play) -> No
         await client.until("stdout", b"on")
         client.say("stdin", b"\x03")
         await client.whole()
-        assert b"broken" in client.heard["stdout"]
+        assert b"broken" in client.received["stdout"]
         assert status(client)["details"]["causes"][0]["message"] == "9"
 
     play(story)
@@ -231,7 +231,7 @@ def test_attach_shows_what_is_written_from_now_on_until_the_end(play: Play) -> N
         open_all(client, StreamOptions())
         await client.until("stdout", b"tick\n")
         await client.until("stderr", b"tock\n")
-        assert b"before" not in client.heard["stdout"]
+        assert b"before" not in client.received["stdout"]
         await stage.runtime.stop_container(stage.id, timeout_seconds=0)
         await client.whole()
         assert status(client)["status"] == "Success"
@@ -264,10 +264,10 @@ def test_input_of_once_ends_with_the_first_visitor(play: Play) -> None:
         client.say("stdin", b"x" * 300_000)
         client.say("stdin", b"", last=True)
         await client.whole()
-        assert client.heard["stdout"] == b"300000\n"
+        assert client.received["stdout"] == b"300000\n"
         assert status(client)["status"] == "Success", "how a container ends is said by its Pod"
         await watcher.whole()
-        assert watcher.heard["stdout"] == b"300000\n", "all visitors see what it writes"
+        assert watcher.received["stdout"] == b"300000\n", "all visitors see what it writes"
 
     play(story, "wc -c; exit 3", stdin=True, stdin_once=True)
 
@@ -295,7 +295,7 @@ def test_a_containers_terminal_takes_keys_sizes_and_signals(play: Play) -> None:
         await client.until("stdout", b"<word>")
         client.say("stdin", b"\x03")
         await client.whole()
-        assert b"broken" in client.heard["stdout"]
+        assert b"broken" in client.received["stdout"]
         assert b"<word>" in log.read_bytes(), "a terminal is logged as one stream"
 
     script = "trap 'echo broken; exit 9' INT; trap 'echo size $(stty size)' WINCH; tty -s || exit 1; echo ready; "
@@ -311,7 +311,7 @@ def test_a_visitor_who_reads_nothing_holds_only_its_container(play: Play) -> Non
         quick = await stage.runtime.exec_sync(stage.id, ("echo", "here"), timeout_seconds=10)
         assert quick.output == b"here\n"
         await slow.whole()
-        assert slow.heard["stdout"].count(b"y") == 2_000_000
+        assert slow.received["stdout"].count(b"y") == 2_000_000
 
     play(story, "read go; yes | head -2000000; exit 0", stdin=True)
 
@@ -336,15 +336,15 @@ def test_ports_are_forwarded_many_at_once_and_each_half_ends_on_its_own(play: Pl
             while len(client.ended) < 6:
                 await client.listen()
         for number in range(3):
-            assert client.heard[f"data.{number}"] == b"dne" + b"x" * 300_000 + b"-%d" % number
-            assert client.heard[f"error.{number}"] == b""
+            assert client.received[f"data.{number}"] == b"dne" + b"x" * 300_000 + b"-%d" % number
+            assert client.received[f"error.{number}"] == b""
         listener.close()
         await client.leave()
 
     play(story)
 
 
-def test_a_port_without_a_listener_is_told_on_its_error_stream_alone(play: Play) -> None:
+def test_a_port_without_a_listener_is_reported_on_its_error_stream_only(play: Play) -> None:
     async def story(stage: Stage) -> None:
         client = await SpdyClient.at(await stage.runtime.port_forward_url(stage.box.id), FORWARD)
         for number, port in enumerate(("1", "nonsense", "99999")):
@@ -354,7 +354,7 @@ def test_a_port_without_a_listener_is_told_on_its_error_stream_alone(play: Play)
             while len(client.ended) < 6:
                 await client.listen()
         for number, port in enumerate(("1", "nonsense", "99999")):
-            assert client.heard[f"error.{number}"].startswith(f"error forwarding port {port} to pod: ".encode())
+            assert client.received[f"error.{number}"].startswith(f"error forwarding port {port} to pod: ".encode())
         assert not client.closed
         await client.leave()
 

@@ -111,7 +111,7 @@ def test_a_pod_whose_spec_changed_is_tried_at_once() -> None:
     assert take(waiting, 0.3).pod.labels == {"new": "label"}
 
 
-def test_a_new_pod_of_the_same_name_begins_anew() -> None:
+def test_a_new_pod_of_the_same_name_starts_over() -> None:
     waiting = backlog(info("p"))
     for moment in (100.0, 200.0, 300.0):
         waiting.no_node(take(waiting, moment), moment)

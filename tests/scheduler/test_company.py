@@ -122,8 +122,8 @@ def test_missing_company_is_nothing_that_preemption_could_help() -> None:
 
 def test_mismatch_label_keys_keep_other_tenants_away_but_not_ones_own() -> None:
     cluster = zones("a", "b")
-    everyone = {"labelSelector": {"matchExpressions": [{"key": "tenant", "operator": "Exists"}]}, "topologyKey": "zone"}
-    alone = required({**everyone, "mismatchLabelKeys": ["tenant"]}, part="podAntiAffinity")
+    all_pods = {"labelSelector": {"matchExpressions": [{"key": "tenant", "operator": "Exists"}]}, "topologyKey": "zone"}
+    alone = required({**all_pods, "mismatchLabelKeys": ["tenant"]}, part="podAntiAffinity")
     cluster.add_pod(info("theirs", labels={"tenant": "red"}), "a")
     cluster.add_pod(info("ours", labels={"tenant": "blue"}), "b")
     assert choices(cluster, info("p", labels={"tenant": "blue"}, **alone)) == {"b"}

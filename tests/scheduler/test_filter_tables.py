@@ -20,7 +20,7 @@ NO_PORTS = "node(s) didn't have free ports for the requested pod ports"
 SKEWED = "node(s) didn't match pod topology spread constraints"
 UNLABELLED = "node(s) didn't match pod topology spread constraints (missing required label)"
 APART = "node(s) didn't match pod anti-affinity rules"
-SHUNNED = "node(s) didn't satisfy existing pods anti-affinity rules"
+ANTI_AFFINITY = "node(s) didn't satisfy existing pods anti-affinity rules"
 ALONE = "node(s) didn't match pod affinity rules"
 HOST, ZONE = "kubernetes.io/hostname", "zone"
 
@@ -215,7 +215,7 @@ def test_a_node_names_everything_that_it_lacks(pod: PodInfo, expected: str) -> N
     assert verdict(snapshot(node("n")), pod) == expected
 
 
-def test_too_many_pods_and_lack_of_cpu_are_both_told_of_one_node() -> None:
+def test_too_many_pods_and_lack_of_cpu_are_both_reported_of_one_node() -> None:
     cluster = snapshot(node("n", cpu="1", pods="1"))
     cluster.add_pod(info("first", cpu="1"), "n")
     assert verdict(cluster, info("second", cpu="1")) == "1 Insufficient cpu, 1 Too many pods"
@@ -344,9 +344,11 @@ def away(*terms: dict[str, Any]) -> dict[str, Any]:
         pytest.param({"labels": {"app": "db"}}, near(term("db"), term("cache")), ALONE, id="half-of-the-company"),
         pytest.param({"labels": {"app": "db"}}, away(term("db")), APART, id="apart"),
         pytest.param({"labels": {"app": "db"}}, away(term("cache")), FITS, id="apart-from-others"),
-        pytest.param({"affinity": away(term("web"))}, {}, SHUNNED, id="the-other-wants-to-be-alone"),
+        pytest.param({"affinity": away(term("web"))}, {}, ANTI_AFFINITY, id="the-other-wants-to-be-alone"),
         pytest.param({"affinity": away(term("db"))}, {}, FITS, id="the-other-minds-others"),
-        pytest.param({"labels": {"app": "db"}, "affinity": away(term("web"))}, near(term("db")), SHUNNED, id="unloved"),
+        pytest.param(
+            {"labels": {"app": "db"}, "affinity": away(term("web"))}, near(term("db")), ANTI_AFFINITY, id="unloved"
+        ),
         pytest.param({"labels": {"app": "db"}}, {**near(term("no")), **away(term("db"))}, ALONE, id="affinity-first"),
     ],
 )
@@ -357,7 +359,7 @@ def test_company_decides(present: dict[str, Any], affinity: dict[str, Any], expe
     assert said.removeprefix("1 ") == expected
 
 
-def test_pods_that_shun_each_other_are_told_once_for_a_node() -> None:
+def test_anti_affinity_is_reported_once_for_a_node() -> None:
     """The pod's own rule is looked at before that of the pods that are there; one reason a node."""
     cluster = snapshot(node("n"))
     alone = {"labels": {"app": "web"}, "affinity": away(term("web"))}

@@ -24,7 +24,7 @@ def why(cluster: Snapshot, pod: PodInfo) -> str:
     return place(cluster, pod, 0).message.partition(" preemption: ")[0]
 
 
-def test_a_pod_that_fits_nowhere_hears_for_each_node_the_first_reason() -> None:
+def test_a_pod_that_fits_nowhere_gets_the_first_reason_of_each_node() -> None:
     cluster = snapshot(
         node("master", taints=[CONTROL_PLANE]),
         node("small", cpu="1"),

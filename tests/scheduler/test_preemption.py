@@ -37,7 +37,7 @@ def guarded(cluster: Snapshot, *budgets: Budget) -> Snapshot:
 
 
 def filled(**nodes: list[PodInfo]) -> Snapshot:
-    """Nodes that have room for exactly the pods (1 cpu each) that stand on them."""
+    """Nodes that have room for exactly the pods (1 cpu each) that run on them."""
     cluster = snapshot(*(node(name, cpu=str(len(pods))) for name, pods in nodes.items()))
     for name, pods in nodes.items():
         for pod in pods:
@@ -188,15 +188,15 @@ def test_budgets_bind_nobody_in_the_end() -> None:
 
 def test_a_budget_is_used_up_by_the_more_important_pods_first() -> None:
     """One disruption is allowed: the most important pod is counted first, so the other two would violate; those come
-    back first, and the first counted goes."""
+    back first, and the first counted is evicted."""
     pods = [low("low", 1, **DB), low("middle", 2, **DB), low("high", 3, **DB)]
     cluster = guarded(filled(n=pods), budget(1))
     assert victims(place(cluster, info("vip", **VIP), 0)) == ["high"]
 
 
 def test_a_pod_without_labels_belongs_to_no_budget() -> None:
-    everyone = {"selector": {"matchExpressions": [{"key": "app", "operator": "DoesNotExist"}]}}
-    pdb = {"metadata": {"name": "b", "namespace": "default"}, "spec": everyone, "status": {"disruptionsAllowed": 0}}
+    all_pods = {"selector": {"matchExpressions": [{"key": "app", "operator": "DoesNotExist"}]}}
+    pdb = {"metadata": {"name": "b", "namespace": "default"}, "spec": all_pods, "status": {"disruptionsAllowed": 0}}
     cluster = guarded(filled(n=[low("bare", 1), low("web", 50, labels={"tier": "x"})]), budget_of(pdb))
     assert victims(place(cluster, info("vip", **VIP), 0)) == ["bare"]
 

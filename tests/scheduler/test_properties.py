@@ -1,4 +1,4 @@
-"""Whatever stands on whatever nodes: no node is given more than it has, and preemption takes no more than it must."""
+"""For any pods on any nodes: no node is given more than it has, and preemption takes no more than it must."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ companies = st.one_of(
     ),
 )
 tolerations = st.sampled_from([[], [{"operator": "Exists"}], [{"key": "x", "operator": "Exists"}]])
-wishes = st.builds(
+preferences = st.builds(
     lambda cpu, app, priority, company, tolerated: {
         "cpu": str(cpu),
         "labels": {"app": app},
@@ -84,8 +84,8 @@ def cluster_of(nodes: list[tuple[int, str, list[dict[str, str]], bool]]) -> Snap
 def filled(nodes: list[Any], pods: list[dict[str, Any]]) -> Snapshot:
     """The cluster after its pods were placed one after the other."""
     cluster = cluster_of(nodes)
-    for number, wish in enumerate(pods):
-        pod = info(f"p{number}", **wish)
+    for number, preference in enumerate(pods):
+        pod = info(f"p{number}", **preference)
         if where := place(cluster, pod, number).node:
             cluster.add_pod(pod, where)
     return cluster
@@ -96,7 +96,7 @@ def used(cluster: Snapshot) -> dict[str, list[int]]:
 
 
 @settings(max_examples=60, deadline=None)
-@given(machines, st.lists(wishes, max_size=12))
+@given(machines, st.lists(preferences, max_size=12))
 def test_no_node_is_ever_given_more_than_it_has(nodes: list[Any], pods: list[dict[str, Any]]) -> None:
     cluster = filled(nodes, pods)
     for resource in ("cpu", PODS):
@@ -105,12 +105,12 @@ def test_no_node_is_ever_given_more_than_it_has(nodes: list[Any], pods: list[dic
 
 
 @settings(max_examples=60, deadline=None)
-@given(machines, st.lists(wishes, max_size=40), wishes, st.data())
+@given(machines, st.lists(preferences, max_size=40), preferences, st.data())
 def test_what_is_kept_of_the_room_on_nodes_is_what_a_fresh_look_finds(
-    nodes: list[Any], pods: list[dict[str, Any]], wish: Any, data: Any
+    nodes: list[Any], pods: list[dict[str, Any]], preference: Any, data: Any
 ) -> None:
     cluster = cluster_of(nodes)
-    pod = info("next", **wish)
+    pod = info("next", **preference)
     placed: list[str] = []
     for number, each in enumerate(pods):
         other = info(f"p{number}", **each)
@@ -131,10 +131,10 @@ def test_what_is_kept_of_the_room_on_nodes_is_what_a_fresh_look_finds(
 
 
 @settings(max_examples=60, deadline=None)
-@given(machines, st.lists(wishes, max_size=10), wishes)
-def test_the_quick_answer_and_the_long_one_agree(nodes: list[Any], pods: list[dict[str, Any]], wish: Any) -> None:
+@given(machines, st.lists(preferences, max_size=10), preferences)
+def test_the_quick_answer_and_the_long_one_agree(nodes: list[Any], pods: list[dict[str, Any]], preference: Any) -> None:
     cluster = filled(nodes, pods)
-    pod = info("next", **wish)
+    pod = info("next", **preference)
     found = examined(cluster, pod)
     assert np.array_equal(fitting(cluster, pod), found.mask)
     # Each node that fails is counted, once at least; only resources may count it more often.
@@ -146,13 +146,13 @@ def test_the_quick_answer_and_the_long_one_agree(nodes: list[Any], pods: list[di
 
 
 @settings(max_examples=60, deadline=None)
-@given(machines, st.lists(wishes, max_size=12), wishes, st.integers(0, 2))
+@given(machines, st.lists(preferences, max_size=12), preferences, st.integers(0, 2))
 def test_preemption_takes_only_what_it_must_and_that_is_enough(
-    nodes: list[Any], pods: list[dict[str, Any]], wish: Any, allowed: int
+    nodes: list[Any], pods: list[dict[str, Any]], preference: Any, allowed: int
 ) -> None:
     cluster = filled(nodes, pods)
     cluster.budgets["b"] = web_budget(allowed)
-    pod = info("next", **wish | {"priority": 2000})
+    pod = info("next", **preference | {"priority": 2000})
     before = used(cluster)
     placement = place(cluster, pod, 0)
     assert used(cluster) == before, "thinking changed the cluster"
@@ -183,7 +183,7 @@ def take(cluster: Snapshot, pods: tuple[PodInfo, ...]) -> None:
 
 
 @settings(max_examples=40, deadline=None)
-@given(machines, st.lists(wishes, max_size=10), st.data())
+@given(machines, st.lists(preferences, max_size=10), st.data())
 def test_a_cluster_that_has_forgotten_everything_counts_nothing(
     nodes: list[Any], pods: list[dict[str, Any]], data: Any
 ) -> None:

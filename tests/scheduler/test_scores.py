@@ -86,7 +86,7 @@ def test_soft_taints_count_by_how_many_are_not_tolerated(taints: Any, toleration
     assert liked(cluster, info("p", tolerations=tolerations)) == expected
 
 
-def wish(weight: int, key: str, *values: str) -> dict[str, Any]:
+def preference(weight: int, key: str, *values: str) -> dict[str, Any]:
     return {
         "weight": weight,
         "preference": {"matchExpressions": [{"key": key, "operator": "In", "values": list(values)}]},
@@ -94,20 +94,24 @@ def wish(weight: int, key: str, *values: str) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize(
-    ("wishes", "expected"),
+    ("preferences", "expected"),
     [
-        pytest.param([wish(1, "disk", "ssd")], "a", id="one wish"),
-        pytest.param([wish(1, "disk", "ssd"), wish(2, "arch", "arm")], "b", id="the heavier wish"),
-        pytest.param([wish(2, "disk", "ssd"), wish(1, "disk", "ssd"), wish(2, "arch", "arm")], "a", id="wishes add up"),
-        pytest.param([wish(50, "disk", "tape")], "ab", id="a wish that nobody grants"),
-        pytest.param([wish(5, "both", "yes")], "ab", id="a wish that all grant"),
+        pytest.param([preference(1, "disk", "ssd")], "a", id="one preference"),
+        pytest.param([preference(1, "disk", "ssd"), preference(2, "arch", "arm")], "b", id="the heavier preference"),
+        pytest.param(
+            [preference(2, "disk", "ssd"), preference(1, "disk", "ssd"), preference(2, "arch", "arm")],
+            "a",
+            id="preferences add up",
+        ),
+        pytest.param([preference(50, "disk", "tape")], "ab", id="a wish that nobody grants"),
+        pytest.param([preference(5, "both", "yes")], "ab", id="a preference that all nodes meet"),
     ],
 )
-def test_preferred_node_affinity_adds_the_weights_up(wishes: list[Any], expected: str) -> None:
+def test_preferred_node_affinity_adds_the_weights_up(preferences: list[Any], expected: str) -> None:
     cluster = snapshot(
         node("a", labels={"disk": "ssd", "both": "yes"}), node("b", labels={"arch": "arm", "both": "yes"})
     )
-    affinity = {"nodeAffinity": {"preferredDuringSchedulingIgnoredDuringExecution": wishes}}
+    affinity = {"nodeAffinity": {"preferredDuringSchedulingIgnoredDuringExecution": preferences}}
     assert liked(cluster, info("p", affinity=affinity)) == expected
 
 
@@ -184,9 +188,9 @@ def test_a_node_outside_the_topology_is_the_last_choice_of_soft_spreading() -> N
     assert liked(cluster, info("p", **anyway())) == "a"
 
 
-def test_a_hard_wish_for_nodes_outweighs_a_little_load() -> None:
-    """NodeAffinity weighs 2, resources 1 each: a wish beats a load of less than half a node."""
-    affinity = {"nodeAffinity": {"preferredDuringSchedulingIgnoredDuringExecution": [wish(1, "disk", "ssd")]}}
+def test_a_heavy_node_preference_outweighs_a_little_load() -> None:
+    """NodeAffinity weighs 2, resources 1 each: a preference beats a load of less than half a node."""
+    affinity = {"nodeAffinity": {"preferredDuringSchedulingIgnoredDuringExecution": [preference(1, "disk", "ssd")]}}
     cluster = snapshot(node("a", labels={"disk": "ssd"}), node("b"))
     cluster.add_pod(using("load", "1", "2Gi"), "a")
     assert liked(cluster, using("p", "100m", "200Mi", affinity=affinity)) == "a"
@@ -194,9 +198,9 @@ def test_a_hard_wish_for_nodes_outweighs_a_little_load() -> None:
     assert liked(cluster, using("p", "100m", "200Mi", affinity=affinity)) == "a"
 
 
-def test_a_soft_taint_outweighs_a_wish() -> None:
+def test_a_soft_taint_outweighs_a_preference() -> None:
     """TaintToleration weighs 3, NodeAffinity 2."""
-    affinity = {"nodeAffinity": {"preferredDuringSchedulingIgnoredDuringExecution": [wish(100, "disk", "ssd")]}}
+    affinity = {"nodeAffinity": {"preferredDuringSchedulingIgnoredDuringExecution": [preference(100, "disk", "ssd")]}}
     cluster = snapshot(node("a", labels={"disk": "ssd"}, taints=[soft("x")]), node("b"))
     assert liked(cluster, info("p", affinity=affinity)) == "b"
 

@@ -328,7 +328,7 @@ def test_a_pod_whose_node_went_away_no_longer_counts() -> None:
     story(scenario)
 
 
-def test_preemption_spares_pods_that_a_budget_protects_as_long_as_it_stands() -> None:
+def test_preemption_avoids_pods_that_a_budget_protects_while_it_exists() -> None:
     async def scenario(cluster: Cluster) -> None:
         await cluster.node("a", cpu="1")
         await cluster.node("b", cpu="1")
@@ -351,7 +351,7 @@ def test_preemption_spares_pods_that_a_budget_protects_as_long_as_it_stands() ->
     story(scenario)
 
 
-def test_a_scheduler_suspended_past_its_lease_binds_nothing_when_it_goes_on() -> None:
+def test_a_scheduler_suspended_beyond_its_lease_binds_nothing_when_it_continues() -> None:
     pods = 60
 
     async def main() -> None:

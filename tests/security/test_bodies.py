@@ -33,7 +33,7 @@ async def begin(site: Site, *headers: str) -> Caller:
     ("credentials", "code"),
     [((), 403), (("Authorization: Bearer forged",), 401), (("Authorization: Bearer eve",), 403)],
 )
-def test_who_may_not_write_is_told_before_the_body_is_read(
+def test_a_forbidden_write_is_refused_before_the_body_is_read(
     credentials: tuple[str, ...], code: int, expect: tuple[str, ...]
 ) -> None:
     async def scenario(site: Site) -> None:

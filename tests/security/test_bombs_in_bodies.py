@@ -1,4 +1,4 @@
-"""Bodies that ask for far more work than their size: each is answered with a Status, and the server goes on.
+"""Bodies that ask for far more work than their size: each is answered with a Status, and the server continues.
 
 One real API server over sockets gets all of them, any account's as well as an administrator's: a review of one's own
 access is open to everybody.
@@ -108,7 +108,7 @@ def deep(levels: int) -> object:
 
 
 def written(value: object) -> bytes:
-    """As JSON; deeper than the encoder for Python's own values goes."""
+    """As JSON; deeper than the encoder for Python's own values allows."""
     if not isinstance(value, dict) or len(value) != 1:
         return json.dumps(value, separators=(",", ":")).encode()
     ((key, inner),) = value.items()

@@ -27,18 +27,18 @@ def test_thirty_roles_that_select_each_other_cost_no_more_than_their_links(monke
             made.append(self)
 
     monkeypatch.setattr(rbac, "ClusterRoles", Counted)
-    everyone = {f"select{number}": "yes" for number in range(ROLES)}
+    all_users = {f"select{number}": "yes" for number in range(ROLES)}
 
     async def scenario(site: Site) -> None:
         w = site.world
         await w.make(f"{RBAC}/clusterroles", {
-            "metadata": {"name": "leaf", "labels": everyone},
+            "metadata": {"name": "leaf", "labels": all_users},
             "rules": [{"verbs": ["list"], "apiGroups": [""], "resources": ["configmaps"]}],
         })  # fmt: skip
         for number in range(ROLES):
             selector = {"matchLabels": {f"select{number}": "yes"}}
             await w.make(f"{RBAC}/clusterroles", {
-                "metadata": {"name": f"circle{number}", "labels": everyone},
+                "metadata": {"name": f"circle{number}", "labels": all_users},
                 "aggregationRule": {"clusterRoleSelectors": [selector]},
             })  # fmt: skip
         await w.make(f"{RBAC}/clusterrolebindings", {

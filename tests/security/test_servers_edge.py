@@ -55,7 +55,7 @@ def client() -> ssl.SSLContext:
 
 
 def test_headers_that_trickle_in_hold_a_tls_connection_no_longer_than_their_time(tmp_path: Path) -> None:
-    """Nor does a client that does not take part in the end of TLS: it goes on sending, and reads nothing."""
+    """Nor does a client that does not take part in the end of TLS: it keeps sending, and reads nothing."""
     limits = Limits(header_seconds=0.5, linger_seconds=0.2)
 
     async def scenario(server: Server) -> None:

@@ -118,7 +118,7 @@ class FakeEngine:
         return 0 if container in ended else None
 
     def __getattr__(self, name: str) -> Callable[..., None]:
-        """Every other call is heard, and done."""
+        """Every other call is recorded, and done."""
 
         def call(identifier: str, **more: Any) -> None:
             self._hear(name, identifier, *more.values())

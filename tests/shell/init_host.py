@@ -24,7 +24,7 @@ def kubelet(argv: list[str]) -> int:
     """Says that it runs, and waits for its end."""
     print("2027-01-15T08:00:00.5Z I homeostat.kubelet: hello", flush=True)
     signal.signal(signal.SIGUSR1, lambda *_: print("told by SIGUSR1", flush=True))
-    for number in (signal.SIGTERM, signal.SIGPWR):  # stopped; or the node goes down
+    for number in (signal.SIGTERM, signal.SIGPWR):  # stopped; or the node shuts down
         signal.signal(number, lambda *_: os._exit(0))
     while True:
         signal.pause()

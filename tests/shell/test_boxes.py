@@ -70,7 +70,7 @@ def test_the_newest_comes_first_and_sandboxes_are_among_them() -> None:
     assert [box.sandbox for box in boxes] == [False, False, True]
 
 
-def test_labels_tell_the_pod_even_where_the_kubelet_did_not() -> None:
+def test_labels_identify_the_pod_even_where_the_kubelet_did_not() -> None:
     one = pod()
     (box, holder) = boxes_of([one], [container("app", one, tier="front")])
     assert box.labels["io.kubernetes.pod.name"] == "web"
@@ -247,7 +247,7 @@ def test_times(monkeypatch: pytest.MonkeyPatch) -> None:
     assert fixed_time("2027-01-15T08:00:00-05:00") == "2027-01-15T08:00:00.000000000-05:00"
 
 
-def test_columns_stand_below_one_another() -> None:
+def test_columns_are_aligned() -> None:
     assert formats.columns([["ID", "NAMES"], ["0123456789abc", "x"]]) == ["ID              NAMES", "0123456789abc   x"]
     assert formats.columns([]) == []
 

@@ -89,7 +89,7 @@ def test_the_guides_words_kill_an_api_server(node: Node, tool: Tool) -> None:
     mine = ("docker", "ps", "-q", "-f", "name=k8s_kube-apiserver_")
     assert tool(*mine).word == one.id[:12]
     assert tool("docker", "kill", one.id[:12]).word == one.id[:12]
-    # At once, without a wait: the engine has heard of it.
+    # At once, without a wait: the engine knows it.
     assert tool(*mine).lines == []
     exited = tool("docker", "ps", "-a", "-f", "exited=137", "--format", "{{.ID}} {{.State}} {{.Status}}").word
     assert re.fullmatch(rf"{one.id[:12]} exited Exited \(137\) (Less than a second|\d seconds?) ago", exited)
@@ -147,7 +147,7 @@ def test_signals_pauses_and_stops(node: Node, tool: Tool) -> None:
     assert "is already paused" in tool("docker", "pause", name).err
     assert tool("docker", "ps", "-q", "-f", "status=paused").word == one.id[:12]
     assert "unpause the container before exec" in tool("docker", "exec", name, "true").err
-    # A stop thaws it first, then sends its own signal, which this one obeys.
+    # A stop thaws it first, then sends its own signal, which this one follows.
     assert tool("docker", "stop", name).word == name
     assert tool(*state).word.startswith("exited Exited (0)")
     eventually(lambda: tool("docker", "logs", name).lines[-1] == "bye")
@@ -309,7 +309,7 @@ def test_commands_in_a_container(node: Node, engine: Engine) -> None:
         "docker", "exec", "-e", "MORE=more", "-w", "/tmp", one, "sh", "-c", "echo $KEPT $MORE; pwd; echo e >&2; exit 7"
     )
     assert (said.code, said.lines, said.err) == (7, ["kept more", "/tmp"], "e\n")
-    # Input goes through whole, and its end is heard.
+    # Input is passed on whole, and so is its end.
     size = 1 << 20
     counted = inside("docker", "exec", "-i", one, "sh", "-c", "wc -c; echo done", text="x" * size)
     assert counted.lines == [str(size), "done"]
@@ -320,7 +320,7 @@ def test_commands_in_a_container(node: Node, engine: Engine) -> None:
     assert inside("docker", "exec", "-it", one, "sh").err == "the input device is not a TTY\n"
     assert inside("docker", "exec", "-u", "nobody-there", one, "id").code == 126
     assert inside("docker", "exec", "-u", "1234:5678", one, "id", "-u").word == "1234"
-    # What was told to go on in the background does.
+    # What was asked to continue in the background does.
     assert inside("docker", "exec", "-d", one, "sh", "-c", "exec sleep 1000").code == 0
     eventually(lambda: "sleep 1000" in inside("docker", "top", one, "-eo", "pid,args").out)
     titles = inside("docker", "top", one).lines

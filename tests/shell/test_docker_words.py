@@ -149,7 +149,7 @@ def test_command_lines_that_are_wrong(engine: FakeEngine, tool: Tool, words: tup
 
 
 def test_of_several_the_sandboxes_are_killed_first(engine: FakeEngine, tool: Tool) -> None:
-    """So that the kubelet which hears of a container's end sees that its sandbox has ended too."""
+    """So that the kubelet which sees a container's end sees that its sandbox has ended too."""
     pod = engine.pod("web")
     one = engine.container("app", pod)
     order = threading.Lock()
@@ -166,7 +166,9 @@ def test_of_several_the_sandboxes_are_killed_first(engine: FakeEngine, tool: Too
     assert heard == [pod, one]
 
 
-def test_one_that_does_not_end_is_told_of(engine: FakeEngine, tool: Tool, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_container_that_does_not_end_is_reported(
+    engine: FakeEngine, tool: Tool, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(change_commands, "_END_SECONDS", 0.05)
     one = engine.container("app", engine.pod("web"))
     engine.deaf.add(one)
@@ -277,7 +279,7 @@ def test_removing_a_running_container_by_force(engine: FakeEngine, tool: Tool) -
     assert changes(engine) == [("unpause", one), ("kill", one, 9), ("remove_container", one)]
 
 
-def test_waiting_tells_each_code(engine: FakeEngine, tool: Tool) -> None:
+def test_wait_prints_each_exit_code(engine: FakeEngine, tool: Tool) -> None:
     one = engine.container("app", engine.pod("web"), state=EXITED, exit_code=3, finished_at=1)
     said = tool("docker", "wait", one[:12], "nosuch")
     assert (said.code, said.lines) == (1, ["3"])
@@ -286,7 +288,7 @@ def test_waiting_tells_each_code(engine: FakeEngine, tool: Tool) -> None:
 # -- details -------------------------------------------------------------------------------------------------------
 
 
-def test_inspect_tells_limits_rights_and_mounts(engine: FakeEngine, tool: Tool) -> None:
+def test_inspect_shows_limits_rights_and_mounts(engine: FakeEngine, tool: Tool) -> None:
     spec = {
         "hostname": "web",
         "process": {
@@ -328,7 +330,7 @@ def test_inspect_tells_limits_rights_and_mounts(engine: FakeEngine, tool: Tool) 
     assert found["LogPath"] == "/var/log/pods/x/0.log"
 
 
-def test_inspect_finds_what_it_is_told_to_look_for(engine: FakeEngine, tool: Tool) -> None:
+def test_inspect_finds_the_type_that_was_named(engine: FakeEngine, tool: Tool) -> None:
     engine.container("app", engine.pod("web"))
     engine.image("registry/app:1")
     assert orjson.loads(tool("docker", "inspect", "--type", "image", "registry/app:1").out)[0]["Size"] == 1234567

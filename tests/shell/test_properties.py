@@ -76,7 +76,7 @@ def test_only_drops_before_it_in_its_own_chain_are_named(before: list[str], new:
 @calm
 @given(st.lists(rules(), max_size=6), rules(target="ACCEPT"))
 def test_without_those_that_are_named_it_works(before: list[str], new: str) -> None:
-    """What a person is told to delete is enough."""
+    """The rules that a person is advised to delete are enough."""
     found = shadowed_rules.shadowed([*before, new], new)
     kept = [line for line in before if known(line) not in found]
     assert shadowed_rules.shadowed([*kept, new], new) == []
@@ -159,7 +159,7 @@ WORD = st.text(alphabet="abcxyz=-", min_size=1, max_size=6)
 
 @calm
 @given(st.lists(WORD))
-def test_after_two_dashes_every_word_stands(words: list[str]) -> None:
+def test_after_two_dashes_every_word_is_literal(words: list[str]) -> None:
     line = parse(["-a", "--", *words], [*switches("all/a"), *text_flags("name/n")])
     assert line.words == words
     assert line.on("all")

@@ -1,4 +1,4 @@
-"""systemctl and journalctl over a node's own init: services start, end, come back, and are told of."""
+"""systemctl and journalctl over a node's own init: services start, end, restart, and are shown."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""systemctl, service, poweroff and journalctl over a node's init: words, exit codes, and what the init is told."""
+"""systemctl, service, poweroff and journalctl over a node's init: words, exit codes, and the orders to the init."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _TEXTS = {
 
 
 class FakeInit:
-    """Answers as the node's init does, and keeps what it was told."""
+    """Answers as the node's init does, and records its orders."""
 
     def __init__(self, path: Path) -> None:
         self.orders: list[Obj] = []
@@ -226,7 +226,7 @@ def test_lists(init: FakeInit, tool: Tool) -> None:
     assert files["kubelet.service"] == "disabled" and files["docker.service"] == "enabled"
 
 
-def test_a_service_that_does_not_stay_up_is_told_of(init: FakeInit, tool: Tool) -> None:
+def test_a_service_that_does_not_stay_up_is_reported(init: FakeInit, tool: Tool) -> None:
     init.fails_to_start.add("kubelet")
     said = tool("systemctl", "restart", "kubelet")
     assert said.code == 1

@@ -39,7 +39,7 @@ def test_ps_shows_the_title_of_a_fork(words: list[str]) -> None:
     assert not parent.startswith("kube"), "the parent keeps its own"
 
 
-def test_words_are_told_apart_by_zeros_where_they_fit() -> None:
+def test_words_are_separated_by_zeros_where_they_fit() -> None:
     assert title_bytes([b"kubelet", b"-v"], 16, 99) == b"kubelet\0-v" + b"\0" * 6
 
 

@@ -1,6 +1,6 @@
 """Stories on a simulated cluster with Kubernetes' timings, and their golden transcripts.
 
-`pytest tests/sim --update-golden` writes the transcripts anew; the difference is for the reviewer to read.
+`pytest tests/sim --update-golden` rewrites the transcripts; the difference is for the reviewer to read.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ class Stage:
                 self.worker(node).runtime.kill(container.id)
 
     def moment(self, text: str) -> float:
-        """When that was told first, in seconds since the story began."""
+        """When that was reported first, in seconds since the story began."""
         assert text in self.story.moments, f"{text!r} is not in the story:\n{self.story.text()}"
         return self.story.moments[text]
 

@@ -205,7 +205,7 @@ BREAKS: dict[str, tuple[Break, str]] = {
 
 
 @pytest.mark.parametrize("name", BREAKS)
-def test_a_broken_cluster_is_told_by_name(name: str) -> None:
+def test_a_broken_cluster_is_reported_by_name(name: str) -> None:
     change, expected = BREAKS[name]
     view = healthy()
     told = checkers.faults(change(view) or view)

@@ -59,7 +59,7 @@ def test_a_failing_schedule_shrinks_to_what_is_needed() -> None:
     assert len(tries) < 80
 
 
-def test_a_run_can_be_told_to_take_some_of_its_faults() -> None:
+def test_a_run_can_be_limited_to_some_of_its_faults() -> None:
     outcome = run_seed(1, choose=lambda known: known[:1])
     assert len(outcome.schedule) == 1
     assert outcome.passed

@@ -35,7 +35,7 @@ def test_the_same_seed_is_the_same_run() -> None:
 
 @pytest.mark.slow
 def test_the_same_seed_is_the_same_run_in_another_process() -> None:
-    """Neither the order of sets nor the addresses of objects may tell in a run."""
+    """Neither the order of sets nor the addresses of objects may change a run."""
     told = set()
     for hash_seed in ("0", "12345"):
         command = [sys.executable, "-m", "homeostat.sim", "--seed", "5", "--verbose"]

@@ -70,7 +70,7 @@ def test_a_proxy_that_misses_changes_of_endpoints(monkeypatch: pytest.MonkeyPatc
 
 
 def test_a_watch_that_skips_what_happened_while_it_was_away(monkeypatch: pytest.MonkeyPatch) -> None:
-    """After a break, an informer that goes on from now instead of from what it has seen."""
+    """After a break, an informer that continues from now instead of from what it has seen."""
     watch = Informer._watch
 
     async def careless(self: Informer) -> None:
@@ -81,7 +81,7 @@ def test_a_watch_that_skips_what_happened_while_it_was_away(monkeypatch: pytest.
     assert first_failure().failures
 
 
-def test_a_loop_that_raises_is_told_as_such(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_loop_that_raises_is_reported_as_such(monkeypatch: pytest.MonkeyPatch) -> None:
     original = endpointslice.loop
 
     def broken(key: Key, view: World) -> list[Action]:

@@ -2,7 +2,7 @@
 
 Usage: `python load_process.py FILE NAME [fatal-notice | stop-inside]`. Each of its writers owns a key and commits to it
 over and over, and says so on standard output, one line an acknowledged commit: key, revision, digest of the value.
-`fatal-notice` makes one commit and dies between it and telling its peers; `stop-inside` stops inside a transaction.
+`fatal-notice` makes one commit and dies between it and notifying its peers; `stop-inside` stops inside a transaction.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ def seal(value: bytes) -> str:
 
 
 async def write(store: SqliteStore, name: str, number: int) -> None:
-    """Create, then update, now and then delete and begin anew."""
+    """Create, then update, now and then delete and start over."""
     key, revision, count = f"/load/{name}/{number}", 0, 0
     while True:
         count += 1

@@ -170,7 +170,7 @@ def test_a_backup_is_of_one_moment(tmp_path: Path) -> None:
     asyncio.run(main())
 
 
-def test_a_backup_tells_what_it_is_of(tmp_path: Path) -> None:
+def test_a_backup_says_what_it_contains(tmp_path: Path) -> None:
     held = made(tmp_path / "backup")
     found = Reader(tmp_path / "backup")
     assert (found.header.cluster, found.header.revision, found.header.entries) == ("home", 1203, len(held))

@@ -63,7 +63,7 @@ def test_every_moment_can_be_listed_as_it_was(run_story: RunStory, seed: int) ->
 
 
 @pytest.mark.parametrize("limit", [1, 2, 3, 7, 8, 9])
-def test_pages_of_a_past_moment_while_the_present_changes(run_story: RunStory, limit: int) -> None:
+def test_pages_of_an_old_revision_while_the_state_changes(run_story: RunStory, limit: int) -> None:
     async def story(store: Store) -> None:
         states, _ = await write_history(store, steps=40, seed=9)
         whole, seen, after, steps = under(states[30], "/"), [], "", 0
@@ -84,7 +84,7 @@ def test_pages_of_a_past_moment_while_the_present_changes(run_story: RunStory, l
 
 @pytest.mark.parametrize("after", [0, 1, 13, 39, 40])
 @pytest.mark.parametrize("prefix", ["/", "/a/", "/b/z"])
-def test_a_watch_from_any_moment_tells_the_rest(run_story: RunStory, after: int, prefix: str) -> None:
+def test_a_watch_from_any_revision_delivers_the_rest(run_story: RunStory, after: int, prefix: str) -> None:
     async def story(store: Store) -> None:
         _, events = await write_history(store, steps=40, seed=5)
         expected = [event for event in events if event.revision > after and event.key.startswith(prefix)]
@@ -98,7 +98,7 @@ def test_a_watch_from_any_moment_tells_the_rest(run_story: RunStory, after: int,
 
 
 @pytest.mark.parametrize("compacted", [1, 20, 39])
-def test_compaction_takes_the_past_and_nothing_else(run_story: RunStory, compacted: int) -> None:
+def test_compaction_removes_history_and_nothing_else(run_story: RunStory, compacted: int) -> None:
     async def story(store: Store) -> None:
         states, events = await write_history(store, steps=40, seed=3)
         await store.compact(compacted)

@@ -75,7 +75,7 @@ def test_a_watch_may_start_ahead_of_the_store(run_story: RunStory) -> None:
     run_story(story)
 
 
-def test_compaction_forgets_the_past_and_keeps_what_lives(run_story: RunStory) -> None:
+def test_compaction_removes_history_and_keeps_live_keys(run_story: RunStory) -> None:
     async def story(store: Store) -> None:
         for n in range(20):
             await store.commit(f"/k/{n:02}", 0, b"first")

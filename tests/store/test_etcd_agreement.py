@@ -44,7 +44,7 @@ def test_a_member_is_outvoted_by_more_than_half_of_all(
     assert outvoted(digests, members) == found
 
 
-def test_a_shunned_member_is_passed_over_until_it_is_let_in_again() -> None:
+def test_a_suspended_member_is_skipped_until_it_is_used_again() -> None:
     members = Members(["a:1", "b:1", "c:1"])
     members.shun(frozenset({0}))
     assert members.preferred == 1

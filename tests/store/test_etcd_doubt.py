@@ -26,7 +26,7 @@ Story = Callable[[EtcdStore, EtcdStore, "Faulty"], Awaitable[None]]
 
 
 class Faulty:
-    """Stands where a handle sends its transactions; loses the request or the answer of the next one."""
+    """Takes the place of a handle's transactions; loses the request or the answer of the next one."""
 
     def __init__(self, store: EtcdStore, other: EtcdStore) -> None:
         self.sent: list[rpc.TxnRequest] = []
@@ -59,7 +59,7 @@ class Faulty:
 
 
 def run_story(etcd: EtcdCluster, story: Story) -> list[Event]:
-    """Runs a story on two handles; returns all that watchers are told."""
+    """Runs a story on two handles; returns all that watchers receive."""
 
     async def main() -> list[Event]:
         root = await empty_root(etcd.endpoints)
@@ -88,7 +88,7 @@ def test_a_creation_happens_once(etcd: EtcdCluster, lost: str) -> None:
         revision = await store.commit("/a", 0, b"1")
         assert await other.get("/a") == Entry("/a", b"1", revision)
         assert len(faulty.sent) == (1 if lost == "answer" else 2)
-        # And the handle goes on behind its raised fence.
+        # And the handle continues behind its raised fence.
         await store.commit("/a", revision, b"2")
 
     assert [(event.key, event.value) for event in run_story(etcd, story)] == [("/a", b"1"), ("/a", b"2")]
@@ -151,14 +151,14 @@ def test_what_arrives_after_the_fence_does_nothing(etcd: EtcdCluster) -> None:
     assert [event.deleted for event in run_story(etcd, story)] == [False, True]
 
 
-def test_one_fence_serves_all_who_are_in_doubt(etcd: EtcdCluster) -> None:
+def test_one_fence_serves_all_unknown_outcomes(etcd: EtcdCluster) -> None:
     async def story(store: EtcdStore, other: EtcdStore, faulty: Faulty) -> None:
-        async def doubted(n: int) -> int:
+        async def uncertain(n: int) -> int:
             faulty.lose(["request", "answer"][n % 2])
             return await store.commit(f"/{n}", 0, b"%d" % n)
 
         # Each begins in its own turn of the loop, so that each loses its own.
-        revisions = await asyncio.gather(*(doubted(n) for n in range(20)))
+        revisions = await asyncio.gather(*(uncertain(n) for n in range(20)))
         assert len(set(revisions)) == 20
         listing = (await other.list("/")).entries
         assert {entry.key: entry.revision for entry in listing} == {

@@ -1,4 +1,4 @@
-"""Whatever ends a watch or a question to etcd, those who wait for it hear so."""
+"""Whatever ends a watch or a question to etcd, those who wait for it get an error."""
 
 from __future__ import annotations
 
@@ -57,14 +57,14 @@ def test_a_question_that_is_cancelled_leaves_nobody_waiting() -> None:
 
 
 class Silent(MemoryStore):
-    """A store that takes commits and tells of none."""
+    """A store that takes commits and reports none."""
 
     async def watch(self, prefix: str, *, after_revision: int) -> AsyncIterator[Batch]:
         await asyncio.Event().wait()
         yield []
 
 
-def test_history_that_the_store_does_not_tell_is_given_up() -> None:
+def test_history_that_the_store_does_not_return_is_given_up() -> None:
     async def main() -> None:
         store = Silent()
         await store.start()

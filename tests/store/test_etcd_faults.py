@@ -86,7 +86,8 @@ class Stream:
             await clock.sleep(0.01)
 
     async def end(self) -> None:
-        """Let the writers finish and the watcher see all, then hold what was told against what was acknowledged."""
+        """Let the writers finish and the watcher see all, then compare what was delivered with what was
+        acknowledged."""
         self._ending.set()
         await asyncio.gather(*self._writers)
         newest = await self._store.revision()

@@ -28,7 +28,7 @@ async def opened(etcd: EtcdCluster) -> EtcdStore:
     return store
 
 
-def test_a_watch_that_lags_before_its_request_was_sent_begins_anew(etcd: EtcdCluster) -> None:
+def test_a_watch_that_lags_before_its_request_was_sent_restarts(etcd: EtcdCluster) -> None:
     async def main() -> None:
         store = await opened(etcd)
         before = await store.commit(f"{PREFIX}one/b", 0, b"1")
@@ -58,7 +58,8 @@ def test_a_watch_that_lags_before_its_request_was_sent_begins_anew(etcd: EtcdClu
 def test_history_up_to_a_revision_at_which_nothing_was_committed_does_not_wait_for_the_next_commit(
     etcd: EtcdCluster,
 ) -> None:
-    """A server that begins after a write was in doubt lists at the revision of the fence, which is no commit's."""
+    """A server that begins after a write of unknown outcome lists at the revision of the fence, which is no
+    commit's."""
 
     async def main() -> None:
         store = await opened(etcd)

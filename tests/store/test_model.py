@@ -1,4 +1,4 @@
-"""Every store against a model that keeps the whole past in a list: any sequence of calls gives the same answers."""
+"""Every store against a model that keeps the whole history in a list: any sequence of calls gives the same answers."""
 
 from __future__ import annotations
 

@@ -176,7 +176,7 @@ def test_a_file_cut_short_is_refused(tmp_path: Path) -> None:
     assert "damaged" in refusal(path)
 
 
-def test_damage_met_later_is_told_by_the_read_that_meets_it(tmp_path: Path) -> None:
+def test_damage_found_later_is_reported_by_the_read_that_finds_it(tmp_path: Path) -> None:
     path = tmp_path / "store.db"
     run(lambda: _touch(path))
     size = path.stat().st_size
@@ -315,7 +315,7 @@ def test_a_process_that_fell_behind_compaction_ends_its_watchers(
         (ended,) = await watcher
         assert isinstance(ended, Compacted)
         assert ended.oldest == 4
-        # It goes on from there.
+        # It continues from there.
         assert [event.revision for event in await anext(two.watch("/", after_revision=4))] == [5]
         with pytest.raises(Stale):
             await two.commit("/a", 4, b"x")

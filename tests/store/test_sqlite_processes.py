@@ -177,7 +177,7 @@ async def _next(watch: AsyncIterator[list[Event]]) -> list[Event]:
     return await anext(watch)
 
 
-def test_a_commit_whose_writer_died_before_telling_is_seen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_commit_whose_writer_died_before_notifying_is_seen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("homeostat.store.sqlite_follow._POLL_SECONDS", 3600.0)
     path = tmp_path / "store.db"
 

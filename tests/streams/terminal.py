@@ -26,7 +26,7 @@ class Terminal:
         self.seen = ""
 
     def resize(self, rows: int, columns: int) -> None:
-        """As when the window is drawn larger: the kernel tells the program by SIGWINCH."""
+        """As when the window is drawn larger: the kernel signals the program by SIGWINCH."""
         fcntl.ioctl(self._master, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
 
     def type(self, text: str) -> None:

@@ -21,7 +21,7 @@ pytestmark = pytest.mark.real
 MEGABYTES = random.Random(11).randbytes(10_000_000)
 
 
-def test_exec_tells_outputs_apart_and_ends_with_the_commands_exit_code(site: Site, ws: bool):
+def test_exec_separates_outputs_and_ends_with_the_commands_exit_code(site: Site, ws: bool):
     done = site.run("exec", "web", "-c", "main", "--", "sh", "-c", "echo out; echo err >&2; exit 7", ws=ws)
     assert (done.returncode, done.stdout) == (7, b"out\n")
     assert done.stderr == b"err\ncommand terminated with exit code 7\n"

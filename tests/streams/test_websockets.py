@@ -30,13 +30,13 @@ def open_at(site: Site, path: str, protocol: str, token: str = TOKEN) -> ClientC
 
 def read_until_status(socket: ClientConnection) -> tuple[bytes, bytes, dict[str, object]]:
     """Standard output, standard error and the Status of the end."""
-    heard = dict.fromkeys(range(4), b"")
+    received = dict.fromkeys(range(4), b"")
     for message in socket:
         assert isinstance(message, bytes)
-        heard[message[0]] += message[1:]
+        received[message[0]] += message[1:]
         if message[0] == 3 and len(message) > 1:
             break
-    return heard[1], heard[2], orjson.loads(heard[3])
+    return received[1], received[2], orjson.loads(received[3])
 
 
 @pytest.mark.parametrize("protocol", ["v4.channel.k8s.io", "v5.channel.k8s.io"])
@@ -79,11 +79,11 @@ def test_channels_of_a_port_forward(site: Site) -> None:
             begun = {socket.recv(timeout=10), socket.recv(timeout=10)}
             assert begun == {b"\0" + struct.pack("<H", 8080), b"\1" + struct.pack("<H", 8080)}
             socket.send(b"\0GET /index.html HTTP/1.0\r\n\r\n")
-            heard = b""
-            while b"page\n" not in heard:
+            received = b""
+            while b"page\n" not in received:
                 message = socket.recv(timeout=10)
                 assert isinstance(message, bytes) and message[0] == 0
-                heard += message[1:]
+                received += message[1:]
 
     site.within(scenario)
 
@@ -91,9 +91,9 @@ def test_channels_of_a_port_forward(site: Site) -> None:
 def test_a_port_that_nobody_listens_on_is_said_on_the_channel_of_errors(plain: Site) -> None:
     def scenario() -> None:
         with open_at(plain, FORWARD.replace("8080", "8081"), "v4.channel.k8s.io") as socket:
-            heard = [message for message in socket if isinstance(message, bytes)]
-        assert [message[0] for message in heard] == [0, 1, 1], "and then the server says goodbye"
-        assert heard[2][1:].startswith(b"error forwarding port 8081 to pod")
+            received = [message for message in socket if isinstance(message, bytes)]
+        assert [message[0] for message in received] == [0, 1, 1], "and then the server says goodbye"
+        assert received[2][1:].startswith(b"error forwarding port 8081 to pod")
 
     plain.within(scenario)
 
@@ -131,11 +131,11 @@ def test_a_log_is_followed_over_a_websocket(site: Site, protocol: str) -> None:
         path = "/api/v1/namespaces/default/pods/web/log?container=ticker&follow=true"
         with open_at(site, path, protocol) as socket:
             assert not socket.recv(timeout=10), "an empty message comes first"
-            heard = b""
-            while heard.count(b"tick\n") < 5:
+            received = b""
+            while received.count(b"tick\n") < 5:
                 message = socket.recv(timeout=10)
                 assert isinstance(message, str) is protocol.startswith("base64")
-                heard += base64.b64decode(message) if isinstance(message, str) else message
-            assert set(heard.split()) == {b"tick"}
+                received += base64.b64decode(message) if isinstance(message, str) else message
+            assert set(received.split()) == {b"tick"}
 
     site.within(scenario)

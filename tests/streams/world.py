@@ -1,6 +1,6 @@
 """An API server, a kubelet and its agent over a real runtime, as kubectl meets them: TLS everywhere.
 
-`python -m tests.streams.world ROOT SOCKET`, told inside the engine's namespaces (`tests.support.enginehost`), writes
+`python -m tests.streams.world ROOT SOCKET`, run inside the engine's namespaces (`tests.support.enginehost`), writes
 ROOT/kubeconfig, makes the Pod `web`, says `ready` when that is, and ends with its standard input. With an empty SOCKET
 the runtime is that of plain processes.
 """

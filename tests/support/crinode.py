@@ -29,7 +29,7 @@ NODE = "10.88.0.1"  # the node's own address on the pods' bridge
 
 
 class Node:
-    """One node's runtime, and what its agent would have heard."""
+    """One node's runtime, and the events its agent would have received."""
 
     def __init__(self, engine: Engine, root: Path) -> None:
         self.engine = engine

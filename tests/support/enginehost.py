@@ -161,7 +161,7 @@ class Inside:
             _mount("cgroup", place, "-o", f"none,{kind}" if kind.startswith("name=") else kind)
 
     def order(self, word: str) -> None:
-        """Obey one order."""
+        """Carry out one order."""
         if word == "start":
             self.start()
         elif word == "reboot":
@@ -173,7 +173,7 @@ class Inside:
                 self.engine.wait(_SECONDS_MAX)
 
     def reboot(self) -> None:
-        """All processes are killed at once and /run is empty again, as after a loss of power; then all starts anew."""
+        """All processes are killed at once and /run is empty again, as after a loss of power; then all starts again."""
         assert self.engine is not None
         os.kill(-1, signal.SIGKILL)
         self.engine.wait(_SECONDS_MAX)
@@ -218,7 +218,7 @@ def _mount(kind: str, place: Path, *options: str) -> None:
 
 
 def inside(root: Path, mode: str) -> None:
-    """Inside: obey until standard input ends."""
+    """Inside: carry out orders until standard input ends."""
     init = Inside(root, rootless=mode == ROOTLESS)
     init.prepare()
     init.start()

@@ -60,7 +60,7 @@ class EtcdCluster:
 
     def start(self, member: int, *, state: str = "new") -> None:
         client, peer = (f"{self.scheme}://127.0.0.1:{ports[member]}" for ports in (self.clients, self.peers))
-        everyone = zip(self.names, self.peers, strict=True)
+        all_members = zip(self.names, self.peers, strict=True)
         words = [
             "etcd",
             f"--name={self.names[member]}",
@@ -69,7 +69,7 @@ class EtcdCluster:
             f"--advertise-client-urls={client}",
             f"--listen-peer-urls={peer}",
             f"--initial-advertise-peer-urls={peer}",
-            f"--initial-cluster={','.join(f'{name}={self.scheme}://127.0.0.1:{port}' for name, port in everyone)}",
+            f"--initial-cluster={','.join(f'{name}={self.scheme}://127.0.0.1:{port}' for name, port in all_members)}",
             f"--initial-cluster-state={state}",
             *tuning(),
             *self._flags,

@@ -70,7 +70,7 @@ def lay_out(archive: Path, root: Path) -> None:
     """Put an image's layers into a folder, one over the other."""
     for layer in layers(archive):
         with tarfile.open(fileobj=io.BytesIO(layer), mode="r:gz") as files:
-            # Pythons before 3.11.4 trust every archive; those after must be told to.
+            # Pythons before 3.11.4 trust every archive; those after need an option.
             files.extractall(root, **({"filter": "fully_trusted"} if hasattr(tarfile, "fully_trusted_filter") else {}))
 
 

@@ -1,4 +1,4 @@
-"""A cluster of a test goes down with its test: when that is over, and when its process is killed."""
+"""A cluster of a test ends with its test: when that is over, and when its process is killed."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ DOWN_SECONDS = 80
 
 
 class Keeper:
-    """Waits beside the test and forgets the cluster `name` when told, or when the test's process has ended."""
+    """Waits beside the test and forgets the cluster `name` on request, or when the test's process has ended."""
 
     def __init__(self, name: str, environment: Mapping[str, str]) -> None:
         down = [COMMAND, "down", "--purge", "--name", name]

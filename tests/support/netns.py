@@ -44,7 +44,7 @@ class Space:
         return self._pool.submit(work).result(_SECONDS_MAX)
 
     def thread(self, work: Callable[[], object]) -> threading.Thread:
-        """A thread of its own in this namespace, started; for what goes on beside other work."""
+        """A thread of its own in this namespace, started; for what runs beside other work."""
 
         def enter() -> None:
             _checked(_libc.setns(self.fd, _CLONE_NEWNET))

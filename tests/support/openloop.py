@@ -41,7 +41,7 @@ class Cost:
 
 class OpenLoop:
     """Reads and writes through a cluster's relay for as long as the block lasts. Writes count up in ConfigMaps of their
-    own, so that what was acknowledged can be told afterwards."""
+    own, so that what was acknowledged can be determined afterwards."""
 
     def __init__(self, folder: Folder) -> None:
         self._folder = folder

@@ -18,7 +18,7 @@ def upgrade_request(*protocols: str, upgrade: str = "SPDY/3.1") -> Request:
 
 
 class SpdyClient:
-    """One connection. `heard` is what came on each stream by its name, `ended` which streams are over, `frames` all
+    """One connection. `received` is what came on each stream by its name, `ended` which streams are over, `frames` all
     that is no data."""
 
     def __init__(self, response: Response) -> None:
@@ -27,7 +27,7 @@ class SpdyClient:
         self._carrier = tasks.spawn(response.upgrade(far), name="carrier")  # type: ignore[arg-type]
         self._writer, self._reader = spdy.FrameWriter(), spdy.FrameReader()
         self.numbers: dict[str, int] = {}
-        self.heard: defaultdict[str, bytes] = defaultdict(bytes)
+        self.received: defaultdict[str, bytes] = defaultdict(bytes)
         self.ended: set[str] = set()
         self.frames: list[spdy.Frame] = []
         self.closed = False
@@ -51,7 +51,7 @@ class SpdyClient:
         for frame in self._reader.feed(data):
             match frame:
                 case spdy.Data(number, piece, last):
-                    self.heard[names[number]] += piece
+                    self.received[names[number]] += piece
                     if last:
                         self.ended.add(names[number])
                 case _:
@@ -64,8 +64,8 @@ class SpdyClient:
     async def until(self, name: str, text: bytes) -> None:
         """Listen until that stream has said `text`."""
         async with asyncio.timeout(20):
-            while text not in self.heard[name]:
-                assert await self.listen(), dict(self.heard)
+            while text not in self.received[name]:
+                assert await self.listen(), dict(self.received)
 
     async def whole(self) -> None:
         """Listen to the end."""

@@ -1,7 +1,7 @@
 """Following a tutorial as a person does: its commands are typed into a terminal, in order, and print what it shows.
 
 A `console` block holds commands and what they print. A line that begins with `$ ` is typed at the reader's own prompt,
-one that begins with `core@NODE:~# ` on that node, where the command before has logged in; a command goes on after a
+one that begins with `core@NODE:~# ` on that node, where the command before has logged in; a command continues after a
 backslash. A block whose first line says `console within 3 s` is tried again until it prints what is shown.
 
 What is printed may differ from what is shown in what differs from run to run: `...` stands for any text within a line
@@ -112,7 +112,7 @@ class Names:
 
 
 class Terminal:
-    """A shell in a terminal of its own. Everything that it shows goes to `log` as well."""
+    """A shell in a terminal of its own. Everything that it shows is written to `log` as well."""
 
     def __init__(self, folder: Path, environment: dict[str, str], log: Path) -> None:
         ours, its = os.openpty()

@@ -179,7 +179,7 @@ class Segment:
 
 
 @dataclass
-class Past:
+class History:
     """Everything that happened, of each kind: the stream of everything."""
 
     events: dict[str, list[Obj]] = field(default_factory=dict)
@@ -315,7 +315,7 @@ class Check:
         self.segments: list[Segment] = []
         self.lists: list[tuple[Wanted, int, list[Obj]]] = []
         # Known when the writes are over.
-        self.past = Past()
+        self.history = History()
 
     async def watch(self, wanted: Wanted, *, pause: float) -> None:
         """Begin, read for a while, stop, resume somewhere, list in between; at last read up to the end."""
@@ -375,9 +375,9 @@ class Check:
         """A function that says whether the last watch of a watcher has all that is to come."""
         wanted, events = segment.wanted, segment.events
         if segment.after is not None:
-            count = len(self.past.expected(wanted, segment.after))
+            count = len(self.history.expected(wanted, segment.after))
             return lambda: len(changes_of(events)) >= count
-        expected = {key_of(obj): revision_of(obj) for obj in self.past.state(wanted, self.load.newest)}
+        expected = {key_of(obj): revision_of(obj) for obj in self.history.state(wanted, self.load.newest)}
         return lambda: outcome(changes_of(events)) == expected
 
 
@@ -418,7 +418,7 @@ async def check(
         await clock.sleep(pause * chance.random())
     newest = int((await site.ask(server, "GET", "/api/v1/configmaps"))["metadata"]["resourceVersion"])
     run.load.newest = newest
-    run.past = await _everything(run, everything, newest)
+    run.history = await _everything(run, everything, newest)
     run.over.set()
     async with asyncio.timeout(SECONDS_MAX):
         for task in following:
@@ -427,22 +427,24 @@ async def check(
     return run
 
 
-async def _everything(run: Check, streams: list[Stream], newest: int) -> Past:
+async def _everything(run: Check, streams: list[Stream], newest: int) -> History:
     """The streams of everything once they have all that was acknowledged."""
     async with asyncio.timeout(SECONDS_MAX):
         for plural, stream in zip(PLURALS, streams, strict=True):
             listed = await run.site.ask(run.site.servers[0], "GET", f"/api/v1/{plural}")
             while not _complete(stream, run.load.acknowledged[plural], listed["items"]):
                 await clock.sleep(0.01)
-    past = Past({plural: list(changes_of(stream.events)) for plural, stream in zip(PLURALS, streams, strict=True)})
+    history = History(
+        {plural: list(changes_of(stream.events)) for plural, stream in zip(PLURALS, streams, strict=True)}
+    )
     for stream in streams:
         await stream.stop()
     for plural, acknowledged in run.load.acknowledged.items():
-        revisions = past.revisions(plural)
+        revisions = history.revisions(plural)
         assert revisions == sorted(set(revisions)), "a stream of everything is in order, without repetition"
         assert set(acknowledged) <= set(revisions), "every acknowledged write is in the stream of everything"
         assert all(revision <= newest for revision in revisions)
-    return past
+    return history
 
 
 def _complete(stream: Stream, acknowledged: list[int], items: list[Obj]) -> bool:
@@ -454,17 +456,17 @@ def _complete(stream: Stream, acknowledged: list[int], items: list[Obj]) -> bool
 def compare(run: Check) -> None:
     """What every watcher and every list got is what the filter makes of the stream of everything."""
     for segment in run.segments:
-        _compare_one(run.past, segment)
+        _compare_one(run.history, segment)
     for wanted, revision, items in run.lists:
-        _same(wanted, "list", items, _whole(run.past.state(wanted, revision), items))
+        _same(wanted, "list", items, _whole(run.history.state(wanted, revision), items))
 
 
-def _compare_one(past: Past, segment: Segment) -> None:
+def _compare_one(history: History, segment: Segment) -> None:
     wanted, events = segment.wanted, segment.events
     changes = changes_of(events)
     if segment.after is not None:
-        return _continues(past, segment, changes, segment.after)
-    candidates = [0, *past.revisions(wanted.plural)]
+        return _continues(history, segment, changes, segment.after)
+    candidates = [0, *history.revisions(wanted.plural)]
     if segment.how == "stream":
         ends = [place for place, event in enumerate(events) if "annotations" in event["object"]["metadata"]
                 and event["type"] == "BOOKMARK"]  # fmt: skip
@@ -474,22 +476,22 @@ def _compare_one(past: Past, segment: Segment) -> None:
         candidates = [revision_of(events[ends[0]]["object"])]
     problems = []
     for at in candidates:
-        state = past.state(wanted, at)
+        state = history.state(wanted, at)
         try:
             got = changes[: len(state)]
             assert all(event["type"] == "ADDED" for event in got)
             if len(got) == len(state):
                 _same(wanted, "state", [event["object"] for event in got], state)
-                _continues(past, segment, changes[len(state) :], at)
+                _continues(history, segment, changes[len(state) :], at)
             return None
         except AssertionError as problem:
             problems.append(problem)
     raise AssertionError(f"{wanted} {segment.how}: the events fit no state that was") from problems[-1]
 
 
-def _continues(past: Past, segment: Segment, changes: list[Obj], after: int) -> None:
+def _continues(history: History, segment: Segment, changes: list[Obj], after: int) -> None:
     """The changes are the first ones after a revision; all of them when the watch was read to the end."""
-    expected = past.expected(segment.wanted, after)
+    expected = history.expected(segment.wanted, after)
     if not segment.to_the_end:
         expected = expected[: len(changes)]
     _same(segment.wanted, f"{segment.how} after {after}", changes, expected)

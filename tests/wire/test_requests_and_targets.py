@@ -132,7 +132,7 @@ def test_expectations(header, status):
         assert reader.ready[0].request.body == b"abc"
 
 
-def test_an_older_client_is_not_told_to_continue():
+def test_an_older_client_gets_no_100_continue():
     reader = read("POST /a HTTP/1.0\r\nExpect: 100-continue\r\nContent-Length: 3\r\n\r\n")
     assert not reader.wants_continue
 
@@ -154,7 +154,7 @@ def test_requests_sent_ahead_come_out_in_order_up_to_a_refusal():
     assert (good.request.path, answer(bad)) == ("/good", 400)
 
 
-def test_where_a_reader_stands():
+def test_the_state_of_a_reader():
     reader = RequestReader(Limits())
     steps = [
         (b"POST /a HT", Phase.HEAD),

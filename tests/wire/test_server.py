@@ -1,4 +1,4 @@
-"""The HTTP edge with a real socket: what it understands, what it refuses, and whom it drops."""
+"""The HTTP edge with a real socket: what it understands, what it refuses, and which clients it drops."""
 
 import asyncio
 import contextlib
@@ -105,7 +105,7 @@ def test_a_503_may_be_the_last_answer_of_its_connection(run):
     run(story, busy)
 
 
-def test_connection_close_is_obeyed(run):
+def test_connection_close_is_respected(run):
     async def story(server):
         caller = await server.call()
         caller.send("GET /x HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")

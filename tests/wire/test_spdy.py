@@ -53,7 +53,7 @@ def whole(read):
 
 @given(st.lists(frames, max_size=12), st.lists(st.integers(1, 60), min_size=1, max_size=20))
 def test_what_is_written_is_read_wherever_it_is_cut(written, cuts):
-    """One compression goes through all header blocks of a direction, so order is everything."""
+    """One compression covers all header blocks of a direction, so order is everything."""
     writer, reader = FrameWriter(), FrameReader()
     raw = b"".join(write(writer, frame) for frame in written)
     read, at, number = [], 0, 0

@@ -1,4 +1,4 @@
-"""Streamed responses: flow, back pressure, and what happens when the client or the server goes."""
+"""Streamed responses: flow, back pressure, and what happens when the client or the server leaves."""
 
 import asyncio
 import socket

@@ -199,7 +199,7 @@ def test_whoever_leaves_ends_the_stream(run):
 
 
 def test_a_peer_that_dies_while_it_is_not_read_is_missed(run, monkeypatch):
-    """A killed client's connection is reset; an event loop that does not read from it hears nothing of that."""
+    """A killed client's connection is reset; an event loop that does not read from it does not notice that."""
     monkeypatch.setattr(rawstream, "_KEEPALIVE_SECONDS", 0.05)
     ended = asyncio.Event()
 

@@ -1,4 +1,4 @@
-"""An image's archive: what is in it, that equal input gives equal bytes, and when it is built anew."""
+"""An image's archive: what is in it, that equal input gives equal bytes, and when it is rebuilt."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What of this Python goes into the control plane's image, and its byte code."""
+"""What of this Python is in the control plane's image, and its byte code."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def test_byte_code_that_is_there_is_taken(tmp_path: Path) -> None:
     source = tmp_path / "module.py"
     source.write_bytes(b"answer = 1\n")
     kept = Path(py_compile.compile(str(source), invalidation_mode=py_compile.PycInvalidationMode.TIMESTAMP))
-    # Told apart from what a compilation would give.
+    # Different from what a compilation would give.
     other = marshal.dumps(compile("answer = 'kept'", "x", "exec"))
     kept.write_bytes(kept.read_bytes()[:16] + other)
     assert _ran(python._bytecode(source.read_bytes(), source)) == "kept"
@@ -107,7 +107,7 @@ def test_our_own_code_is_a_layer_without_commands_and_simulation() -> None:
         assert not [name for name in names if name.startswith(f"{own}/{room}/")]
 
 
-def test_the_interpreter_is_told_where_it_is_now() -> None:
+def test_the_environment_says_where_the_interpreter_is() -> None:
     reported = python.environment()
     assert reported["PYTHONHOME"] == "/usr/local"
     assert reported["PYTHONPATH"] == f"/{python.PACKAGES}"

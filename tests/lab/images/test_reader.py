@@ -1,4 +1,4 @@
-"""An archive is looked into before it goes anywhere; what is wrong with it is said by name."""
+"""An archive is inspected before it is loaded; its faults are reported by name."""
 
 from __future__ import annotations
 

@@ -164,7 +164,7 @@ def _pause() -> dict[str, Path]:
     return {stock.PAUSE: build(stock.pause())}
 
 
-def test_a_node_that_ran_before_keeps_what_it_has_and_is_told_what_it_lacks(
+def test_a_node_that_ran_before_keeps_its_images_and_gets_a_list_of_missing_ones(
     seed: Seed, small_images: dict[str, Path], tmp_path: Path
 ) -> None:
     root = tmp_path / "containerd"

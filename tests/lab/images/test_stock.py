@@ -148,7 +148,7 @@ def test_an_image_says_whether_it_has_a_shell() -> None:
     assert {spec.name for spec in stock.all_specs() if spec.has_shell} == {stock.BUSYBOX, stock.HELLO, stock.PYTHON}
 
 
-def test_pause_waits_and_ends_at_once_when_told(stock_archives: Mapping[str, Path], tmp_path: Path) -> None:
+def test_pause_waits_and_ends_at_once_on_a_signal(stock_archives: Mapping[str, Path], tmp_path: Path) -> None:
     lay_out(stock_archives["pause"], tmp_path)
     process = subprocess.Popen([tmp_path / "catatonit", "-P"])
     try:

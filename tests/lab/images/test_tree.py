@@ -70,7 +70,7 @@ _CHANGES: dict[str, Callable[[Tree, Path], None]] = {
 
 
 @pytest.mark.parametrize("change", _CHANGES)
-def test_a_fingerprint_tells_trees_apart(tmp_path: Path, change: str) -> None:
+def test_different_trees_have_different_fingerprints(tmp_path: Path, change: str) -> None:
     file = tmp_path / "file"
     file.write_bytes(b"content")
 

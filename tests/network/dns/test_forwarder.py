@@ -31,7 +31,7 @@ def authority(ttl: int, negative: int) -> dnslib.RR:
 
 
 class Net:
-    """Servers that answer as they are told: a Reply, an error, or None for silence."""
+    """Servers with given answers: a Reply, an error, or None for silence."""
 
     def __init__(self, **replies: Reply | OSError | None) -> None:
         self.replies = {FIRST: replies.get("first"), SECOND: replies.get("second")}
@@ -84,7 +84,7 @@ class TestMemory:
         assert cache.get("k", now=120.0) is None
         assert len(cache) == 0
 
-    def test_no_record_is_told_to_live_longer_than_it_is_kept(self) -> None:
+    def test_no_ttl_is_longer_than_the_cache_keeps_the_record(self) -> None:
         told = Cache().put("k", Reply(NOERROR, (address(86400),)), now=0.0)
         assert told.answers[0].ttl == SECONDS_MAX
 

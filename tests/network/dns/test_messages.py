@@ -84,7 +84,7 @@ class TestQuestions:
         assert rejected(bytes(record.pack())).header.rcode == records.FORMERR
 
     def test_a_newer_edns_is_refused_by_its_own_code(self) -> None:
-        """RFC 6891, 6.1.3: BADVERS, whose upper bits stand in the EDNS record."""
+        """RFC 6891, 6.1.3: BADVERS, whose upper bits are in the EDNS record."""
         record = dnslib.DNSRecord.question(NAME)
         record.add_ar(dnslib.EDNS0(udp_len=1232, version=1))
         reply = rejected(bytes(record.pack()))

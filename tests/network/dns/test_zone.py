@@ -40,7 +40,7 @@ def ask(name: str, kind: str, zone: Zone = ZONE) -> Answer | None:
 
 
 def seen(answer: Answer | None) -> str | list[str]:
-    """What is told, in one word where that is nothing."""
+    """The answer, in one word where it is empty."""
     if answer is None:
         return "elsewhere"
     if answer.rcode == records.NXDOMAIN:
@@ -246,7 +246,7 @@ def test_an_address_of_two_services_has_both_names() -> None:
     ]
 
 
-def test_the_clusters_identity_is_told_once_it_is_known() -> None:
+def test_the_clusters_identity_is_answered_once_it_is_known() -> None:
     zone = zone_of()
     assert seen(ask("cluster-id.dns.cluster.local", "TXT", zone)) == MISSING
     zone.identify("6f1c")
