@@ -18,8 +18,9 @@ import time
 from typing import Any
 
 from bench.figures import Row
+from homeostat.network.decide.endpoint_selection import Here
 from homeostat.network.decide.nft_base import Ranges
-from homeostat.network.decide.node_plan import Entry, Here, plan_node
+from homeostat.network.decide.node_plan import Entry, plan_node
 from homeostat.network.kernel.nft import NftRules
 
 _SERVICES, _ENDPOINTS, _NODES, _ROUNDS = 500, 3, 5, 15

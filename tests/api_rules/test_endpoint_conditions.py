@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from homeostat.api.rules.endpoints import is_ready, is_serving_while_terminating, service_of_slice
-from homeostat.network.decide.endpoints import endpoints_of, pools
+from homeostat.network.decide.endpoint_selection import Here, endpoints_of, pools
 from homeostat.network.decide.userspace_plan import plan_service
 
 Obj = dict[str, Any]
@@ -51,7 +51,7 @@ def test_the_proxies_in_user_space_and_in_the_kernel_choose_alike(
         "spec": {"clusterIP": "10.1.0.1", "ports": [{"port": 80}]},
     }
     assert bool(plan_service(service, [piece], {})) is (ready or leaving)
-    assert bool(pools(endpoints_of([piece], "", "TCP"), "n", "").cluster) is (ready or leaving)
+    assert bool(pools(endpoints_of([piece], "", "TCP"), Here("n")).cluster) is (ready or leaving)
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from homeostat.api import meta
 from homeostat.api.kinds import ENDPOINTS, ENDPOINTSLICE, SERVICE
 from homeostat.api.rules import wellknown
 from homeostat.controllers.services import endpoints, endpointslice, endpointslicemirroring
-from homeostat.network.decide.endpoints import endpoints_of
+from homeostat.network.decide.endpoint_selection import endpoints_of
 from tests.support.controlling import NOW, Bench, node, obj, pod, run, service
 
 MANAGER = "endpointslicemirroring-controller.k8s.io"

@@ -14,7 +14,9 @@ import pytest
 
 from homeostat.lab.links import host_ports, published_services
 from homeostat.lab.links.published_services import Entry, HostListeners, with_host_ports
-from homeostat.network.decide.userspace_plan import Backend, Front, Rule
+from homeostat.network.decide.endpoint_selection import Backend
+from homeostat.network.decide.service_ports import Front
+from homeostat.network.decide.userspace_plan import Rule
 
 HELLO = Rule("default/hello", "http", (Backend("10.0.0.1", 8080),))
 

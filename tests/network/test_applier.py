@@ -7,7 +7,9 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
-from homeostat.network.decide.userspace_plan import Backend, Front, Rule
+from homeostat.network.decide.endpoint_selection import Backend
+from homeostat.network.decide.service_ports import Front
+from homeostat.network.decide.userspace_plan import Rule
 from homeostat.network.userspace.applier import Applier
 from homeostat.network.userspace.balancer import Balancer
 from homeostat.network.userspace.splice import Side, Splice

@@ -8,9 +8,10 @@ import socket
 
 import pytest
 
+from homeostat.network.decide.endpoint_selection import Backend
 from homeostat.network.decide.node_plan import Entry, Health, Way
+from homeostat.network.decide.service_ports import Front
 from homeostat.network.decide.stale_connections import Stale, stale, unknown
-from homeostat.network.decide.userspace_plan import Backend, Front
 from homeostat.network.kernel.conntrack import answers
 from homeostat.network.kubeproxy.health_checks import HealthChecks, response
 

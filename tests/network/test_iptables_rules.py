@@ -6,10 +6,11 @@ from collections.abc import Iterator
 
 import pytest
 
+from homeostat.network.decide.endpoint_selection import Backend
 from homeostat.network.decide.iptables_rules import JUMPS, ours, render
 from homeostat.network.decide.nft_base import Ranges
 from homeostat.network.decide.node_plan import Entry, Refusal, Way
-from homeostat.network.decide.userspace_plan import Backend, Front
+from homeostat.network.decide.service_ports import Front
 from homeostat.network.kernel.iptables import IptablesRules, remove
 from tests.support.netns import Space
 

@@ -10,10 +10,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from homeostat.network.decide.endpoint_selection import Backend
 from homeostat.network.decide.nft_base import Ranges
 from homeostat.network.decide.nft_rules import TABLE, difference
 from homeostat.network.decide.node_plan import Entry, NodePlan, Refusal, Way
-from homeostat.network.decide.userspace_plan import Backend, Front
+from homeostat.network.decide.service_ports import Front
 from homeostat.network.kernel.nft import NftRules
 from homeostat.network.kernel.programs import ProgramError
 from tests.support.netns import Space

@@ -6,10 +6,11 @@ from typing import Any
 
 import pytest
 
+from homeostat.network.decide.endpoint_selection import Backend
 from homeostat.network.decide.nft_base import CONTAINERS, Found, Ranges, begin, leftovers
 from homeostat.network.decide.nft_rules import Chain, Clients, Element, Item, difference, items
 from homeostat.network.decide.node_plan import Entry, Refusal, Way
-from homeostat.network.decide.userspace_plan import Backend, Front
+from homeostat.network.decide.service_ports import Front
 
 WEB, NODE_PORT = Front("10.96.0.5", 80), Front("", 30080)
 NEAR, FAR = Backend("10.244.1.2", 8080, "n1"), Backend("10.244.2.2", 8080, "n2")

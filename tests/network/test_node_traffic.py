@@ -12,9 +12,10 @@ from typing import Any
 
 import pytest
 
+from homeostat.network.decide.endpoint_selection import Here
 from homeostat.network.decide.nft_base import Ranges
-from homeostat.network.decide.node_plan import Entry, Here, plan_node
-from homeostat.network.decide.userspace_plan import Front
+from homeostat.network.decide.node_plan import Entry, plan_node
+from homeostat.network.decide.service_ports import Front
 from homeostat.network.kernel.conntrack import Connections
 from homeostat.network.kernel.iptables import IptablesRules
 from homeostat.network.kernel.nft import NftRules

@@ -10,8 +10,9 @@ from homeostat.apiserver.server import ApiServer
 from homeostat.client.api_client import ApiClient
 from homeostat.client.in_process import InProcessTransport
 from homeostat.kit import clock, virtual
+from homeostat.network.decide.endpoint_selection import Backend
 from homeostat.network.decide.node_plan import Entry, Health, NodePlan, Way
-from homeostat.network.decide.userspace_plan import Backend, Front
+from homeostat.network.decide.service_ports import Front
 from homeostat.network.kernel.programs import ProgramError
 from homeostat.network.kubeproxy.node_proxy import NodeProxy, merged
 from homeostat.network.watch.caches import Caches

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from homeostat.network.decide.userspace_plan import Backend, Front, Rule, changes, plan_service
+from homeostat.network.decide.endpoint_selection import Backend
+from homeostat.network.decide.service_ports import Front
+from homeostat.network.decide.userspace_plan import Rule, changes, plan_service
 from homeostat.network.userspace.balancer import Balancer
 
 NODES = {"": "127.0.0.1", "w1": "127.10.0.21"}

@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from homeostat.network.decide.endpoints import endpoints_of, pools
-from homeostat.network.decide.node_plan import Entry, Here, Refusal, Way, plan_health, plan_node
-from homeostat.network.decide.userspace_plan import Front
+from homeostat.network.decide.endpoint_selection import Here, endpoints_of, pools
+from homeostat.network.decide.node_plan import Entry, Refusal, Way, plan_health, plan_node
+from homeostat.network.decide.service_ports import Front
 
 HERE = Here("n1", "east")
 CLUSTER_IP = Front("10.96.0.5", 80)
@@ -176,7 +176,7 @@ def test_affinity_has_its_seconds() -> None:
 
 
 def chosen(*endpoints: dict[str, Any], here: Here = HERE) -> list[str]:
-    found = pools(endpoints_of([piece(*endpoints)], "web", "TCP"), here.name, here.zone)
+    found = pools(endpoints_of([piece(*endpoints)], "web", "TCP"), here)
     return [backend.address for backend in found.cluster]
 
 

@@ -8,11 +8,12 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
+from homeostat.network.decide.endpoint_selection import Here
 from homeostat.network.decide.iptables_rules import render
 from homeostat.network.decide.nft_base import CONTAINERS, Ranges
 from homeostat.network.decide.nft_rules import Chain, Clients, Element, items
-from homeostat.network.decide.node_plan import Entry, Here, Refusal, Way, plan_node
-from homeostat.network.decide.userspace_plan import Front
+from homeostat.network.decide.node_plan import Entry, Refusal, Way, plan_node
+from homeostat.network.decide.service_ports import Front
 
 Obj = dict[str, Any]
 RANGES = Ranges(("10.244.0.0/16",), ("10.96.0.0/16",), ("172.30.0.21",))

@@ -8,7 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from homeostat.network.decide.userspace_plan import Backend, Front, Plan, Rule, changes, plan_service
+from homeostat.network.decide.endpoint_selection import Backend
+from homeostat.network.decide.service_ports import Front
+from homeostat.network.decide.userspace_plan import Plan, Rule, changes, plan_service
 from homeostat.network.userspace.applier import merged
 from homeostat.network.userspace.balancer import Balancer
 

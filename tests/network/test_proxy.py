@@ -10,7 +10,8 @@ from homeostat.apiserver.server import ApiServer
 from homeostat.client.api_client import ApiClient
 from homeostat.client.in_process import InProcessTransport
 from homeostat.kit import clock, virtual
-from homeostat.network.decide.userspace_plan import Front, Plan
+from homeostat.network.decide.service_ports import Front
+from homeostat.network.decide.userspace_plan import Plan
 from homeostat.network.userspace.service_proxy import ServiceProxy
 from homeostat.store.memory import MemoryState, MemoryStore
 from homeostat.wire.message import User

@@ -12,7 +12,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from homeostat.kit import chance, clock, tasks
-from homeostat.network.decide.userspace_plan import Backend, Front, Plan
+from homeostat.network.decide.endpoint_selection import Backend
+from homeostat.network.decide.service_ports import Front
+from homeostat.network.decide.userspace_plan import Plan
 from homeostat.network.userspace.balancer import Balancer
 from homeostat.runtime.contract import ProbeError
 from homeostat.sim.processes import Worker

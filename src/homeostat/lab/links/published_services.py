@@ -19,7 +19,8 @@ import orjson
 from homeostat.cluster.state_folder import replace_file
 from homeostat.kit.log import logger
 from homeostat.lab.links.host_ports import HOST
-from homeostat.network.decide.userspace_plan import Front, Plan, Rule
+from homeostat.network.decide.service_ports import Front
+from homeostat.network.decide.userspace_plan import Plan, Rule
 from homeostat.network.userspace.applier import Applier, bound
 
 _ENTRIES_MAX = 2000

@@ -12,10 +12,11 @@ import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+from homeostat.network.decide.endpoint_selection import Backend
 from homeostat.network.decide.nft_base import Ranges
 from homeostat.network.decide.nft_rules import MARK
 from homeostat.network.decide.node_plan import Entry, NodePlan, Refusal, Way
-from homeostat.network.decide.userspace_plan import Backend, Front
+from homeostat.network.decide.service_ports import Front
 
 PREFIX = "KUBE-"
 # Where users' tables lead into ours: (table, built-in chain, our chain, further matches).

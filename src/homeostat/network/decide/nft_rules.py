@@ -14,8 +14,9 @@ import hashlib
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple, TypeAlias
 
+from homeostat.network.decide.endpoint_selection import Backend
 from homeostat.network.decide.node_plan import Entry, Refusal, Way
-from homeostat.network.decide.userspace_plan import Backend, Front
+from homeostat.network.decide.service_ports import Front
 
 TABLE = "kube-proxy"
 # The bit that says "replace the source address", the same as in Kubernetes' own rules.

@@ -16,20 +16,11 @@ from homeostat.api import meta
 from homeostat.api.rules import wellknown
 from homeostat.api.rules.ports import port_name, protocol_of
 from homeostat.api.types import Obj
-from homeostat.network.decide.endpoints import Pools, endpoints_of, is_ipv4, pools
-from homeostat.network.decide.userspace_plan import Backend, Front, affinity_seconds
+from homeostat.network.decide.endpoint_selection import Backend, Here, endpoints_of, is_ipv4
+from homeostat.network.decide.service_ports import Front, ServicePort, cluster_addresses, service_ports
 
 _EVERYONE = IPv4Network("0.0.0.0/0")
 _PROTOCOLS = ("TCP", "UDP", "SCTP")
-# A Service with this label is served by a proxy of its own (KEP-2447).
-
-
-@dataclass(frozen=True, slots=True)
-class Here:
-    """The node that a plan is for. `zone` may be empty: then hints for zones are not followed."""
-
-    name: str
-    zone: str = ""
 
 
 class Way(Enum):
@@ -74,29 +65,23 @@ NodePlan: TypeAlias = Mapping[Front, Entry]
 
 def plan_node(service: Obj, slices: Iterable[Obj], here: Here) -> dict[Front, Entry]:
     """The entries of one Service on one node. `slices` are its EndpointSlices."""
-    spec = service.get("spec") or {}
-    if spec.get("type") == "ExternalName" or spec.get("clusterIP") in (None, "", "None"):
-        return {}
     if wellknown.LABEL_SERVICE_PROXY_NAME in meta.labels(service):
-        return {}
-    known = list(slices)
+        return {}  # it is served by a proxy of its own (KEP-2447)
     entries: dict[Front, Entry] = {}
-    for port in spec.get("ports") or ():
-        name, of_protocol = port_name(port), protocol_of(port)
-        if of_protocol not in _PROTOCOLS:
+    for port in service_ports(service, slices, here):
+        if port.protocol not in _PROTOCOLS:
             continue
-        found = pools(endpoints_of(known, name, of_protocol), here.name, here.zone)
-        inner = _inner(service, name, found)
-        for address in _family(spec.get("clusterIPs") or [spec["clusterIP"]]):
-            entries[Front(address, int(port["port"]), of_protocol)] = inner
-        outer = _outer(service, name, found)
+        spec = service["spec"]
+        inner, outer = _inner(spec, port), _outer(spec, port)
+        for address in cluster_addresses(service):
+            entries[Front(address, port.port, port.protocol)] = inner
         for address in _family(spec.get("externalIPs") or ()):
-            entries.setdefault(Front(address, int(port["port"]), of_protocol), outer)
+            entries.setdefault(Front(address, port.port, port.protocol), outer)
         guarded = _guarded(outer, spec)
         for address in balancer_addresses(service):
-            entries.setdefault(Front(address, int(port["port"]), of_protocol), guarded)
-        if number := int(port.get("nodePort") or 0):
-            entries[Front("", number, of_protocol)] = outer
+            entries.setdefault(Front(address, port.port, port.protocol), guarded)
+        if port.node_port:
+            entries[Front("", port.node_port, port.protocol)] = outer
     return entries
 
 
@@ -131,23 +116,22 @@ def plan_health(service: Obj, slices: Iterable[Obj], here: Here) -> Health | Non
     return Health(meta.key(service), number, len(local))
 
 
-def _inner(service: Obj, port_name: str, found: Pools) -> Entry:
+def _inner(spec: Obj, port: ServicePort) -> Entry:
     """The entry of the Service's cluster addresses."""
-    spec = service["spec"]
+    found = port.backends
     kept = spec.get("internalTrafficPolicy") == "Local"
     pool = found.local if kept else found.cluster
     refusal = Refusal.DROP if kept and found.cluster else Refusal.REJECT
-    return Entry(meta.key(service), port_name, Way.CLUSTER, pool, pool, affinity_seconds(spec), refusal)
+    return Entry(port.service, port.name, Way.CLUSTER, pool, pool, port.affinity_seconds, refusal)
 
 
-def _outer(service: Obj, port_name: str, found: Pools) -> Entry:
+def _outer(spec: Obj, port: ServicePort) -> Entry:
     """The entry of the addresses that clients outside the cluster use."""
-    spec, key = service["spec"], meta.key(service)
-    seconds = affinity_seconds(spec)
+    found = port.backends
     if spec.get("externalTrafficPolicy") != "Local":
-        return Entry(key, port_name, Way.EXTERNAL, found.cluster, found.cluster, seconds)
+        return Entry(port.service, port.name, Way.EXTERNAL, found.cluster, found.cluster, port.affinity_seconds)
     refusal = Refusal.DROP if found.cluster else Refusal.REJECT
-    return Entry(key, port_name, Way.LOCAL, found.cluster, found.local, seconds, refusal)
+    return Entry(port.service, port.name, Way.LOCAL, found.cluster, found.local, port.affinity_seconds, refusal)
 
 
 def _guarded(entry: Entry, spec: Obj) -> Entry:

@@ -14,7 +14,7 @@ from ipaddress import IPv4Network
 
 from homeostat.api import meta
 from homeostat.api.types import Obj
-from homeostat.network.decide.endpoints import is_ipv4
+from homeostat.network.decide.endpoint_selection import is_ipv4
 
 POD_TABLE = "homeostat-pods"
 POD_CHAIN = "HOMEOSTAT-PODS"

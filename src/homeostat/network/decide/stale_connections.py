@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from homeostat.network.decide.node_plan import Entry, NodePlan
-from homeostat.network.decide.userspace_plan import Front
+from homeostat.network.decide.service_ports import Front
 
 CONNECTIONLESS = "UDP"
 

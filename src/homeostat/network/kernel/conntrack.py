@@ -6,8 +6,8 @@ import re
 
 from homeostat.kit.log import logger
 from homeostat.network.decide.node_plan import NodePlan
+from homeostat.network.decide.service_ports import Front
 from homeostat.network.decide.stale_connections import CONNECTIONLESS, Stale, stale, unknown
-from homeostat.network.decide.userspace_plan import Front
 from homeostat.network.kernel.programs import ProgramError, run
 
 _log = logger("conntrack")

@@ -17,7 +17,7 @@ from homeostat.kit.log import logger
 from homeostat.network.decide.nft_base import Found, Ranges, begin, leftovers
 from homeostat.network.decide.nft_rules import TABLE, Chain, Clients, Item, difference, items
 from homeostat.network.decide.node_plan import Entry, NodePlan
-from homeostat.network.decide.userspace_plan import Front
+from homeostat.network.decide.service_ports import Front
 from homeostat.network.kernel.programs import ProgramError, run
 
 _log = logger("nft")

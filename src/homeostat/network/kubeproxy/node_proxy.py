@@ -16,8 +16,9 @@ from homeostat.api.types import Obj
 from homeostat.kit import clock, tasks
 from homeostat.kit.backoff import Backoff
 from homeostat.kit.log import logger
-from homeostat.network.decide.node_plan import Entry, Health, Here, NodePlan, plan_health, plan_node
-from homeostat.network.decide.userspace_plan import Front
+from homeostat.network.decide.endpoint_selection import Here
+from homeostat.network.decide.node_plan import Entry, Health, NodePlan, plan_health, plan_node
+from homeostat.network.decide.service_ports import Front
 from homeostat.network.kernel.programs import ProgramError
 from homeostat.network.watch.caches import Caches
 from homeostat.network.watch.service_slices import ServiceSlices

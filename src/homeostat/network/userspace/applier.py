@@ -17,7 +17,9 @@ from typing import Protocol
 
 from homeostat.kit import clock, tasks
 from homeostat.kit.log import logger
-from homeostat.network.decide.userspace_plan import Backend, Front, Plan, Rule, changes
+from homeostat.network.decide.endpoint_selection import Backend
+from homeostat.network.decide.service_ports import Front
+from homeostat.network.decide.userspace_plan import Plan, Rule, changes
 from homeostat.network.userspace.balancer import Balancer
 from homeostat.network.userspace.splice import Side
 

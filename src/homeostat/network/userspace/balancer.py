@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from homeostat.network.decide.userspace_plan import Backend, Rule
+from homeostat.network.decide.endpoint_selection import Backend
+from homeostat.network.decide.userspace_plan import Rule
 
 _CLIENTS_MAX = 10_000
 _AVOIDED_SECONDS = 5.0

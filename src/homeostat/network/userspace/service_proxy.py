@@ -12,7 +12,8 @@ from homeostat.api.types import Obj
 from homeostat.client.contract import Client
 from homeostat.kit import clock, tasks
 from homeostat.loop.informer import Informer
-from homeostat.network.decide.userspace_plan import Front, Plan, Rule, plan_service
+from homeostat.network.decide.service_ports import Front
+from homeostat.network.decide.userspace_plan import Plan, Rule, plan_service
 from homeostat.network.userspace.applier import merged
 from homeostat.network.watch.service_slices import ServiceSlices
 

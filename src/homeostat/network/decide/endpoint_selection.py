@@ -1,8 +1,10 @@
-"""Which endpoints of a Service one node may send connections to: a pure choice among the EndpointSlices' endpoints.
+"""Which endpoints of a Service port get new connections: a pure choice among the EndpointSlices' endpoints.
 
-Rules: CategorizeEndpoints of kube-proxy (pkg/proxy/topology.go): ready endpoints, or the serving ones that are
-terminating when there is no ready one (KEP-1669); hints for this node or this zone are followed when every ready
-endpoint carries hints and one of them names us (KEP-2433, KEP-3015); the node's own endpoints for policy Local.
+One choice for every proxy: that of one node (which follows hints and policy Local), and the userspace proxy, which
+serves all nodes and so is `NOWHERE`. Rules: CategorizeEndpoints of kube-proxy (pkg/proxy/topology.go): ready endpoints,
+or the serving ones that are terminating when there is no ready one (KEP-1669); hints for this node or this zone are
+followed when every ready endpoint carries hints and one of them names us (KEP-2433, KEP-3015); the node's own endpoints
+for policy Local.
 """
 
 from __future__ import annotations
@@ -14,7 +16,26 @@ from socket import AF_INET, inet_pton
 from homeostat.api.rules.endpoints import is_ready, is_serving_while_terminating
 from homeostat.api.rules.ports import slice_port
 from homeostat.api.types import Obj
-from homeostat.network.decide.userspace_plan import Backend
+
+
+@dataclass(frozen=True, slots=True)
+class Here:
+    """The node that a choice is for. `zone` may be empty: then hints for zones are not followed."""
+
+    name: str
+    zone: str = ""
+
+
+NOWHERE = Here("")  # no node's own: neither hints nor policy Local mean anything
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Backend:
+    """Where connections go: a pod's address and port, and the node it is on."""
+
+    address: str
+    port: int
+    node: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +59,7 @@ class Pools:
 
 def endpoints_of(slices: Iterable[Obj], port_name: str, protocol: str) -> list[Endpoint]:
     """All IPv4 endpoints of the Service port called `port_name`. An address that stands in two slices, as it does while
-    it moves between them, counts once, and is ready when either says so."""
+    it moves between them, counts once: as ready when either says so, else as serving when either does."""
     found: dict[Backend, Endpoint] = {}
     for piece in slices:
         number = slice_port(piece.get("ports"), port_name, protocol)
@@ -47,25 +68,25 @@ def endpoints_of(slices: Iterable[Obj], port_name: str, protocol: str) -> list[E
         for endpoint in piece.get("endpoints") or ():
             for seen in _read(endpoint, number):
                 known = found.get(seen.backend)
-                if known is None or (seen.ready and not known.ready):
+                if known is None or (seen.ready, seen.leaving) > (known.ready, known.leaving):
                     found[seen.backend] = seen
     return [found[backend] for backend in sorted(found)]
 
 
-def pools(endpoints: Iterable[Endpoint], node: str, zone: str) -> Pools:
-    """The endpoints that the node called `node`, in `zone`, sends connections to."""
+def pools(endpoints: Iterable[Endpoint], here: Here) -> Pools:
+    """The endpoints that the node `here` sends connections to."""
     known = list(endpoints)
     ready = [endpoint for endpoint in known if endpoint.ready]
-    near = _near(ready, node, zone) or [endpoint for endpoint in known if endpoint.leaving]
-    mine = [endpoint for endpoint in known if node and endpoint.backend.node == node]
+    near = _near(ready, here) or [endpoint for endpoint in known if endpoint.leaving]
+    mine = [endpoint for endpoint in known if here.name and endpoint.backend.node == here.name]
     local = [e for e in mine if e.ready] or [e for e in mine if e.leaving]
     return Pools(tuple(e.backend for e in near), tuple(e.backend for e in local))
 
 
-def _near(ready: list[Endpoint], node: str, zone: str) -> list[Endpoint]:
+def _near(ready: list[Endpoint], here: Here) -> list[Endpoint]:
     """The ready endpoints that hints leave to this node: all of them when hints are missing, or help nobody here."""
-    for place, hints in ((node, [e.nodes for e in ready]), (zone, [e.zones for e in ready])):
-        chosen = [endpoint for endpoint, named in zip(ready, hints, strict=True) if place in named]
+    for place, hints in ((here.name, [e.nodes for e in ready]), (here.zone, [e.zones for e in ready])):
+        chosen = [endpoint for endpoint, named in zip(ready, hints, strict=True) if place and place in named]
         if chosen and all(hints):
             return chosen
     return ready
