@@ -13,6 +13,7 @@ from homeostat.cluster.node_layout import NodeFolder
 from homeostat.cluster.state_folder import Folder, LabError
 from homeostat.cluster.topology import Cluster
 from homeostat.operate import replace_master
+from homeostat.store.etcd.admin import Member
 
 CLUSTER = Cluster("ha", 0, runtime="container", store="etcd")
 
@@ -23,6 +24,8 @@ class Played:
     def __init__(self, monkeypatch: pytest.MonkeyPatch, folder: Folder) -> None:
         self.done: list[str] = []
         self.refusal: LabError | None = None
+        # What etcd's members say when they are asked, one after the other.
+        self.health: list[list[Member] | LabError] = [[Member(2, "master-2", (), ())]]
         self._data = NodeFolder(folder.node("master-2")).var / "lib/etcd/member"
         self._data.mkdir(parents=True)
         monkeypatch.setattr(replace_master, "ask", self._ask)
@@ -30,7 +33,7 @@ class Played:
         monkeypatch.setattr(replace_master.etcd_members, "replace_member", self._replace)
         monkeypatch.setattr(replace_master, "prepare", lambda *_: self.done.append("prepare"))
         monkeypatch.setattr(replace_master, "wait_ready", self._ready)
-        monkeypatch.setattr(replace_master, "_wait_member", lambda *_: self.done.append("wait for the member"))
+        monkeypatch.setattr(replace_master.etcd_members, "members", self._members)
 
     def _ask(self, _: Path, order: dict[str, Any], **__: object) -> None:
         if order["do"] != "status":
@@ -42,6 +45,13 @@ class Played:
         self.done.append(f"replace {name}")
         if self.refusal is not None:
             raise self.refusal
+
+    def _members(self, *_: object) -> list[Member]:
+        self.done.append("ask for the member")
+        health = self.health.pop(0)
+        if isinstance(health, LabError):
+            raise health
+        return health
 
     async def _ready(self, *_: object) -> None:
         self.done.append("wait for the node")
@@ -65,13 +75,23 @@ def test_a_master_leaves_before_its_disk_is_forgotten_and_joins_what_is_there(
         "prepare",
         "start-node master-2",
         "wait for the node",
-        "wait for the member",
+        "ask for the member",
     ]
     own = NodeFolder(folder.node("master-2"))
     assert not (own.var / "lib/etcd").exists()
     pod = yaml.safe_load((own.kubernetes / "manifests/etcd.yaml").read_text())
     words = pod["spec"]["containers"][0]["command"]
     assert "--name=master-2" in words and "--initial-cluster-state=existing" in words
+
+
+def test_members_that_do_not_answer_while_a_new_one_joins_are_asked_again(
+    folder: Folder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    played = Played(monkeypatch, folder)
+    joining = Member(2, "master-2", (), (), trouble="it has not joined yet")
+    played.health = [LabError("etcd has no quorum"), [], [joining], [replace(joining, trouble="")]]
+    replace_master.replace_master(folder, "master-2", say=lambda _: None)
+    assert played.done[-4:] == ["ask for the member"] * 4
 
 
 def test_a_master_that_cannot_be_replaced_comes_back_as_it_was(folder: Folder, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -67,11 +67,16 @@ def write_joining(folder: Folder, cluster: Cluster, name: str) -> None:
 
 def _wait_member(folder: Folder, cluster: Cluster, name: str) -> None:
     deadline = clock.monotonic() + _MEMBER_SECONDS
-    while True:
-        members = host_reach.in_network(folder, lambda: etcd_members.members(cluster, folder.pki))
-        trouble = next((m.trouble for m in members if m.name == name), "it has not started")
-        if not trouble:
-            return
+    while trouble := _member_trouble(folder, cluster, name):
         if clock.monotonic() > deadline:
             raise LabError(f"the etcd member of {name} is not healthy after {_MEMBER_SECONDS:.0f} s: {trouble}")
         asyncio.run(clock.sleep(_LOOK_SECONDS))
+
+
+def _member_trouble(folder: Folder, cluster: Cluster, name: str) -> str:
+    """What is wrong with the master's member; empty when it is healthy. While it joins, none may answer in time."""
+    try:
+        members = host_reach.in_network(folder, lambda: etcd_members.members(cluster, folder.pki))
+    except LabError as error:
+        return str(error)
+    return next((m.trouble for m in members if m.name == name), "it has not started")
