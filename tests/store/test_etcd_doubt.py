@@ -14,7 +14,7 @@ import pytest
 
 from homeostat.store.contract import Entry, Event, Stale
 from homeostat.store.etcd import rpc_pb2 as rpc
-from homeostat.store.etcd.members import Unknown
+from homeostat.store.etcd.failures import Unknown
 from homeostat.store.etcd.store import EtcdStore
 from tests.support.etcd import EtcdCluster, empty_root
 

@@ -11,7 +11,8 @@ import pytest
 
 from homeostat.kit import clock, tasks, virtual
 from homeostat.store.etcd import rpc_pb2 as rpc
-from homeostat.store.etcd.members import ATTEMPT_SECONDS, Members, Unknown
+from homeostat.store.etcd.failures import Unknown
+from homeostat.store.etcd.members import ATTEMPT_SECONDS, Members
 
 
 class Slow(Members):

@@ -12,7 +12,8 @@ import grpc.aio
 from homeostat.kit import clock
 from homeostat.store.contract import StoreError, Unavailable
 from homeostat.store.etcd import rpc_pb2 as rpc
-from homeostat.store.etcd.members import Answer, Members, Message, TlsFiles, Unknown, connected, explain
+from homeostat.store.etcd.failures import Unknown, explain
+from homeostat.store.etcd.members import Answer, Members, Message, TlsFiles, connected
 
 _CLUSTER = "/etcdserverpb.Cluster/"
 _MAINTENANCE = "/etcdserverpb.Maintenance/"

@@ -19,8 +19,9 @@ from homeostat.kit import chance, clock, tasks
 from homeostat.kit.log import logger
 from homeostat.store.contract import Stale, StoreError, Unavailable
 from homeostat.store.etcd import rpc_pb2 as rpc
+from homeostat.store.etcd.failures import CompactedThere, Unknown
 from homeostat.store.etcd.keys import Commit, Layout
-from homeostat.store.etcd.members import CALL_SECONDS_MAX, CompactedThere, Members, Unknown
+from homeostat.store.etcd.members import CALL_SECONDS_MAX, Members
 from homeostat.store.etcd.watching import WATCH
 
 _TXN = "/etcdserverpb.KV/Txn"

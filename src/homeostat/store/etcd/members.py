@@ -1,41 +1,38 @@
-"""Calls to etcd's members: which one is asked, how long it may take, what its refusals mean.
+"""Calls to etcd's members: which one is asked, and how long it may take.
 
 The first endpoint is the local one and is asked first; one that fails is passed over until others have failed too. A
-call that only reads is repeated on the next member. A call that writes is sent once: whether it happened is for the
-caller to find out (`Unknown`).
+call that only reads is put to others too where one is late (`hedging`). A call that writes is sent once: whether it
+happened is for the caller to find out (`Unknown`).
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Coroutine, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from itertools import count
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 import grpc
 import grpc.aio
 
-from homeostat.kit import clock, tasks
+from homeostat.kit import clock
 from homeostat.kit.backoff import Backoff
 from homeostat.kit.log import logger
-from homeostat.store.contract import StoreError, Unavailable
+from homeostat.store.contract import Unavailable
+from homeostat.store.etcd.failures import Unknown, explain, lost, refused, surely_not_done
+from homeostat.store.etcd.hedging import PAUSE_SECONDS, HedgedCall, HedgePolicy
 
 # One member's time to answer, longer with each attempt of a call. Ten times what a healthy member under load needs,
 # and short enough to ask another within the second that a lost master may cost.
 ATTEMPT_SECONDS = Backoff(first_seconds=0.25, ceiling_seconds=1.0, factor=1.5)
 # All attempts of one call: an election is over within half of it, and without a quorum nobody waits longer.
 CALL_SECONDS_MAX = 2.0
-_PAUSE_SECONDS = 0.02
-# What a member says before it lets anything into the log.
-_REFUSALS = ("too many requests", "unhealthy cluster")
 # After the local member has failed: one that keeps its connections and says nothing costs an attempt each time.
 _LOCAL_AGAIN = Backoff(first_seconds=2.0, ceiling_seconds=60.0)
-# Of `urge`: between two attempts, and how many may be out at once.
-_URGE_SECONDS = 0.05
-_URGED_MAX = 12
+_READ_POLICY = HedgePolicy(ATTEMPT_SECONDS, at_once_max=2)
+_URGE_POLICY = HedgePolicy(Backoff(first_seconds=0.05, ceiling_seconds=0.05), at_once_max=12)
 
 _log = logger("store.etcd")
 
@@ -49,18 +46,6 @@ class Message(Protocol):
 
 
 Answer = TypeVar("Answer")
-
-
-class Unknown(StoreError):
-    """A write was sent and not answered: it may have happened, it may still happen."""
-
-
-class CompactedThere(StoreError):
-    """etcd has forgotten the revision that was asked for."""
-
-
-class FutureThere(StoreError):
-    """etcd has not reached the revision that was asked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,6 +137,10 @@ class Members:
                 self._local_again_at = clock.monotonic() + _LOCAL_AGAIN.delay(self._local_failures)
                 self._local_failures += 1
 
+    def prefer(self, member: int) -> None:
+        """Ask this member first from now on: it has answered where others did not."""
+        self._preferred = member
+
     def shun(self, members: frozenset[int]) -> None:
         """Ask these no more, and all others again."""
         self._shunned = members
@@ -193,52 +182,33 @@ class Members:
     async def read(
         self, path: str, request: Message, answer: type[Answer], *, seconds: float = CALL_SECONDS_MAX
     ) -> Answer:
-        """Ask members until one answers. Raises Unavailable naming what each said, CompactedThere, FutureThere."""
-        deadline = clock.monotonic() + seconds
-        said: dict[str, str] = {}
-        for attempt in count():
-            member = self.preferred
-            left = max(deadline - clock.monotonic(), 0.001)
+        """Call a member, and others as well where it is late or fails: the first answer counts (`hedging`).
+
+        Raises Unavailable naming what each said, CompactedThere and FutureThere."""
+        first = self.preferred
+        others = HedgedCall(self, self._caller(path, request, answer), clock.monotonic() + seconds, _READ_POLICY)
+        timer = asyncio.get_running_loop().call_later(ATTEMPT_SECONDS.first_seconds, others.start_beside, first)
+        try:
             try:
-                seconds_max = min(ATTEMPT_SECONDS.delay(attempt), left)
-                return await self.once(member, path, request, answer, seconds=seconds_max)
+                async with others.first_call:
+                    return await self.once(first, path, request, answer, seconds=seconds)
+            except TimeoutError:
+                pass
             except grpc.aio.AioRpcError as error:
-                said[self.endpoints[member]] = explain(error)
-            self.pass_over(member)
-            if clock.monotonic() >= deadline:
-                break
-            await clock.sleep(_PAUSE_SECONDS)
-        raise lost(said, len(self.endpoints))
+                others.start_after_failure(first, error)
+            return await others.answer()
+        finally:
+            timer.cancel()
+            others.cancel()
 
     async def urge(self, path: str, request: Message, answer: type[Answer]) -> Answer:
         """As `read`, for what must be done as soon as there is a leader again: another member is asked every few
         milliseconds while those before have not answered."""
-        deadline = clock.monotonic() + CALL_SECONDS_MAX
-        said: dict[str, str] = {}
-        pending: dict[asyncio.Task[Answer | grpc.aio.AioRpcError | StoreError], int] = {}
-        try:
-            while clock.monotonic() < deadline:
-                if len(pending) < _URGED_MAX:
-                    member = self.preferred
-                    self.pass_over(member)
-                    work = self.once(member, path, request, answer, seconds=ATTEMPT_SECONDS.ceiling_seconds)
-                    pending[tasks.spawn(_quiet(work), name="etcd-urge")] = member
-                done, _ = await asyncio.wait(pending, timeout=_URGE_SECONDS, return_when=asyncio.FIRST_COMPLETED)
-                for task in done:
-                    endpoint = self.endpoints[pending.pop(task)]
-                    found = task.result()
-                    if isinstance(found, grpc.aio.AioRpcError):
-                        said[endpoint] = explain(found)
-                    elif isinstance(found, StoreError):
-                        raise found
-                    else:
-                        self._preferred = self.endpoints.index(endpoint)
-                        return found
-                if done and not pending:
-                    await clock.sleep(_PAUSE_SECONDS)
-            raise lost(said, len(self.endpoints))
-        finally:
-            await tasks.stop(*pending)
+        caller = self._caller(path, request, answer)
+        return await HedgedCall(self, caller, clock.monotonic() + CALL_SECONDS_MAX, _URGE_POLICY).run()
+
+    def _caller(self, path: str, request: Message, answer: type[Answer]) -> Callable[[int], Awaitable[Answer]]:
+        return lambda member: self.once(member, path, request, answer, seconds=ATTEMPT_SECONDS.ceiling_seconds)
 
     async def write(self, path: str, request: Message, answer: type[Answer], *, deadline: float) -> Answer:
         """Send once; on to the next member only when it surely was not sent. Raises Unknown, Unavailable."""
@@ -259,7 +229,7 @@ class Members:
                 return found
             if clock.monotonic() >= deadline:
                 raise lost(said, len(self.endpoints))
-            await clock.sleep(_PAUSE_SECONDS)
+            await clock.sleep(PAUSE_SECONDS)
 
     @property
     def _write_seconds(self) -> float:
@@ -278,13 +248,6 @@ class Members:
             self._late = 0
 
 
-async def _quiet(work: Coroutine[Any, Any, Answer]) -> Answer | grpc.aio.AioRpcError | StoreError:
-    try:
-        return await work
-    except (grpc.aio.AioRpcError, StoreError) as error:
-        return error
-
-
 @asynccontextmanager
 async def connected(endpoints: Sequence[str], tls: TlsFiles | None = None) -> AsyncIterator[Members]:
     """Channels for a moment."""
@@ -298,48 +261,3 @@ async def connected(endpoints: Sequence[str], tls: TlsFiles | None = None) -> As
 
 def _serialize(message: Message) -> bytes:
     return message.SerializeToString()
-
-
-def lost(said: dict[str, str], members: int) -> Unavailable:
-    """What a call ends with when no member has answered it."""
-    told = "; ".join(f"{endpoint}: {text}" for endpoint, text in said.items()) or "no answer in time"
-    return Unavailable(
-        f"etcd has no quorum or cannot be reached ({members} members; more than half must be up): {told}"
-    )
-
-
-def explain(error: grpc.aio.AioRpcError) -> str:
-    """A member's failure in a few words."""
-    if error.code() == grpc.StatusCode.DEADLINE_EXCEEDED:
-        return "no answer in time"
-    text = str(error.details() or error.code().name)
-    if text.startswith("failed to connect to all addresses"):
-        return "cannot connect"
-    return text.removeprefix("etcdserver: ")
-
-
-def refused(error: grpc.aio.AioRpcError, endpoint: str) -> StoreError | None:
-    """An answer that no other member would give differently; None for a failure of the member or the way to it."""
-    text = str(error.details() or "")
-    if "required revision has been compacted" in text:
-        return CompactedThere(text)
-    if "required revision is a future revision" in text:
-        return FutureThere(text)
-    if "database space exceeded" in text:
-        return Unavailable(
-            f"etcd at {endpoint} is full (NOSPACE alarm): it takes deletions only. Compact the history, defragment "
-            "each member, then disarm the alarm; or raise --quota-backend-bytes"
-        )
-    if "request is too large" in text:
-        return Unavailable(f"etcd at {endpoint}: the value is larger than its --max-request-bytes")
-    if error.code() == grpc.StatusCode.DATA_LOSS:
-        return Unavailable(f"etcd at {endpoint} found its data corrupt: {text}")
-    if error.code() in (grpc.StatusCode.UNAUTHENTICATED, grpc.StatusCode.PERMISSION_DENIED):
-        return Unavailable(f"etcd at {endpoint} refuses this client: {text}")
-    return None
-
-
-def surely_not_done(error: grpc.aio.AioRpcError) -> bool:
-    """Whether the failed write never reached the log of any member, now or later."""
-    text = str(error.details() or "")
-    return text.startswith("failed to connect to all addresses") or any(words in text for words in _REFUSALS)

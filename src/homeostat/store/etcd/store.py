@@ -12,8 +12,9 @@ from homeostat.store.etcd import agreement
 from homeostat.store.etcd import rpc_pb2 as rpc
 from homeostat.store.etcd.asking import Shared
 from homeostat.store.etcd.commits import Commits
+from homeostat.store.etcd.failures import CompactedThere, FutureThere, lost
 from homeostat.store.etcd.keys import ROOT, Layout
-from homeostat.store.etcd.members import CompactedThere, FutureThere, Members, TlsFiles, lost
+from homeostat.store.etcd.members import Members, TlsFiles
 from homeostat.store.etcd.watching import Watch, oldest
 
 # How long `start` waits for a cluster that is booting or electing.

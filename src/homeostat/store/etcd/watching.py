@@ -12,8 +12,9 @@ from homeostat.kit.backoff import Backoff
 from homeostat.kit.log import logger
 from homeostat.store.contract import Unavailable
 from homeostat.store.etcd import rpc_pb2 as rpc
+from homeostat.store.etcd.failures import CompactedThere, explain
 from homeostat.store.etcd.keys import Layout
-from homeostat.store.etcd.members import CALL_SECONDS_MAX, CompactedThere, Members, explain
+from homeostat.store.etcd.members import CALL_SECONDS_MAX, Members
 from homeostat.store.feed import Subscriber
 
 WATCH = "/etcdserverpb.Watch/Watch"
