@@ -376,6 +376,22 @@ def test_a_silent_watch_and_a_broken_watch_are_unreachable(run):
     run(story)
 
 
+def test_the_kernel_of_a_silent_server_is_asked_whether_it_knows_the_connection(run):
+    """A machine without power says nothing, and one that is back answers for connections it does not know."""
+
+    async def story():
+        async with servers(Api()) as (_, transport):
+            await transport.send(Request("GET", "/"), repeatable=True)
+            (connection,) = transport._open
+            sock = connection._transport.get_extra_info("socket")
+            assert sock.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
+            tcp = (socket.TCP_KEEPIDLE, socket.TCP_KEEPINTVL, socket.TCP_KEEPCNT)
+            idle, interval, probes = (sock.getsockopt(socket.IPPROTO_TCP, option) for option in tcp)
+            assert idle + interval * probes <= 15
+
+    run(story)
+
+
 def test_leaving_a_watch_ends_it_on_the_server(run):
     async def story():
         events = asyncio.Queue()

@@ -15,12 +15,15 @@ import httptools
 from homeostat.kit import clock
 from homeostat.wire.duplex import splice
 from homeostat.wire.fields import field_name
+from homeostat.wire.keepalive import KeepAlive, keep_alive
 from homeostat.wire.message import Response
 from homeostat.wire.rawstream import RawStream
 from homeostat.wire.tls import explain
 
 # A stream that is not consumed is read no further than this.
 _STREAM_BYTES_MAX = 1024 * 1024
+# A watch may have nothing to say for a minute: that its server has lost its power is known after 11 s.
+_KEEPALIVE = KeepAlive(idle_seconds=5, interval_seconds=2, probes=3)
 
 
 class Silent(ConnectionError):
@@ -102,6 +105,7 @@ class ClientConnection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Connected, the TLS handshake included."""
         self._transport = cast(asyncio.Transport, transport)
+        keep_alive(transport, _KEEPALIVE)
 
     def data_received(self, data: bytes) -> None:
         """A part of a response."""

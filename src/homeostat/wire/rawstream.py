@@ -9,18 +9,14 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 
 from homeostat.kit.log import logger
 from homeostat.wire.duplex import BUFFER_BYTES, Gate, Inbox, Upgrade
+from homeostat.wire.keepalive import KeepAlive, keep_alive
 
 # As Go's net/http keeps connections alive: first probe after 15 s of silence, then every 15 s, nine in all.
 _KEEPALIVE_SECONDS = 15
-_KEEPALIVE = (
-    (socket.TCP_KEEPIDLE, _KEEPALIVE_SECONDS),
-    (socket.TCP_KEEPINTVL, _KEEPALIVE_SECONDS),
-    (socket.TCP_KEEPCNT, 9),
-)
+_KEEPALIVE = KeepAlive(_KEEPALIVE_SECONDS, _KEEPALIVE_SECONDS, probes=9)
 # The first byte of TCP_INFO when the connection is no more (include/net/tcp_states.h).
 _TCP_CLOSE = b"\x07"
 
@@ -50,7 +46,7 @@ class RawStream(asyncio.Protocol):
         self._look: asyncio.TimerHandle | None = None
         transport.set_protocol(self)
         transport.set_write_buffer_limits(high=BUFFER_BYTES)
-        _keep_alive(transport)
+        keep_alive(transport, _KEEPALIVE)
         if paused:
             transport.resume_reading()
         for data in early:
@@ -150,13 +146,3 @@ def _is_dead(transport: asyncio.Transport) -> bool:
         return sock is not None and sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1) == _TCP_CLOSE
     except OSError:
         return False  # a Unix socket: its peer's end is seen at once
-
-
-def _keep_alive(transport: asyncio.Transport) -> None:
-    sock = transport.get_extra_info("socket")
-    if sock is None:
-        return
-    with suppress(OSError):  # a Unix socket has no such option
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-        for option, value in _KEEPALIVE:
-            sock.setsockopt(socket.IPPROTO_TCP, option, value)
