@@ -149,13 +149,13 @@ class EtcdStore:
         watch = Watch(self._members, self._layout, prefix, after)
         self._watches.add(watch)
         reading = tasks.spawn(watch.read(), name="etcd-watch")
-        # However it ends, nobody waits for what it does not read.
+        # However it ends, no watcher may wait on.
         reading.add_done_callback(lambda _: watch.subscriber.end())
         try:
             while (batch := await watch.subscriber.take()) is not None:
                 yield batch
             if reading.done() and self._open:
-                raise Unavailable("the watch on etcd has ended for a reason that the log tells")
+                raise Unavailable("the watch on etcd ended unexpectedly; the log says why")
         finally:
             self._watches.discard(watch)
             watch.stop()
