@@ -1,6 +1,7 @@
 """What no schema carries about the built-in kinds: short names, categories, group order, connect subresources.
 
-Plain data in the words of Kubernetes v1.36's registries, keyed by (group, plural). `api.kinds` is the only reader.
+Plain data in the words of Kubernetes v1.36's registries, keyed by (group, plural). Read by `api.kinds` and
+`api.catalogue` only.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The kinds of the API as data: names, scope, verbs and subresources of a resource in one version.
 
 The built-in kinds come from the schema file made at build time (`api.facts`); short names and categories, which no
-schema carries, are in `api.kindnames`. The constants name the kinds that code speaks of. Which kinds there are, and
+schema carries, are in `api.kind_names`. The constants name the kinds that code speaks of. Which kinds there are, and
 which one a name means, is for a `Catalogue` (`api.catalogue`) to say: nothing else enumerates them.
 """
 

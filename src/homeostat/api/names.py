@@ -1,7 +1,7 @@
 """Rules for names: DNS labels and subdomains, qualified names, label values, ports, keys; generated names.
 
 Each rule returns the list of what is wrong, in apimachinery's words (util/validation), empty when the name is good.
-Good names are remembered, since the same few come again and again.
+Valid names are cached, since the same few are checked again and again.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """What is stored and served and has no effect in this cluster: kinds without a controller, fields that nothing reads.
 
-Data: each with the sentence that a client gets as a warning when it creates such an object. Who adds the controller or
-reads the field takes the line out. `warnings` is the one function. Pure.
+Data: each with the sentence that a client gets as a warning when it creates such an object. When a controller is added
+or a field is read, its line is removed. `warnings` is the one function. Pure.
 """
 
 from __future__ import annotations

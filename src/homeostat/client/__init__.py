@@ -1,1 +1,1 @@
-"""What talks to an API server, behind one contract: in process or over HTTP."""
+"""Clients of API servers, behind one contract: in process or over HTTP."""

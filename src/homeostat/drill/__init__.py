@@ -1,1 +1,1 @@
-"""Faults on purpose: probes, predictions, the conductor, the verdict, reports."""
+"""Failure drills: faults, probes, predictions, the conductor, reports."""

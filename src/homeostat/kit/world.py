@@ -1,7 +1,7 @@
 """The world a program runs in: its source of time and of randomness.
 
 One world is current per process. Real programs use `RealWorld`; the simulation installs a `SeededWorld`
-together with the virtual-time loop (`kit.virtual`). Nothing else in the project reads a clock or draws.
+together with the virtual-time loop (`kit.virtual`). Outside `kit` nothing reads a clock or draws a random number.
 """
 
 from __future__ import annotations

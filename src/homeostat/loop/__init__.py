@@ -1,1 +1,1 @@
-"""The grammar of reconciliation: keys, queue, informer, runner, leader election."""
+"""Reconciliation: keys, work queue, informer, runner, leader election."""

@@ -1,4 +1,4 @@
-"""The grammar of reconciliation: what a loop is, what it may see and what it may ask for.
+"""Reconciliation as data: what a loop is, what it may read, and the actions it may return.
 
 `decide(key, world) -> actions` is pure: no await, no clock, no chance, no logging. It gets a read-only view of informer
 caches and returns actions; the runner (`loop.runner`) performs them, retries, and does not call `decide` for a key

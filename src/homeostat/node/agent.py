@@ -1,8 +1,9 @@
 """The node agent: brings the pods that belong to this node together with the runtime that runs them.
 
-Pods come from the API (those with this node's name) and from files (static pods); each has a worker (`node.worker`).
-The agent routes what it observes (changes of pods, exits of containers) to the workers, and keeps the node's
-registration, lease, status and mirror pods. It needs no API to run static pods, and outlasts any outage of the API.
+Pods come from the API (those with this node's name) and from files (static pods); each has a worker
+(`node.pod.worker`). The agent routes what it observes (changes of pods, exits of containers) to the workers, and keeps
+the node's registration, lease, status and mirror pods. It needs no API to run static pods, and outlasts any outage of
+the API.
 """
 
 from __future__ import annotations

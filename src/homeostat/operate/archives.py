@@ -1,11 +1,11 @@
 """A cluster into one file, and out of it into a new cluster: what `homeostat backup` and `restore` do.
 
 A backup holds the live entries at one revision, the cluster's plan, and the keys that nothing else can make again: the
-authority and the key of the service accounts, so that kubeconfigs and tokens stay good. All other certificates are
+authority and the key of the service accounts, so that kubeconfigs and tokens stay valid. All other certificates are
 made again by `up`.
 
-A restored store counts on far above the backup's revision. What was written after the backup is lost, and clients may
-have seen its revisions: none of them may come again with another meaning. Their watches have to start over.
+A restored store continues far above the backup's revision. What was written after the backup is lost, and clients may
+have seen its revisions: none of them may be used again with another meaning. Their watches have to start over.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """A pod as the scheduler needs it: its identity, and what it needs of a node. Pure.
 
 What a pod needs (`Needs`) is compiled once for all pods that say the same, which pods of one template do; so it may be
-compared by identity, and what follows from it and from nodes alone is kept per `Needs` (`Snapshot.standing`).
+compared by identity, and what follows from it and from nodes alone is kept per `Needs` (`Snapshot.static_fit`).
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The cause of a write: which loop acted, for which key, and which revisions it reacted to.
+"""The cause of a write: the loop that acted, its key, and the revisions it reacted to.
 
 It travels in one request header and is stored beside the object's JSON, so that `homeostat why` can follow the chain
 from any object back to what began it.

@@ -1,8 +1,8 @@
 """Size limits of documents from clients, and decoding of JSON within them.
 
 A few bytes can ask for much work: brackets nested without end, aliases that multiply, lists of a million empty objects.
-Depth and number of values are bounded here, once, for JSON and YAML (`api.yamldocuments`) alike, and before the values
-are made wherever the text says enough.
+Depth and number of values are bounded here, once, for JSON and YAML (`api.documents.yaml_documents`) alike, and before
+the values are made wherever the text says enough.
 """
 
 from __future__ import annotations

@@ -21,7 +21,7 @@ _ORDER = "$setElementOrder/"
 
 
 class Place(Protocol):
-    """What merging needs of a schema node (`api.schema.Schema` is one)."""
+    """What merging needs of a schema node (`api.shape.schema.Schema` is one)."""
 
     patch_strategy: tuple[str, ...]
     patch_merge_key: str

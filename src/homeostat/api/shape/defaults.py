@@ -1,9 +1,9 @@
 """Fills in what Kubernetes v1.36 fills in when a field is absent (its `SetDefaults_*` functions).
 
 Rules belong to types, not to kinds: what is said of `core.v1.PodSpec` holds in every template. They are data in
-`api.defaults_data` and small functions in `api.defaults_rules`; here is the walk, compiled once for each type, that
-goes only where some rule applies. An object's own rules come before those of what it holds, so a rule may make the
-object that another rule then fills. What the server itself chooses (addresses, uids, times) is not here.
+`api.shape.defaults_data` and small functions in `api.shape.defaults_rules`; here is the walk, compiled once for each
+type, that goes only where some rule applies. An object's own rules come before those of what it holds, so a rule may
+make the object that another rule then fills. What the server itself chooses (addresses, uids, times) is not here.
 """
 
 from __future__ import annotations

@@ -45,7 +45,7 @@ def duplicate_fields(body: bytes, decoded: Any) -> list[str]:
 
 
 def _doubled(here: Any, path: str) -> Iterator[str]:
-    """The paths below; a document is not deeper than `documents.DEPTH_MAX`."""
+    """The paths below; a document is not deeper than `json_documents.DEPTH_MAX`."""
     if isinstance(here, _Doubled):
         yield from (_under(path, name) for name in here.doubled)
     if isinstance(here, dict):

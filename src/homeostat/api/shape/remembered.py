@@ -1,7 +1,7 @@
-"""Remembers which parts of objects a check has found good, by their JSON text.
+"""Caches which parts of objects a check has found valid, by their JSON text.
 
 Pods of one template have the same spec, and what the shape and the rules of a spec come to depends on nothing else; so
-it is worked out for the first of them only. Nothing bad is remembered: a mistake is checked and reported each time.
+it is worked out for the first of them only. Nothing invalid is cached: a mistake is checked and reported each time.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Text with a form of its own: quantities, times, base64. Checks it and puts it in canonical form, in place.
 
-The checks have the shape that `api.structural` compiles: the value, what holds it, its key there, and notes.
+The checks have the shape that `api.shape.structural` compiles: the value, what holds it, its key there, and notes.
 """
 
 from __future__ import annotations

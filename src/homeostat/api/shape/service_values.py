@@ -1,7 +1,7 @@
-"""What an update of a Service keeps of the addresses and ports that were allocated to it, and what it gives up.
+"""What an update of a Service keeps of the addresses and ports that were allocated to it, and what it releases.
 
-A client that leaves them out means the old ones (the Service registry's patchAllocatedValues); a change of type gives
-up those that the new type does not have (dropTypeDependentFields).
+A client that leaves them out means the old ones (the Service registry's patchAllocatedValues); a change of type
+releases those that the new type does not have (dropTypeDependentFields).
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
 Wrong types are refused with the decoder's words (400), unknown fields are dropped and reported, nulls and empty
 optional lists and maps go, quantities and times take their canonical form. One walk a type (`Walks`), compiled when the
 type is first seen. This is about shape alone: what values mean is `api.validation`'s business, what is absent
-`api.defaults`'.
+`api.shape.defaults`'.
 """
 
 from __future__ import annotations

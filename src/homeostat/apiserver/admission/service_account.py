@@ -2,7 +2,7 @@
 
 The token, the cluster's certificate and the namespace come as one projected volume `kube-api-access-xxxxx`. Its name is
 made of the account's, where Kubernetes draws one for each Pod: so the specs of a template's Pods stay the same text,
-and what is known of one is known of all (`api.remembered`).
+and what is known of one is known of all (`api.shape.remembered`).
 Rule: plugin/pkg/admission/serviceaccount.
 """
 

@@ -1,7 +1,7 @@
 """ServiceAddresses: gives a Service its cluster address and node ports, or takes the ones it asks for.
 
 The last plugin to change a Service, since what it reserves is written before the Service is; what then comes to nothing
-is given back by `allocation_upkeep`. Rule: pkg/registry/core/service/storage, alloc.go.
+is given back by `allocation.reclaiming`. Rule: pkg/registry/core/service/storage, alloc.go.
 """
 
 from __future__ import annotations

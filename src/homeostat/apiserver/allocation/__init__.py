@@ -1,1 +1,1 @@
-"""Cluster addresses and node ports of Services: drawn, held by one, given back."""
+"""Cluster addresses and node ports of Services: allocated, each to one Service, and released."""

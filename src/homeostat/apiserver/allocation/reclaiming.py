@@ -1,7 +1,7 @@
-"""Gives back the addresses and node ports of Services that are gone, and takes for good those that Services hold.
+"""Releases the addresses and node ports of deleted Services, and reserves those that Services have.
 
-Every server runs it: what two of them do at once is decided by preconditions. A reservation that was seen in use is
-given back as soon as its Service lets go; one that never was, only after it is too old to belong to a request.
+Every server runs it; preconditions decide between two that act at once. A reservation that was seen in use is released
+as soon as its Service no longer uses it; one that never was, only when it is too old to belong to a request.
 """
 
 from __future__ import annotations

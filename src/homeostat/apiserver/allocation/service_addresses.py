@@ -1,8 +1,8 @@
-"""Cluster addresses and node ports of Services: each belongs to one Service, whichever API server gave it.
+"""Cluster addresses and node ports of Services: each belongs to one Service, whichever API server allocated it.
 
 An address is an IPAddress object named after it, so its creation is the compare and swap that decides (as in
 Kubernetes from 1.33 on). Node ports are the keys of one ConfigMap, changed by compare and swap. What a Service no
-longer holds is given back by `upkeep`, which every server runs: it also repairs what a crash left behind.
+longer holds is released by `allocation.reclaiming`, which every server runs: it also repairs what a crash left behind.
 """
 
 from __future__ import annotations

@@ -1,1 +1,1 @@
-"""Who asks: certificates, service account tokens, bootstrap tokens; and how others check ours."""
+"""Authentication: certificates, service account tokens, bootstrap tokens; and the keys by which others verify ours."""

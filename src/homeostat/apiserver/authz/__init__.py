@@ -1,1 +1,1 @@
-"""Who may: the Node authorizer, RBAC, and the roles that every cluster starts with."""
+"""Authorization: the Node authorizer, RBAC, and the roles that every cluster starts with."""

@@ -1,8 +1,8 @@
 """The roles and bindings by which a cluster is administered, and machines join and keep their certificates, as data.
 
 Roles of the system: kube-apiserver's bootstrap policy. Bindings: what kubeadm makes on its first master, under names of
-our own: tokens made for joining may ask for certificates and get a node's, nodes may renew their own, and everybody may
-read by which authority the cluster is known.
+our own: bootstrap tokens may request a node's certificate, nodes may renew their own, and everybody may read the
+cluster's CA in cluster-info.
 """
 
 from __future__ import annotations

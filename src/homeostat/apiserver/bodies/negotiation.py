@@ -1,6 +1,6 @@
 """Output forms beside the plain object: Table, PartialObjectMetadata and its list, for reads and watches.
 
-`contract.Negotiator`. Tables are what `kubectl get` prints; the columns of each kind are `api.tables`'. Rule:
+`contract.Negotiator`. Tables are what `kubectl get` prints; the columns of each kind are `api.printing.tables`'. Rule:
 kubernetes.io/docs/reference/using-api/api-concepts, "Receiving resources as Tables".
 """
 

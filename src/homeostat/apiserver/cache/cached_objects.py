@@ -1,7 +1,7 @@
 """What a hub keeps of an object: its bytes, and the few values that selectors ask for; never the decoded object.
 
-Which fields a resource can be selected by is `api.fieldselectors`' to say; they are decoded by a struct made for them,
-which skips everything else in the object (4 us where decoding a 4 KB Pod takes 12).
+Which fields a resource can be selected by is `api.selecting.field_selectors`' to say; they are decoded by a struct made
+for them, which skips everything else in the object (4 us where decoding a 4 KB Pod takes 12).
 """
 
 from __future__ import annotations

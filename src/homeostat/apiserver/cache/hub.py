@@ -1,7 +1,7 @@
 """The current state of one resource, its window of recent changes and its watchers.
 
 Everything here is in memory and synchronous: `apply` takes commits in revision order (`feed` calls it), reads look at
-dictionaries. Objects are bytes; nothing is decoded but what selectors need (`items`).
+dictionaries. Objects are bytes; nothing is decoded but what selectors need (`cached_objects`).
 """
 
 from __future__ import annotations

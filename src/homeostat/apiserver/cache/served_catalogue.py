@@ -1,4 +1,4 @@
-"""Which kinds one API server serves now: one attribute, replaced as a whole."""
+"""The catalogue that one API server serves now: one attribute, replaced as a whole."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""What the API says of itself: discovery and OpenAPI."""
+"""How the API describes itself: discovery and OpenAPI."""

@@ -1,7 +1,7 @@
 """The stages of the request path, and how they are chained.
 
 A stage is `async (Request, next) -> Response`. First the resource is found (`routing.finding`). Then come the errors:
-whatever goes wrong below becomes a Status. Then limits, authentication and authorization; the last handler finds the
+failures of the later stages become a Status. Then limits, authentication and authorization; the last handler finds the
 verb.
 """
 

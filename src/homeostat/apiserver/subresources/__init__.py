@@ -1,1 +1,1 @@
-"""Subresources and reviews: what is asked of an object beside reading and writing it, one file a subject."""
+"""Subresources and reviews, one file each."""

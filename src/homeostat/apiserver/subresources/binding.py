@@ -1,4 +1,4 @@
-"""Binding: the scheduler gives a Pod its node, once and for ever. The busiest subresource.
+"""Binding: the scheduler assigns a Pod to a node, once and for ever. The busiest subresource.
 
 Rule: pkg/registry/core/pod/storage, `assignPod` and `setPodHostAndAnnotations`.
 """

@@ -1,4 +1,4 @@
-"""Links of a proxied answer: what leads to an absolute path behind the proxy leads there through the proxy.
+"""Links of a proxied answer: absolute paths are rewritten so that they lead through the proxy.
 
 Rule: apimachinery's util/proxy/transport.go (`rewriteURL`, `rewriteHTML`): a `Location`, and in HTML pages the
 attributes that hold URLs. All else of a page stays byte for byte; what is too large, or in an encoding that is not

@@ -1,5 +1,5 @@
 """The bootstrap objects of every cluster, as data: namespaces, priority classes, the API's
-own Service with its endpoints. RBAC's are in `rbac_policy`."""
+own Service with its endpoints. RBAC's are in `authz.rbac_policy`."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""What several components need: where they run, leading, health, certificates, etcd."""
+"""What several components need: where they run, leader election, health, certificates, etcd."""

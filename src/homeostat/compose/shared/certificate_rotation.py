@@ -1,8 +1,8 @@
 """Certificates that change while their users run: files are read again, and the lab's own are renewed in time.
 
-`follow` runs in every component: it looks at the files of its contexts and lets later handshakes use what they hold
-now. `renew` runs where the cluster's authority is, beside the relay: it renews certificates when most of their life
-is over (or when they have ended, as after a machine has slept), and brings each node its copies.
+`follow` runs in every component: it looks at the files of its contexts and makes later handshakes use their current
+content . `renew` runs where the cluster's authority is, beside the relay: it renews certificates when most of their
+life is over (or when they have ended, as after a machine has slept), and copies them to the nodes.
 """
 
 from __future__ import annotations

@@ -1,1 +1,1 @@
-"""Certificate requests and bootstrap tokens: approved, signed, cleaned."""
+"""Certificate requests and bootstrap tokens: approves, signs and cleans them up."""

@@ -1,1 +1,1 @@
-"""Deployment, ReplicaSet, DaemonSet: as many Pods as wanted, of the right revision."""
+"""Deployment, ReplicaSet, DaemonSet: keep as many Pods as wanted, of the right revision."""

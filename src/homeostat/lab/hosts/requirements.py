@@ -1,4 +1,5 @@
-"""What a machine must have for nodes that are hosts: programs, and permission to make namespaces."""
+"""What a machine must have for nodes that are hosts: programs, permission to make namespaces, disk space, free
+addresses."""
 
 from __future__ import annotations
 

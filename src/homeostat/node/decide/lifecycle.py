@@ -1,4 +1,4 @@
-"""The life of a pod on a node, as a table.
+"""The lifecycle of a pod on a node, as a table.
 
 A pod is new until the node admits or refuses it, syncing while its containers are kept as its spec wants them,
 terminating while they are stopped, terminated while only its object in the API is left, and then finished.

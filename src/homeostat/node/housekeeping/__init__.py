@@ -1,1 +1,1 @@
-"""What a node does for itself: it watches its resources, gives pods up under pressure, and throws away what is old."""
+"""What a node does for itself: watches its resources, evicts pods under pressure, removes old images and logs."""

@@ -1,1 +1,1 @@
-"""Images on a node: their names, the credentials for them, pulling them, and which of them may go."""
+"""Images on a node: their names, the credentials for them, pulling them, and garbage collection."""

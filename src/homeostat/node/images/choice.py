@@ -1,8 +1,8 @@
-"""Which images go when the disk that they are on fills up. Pure.
+"""Which images are removed when their disk fills up. Pure.
 
-Rule: pkg/kubelet/images/image_gc_manager.go: above the high threshold, images that nobody uses go, the least recently
+Rule: pkg/kubelet/images/image_gc_manager.go: above the high threshold, unused images are removed, the least recently
 used first, until usage is at the low threshold. Young images and pinned ones stay; so does what was loaded by hand: it
-has no digest of a registry, and could not be had again.
+has no digest of a registry, and could not be pulled again.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What a container sees of the pod's files: its volume mounts, its hosts file, and the file for its last words."""
+"""What a container sees of the pod's files: its volume mounts, its hosts file, and its termination message file."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""Ending containers: the preStop hook, the stop signal, patience and force; sidecars after the app containers."""
+"""Ending containers: the preStop hook, the stop signal, the grace period and SIGKILL; sidecars after the app
+containers."""
 
 from __future__ import annotations
 

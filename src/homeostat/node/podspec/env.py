@@ -36,7 +36,7 @@ def references(container: Obj) -> Iterator[tuple[str, str]]:
 def environment(
     pod: Obj, container: Obj, sources: Sources, services: Mapping[str, str], around: Surroundings
 ) -> dict[str, str]:
-    """The variables, in order. `services` are those of `serviceenv`. Raises ConfigError."""
+    """The variables, in order. `services` are those of `service_env`. Raises ConfigError."""
     result: dict[str, str] = {}
     for source in container.get("envFrom") or []:
         result |= _from_all(pod, source, sources)

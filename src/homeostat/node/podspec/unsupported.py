@@ -1,4 +1,4 @@
-"""What a pod may ask for that this node does not do: refused by name, or named as not enforced. Pure."""
+"""Features of a pod that this node does not support: refused by name, or reported as not enforced. Pure."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Probes and lifecycle hooks: performed against containers, and counted to verdicts."""
+"""Probes and lifecycle hooks: run against containers, and counted against their thresholds."""

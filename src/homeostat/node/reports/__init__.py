@@ -1,1 +1,1 @@
-"""What the node says of its Pods to the API: their statuses, and the mirrors of static Pods."""
+"""What the node reports to the API about its Pods: their statuses, and the mirrors of static Pods."""

@@ -1,7 +1,7 @@
 """Writing pod statuses to the API: the newest wanted status of each pod, retried until the API has it.
 
-A pod's worker never waits for the API: it says what it wants, and this writer brings it there when it can. Writes of
-one pod follow each other; those of different pods run side by side.
+A pod's worker never waits for the API: it hands over the status it wants, and this writer writes it when it can. Writes
+of one pod follow each other; those of different pods run side by side.
 """
 
 from __future__ import annotations

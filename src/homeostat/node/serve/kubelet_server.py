@@ -1,7 +1,7 @@
 """The kubelet's own server, as a `wire.message.Handler`: logs, pods, health, metrics, stats, streams.
 
 Only the API server and administrators may ask (by their client certificates). exec, attach and port-forward are those
-of `node.streams`; a runtime that has no streams refuses them by name.
+of `node.serve.streams`; a runtime that has no streams refuses them by name.
 """
 
 from __future__ import annotations

@@ -1,1 +1,1 @@
-"""A Pod's files: volumes made, filled from the objects that they show, kept current, removed."""
+"""A Pod's files: makes volumes, fills them from ConfigMaps, Secrets and tokens, keeps them current, removes them."""

@@ -1,4 +1,5 @@
-"""The members of an etcd cluster: list member health; add, remove and replace members."""
+"""The members of an etcd cluster: list member health; add, move, remove and replace members; defragment; disarm
+alarms."""
 
 from __future__ import annotations
 

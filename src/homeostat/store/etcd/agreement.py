@@ -3,7 +3,7 @@
 A member whose disk has changed something continues as if nothing were wrong, and answers whoever asks it. etcd can look
 for that before it starts (`--experimental-initial-corrupt-check`, kubeadm's default), but then members that start
 together wait for one another until a request times out: 5.7 s without a quorum. So the handles look: one that finds a
-member outvoted asks it no more.
+member outvoted stops using it.
 """
 
 from __future__ import annotations
