@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from homeostat.scheduler.budgets import Budget, budget_of
-from homeostat.scheduler.cycle import Placement, Promise, place
+from homeostat.scheduler.cycle import Nomination, Placement, place
 from homeostat.scheduler.podinfo import PodInfo, pod_info
 from homeostat.scheduler.snapshot import Snapshot
 from tests.support import scheduling
@@ -54,7 +54,7 @@ def victims(placement: Placement) -> list[str]:
 def chosen(cluster: Snapshot, pod: PodInfo) -> str:
     placement = place(cluster, pod, 0)
     assert placement.preemption is not None, placement.message
-    assert placement.promised == placement.preemption.node
+    assert placement.nominated_node == placement.preemption.node
     return placement.preemption.node
 
 
@@ -246,50 +246,50 @@ def test_a_pod_whose_victims_are_on_their_way_out_waits_for_them() -> None:
     going["metadata"]["deletionTimestamp"] = "2026-01-01T00:00:00Z"
     cluster.add_pod(pod_info(going), "a")
     vip = info("vip", **VIP)
-    placement = place(cluster, vip, 0, {vip.key: Promise(vip, "a")})
-    assert (placement.preemption, placement.promised) == (None, "a")
+    placement = place(cluster, vip, 0, {vip.key: Nomination(vip, "a")})
+    assert (placement.preemption, placement.nominated_node) == (None, "a")
     assert placement.message.endswith("preemption: not eligible due to a terminating pod on the nominated node.")
 
 
-# What is promised (nominated) to others.
+# Nominated pods.
 
 
-def test_room_that_is_promised_is_not_given_to_a_pod_that_matters_less_or_as_much() -> None:
+def test_room_of_a_nominated_pod_is_not_given_to_a_pod_of_the_same_or_lower_priority() -> None:
     cluster = snapshot(node("a", cpu="1"))
     vip, equal = info("vip", **VIP), info("equal", **VIP)
-    promises = {vip.key: Promise(vip, "a")}
-    assert place(cluster, info("low", cpu="1", priority=1), 0, promises).node == ""
-    assert place(cluster, equal, 0, promises).node == ""
-    assert place(cluster, vip, 0, promises).node == "a"
+    nominations = {vip.key: Nomination(vip, "a")}
+    assert place(cluster, info("low", cpu="1", priority=1), 0, nominations).node == ""
+    assert place(cluster, equal, 0, nominations).node == ""
+    assert place(cluster, vip, 0, nominations).node == "a"
 
 
-def test_a_more_important_pod_takes_promised_room() -> None:
+def test_a_pod_of_higher_priority_takes_the_room_of_a_nominated_one() -> None:
     cluster = snapshot(node("a", cpu="1"))
     vip = info("vip", **VIP)
-    assert place(cluster, info("king", cpu="1", priority=1000), 0, {vip.key: Promise(vip, "a")}).node == "a"
+    assert place(cluster, info("king", cpu="1", priority=1000), 0, {vip.key: Nomination(vip, "a")}).node == "a"
 
 
 def test_a_pod_goes_to_the_node_that_was_freed_for_it_even_when_another_is_emptier() -> None:
     cluster = snapshot(node("a", cpu="2"), node("b", cpu="8"))
     vip = info("vip", **VIP)
-    assert {place(cluster, vip, draw, {vip.key: Promise(vip, "a")}).node for draw in range(5)} == {"a"}
+    assert {place(cluster, vip, draw, {vip.key: Nomination(vip, "a")}).node for draw in range(5)} == {"a"}
 
 
-def test_a_promise_does_not_help_where_the_promised_pod_is_not_there_yet() -> None:
+def test_a_nominated_pod_that_is_not_there_yet_satisfies_no_affinity() -> None:
     """Affinity to a nominated pod cannot be met before it is bound: a pod must fit with and without it."""
     cluster = snapshot(node("a"), node("b"))
     term = {"topologyKey": "kubernetes.io/hostname", "labelSelector": {"matchLabels": {"app": "db"}}}
     near = {"podAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": [term]}}
     vip = info("vip", priority=100, **DB)
-    placement = place(cluster, info("web", affinity=near), 0, {vip.key: Promise(vip, "a")})
+    placement = place(cluster, info("web", affinity=near), 0, {vip.key: Nomination(vip, "a")})
     assert placement.node == ""
 
 
-def test_thinking_about_preemption_and_promises_changes_nothing() -> None:
+def test_deciding_about_preemption_and_nominations_changes_nothing() -> None:
     cluster = guarded(filled(a=[low("a1", 1, **DB), low("a2", 2)], b=[low("b1", 3)]), budget(0))
     vip, other = info("vip", cpu="2", priority=100), info("other", cpu="1", priority=100)
     before = {key: cluster.name_of(row) for key, (_, row) in cluster.pods.items()}
     used = {name: column.tolist() for name, column in cluster.requested.items()}
-    place(cluster, vip, 0, {other.key: Promise(other, "b")})
+    place(cluster, vip, 0, {other.key: Nomination(other, "b")})
     assert {key: cluster.name_of(row) for key, (_, row) in cluster.pods.items()} == before
     assert {name: column.tolist() for name, column in cluster.requested.items()} == used

@@ -177,7 +177,7 @@ def test_preemption_ends_the_lesser_pod_keeps_its_place_and_gives_it_to_the_pree
     story(scenario)
 
 
-def test_a_restarted_scheduler_keeps_the_promise_of_its_predecessor() -> None:
+def test_a_restarted_scheduler_keeps_the_nominations_of_its_predecessor() -> None:
     async def scenario(cluster: Cluster) -> None:
         await cluster.node("only", cpu="1")
         await cluster.pod("lesser", cpu="800m")

@@ -16,7 +16,7 @@ from homeostat.scheduler.snapshot import Snapshot
 
 
 @dataclass(frozen=True, slots=True)
-class Promise:
+class Nomination:
     """A pod that waits for room on the node on which others are making it."""
 
     pod: PodInfo
@@ -25,27 +25,27 @@ class Promise:
 
 @dataclass(frozen=True, slots=True)
 class Placement:
-    """The node, or with an empty one the message that says why there is none and what preemption would do. `promised`
-    is the node on which room is made for the pod, by this decision or by an earlier one."""
+    """The node, or with an empty one the message that says why there is none and what preemption would do.
+    `nominated_node` is the node on which room is made for the pod, by this decision or by an earlier one."""
 
     node: str
     message: str = ""
     preemption: Preemption | None = None
-    promised: str = ""
+    nominated_node: str = ""
 
 
-# Promises by the key of their pod.
-Promises = Mapping[str, Promise]
-_NO_PROMISES: Promises = MappingProxyType({})
+# Nominations by the key of their pod.
+Nominations = Mapping[str, Nomination]
+_NO_NOMINATIONS: Nominations = MappingProxyType({})
 
 
-def place(snapshot: Snapshot, pod: PodInfo, draw: int, promises: Promises = _NO_PROMISES) -> Placement:
+def place(snapshot: Snapshot, pod: PodInfo, draw: int, nominations: Nominations = _NO_NOMINATIONS) -> Placement:
     """Decide about one pod. `draw`, any non-negative integer, chooses between nodes that are equally good. Room that
-    was promised to other pods that matter as much is not given away."""
+    is reserved for nominated pods of the same or higher priority is not given away."""
     if pod.needs.unsupported:
         return Placement("", f"0/{len(snapshot.rows)} nodes are available: {pod.needs.unsupported}.")
-    own = promises[pod.key].node if pod.key in promises else ""
-    others = [each for key, each in promises.items() if key != pod.key and each.pod.priority >= pod.priority]
+    own = nominations[pod.key].node if pod.key in nominations else ""
+    others = [each for key, each in nominations.items() if key != pod.key and each.pod.priority >= pod.priority]
     rows = fitting(snapshot, pod)
     number = int(np.count_nonzero(rows))
     if others and number:
@@ -62,7 +62,7 @@ def place(snapshot: Snapshot, pod: PodInfo, draw: int, promises: Promises = _NO_
     return Placement(snapshot.name_of(row))
 
 
-def _nowhere(snapshot: Snapshot, pod: PodInfo, own: str, others: Sequence[Promise]) -> Placement:
+def _nowhere(snapshot: Snapshot, pod: PodInfo, own: str, others: Sequence[Nomination]) -> Placement:
     _assume(snapshot, others)
     found = examined(snapshot, pod)
     is_being_freed = is_freed_for(snapshot, pod, own)
@@ -75,14 +75,14 @@ def _nowhere(snapshot: Snapshot, pod: PodInfo, own: str, others: Sequence[Promis
         return Placement("", message, preemption, preemption.node)
     if snapshot.rows:
         message = f"{message} preemption: {why_not}"
-    return Placement("", message, promised=own if is_being_freed else "")
+    return Placement("", message, nominated_node=own if is_being_freed else "")
 
 
-def _assume(snapshot: Snapshot, promises: Sequence[Promise]) -> None:
-    for promise in promises:
-        snapshot.add_pod(promise.pod, promise.node)
+def _assume(snapshot: Snapshot, nominations: Sequence[Nomination]) -> None:
+    for nomination in nominations:
+        snapshot.add_pod(nomination.pod, nomination.node)
 
 
-def _forget(snapshot: Snapshot, promises: Sequence[Promise]) -> None:
-    for promise in promises:
-        snapshot.remove_pod(promise.pod.key)
+def _forget(snapshot: Snapshot, nominations: Sequence[Nomination]) -> None:
+    for nomination in nominations:
+        snapshot.remove_pod(nomination.pod.key)

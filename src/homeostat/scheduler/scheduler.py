@@ -21,7 +21,7 @@ from homeostat.kit.log import logger
 from homeostat.loop.informer import Informer
 from homeostat.scheduler.backlog import Backlog, Waiting
 from homeostat.scheduler.budgets import budget_of
-from homeostat.scheduler.cycle import Placement, Promise, place
+from homeostat.scheduler.cycle import Nomination, Placement, place
 from homeostat.scheduler.podinfo import DEFAULT_SCHEDULER, PodInfo, is_bound_form, pod_info
 from homeostat.scheduler.snapshot import Snapshot
 from homeostat.scheduler.writes import COMPONENT, Writes
@@ -48,7 +48,7 @@ class Scheduler:
         self._backlog = Backlog(Backoff(first_seconds=first, ceiling_seconds=ceiling), flush)
         self._writes = Writes(client, host=host, busy=lambda: len(self._writing) >= _BUSY_WRITES)
         self._assumed: dict[str, Waiting] = {}
-        self._promises: dict[str, Promise] = {}
+        self._nominations: dict[str, Nomination] = {}
         self._moved = asyncio.Event()
         self._slots = asyncio.Semaphore(_WRITES_MAX)
         self._caching: list[asyncio.Task[None]] = []
@@ -147,8 +147,8 @@ class Scheduler:
             self._pods_moved()
 
     def _wait(self, pod: PodInfo) -> None:
-        if pod.nominated and pod.key not in self._promises:
-            self._promises[pod.key] = Promise(pod, pod.nominated)
+        if pod.nominated and pod.key not in self._nominations:
+            self._nominations[pod.key] = Nomination(pod, pod.nominated)
         self._backlog.add(pod, clock.monotonic())
         self._moved.set()
 
@@ -156,7 +156,7 @@ class Scheduler:
         """A pod waits for no node any more."""
         self._backlog.remove(key)
         self._assumed.pop(key, None)
-        if self._promises.pop(key, None) is not None:
+        if self._nominations.pop(key, None) is not None:
             self._cluster_changed()
 
     def _is_ours(self, pod: Obj) -> bool:
@@ -205,28 +205,28 @@ class Scheduler:
     def _decide(self, waiting: Waiting, draw: int) -> None:
         """One decision, with the write that follows; between looking and assuming nothing else happens."""
         pod = waiting.pod
-        placement = place(self._snapshot, pod, draw, self._promises)
+        placement = place(self._snapshot, pod, draw, self._nominations)
         if placement.node:
             self._snapshot.add_pod(pod, placement.node)
             self._assumed[pod.key] = waiting
             self._backlog.remove(pod.key)
-            self._promises.pop(pod.key, None)
+            self._nominations.pop(pod.key, None)
             self._write(self._bind(waiting, placement.node), f"bind {pod.key}")
             return
         self._backlog.no_node(waiting, clock.monotonic())
-        withdrawn = self._promise(pod, placement)
+        withdrawn = self._nominate(pod, placement)
         self._write(self._refuse(pod, placement, withdrawn), f"unschedulable {pod.key}")
 
-    def _promise(self, pod: PodInfo, placement: Placement) -> list[PodInfo]:
-        """Note what is promised to the pod; the pods of lower priority to which the same node was promised."""
-        if not placement.promised:
-            self._promises.pop(pod.key, None)
+    def _nominate(self, pod: PodInfo, placement: Placement) -> list[PodInfo]:
+        """Record the pod's nominated node; returns the pods of lower priority that were nominated to the same node."""
+        if not placement.nominated_node:
+            self._nominations.pop(pod.key, None)
             return []
-        self._promises[pod.key] = Promise(pod, placement.promised)
-        rivals = [each.pod for each in self._promises.values() if each.node == placement.promised]
+        self._nominations[pod.key] = Nomination(pod, placement.nominated_node)
+        rivals = [each.pod for each in self._nominations.values() if each.node == placement.nominated_node]
         withdrawn = [rival for rival in rivals if rival.priority < pod.priority]
         for rival in withdrawn:
-            del self._promises[rival.key]
+            del self._nominations[rival.key]
         return withdrawn
 
     def _write(self, work: Coroutine[None, None, None], name: str) -> None:
@@ -271,7 +271,7 @@ class Scheduler:
         except ApiError as error:
             _log.info("the failed scheduling of %s could not be recorded: %s", pod.key, error)
             # Nobody may be making room: do not count on it.
-            self._promises.pop(pod.key, None)
+            self._nominations.pop(pod.key, None)
 
 
 def _regards_pods(pod: PodInfo) -> bool:

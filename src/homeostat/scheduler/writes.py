@@ -40,19 +40,19 @@ class Writes:
         self.recorder.record(pod.pod, "Scheduled", f"Successfully assigned {pod.key} to {node}")
 
     async def refuse(self, pod: PodInfo, placement: Placement) -> None:
-        """Say why the pod has no node, once for each reason, and what is promised to it. Raises ApiError."""
+        """Record why the pod has no node, once for each reason, and its nominated node. Raises ApiError."""
         known = meta.condition(pod.pod, "PodScheduled") or {}
         status: Obj = {}
         if known.get("message") != placement.message or known.get("reason") != "Unschedulable":
             self.recorder.record(pod.pod, "FailedScheduling", placement.message, "Warning")
             status["conditions"] = [_unschedulable(known, placement.message)]
-        if placement.promised != str((pod.pod.get("status") or {}).get("nominatedNodeName") or ""):
-            status["nominatedNodeName"] = placement.promised or None
+        if placement.nominated_node != str((pod.pod.get("status") or {}).get("nominatedNodeName") or ""):
+            status["nominatedNodeName"] = placement.nominated_node or None
         if status:
             await self._patch_status(pod, status, _cause(pod, placement.message))
 
     async def withdraw(self, pod: PodInfo, why: PodInfo) -> None:
-        """A promise to `pod` is off: `why` is recorded first. Best effort."""
+        """The nomination of `pod` is withdrawn: `why` is recorded first. Best effort."""
         try:
             await self._patch_status(pod, {"nominatedNodeName": None}, _cause(why, f"{pod.key} comes after {why.key}"))
         except ApiError as error:
