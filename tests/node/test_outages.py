@@ -196,7 +196,7 @@ def test_a_status_that_was_overwritten_is_not_written_with_an_old_reason(play: P
         await stage.until(is_ready, seconds=5)
         answer = await stage.api.raw(Request("GET", "/homeostat/journal", {"kind": "pod", "name": "web", "limit": "1"}))
         (last,) = json.loads(answer.body)["items"]
-        assert last["cause"]["note"] == "another status stood in the API"
+        assert last["cause"]["note"] == "the API had another status"
 
     play(story)
 

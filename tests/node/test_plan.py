@@ -173,9 +173,9 @@ def test_a_sidecar_is_restarted_beside_the_app_whatever_the_policy() -> None:
     assert started(result) == [("side", 1)]
 
 
-def test_what_a_probe_condemned_is_killed() -> None:
+def test_a_container_whose_liveness_probe_failed_is_killed() -> None:
     running = made("main", RUNNING)
-    (kill,) = plan(pod(), view(running, condemned={running.id: "why"}), NOW).actions
+    (kill,) = plan(pod(), view(running, liveness_failed={running.id: "why"}), NOW).actions
     assert kill == Kill(pod()["spec"]["containers"][0], running.id, "why")
 
 

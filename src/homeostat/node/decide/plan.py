@@ -204,8 +204,8 @@ def _watch_over(result: Plan, container: Obj, latest: Container, view: View) -> 
     if latest.spec.spec_hash != spec.container_hash(container):
         message = f"Container {name} definition changed, will be restarted"
         result.actions.append(Kill(container, latest.id, message))
-    elif latest.id in view.condemned:
-        result.actions.append(Kill(container, latest.id, view.condemned[latest.id]))
+    elif latest.id in view.liveness_failed:
+        result.actions.append(Kill(container, latest.id, view.liveness_failed[latest.id]))
     elif name in view.sizes and (names := resize.changed(latest.spec.resources, view.sizes[name])):
         if resize.needs_restart(container, names):
             message = f"Container {name} resize requires restart"

@@ -95,7 +95,7 @@ class Performer:
             view,
             started=self._prober.started,
             ready=self._prober.ready,
-            condemned=self._prober.condemned,
+            liveness_failed=self._prober.liveness_failed,
             troubles=dict(self._troubles),
             backoffs=dict(self._backoffs),
             holds=dict(self._holds),
@@ -277,8 +277,8 @@ class Performer:
         found = [c for c in await self._runtime.containers(self._uid) if c.id == action.id]
         if not found or found[0].state is not ContainerState.RUNNING:
             return
-        condemned = self._prober.grace(action.id)
-        grace = spec.grace_seconds(pod) if condemned is None else condemned
+        liveness_failed = self._prober.grace(action.id)
+        grace = spec.grace_seconds(pod) if liveness_failed is None else liveness_failed
         self.note = action.message
         place = await self._place(pod)
         ip = place.ip if place else ""

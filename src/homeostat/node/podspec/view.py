@@ -48,7 +48,7 @@ class CrashBackoff:
 @dataclass(frozen=True, slots=True)
 class View:
     """`sandboxes` and `containers` (by container name) are newest first. `started` and `ready` hold the IDs of
-    containers whose startup and readiness are established; `condemned` those that a probe wants killed, with the
+    containers whose startup and readiness are established; `liveness_failed` those that a probe wants killed, with the
     message of the Killing event; `troubles` why containers could not be started, by name; `holds` until when not to
     try again, by name."""
 
@@ -56,7 +56,7 @@ class View:
     containers: Mapping[str, Sequence[Container]] = field(default_factory=dict)
     started: frozenset[str] = frozenset()
     ready: frozenset[str] = frozenset()
-    condemned: Mapping[str, str] = field(default_factory=dict)
+    liveness_failed: Mapping[str, str] = field(default_factory=dict)
     troubles: Mapping[str, Trouble] = field(default_factory=dict)
     backoffs: Mapping[str, CrashBackoff] = field(default_factory=dict)
     holds: Mapping[str, float] = field(default_factory=dict)

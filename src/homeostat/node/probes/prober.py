@@ -28,7 +28,7 @@ class _Watched:
     tasks: list[asyncio.Task[None]] = field(default_factory=list)
     started: asyncio.Event = field(default_factory=asyncio.Event)
     ready: bool = False
-    condemned: str = ""
+    liveness_failed: str = ""
     grace: float | None = None
 
 
@@ -53,12 +53,12 @@ class Prober:
         return frozenset(key for key, w in self._watched.items() if w.started.is_set() and w.ready)
 
     @property
-    def condemned(self) -> dict[str, str]:
+    def liveness_failed(self) -> dict[str, str]:
         """IDs of containers that a startup or liveness probe wants killed, with the Killing event's message."""
-        return {key: watched.condemned for key, watched in self._watched.items() if watched.condemned}
+        return {key: watched.liveness_failed for key, watched in self._watched.items() if watched.liveness_failed}
 
     def grace(self, container_id: str) -> float | None:
-        """The termination grace that the probe which condemned a container sets, if any."""
+        """The termination grace period of the liveness probe that failed, if it sets one."""
         watched = self._watched.get(container_id)
         return watched.grace if watched else None
 
@@ -86,7 +86,7 @@ class Prober:
     def stop_judging(self) -> None:
         """The pod is ending: only readiness is still probed."""
         for watched in self._watched.values():
-            watched.condemned = ""
+            watched.liveness_failed = ""
             for task in watched.tasks:
                 if not task.get_name().startswith("probe/readiness/"):
                     task.cancel()
@@ -131,9 +131,9 @@ class Prober:
             return False
         if tally.verdict is False:
             name = target.container["name"]
-            watched.condemned = f"Container {name} failed {kind} probe, will be restarted"
+            watched.liveness_failed = f"Container {name} failed {kind} probe, will be restarted"
             watched.grace = rule.grace
-            self._changed(watched.condemned)
+            self._changed(watched.liveness_failed)
             return True
         if kind == "startup" and tally.verdict is True:
             watched.started.set()

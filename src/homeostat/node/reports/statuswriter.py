@@ -26,7 +26,7 @@ _RETRY = Backoff(first_seconds=0.2, ceiling_seconds=2.0)
 # A request on a connection that was cut silently must not hold the pod's next write for ever.
 _REQUEST_SECONDS_MAX = 10.0
 # Why a status is written once more whose own reason has been recorded.
-_AGAIN = "another status stood in the API"
+_AGAIN = "the API had another status"
 
 
 @dataclass(slots=True)
