@@ -1,4 +1,4 @@
-"""The types that the stages of the request path share: what is asked, who may, what admission sees, how to read.
+"""The types that the stages of the request path share: request info, authorizer, admission attributes, reader, writer.
 
 A stage is `async (Request, next) -> Response` (`Stage`). Order: the resource is found (`routing.finding`), metrics,
 errors, limits, authentication, authorization; then the verb, with admission where it writes.
@@ -26,8 +26,8 @@ class RequestInfo:
 
     `verb` is get, list, watch, create, update, patch, delete, deletecollection for resources, the lower-case HTTP
     method for other paths. `kind` is None where the path is no known resource; `resource` is the plural as written.
-    Of a collection, `name` and `node` are set where a field selector asks for that object, or that node's Pods, alone.
-    `catalogue` is what was served when the request came: it holds for the request to its end.
+    Of a collection, `name` and `node` are set where a field selector names just that object, or that node's Pods.
+    `catalogue` is the one that was served when the request arrived; the request uses it to its end.
     """
 
     verb: str
@@ -46,7 +46,7 @@ class RequestInfo:
 
 def info_of(request: Request) -> RequestInfo:
     """What the request asks for, as the first stage decided it (`routing.finding`)."""
-    return request.decided  # type: ignore[return-value]  # each request comes here four times: no assertion
+    return request.decided  # type: ignore[return-value]  # called four times for each request: no assertion
 
 
 @dataclass(slots=True)
@@ -83,7 +83,7 @@ class Reader(Protocol):
         ...
 
     def changes(self, kind: Kind, after: int) -> Iterable[Change] | None:
-        """The changes above the revision `after`, oldest first; None when some of them are forgotten."""
+        """The changes above the revision `after`, oldest first; None when some of them are no longer kept."""
         ...
 
     def items(self, kind: Kind) -> Iterable[Item]:
@@ -100,7 +100,7 @@ class Authenticator(Protocol):
 
 
 class Authorizer(Protocol):
-    """Says who may do what."""
+    """Decides what a user may do."""
 
     def allowed(self, user: User, info: RequestInfo) -> tuple[bool, str]:
         """Whether it is allowed, and why."""

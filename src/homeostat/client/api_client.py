@@ -142,7 +142,7 @@ class ApiClient:
     async def delete(
         self, kind: Kind, name: str, namespace: str = "", *, options: Obj | None = None, cause: WriteCause | None = None
     ) -> Obj:
-        """Delete one object; returns it while it is still going, or a Status."""
+        """Delete one object; returns it when it still exists (grace, finalizers), else a Status."""
         request = Request("DELETE", kind.path(namespace, name), {}, self._write_headers(_JSON, cause))
         repeatable = False
         if options:

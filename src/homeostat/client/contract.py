@@ -23,7 +23,7 @@ STRATEGIC_PATCH = "application/strategic-merge-patch+json"
 
 
 class Unreachable(ApiError):
-    """No API server answered. `why` says what became of each try, for those who ask other servers than that."""
+    """No API server answered. `why` says how each attempt failed, without the prefix of the message."""
 
     def __init__(self, message: str, *, why: str = "") -> None:
         super().__init__(503, "ServiceUnavailable", message, retry_after_seconds=1)
@@ -32,7 +32,7 @@ class Unreachable(ApiError):
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """A list's items (each with apiVersion and kind), the revision it is true at, and how to go on (or empty)."""
+    """A list's items (each with apiVersion and kind), its resourceVersion, and the continue token (empty: complete)."""
 
     items: list[Obj]
     resource_version: str
@@ -111,7 +111,7 @@ class Client(Protocol):
     async def delete(
         self, kind: Kind, name: str, namespace: str = "", *, options: Obj | None = None, cause: WriteCause | None = None
     ) -> Obj:
-        """Delete one object; returns it while it is still going, or a Status."""
+        """Delete one object; returns it when it still exists (grace, finalizers), else a Status."""
         ...
 
     async def delete_collection(self, kind: Kind, namespace: str = "", *, cause: WriteCause | None = None) -> None:

@@ -2,8 +2,8 @@
 
 `decide(key, world) -> actions` is pure: no await, no clock, no chance, no logging. It gets a read-only view of informer
 caches and returns actions; the runner (`loop.runner`) performs them, retries, and does not call `decide` for a key
-again before the caches have seen the key's own last writes. What a decision has to know of earlier ones, and the API
-does not keep, is its memory: it is passed in and handed back (`remembering`), never changed in place.
+again before the caches have seen the key's own last writes. State that a decision needs from earlier ones and that the
+API does not store is its memory: it is passed in and returned (`remembering`), never changed in place.
 """
 
 from __future__ import annotations
@@ -21,7 +21,8 @@ Key: TypeAlias = str
 
 
 class World(Protocol):
-    """What a decision may see: the caches of the kinds that the loop watches or reads. Never change what it returns."""
+    """What a decision may read: the caches of the kinds that the loop watches. Returned objects are shared: never
+    change them."""
 
     @property
     def now(self) -> float:
@@ -29,7 +30,7 @@ class World(Protocol):
         ...
 
     def get(self, kind: Kind, namespace: str, name: str) -> Obj | None:
-        """The cached object (namespace empty for cluster-scoped kinds)."""
+        """The cached object, None when there is none; `namespace` is empty for cluster-scoped kinds."""
         ...
 
     def list(self, kind: Kind, namespace: str = "") -> Sequence[Obj]:
@@ -51,17 +52,17 @@ class World(Protocol):
 
     @property
     def catalogue(self) -> Catalogue:
-        """The kinds that the API serves, as far as this loop's caches have filled with them."""
+        """The kinds that the API serves, as far as this loop's caches are synced for them."""
         ...
 
     @property
     def failure(self) -> str:
-        """The error message of this key's last round of actions; empty when that went well, or was the first."""
+        """The error message of this key's last round of actions; empty when that succeeded, or for the first round."""
         ...
 
     @property
     def memory(self) -> object:
-        """What this key's last decision handed back (`Remember`), None before the first. See `remembering`."""
+        """The memory that this key's last decision returned (`Remember`), None before the first. See `remembering`."""
         ...
 
 
@@ -92,8 +93,8 @@ class Create:
 class Update:
     """Replace the object (or its subresource, `status`); its metadata.resourceVersion is the precondition.
 
-    `complete` makes what is written of `obj` when it is: with what a decision has not (a key, chance, the clock). It
-    raises ApiError."""
+    `complete` is called with `obj` just before the write, and returns what is written: for what a decision cannot do
+    (sign with a key, draw randomness, read the clock). It raises ApiError."""
 
     kind: Kind
     obj: Obj
@@ -132,7 +133,8 @@ class Delete:
 
 @dataclass(frozen=True, slots=True)
 class DeleteCollection:
-    """Delete all objects of `kind` in `namespace`, each by its own rules; they may take time to go."""
+    """Delete all objects of `kind` in `namespace`, each by its own rules (grace, finalizers): they may still exist
+    afterwards."""
 
     kind: Kind
     namespace: str
@@ -153,7 +155,8 @@ class Absent:
 class Confirm:
     """Perform `then` only if live reads (not caches) agree that all of `absent` is true; else do nothing.
 
-    Absent from a cache is not absent from the API; what depends on absence, and cannot be undone, asks first."""
+    Absent from a cache is not absent from the API: an action that depends on absence and cannot be undone is confirmed
+    first."""
 
     absent: tuple[Absent, ...]
     then: tuple[Action, ...]
@@ -161,8 +164,7 @@ class Confirm:
 
 @dataclass(frozen=True, slots=True)
 class IfAllowed:
-    """Perform `then` if the API says that somebody may do something (`review` is a SubjectAccessReview's spec), else
-    `otherwise`."""
+    """Perform `then` if the API allows `review` (the spec of a SubjectAccessReview), else `otherwise`."""
 
     review: Obj
     then: tuple[Action, ...]
@@ -171,7 +173,7 @@ class IfAllowed:
 
 @dataclass(frozen=True, slots=True)
 class Later:
-    """Decide about this key again after `seconds`, whatever happens meanwhile."""
+    """Reconcile this key again after `seconds`, even if no event arrives."""
 
     seconds: float
 
@@ -194,10 +196,10 @@ Memory = TypeVar("Memory")
 def remembering(
     decide: Callable[[Key, World, Memory], tuple[list[Action], Memory]], empty: Memory
 ) -> Callable[[Key, World], list[Action]]:
-    """A loop's decision of one that takes the key's memory and returns the actions and the new memory.
+    """Turns a decision that takes and returns the key's memory into a loop's `decide`.
 
-    `empty` is the memory of a key about which nothing has been decided, and what equals it is not kept. Memories are
-    immutable: a decision that is made again from the same memory comes to the same end.
+    `empty` is the memory of a key that has none yet; a memory equal to it is not kept. Memories are immutable:
+    the same decision from the same memory has the same result.
     """
 
     def decide_and_remember(key: Key, world: World) -> list[Action]:
@@ -211,8 +213,9 @@ def remembering(
 @dataclass(frozen=True, slots=True)
 class Watch:
     """A kind the loop watches. `keys` maps a changed object (its old and its new form, either may be None) to the keys
-    to decide about; None: the object's own key. A kind with `keys` giving nothing is only read. `trim` says what of an
-    object this loop needs; a cache that several loops share keeps whole objects as soon as one of them has no trim."""
+    to reconcile; None: the object's own key. A kind whose `keys` returns none is only read. `trim` returns the part of
+    an object that this loop needs; a cache that several loops share keeps whole objects as soon as one of them has no
+    trim."""
 
     kind: Kind
     keys: Callable[[Obj | None, Obj | None, World], Iterable[Key]] | None = None
@@ -223,11 +226,10 @@ class Watch:
 class Loop:
     """One loop: a name (`replicaset`), what it watches, and its decision.
 
-    `parallel` keys are worked on at once; `start_keys` are decided about once when the caches have filled (for loops
-    that work on the whole cluster, with one key such as "all"). A loop that nobody waits for starts `patience_seconds`
-    after the others: with many watches it would hold up a start, or a failover. A loop that works on all kinds
-    `follows` the catalogue: further watches, which change as kinds come and go. What they watch is then determined
-    again.
+    `parallel` keys are reconciled concurrently; `start_keys` are reconciled once when the caches are synced (for loops
+    that work on the whole cluster, with one key such as "all"). A loop that is not urgent starts `patience_seconds`
+    after the others: its many watches would delay a start, or a failover. A loop over all kinds `follows` the
+    catalogue: it returns further watches, which change as kinds are added and removed.
     """
 
     name: str
@@ -239,5 +241,5 @@ class Loop:
     follows: Callable[[Catalogue], tuple[Watch, ...]] | None = None
 
     def watching(self, catalogue: Catalogue) -> tuple[Watch, ...]:
-        """All that it watches while the API serves these kinds."""
+        """All its watches while the API serves these kinds."""
         return self.watches if self.follows is None else (*self.watches, *self.follows(catalogue))

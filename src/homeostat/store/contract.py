@@ -37,7 +37,7 @@ Batch: TypeAlias = list[Event]
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Part of a listing: the entries, the revision they are true at, and how many follow them."""
+    """A page of a listing: the entries, the revision of the listing, and how many entries follow."""
 
     entries: list[Entry]
     revision: int
@@ -49,7 +49,7 @@ class StoreError(Exception):
 
 
 class Stale(StoreError):
-    """The key is not at the expected revision. `current` is what it is now, None when it is not there."""
+    """The key is not at the expected revision. `current` is its current entry, None when it does not exist."""
 
     def __init__(self, key: str, current: Entry | None) -> None:
         super().__init__(f"{key}: at revision {current.revision if current else 0}")
@@ -66,7 +66,7 @@ class Compacted(StoreError):
 
 
 class FutureRevision(StoreError):
-    """The asked revision has not been reached."""
+    """The requested revision is newer than the store's."""
 
 
 class Unavailable(StoreError):
@@ -74,10 +74,10 @@ class Unavailable(StoreError):
 
 
 class Store(Protocol):
-    """See the module. All methods are safe to call at once from tasks of one loop."""
+    """See the module. All methods may be called concurrently by tasks of one event loop."""
 
     async def start(self) -> None:
-        """Open. Raises Unavailable with what to do when the state cannot be used."""
+        """Open the store. Raises Unavailable, whose text says what to do, when the state cannot be used."""
         ...
 
     async def close(self) -> None:
@@ -89,7 +89,7 @@ class Store(Protocol):
         ...
 
     async def get(self, key: str) -> Entry | None:
-        """The live entry, linearizable."""
+        """The live entry, linearizable; None when the key does not exist."""
         ...
 
     async def list(self, prefix: str, *, revision: int = 0, limit: int = 0, after: str = "") -> Page:
@@ -102,7 +102,7 @@ class Store(Protocol):
     async def commit(self, key: str, expected_revision: int, value: bytes, *, delete: bool = False) -> int:
         """Compare and swap; returns the new revision, which is durable and unique to this commit.
 
-        `expected_revision` 0: the key must not be there (create). With `delete` the key is removed and `value` is what
+        `expected_revision` 0: the key must not exist (create). With `delete` the key is removed and `value` is what
         watchers get as its final value. Raises Stale or Unavailable.
         """
         ...
@@ -110,14 +110,15 @@ class Store(Protocol):
     def watch(self, prefix: str, *, after_revision: int) -> AsyncIterator[Batch]:
         """Batches of the commits under `prefix` with a revision above `after_revision`, in order, for ever.
 
-        Raises Compacted from the iterator when `after_revision` is older than what is kept; ends when closed.
+        Raises Compacted from the iterator when `after_revision` is older than the kept history; ends when the store is
+        closed.
         """
         ...
 
     def silence(self) -> str:
-        """What a lack of answers means for this kind of store, in the words of its errors."""
+        """What it means when this kind of store does not answer: a text for errors."""
         ...
 
     async def compact(self, revision: int) -> None:
-        """Forget history up to `revision` (live keys stay). Later lists and watches before it raise Compacted."""
+        """Delete the history up to `revision` (live keys stay). Later lists and watches before it raise Compacted."""
         ...

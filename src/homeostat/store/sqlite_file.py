@@ -129,7 +129,7 @@ def explained(path: Path, error: sqlite3.Error) -> Unavailable:
     elif name.startswith("SQLITE_IOERR"):
         what = f"the disk failed or is full ({name}); make room or look at the disk, then writes work again"
     elif name.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB")):
-        what = "the file is damaged or no database; restore it from a backup, or move it away to begin anew"
+        what = "the file is damaged or no database; restore it from a backup, or move it away to start over"
     elif name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
         what = f"another program has kept it locked for {BUSY_SECONDS_MAX:.0f} s; close that program"
     elif name.startswith(("SQLITE_READONLY", "SQLITE_CANTOPEN", "SQLITE_PERM", "SQLITE_AUTH")):

@@ -63,7 +63,7 @@ class Window:
             self.start = gone.revision
 
     def after(self, revision: int) -> list[Change] | None:
-        """The changes above `revision`, oldest first; None when some of them are forgotten."""
+        """The changes above `revision`, oldest first; None when some of them are no longer kept."""
         if revision < self.start:
             return None
         found: list[Change] = []

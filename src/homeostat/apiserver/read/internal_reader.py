@@ -51,7 +51,7 @@ class HubReader:
         return self._feed.hub(kind.home.prefix).revision
 
     def changes(self, kind: Kind, after: int) -> Iterable[Change] | None:
-        """The changes above the revision `after`, oldest first; None when some of them are forgotten."""
+        """The changes above the revision `after`, oldest first; None when some of them are no longer kept."""
         return self._feed.hub(kind.home.prefix).window.after(after)
 
     def items(self, kind: Kind) -> Iterable[Item]:
