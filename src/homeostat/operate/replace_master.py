@@ -29,7 +29,7 @@ _LOOK_SECONDS = 0.2
 
 
 def replace_master(folder: Folder, name: str, *, say: Callable[[str], None]) -> None:
-    """Turn a master off, forget its disk, let it join anew, and wait until it is well. Raises LabError."""
+    """Turn a master off, forget its disk, let it join again, and wait until it is healthy. Raises LabError."""
     cluster = folder.load()
     if not cluster.kind.are_hosts or cluster.store != "etcd":
         raise LabError("only masters with an etcd member are replaced (`homeostat up --runtime container`)")

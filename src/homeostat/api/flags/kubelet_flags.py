@@ -81,7 +81,7 @@ KUBELET = (
         "allowed-unsafe-sysctls",
         "text",
         "",
-        "sysctls beside the safe ones that Pods may set, with commas between; NAME* stands for all with that beginning",
+        "sysctls beside the safe ones that Pods may set, with commas between; NAME* means all that begin with NAME",
     ),
     Flag("kubelet", "seccomp-default", "boolean", "false", "whether RuntimeDefault is the seccomp profile by default"),
     Flag("kubelet", "serialize-image-pulls", "boolean", "true", "whether images are pulled one at a time"),

@@ -222,7 +222,7 @@ _EVENTS = Printer(
         text("Reason", "What happened, in a word."),
         text("Object", "What it happened to."),
         wide("Subobject"),
-        wide("Source", "Who tells of it."),
+        wide("Source", "The component that reports it."),
         text("Message", "What happened, in a sentence."),
         wide("First Seen"),
         wide("Count"),

@@ -35,7 +35,7 @@ def command() -> None:
     default="homeostat.local/busybox:1",
     show_default=True,
     metavar="IMAGE",
-    help="What lies below the files: an image that clusters bring along (`image list --available`), or `scratch`.",
+    help="The base image: an image that clusters bring along (`image list --available`), or `scratch`.",
 )
 def build_image(image: str, folder: Path, words: tuple[str, ...], file: Path, base: str) -> None:
     """Build an image of the files in FOLDER.

@@ -41,7 +41,7 @@ def _deadlines(request: Obj) -> list[tuple[float, str]]:
     certificate = (request.get("status") or {}).get("certificate")
     known = conditions(request)
     if not known:
-        found.append((meta.created_at(request) + _PENDING_SECONDS, "nobody has answered it for a day"))
+        found.append((meta.created_at(request) + _PENDING_SECONDS, "it was not answered for a day"))
     for kind in ("Approved", "Denied", "Failed"):
         since = known.get(kind, {}).get("lastUpdateTime")
         if since and (kind != "Approved" or certificate):

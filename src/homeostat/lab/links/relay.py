@@ -31,7 +31,7 @@ _AGAIN_SECONDS = 0.05
 _FAILURES_MAX = 2
 # A server that is to take over another one's clients has passed so many checks in a row. On a machine that is short of
 # processors all servers are late now and then: clients that are sent from one to the next each time only add to that.
-_WELLS_MIN = 3
+_SUCCESSES_MIN = 3
 # A check bounds itself; one that took longer than this shows that the relay had no processor, not what the server does.
 _CHECK_SECONDS_MAX = 0.8
 
@@ -47,7 +47,7 @@ class Health(IntEnum):
 @dataclass(eq=False, slots=True)
 class Backend:
     """A server behind the relay, on `node`. `failures` are checks in a row, up to the last, that did not find it ready,
-    `wells` those that did; `disconnected`: its connections were dropped for its failures; `proven`: it was ready
+    `successes` those that did; `disconnected`: its connections were dropped for its failures; `proven`: it was ready
     once."""
 
     node: str
@@ -55,7 +55,7 @@ class Backend:
     port: int
     health: Health = Health.READY
     failures: int = 0
-    wells: int = 0
+    successes: int = 0
     disconnected: bool = False
     proven: bool = False
 
@@ -73,14 +73,14 @@ class Backend:
         """Record the result of a check."""
         self.health = health
         well = health is Health.READY
-        self.failures, self.wells = (0, self.wells + 1) if well else (self.failures + 1, 0)
+        self.failures, self.successes = (0, self.successes + 1) if well else (self.failures + 1, 0)
         self.disconnected = self.disconnected and self.down
         self.proven = self.proven or health is Health.READY
 
     def unreachable(self) -> None:
         """A connection failed: the server is skipped until a check finds it healthy."""
         self.health = Health.SILENT
-        self.failures, self.wells = max(self.failures, _FAILURES_MAX), 0
+        self.failures, self.successes = max(self.failures, _FAILURES_MAX), 0
 
 
 Check = Callable[[Backend], Awaitable[Health]]
@@ -191,6 +191,6 @@ async def watch_health(backends: Sequence[Backend], check: Check, on_down: Calla
 
 def to_part(backends: Sequence[Backend]) -> list[Backend]:
     """Those whose clients are better off elsewhere, and have not been sent there yet. Pure."""
-    if not any(backend.wells >= _WELLS_MIN for backend in backends):
+    if not any(backend.successes >= _SUCCESSES_MIN for backend in backends):
         return []
     return [backend for backend in backends if backend.down and backend.proven and not backend.disconnected]

@@ -48,8 +48,8 @@ _REFUSED = {
     "volume": "volumes are the kubelet's", "cp": "`kubectl cp` copies into and out of a Pod",
     "attach": "`kubectl attach` joins a container", "diff": _KUBELET, "export": _IMAGES,
     "port": "`docker ps` shows ports",
-    "system": "`docker info` and `docker stats` tell about the node", "swarm": "this is a Kubernetes cluster",
-    "service": "this is a Kubernetes cluster", "events": "`kubectl get events -A -w` tells what happens",
+    "system": "`docker info` and `docker stats` show the node", "swarm": "this is a Kubernetes cluster",
+    "service": "this is a Kubernetes cluster", "events": "`kubectl get events -A -w` shows what happens",
     "history": _IMAGES,
 }  # fmt: skip
 
