@@ -24,6 +24,7 @@ from bench import scenes
 from bench.figures import Row
 from bench.lab import COMMAND, Lab, lab, pss_megabytes
 from homeostat.client.contract import Client
+from homeostat.cluster.lab_orders import Order
 from homeostat.cluster.state_folder import Folder
 from homeostat.lab.processes.orders import ask_async
 from homeostat.operate.clients import administering
@@ -118,7 +119,7 @@ async def life(made: Lab, client: Client) -> dict[str, float]:
     orders = Folder.of("homeostat").supervisor_socket
 
     async def cut(node: str) -> None:
-        await ask_async(orders, {"do": "cut", "node": node, "seconds": 60.0})
+        await ask_async(orders, Order("cut", node=node, seconds=60.0))
 
     result["succession"] = await scenes.succession(client, "kube-controller-manager", cut)
     for number in range(1, 4):

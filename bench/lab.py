@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.figures import Row
+from homeostat.cluster.lab_orders import Order
 
 COMMAND = str(Path(sys.executable).parent / "homeostat")
 HELLO = Path(__file__).parents[1] / "examples" / "hello.yaml"
@@ -56,7 +57,7 @@ class Lab:
         """The cluster's processes: the supervisor's whole tree."""
         from homeostat.lab.processes.orders import ask
 
-        supervisor = ask(Path(self.home) / "homeostat" / "homeostat" / "supervisor.sock", {"do": "status"})["pid"]
+        supervisor = ask(Path(self.home) / "homeostat" / "homeostat" / "supervisor.sock", Order("status"))["pid"]
         children: dict[int, list[int]] = {}
         for entry in Path("/proc").iterdir():
             with suppress(OSError):

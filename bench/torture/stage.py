@@ -13,6 +13,7 @@ from bench.torture.faults import Fault
 from homeostat.api.errors import ApiError
 from homeostat.api.kinds import LEASE
 from homeostat.client.contract import Client
+from homeostat.cluster.lab_orders import Order
 from homeostat.cluster.state_folder import Folder, LabError
 from homeostat.compose.shared import etcd_members
 from homeostat.lab.hosts import enter
@@ -85,14 +86,14 @@ class Stage:
             raise LabError(f"{fault.name} could not be done or undone on {', '.join(nodes)}: exit codes {codes}")
 
     async def _order(self, fault: Fault, node: str) -> None:
-        order = {"do": "stop-node", "node": node, "power": True}
+        order = Order("stop-node", node=node, power=True)
         if fault.order == "cut":
             # Should this program be killed, the cut ends all the same.
-            order = {"do": "cut", "node": node, "seconds": fault.seconds + _ORDER_SECONDS}
+            order = Order("cut", node=node, seconds=fault.seconds + _ORDER_SECONDS)
         await ask_async(self._folder.supervisor_socket, order, timeout_seconds=_ORDER_SECONDS)
 
     async def _undo(self, fault: Fault, node: str) -> None:
-        order = {"do": "heal" if fault.order == "cut" else "start-node", "node": node}
+        order = Order("heal" if fault.order == "cut" else "start-node", node=node)
         await ask_async(self._folder.supervisor_socket, order, timeout_seconds=_ORDER_SECONDS)
 
     async def _etcd_leader(self) -> str:

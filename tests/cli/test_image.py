@@ -11,6 +11,7 @@ import orjson
 import pytest
 
 from homeostat.cli.commands import image
+from homeostat.cluster.lab_orders import Order
 from homeostat.cluster.state_folder import Folder
 from homeostat.cluster.topology import Cluster
 from homeostat.lab.hosts import enter
@@ -35,7 +36,7 @@ class Nodes:
 
     def answer(self, _socket: Path, order: object) -> object:
         """As the supervisor."""
-        assert order == {"do": "status"}
+        assert order == Order("status")
         children = [{"name": "network", "node": "", "pid": 10}]
         return {"children": [*children, *({"name": f"node {n}", "node": n, "pid": pid} for n, pid in self.on.items())]}
 

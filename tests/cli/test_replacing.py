@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 import yaml
 
+from homeostat.cluster.lab_orders import Order
 from homeostat.cluster.node_layout import NodeFolder
 from homeostat.cluster.state_folder import Folder, LabError
 from homeostat.cluster.topology import Cluster
@@ -35,9 +35,9 @@ class Played:
         monkeypatch.setattr(replace_master, "wait_ready", self._ready)
         monkeypatch.setattr(replace_master.etcd_members, "members", self._members)
 
-    def _ask(self, _: Path, order: dict[str, Any], **__: object) -> None:
-        if order["do"] != "status":
-            self.done.append(f"{order['do']} {order['node']}")
+    def _ask(self, _: Path, order: Order, **__: object) -> None:
+        if order.verb != "status":
+            self.done.append(f"{order.verb} {order.node}")
 
     def _replace(self, cluster: Cluster, pki: Path, name: str) -> None:
         # Its data are there until the others have let it go.

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from homeostat.api import meta
+from homeostat.cluster.lab_orders import Order
 from homeostat.cluster.state_folder import Folder
 from homeostat.lab.hosts import enter
 from homeostat.lab.processes.orders import ask
@@ -69,7 +70,7 @@ class Hosts:
         }
 
     def supervisor(self) -> int:
-        return int(ask(self.folder.supervisor_socket, {"do": "status"})["pid"])
+        return int(ask(self.folder.supervisor_socket, Order("status"))["pid"])
 
     def traces(self) -> list[str]:
         """What the host has of this cluster beside its state folder."""

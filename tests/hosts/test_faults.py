@@ -21,6 +21,7 @@ import pytest
 
 from homeostat.api import durations
 from homeostat.cluster import node_layout
+from homeostat.cluster.lab_orders import Order
 from homeostat.compose.shared.certificate_rotation import renew_once
 from homeostat.kit import clock, world
 from homeostat.lab.hosts import enter
@@ -69,7 +70,7 @@ def condition(hosts: Hosts, node: str, kind: str) -> str:
 
 def kubelet(hosts: Hosts, node: str, number: int) -> None:
     """Send a signal to a node's kubelet; init starts it again when it ends."""
-    order = {"do": "kill", "unit": "kubelet", "signal": number}
+    order = Order("kill", unit="kubelet", signal=number)
     ask(Path(f"/proc/{enter.process(hosts.folder, node)}/root{node_layout.INIT_SOCKET}"), order)
 
 

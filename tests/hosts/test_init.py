@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from homeostat.cluster.lab_orders import Order
 from homeostat.cluster.state_folder import LabError
 from homeostat.lab.processes import orders
 from tests.support.patience import eventually
@@ -30,7 +31,7 @@ class Node:
         eventually(lambda: (folder / "init.sock").exists())
 
     def ask(self, do: str, unit: str = "", **more: Any) -> dict[str, Any]:
-        return orders.ask(self.folder / "init.sock", {"do": do, "unit": unit, **more})
+        return orders.ask(self.folder / "init.sock", Order(do, unit=unit, **more))
 
     def unit(self, name: str) -> dict[str, Any]:
         return next(unit for unit in self.ask("units")["units"] if unit["name"] == name)

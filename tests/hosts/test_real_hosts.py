@@ -12,6 +12,7 @@ import subprocess
 
 import pytest
 
+from homeostat.cluster.lab_orders import Order
 from homeostat.lab.processes.orders import ask
 from tests.hosts.conftest import COMMAND, Hosts
 from tests.support.patience import eventually
@@ -106,7 +107,7 @@ def test_what_is_written_on_a_node_outlives_its_power(hosts: Hosts) -> None:
 
 def test_a_cut_ends_by_itself(hosts: Hosts) -> None:
     hosts.run("node", "cut", "worker-1", "--for", "5")
-    assert 0 < ask(hosts.folder.supervisor_socket, {"do": "status"})["cut"]["worker-1"] <= 5
+    assert 0 < ask(hosts.folder.supervisor_socket, Order("status"))["cut"]["worker-1"] <= 5
     assert "DOWN" in hosts.on("worker-1", "ip", "-br", "link", "show", "eth0")
 
     def joined() -> bool:

@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from homeostat.cluster.lab_orders import Order
 from homeostat.kit import clock
 from tests.support.kubectl import kubectl_path
 
@@ -49,9 +50,9 @@ class Lab:
         return done.stdout
 
     def supervisor(self, name: str = "homeostat") -> int:
-        return int(self.order(name, {"do": "status"})["pid"])
+        return int(self.order(name, Order("status"))["pid"])
 
-    def order(self, name: str, order: dict[str, Any]) -> dict[str, Any]:
+    def order(self, name: str, order: Order) -> dict[str, Any]:
         from homeostat.lab.processes.orders import ask
 
         return ask(self.home / "state" / "homeostat" / name / "supervisor.sock", order)
@@ -152,7 +153,7 @@ def up_with_a_straying_pod(lab: Lab) -> tuple[list[dict[str, Any]], set[int]]:
     lab.run("up", "--control-planes", "1", "--workers", "1")
     lab.kubectl("apply", "-f", "-", given=STRAYING)
     lab.kubectl("wait", "--for=condition=Ready", "pod/straying", "--timeout=60s")
-    children = lab.order("homeostat", {"do": "status"})["children"]
+    children = lab.order("homeostat", Order("status"))["children"]
     return children, set(lab.processes()) - {lab.supervisor(), *(child["pid"] for child in children)}
 
 

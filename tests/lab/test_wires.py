@@ -13,6 +13,7 @@ from typing import Any
 import orjson
 import pytest
 
+from homeostat.cluster.lab_orders import Order
 from homeostat.cluster.state_folder import LabError
 from homeostat.kit import clock, tasks, virtual
 from homeostat.lab.links.relay import Backend, Health, Relay, bound, to_part, watch_health
@@ -347,13 +348,13 @@ def test_orders_are_carried_out_and_wrong_ones_answered(tmp_path: Path) -> None:
         uplinks = Uplinks(NODES, tmp_path / "uplinks.json")
         path = tmp_path / "network.sock"
         server = await serve_orders(path, uplinks)
-        await ask_async(path, {"do": "cut", "node": "w1", "seconds": 60})
-        assert list((await ask_async(path, {"do": "status"}))["cut"]) == ["w1"]
-        assert (await ask_async(path, {"do": "heal", "node": "w1"}))["cut"] == {}
+        await ask_async(path, Order("cut", node="w1", seconds=60))
+        assert list((await ask_async(path, Order("status")))["cut"]) == ["w1"]
+        assert (await ask_async(path, Order("heal", node="w1")))["cut"] == {}
         for order, text in (
-            ({"do": "cut", "node": "nobody", "seconds": 1}, "there is no node 'nobody'"),
-            ({"do": "dance"}, "unknown order 'dance'"),
-            ({"do": "cut", "node": "w1", "seconds": "long"}, "an order is a JSON object"),
+            (Order("cut", node="nobody", seconds=1), "there is no node 'nobody'"),
+            (Order("dance"), "unknown order 'dance'"),
+            (Order("cut", node="w1", seconds="long"), "field `seconds` is a float"),  # type: ignore[arg-type]
         ):
             with pytest.raises(LabError, match=text):
                 await ask_async(path, order)
@@ -365,7 +366,7 @@ def test_orders_are_carried_out_and_wrong_ones_answered(tmp_path: Path) -> None:
 def test_an_order_to_nobody_says_so(tmp_path: Path) -> None:
     async def story() -> None:
         with pytest.raises(LabError, match="no answer to the order 'status'"):
-            await ask_async(tmp_path / "none.sock", {"do": "status"})
+            await ask_async(tmp_path / "none.sock", Order("status"))
 
     asyncio.run(story())
 
@@ -375,7 +376,7 @@ def test_a_socket_path_may_be_long(tmp_path: Path) -> None:
         folder = tmp_path / ("x" * 120)
         folder.mkdir()
         server = await serve_orders(folder / "network.sock", Uplinks(NODES, tmp_path / "uplinks.json"))
-        assert await ask_async(folder / "network.sock", {"do": "status"}) == {"cut": {}}
+        assert await ask_async(folder / "network.sock", Order("status")) == {"cut": {}}
         server.close()
 
     asyncio.run(story())

@@ -9,6 +9,7 @@ from typing import Any
 from homeostat.api import meta
 from homeostat.api.errors import ApiError
 from homeostat.api.kinds import NODE, POD
+from homeostat.cluster.lab_orders import Order
 from homeostat.cluster.state_folder import Folder, LabError
 from homeostat.lab.hosts.etcd_log import trouble_of
 from homeostat.lab.links.published_services import read
@@ -34,8 +35,8 @@ async def gather(folder: Folder) -> dict[str, Any]:
         "trouble": "",
     }
     try:
-        supervisor = await ask_async(folder.supervisor_socket, {"do": "status"}, timeout_seconds=_API_SECONDS)
-        network = await ask_async(folder.network_socket, {"do": "status"}, timeout_seconds=_API_SECONDS)
+        supervisor = await ask_async(folder.supervisor_socket, Order("status"), timeout_seconds=_API_SECONDS)
+        network = await ask_async(folder.network_socket, Order("status"), timeout_seconds=_API_SECONDS)
     except LabError as error:
         state["trouble"] = f"the cluster is not running ({error})"
         return state

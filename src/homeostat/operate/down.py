@@ -8,6 +8,7 @@ import signal
 from contextlib import suppress
 
 from homeostat.cluster.errors import LabError
+from homeostat.cluster.lab_orders import Order
 from homeostat.cluster.state_folder import Folder
 from homeostat.kit import clock
 from homeostat.lab.processes import orders, user_namespace
@@ -20,8 +21,8 @@ def stop(folder: Folder, *, purge: bool = False) -> bool:
     """End the cluster's processes; True when there were any. With `purge` also forget it. Raises LabError."""
     running = is_running(folder)
     if running:
-        pid = int(orders.ask(folder.supervisor_socket, {"do": "status"})["pid"])
-        orders.ask(folder.supervisor_socket, {"do": "down"}, timeout_seconds=_STOP_SECONDS)
+        pid = int(orders.ask(folder.supervisor_socket, Order("status"))["pid"])
+        orders.ask(folder.supervisor_socket, Order("down"), timeout_seconds=_STOP_SECONDS)
         _wait_for_end(pid)
     if purge:
         if folder.exists():

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from contextlib import suppress
 
 from homeostat.cluster import etcd_member, static_pods
+from homeostat.cluster.lab_orders import Order
 from homeostat.cluster.node_layout import NodeFolder
 from homeostat.cluster.state_folder import Folder, LabError
 from homeostat.cluster.topology import Cluster
@@ -35,22 +36,22 @@ def replace_master(folder: Folder, name: str, *, say: Callable[[str], None]) -> 
         raise LabError("only masters with an etcd member are replaced (`homeostat up --runtime container`)")
     if name not in [node.name for node in cluster.masters()]:
         raise LabError(f"{name} is no master; a worker is replaced by `homeostat node remove` and `node add`")
-    ask(folder.supervisor_socket, {"do": "status"})
+    ask(folder.supervisor_socket, Order("status"))
     say(f"turning {name} off")
-    ask(folder.supervisor_socket, {"do": "stop-node", "node": name, "power": True}, timeout_seconds=_ORDER_SECONDS)
+    ask(folder.supervisor_socket, Order("stop-node", node=name, power=True), timeout_seconds=_ORDER_SECONDS)
     say("replacing its etcd member")
     try:
         host_reach.in_network(folder, lambda: etcd_members.replace_member(cluster, folder.pki, name))
     except LabError:
         # Nothing was thrown away: it comes back as it was.
         with suppress(LabError):
-            ask(folder.supervisor_socket, {"do": "start-node", "node": name}, timeout_seconds=_ORDER_SECONDS)
+            ask(folder.supervisor_socket, Order("start-node", node=name), timeout_seconds=_ORDER_SECONDS)
         raise
     say("creating a new disk for it")
     user_namespace.forget(folder.node(name))
     prepare(folder, cluster)
     write_joining(folder, cluster, name)
-    ask(folder.supervisor_socket, {"do": "start-node", "node": name}, timeout_seconds=_ORDER_SECONDS)
+    ask(folder.supervisor_socket, Order("start-node", node=name), timeout_seconds=_ORDER_SECONDS)
     say(f"waiting until {name} is Ready, for at most {READY_SECONDS:.0f} s")
     asyncio.run(wait_ready(folder, name))
     say(f"waiting until its etcd member has the others' data, for at most {_MEMBER_SECONDS:.0f} s")

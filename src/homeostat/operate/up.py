@@ -16,6 +16,7 @@ from homeostat.api import meta
 from homeostat.api.errors import ApiError
 from homeostat.api.kinds import NODE, SERVICE
 from homeostat.client.contract import Client
+from homeostat.cluster.lab_orders import Order
 from homeostat.cluster.state_folder import Folder, LabError
 from homeostat.cluster.topology import API_HOST, Cluster
 from homeostat.kit import clock, tasks
@@ -188,7 +189,7 @@ async def _guard(supervisor: int, folder: Folder, shown: Progress) -> str:
             code = os.waitstatus_to_exitcode(status)
             return f"the supervisor ended with status {code} ({_last_error(log)}); its log is {log}"
         with suppress(LabError):
-            children = (await ask_async(folder.supervisor_socket, {"do": "status"}, timeout_seconds=5))["children"]
+            children = (await ask_async(folder.supervisor_socket, Order("status"), timeout_seconds=5))["children"]
             for child in children:
                 if child["node"] and child["pid"]:
                     shown.step(f"node {child['node']}", "booting", only_first=True)

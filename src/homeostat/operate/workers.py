@@ -11,6 +11,7 @@ from homeostat.api import meta
 from homeostat.api.errors import ApiError
 from homeostat.api.kinds import NODE
 from homeostat.client.drain import drain
+from homeostat.cluster.lab_orders import Order
 from homeostat.cluster.state_folder import Folder, LabError
 from homeostat.cluster.topology import WORKERS_MAX
 from homeostat.kit import clock
@@ -32,11 +33,11 @@ def add_worker(folder: Folder, *, say: Callable[[str], None]) -> str:
         raise LabError(f"a cluster has at most {WORKERS_MAX} workers")
     grown = replace(cluster, workers=cluster.workers + 1)
     name = grown.nodes()[-1].name
-    ask(folder.supervisor_socket, {"do": "status"})
+    ask(folder.supervisor_socket, Order("status"))
     say(f"preparing {name}")
     prepare(folder, grown)
     say(f"booting it and waiting until it is Ready, for at most {READY_SECONDS:.0f} s")
-    ask(folder.supervisor_socket, {"do": "add-node", "node": name})
+    ask(folder.supervisor_socket, Order("add-node", node=name))
     asyncio.run(wait_ready(folder, name))
     return name
 
@@ -51,7 +52,7 @@ def remove_worker(folder: Folder, name: str, *, say: Callable[[str], None]) -> N
     say(f"moving its Pods to other nodes, for at most {_DRAIN_SECONDS:.0f} s")
     asyncio.run(_drain(folder, name))
     say("turning it off")
-    ask(folder.supervisor_socket, {"do": "remove-node", "node": name}, timeout_seconds=READY_SECONDS)
+    ask(folder.supervisor_socket, Order("remove-node", node=name), timeout_seconds=READY_SECONDS)
     prepare(folder, replace(cluster, removed=[*cluster.removed, name]))
     asyncio.run(_forget(folder, name))
     user_namespace.forget(folder.node(name))

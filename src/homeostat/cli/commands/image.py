@@ -11,6 +11,7 @@ import orjson
 
 from homeostat.cli.group import Group
 from homeostat.cli.options import known, name_option, output_option
+from homeostat.cluster.lab_orders import Order
 from homeostat.cluster.state_folder import Folder, LabError
 from homeostat.lab.processes.orders import ask
 
@@ -144,7 +145,7 @@ def _with_images(name: str) -> Folder:
 
 def _nodes(folder: Folder) -> tuple[list[str], list[str]]:
     """The nodes that are on, and those that are off. Raises LabError when the cluster does not run."""
-    children = [child for child in ask(folder.supervisor_socket, {"do": "status"})["children"] if child["node"]]
+    children = [child for child in ask(folder.supervisor_socket, Order("status"))["children"] if child["node"]]
     return [c["node"] for c in children if c["pid"]], [c["node"] for c in children if not c["pid"]]
 
 

@@ -10,8 +10,9 @@ import click
 from homeostat.cli.group import Group
 from homeostat.cli.options import known, name_option
 from homeostat.cli.progress import Steps
+from homeostat.cluster.lab_orders import Order
 from homeostat.cluster.state_folder import Folder, LabError
-from homeostat.lab.processes.orders import Answer, ask
+from homeostat.lab.processes.orders import ask
 
 # A node that is turned off ends its pods in good order.
 _ORDER_SECONDS = 60.0
@@ -42,7 +43,7 @@ def stop_node(node: str, name: str) -> None:
     patience = _ORDER_SECONDS + flags.duration("kubelet", "shutdown-grace-period")
     _check_node(known(name), node)
     click.echo(f"turning {node} off: what runs on it ends in good order, within {patience:.0f} s")
-    _order(name, node, {"do": "stop-node", "node": node}, seconds=patience)
+    _order(name, node, Order("stop-node", node=node), seconds=patience)
     click.echo(f"{node} is off")
 
 
@@ -51,7 +52,7 @@ def stop_node(node: str, name: str) -> None:
 @name_option
 def start_node(node: str, name: str) -> None:
     """Turn a node on again."""
-    _order(name, node, {"do": "start-node", "node": node})
+    _order(name, node, Order("start-node", node=node))
     click.echo(f"{node} is on")
 
 
@@ -63,7 +64,7 @@ def cut_node(node: str, name: str, seconds: float) -> None:
     """Cut a node's uplink: nothing reaches it and it reaches nothing."""
     if not 0 < seconds < math.inf:
         raise click.BadParameter("a cut lasts a finite number of seconds, more than 0", param_hint="--for")
-    _order(name, node, {"do": "cut", "node": node, "seconds": seconds}, network=True)
+    _order(name, node, Order("cut", node=node, seconds=seconds), network=True)
     click.echo(f"{node} is cut off; `homeostat node heal {node}` joins it again (at the latest in {seconds:g} s)")
 
 
@@ -72,7 +73,7 @@ def cut_node(node: str, name: str, seconds: float) -> None:
 @name_option
 def heal_node(node: str, name: str) -> None:
     """Join a node that was cut off."""
-    _order(name, node, {"do": "heal", "node": node}, network=True)
+    _order(name, node, Order("heal", node=node), network=True)
     click.echo(f"{node} is joined")
 
 
@@ -81,7 +82,7 @@ def heal_node(node: str, name: str) -> None:
 @name_option
 def power_off(node: str, name: str) -> None:
     """Pull a node's plug: everything on it is killed at once."""
-    _order(name, node, {"do": "stop-node", "node": node, "power": True})
+    _order(name, node, Order("stop-node", node=node, power=True))
     click.echo(f"{node} has lost its power")
 
 
@@ -90,7 +91,7 @@ def power_off(node: str, name: str) -> None:
 @name_option
 def power_on(node: str, name: str) -> None:
     """Give a node its power back: it boots."""
-    _order(name, node, {"do": "start-node", "node": node})
+    _order(name, node, Order("start-node", node=node))
     click.echo(f"{node} is on")
 
 
@@ -150,7 +151,7 @@ def set_clock(node: str, shift: str, name: str) -> None:
     click.echo(shift_clock(known(name), node, shift))
 
 
-def _order(name: str, node: str, order: Answer, *, network: bool = False, seconds: float = _ORDER_SECONDS) -> None:
+def _order(name: str, node: str, order: Order, *, network: bool = False, seconds: float = _ORDER_SECONDS) -> None:
     folder: Folder = known(name)
     _check_node(folder, node)
     receiver = folder.path / folder.load().kind.cut_socket if network else folder.supervisor_socket

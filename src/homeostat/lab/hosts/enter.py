@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import IO
 
 from homeostat.cluster import node_layout
+from homeostat.cluster.lab_orders import Order
 from homeostat.cluster.state_folder import Folder, LabError
 from homeostat.lab.processes.orders import ask
 from homeostat.runtime.children.forked import execute
@@ -66,7 +67,7 @@ def become(folder: Folder, node: str, argv: Sequence[str]) -> None:
 
 def process(folder: Folder, node: str) -> int:
     """The host's process ID of a node's init. Raises LabError."""
-    children = ask(folder.supervisor_socket, {"do": "status"})["children"]
+    children = ask(folder.supervisor_socket, Order("status"))["children"]
     for child in children:
         if child["node"] == node:
             if child["pid"]:

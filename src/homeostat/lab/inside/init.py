@@ -1,7 +1,6 @@
 """A node's first process: it runs the services, reaps orphans, and takes orders on a socket inside the node.
 
-One JSON object a line, answered by one line: `{"do": "units"}`; `{"do": D, "unit": U}` where D is start, stop, restart,
-enable or disable; `{"do": "kill", "unit": U, "signal": N}`; `{"do": "poweroff"}`; `{"do": "reboot"}`.
+The orders are those of `cluster.lab_orders`.
 
 SIGTERM shuts the node down: every process is asked to end, and what has not ended after a moment is killed. SIGINT says
 that the whole cluster ends, so that nothing is waited for that wants to hand over to another node first. Before a
@@ -15,13 +14,13 @@ from __future__ import annotations
 import os
 import signal
 import socket
-from collections.abc import Callable
 
+from homeostat.cluster.lab_orders import Order
 from homeostat.kit import machine
 from homeostat.lab.inside.services import Services
 from homeostat.lab.inside.units import Unit, canonical, unknown
 from homeostat.lab.processes.forking import Component
-from homeostat.lab.processes.orders import Answer, Orders
+from homeostat.lab.processes.orders import Orders, Reply
 from homeostat.runtime.children.descriptors import Descriptors
 from homeostat.runtime.children.processes import reap
 
@@ -35,7 +34,6 @@ _KUBELET = "kubelet"
 _HOLDERS: tuple[str, ...] = ("containerd-shim", "catatonit")
 # An etcd member that leads waits for a successor: in vain when all members end. What it has acknowledged is on disk.
 _HANDING_OVER = ("etcd",)
-Reply = Callable[[Answer], None]
 
 
 class Init:
@@ -49,7 +47,7 @@ class Init:
         self._wake, self._wake_write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         self._descriptors.watch(self._wake, self._on_signal)
         self._services = Services(units, run, lambda: [*self._descriptors.all(), self._wake_write])
-        Orders(listener, self._descriptors, self._obey)
+        Orders(listener, self._descriptors, self._handle)
 
     def run(self) -> int:
         """Start every service and serve until the node shuts down; the exit code."""
@@ -82,21 +80,20 @@ class Init:
 
     # -- orders ----------------------------------------------------------------------------------------------------
 
-    def _obey(self, order: Answer, reply: Reply) -> None:
-        what = str(order["do"])
+    def _handle(self, order: Order, reply: Reply) -> None:
+        what = order.verb
         if what == "units":
             reply({"units": self._services.status()})
         elif what in ("poweroff", "reboot"):
             self._ending, self._in_order = REBOOT if what == "reboot" else POWERED_OFF, True
             reply({"ok": True})
         else:
-            self._obey_unit(what, order, reply)
+            self._handle_unit(order, reply)
 
-    def _obey_unit(self, what: str, order: Answer, reply: Reply) -> None:
-        asked = str(order.get("unit", ""))
-        name = canonical(asked)
+    def _handle_unit(self, order: Order, reply: Reply) -> None:
+        what, name = order.verb, canonical(order.unit)
         if name not in self._services.names:
-            reply({"error": unknown(asked, self._services.names)})
+            reply({"error": unknown(order.unit, self._services.names)})
         elif what == "start":
             self._services.start(name)
             reply({"ok": True})
@@ -108,7 +105,7 @@ class Init:
             self._services.enable(name, enabled=what == "enable")
             reply({"ok": True})
         elif what == "kill":
-            self._services.kill(name, int(order.get("signal", signal.SIGTERM)))
+            self._services.kill(name, order.signal or signal.SIGTERM)
             reply({"ok": True})
         else:
             reply({"error": f"unknown order {what!r}"})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
+from homeostat.cluster.lab_orders import Order
 from homeostat.cluster.state_folder import LabError
 from homeostat.kit import clock
 from homeostat.kit.log import logger
@@ -21,20 +22,20 @@ class Cables:
         self.nodes = set(nodes)
         self._until: dict[str, float] = {}
 
-    def obey(self, order: Answer) -> Answer:
+    def handle(self, order: Order) -> Answer:
         """Answer an order `cut` (with `seconds`) or `heal`."""
-        node = str(order.get("node", ""))
+        node = order.node
         if node not in self.nodes:
             return {"error": f"there is no node {node!r}"}
         try:
-            if order["do"] == "cut":
-                self._until[node] = clock.monotonic() + min(float(order.get("seconds", 0)), CUT_SECONDS_MAX)
+            if order.verb == "cut":
+                self._until[node] = clock.monotonic() + min(order.seconds, CUT_SECONDS_MAX)
                 switch.cut(node)
             elif self._until.pop(node, None) is not None:
                 switch.heal(node)
         except LabError as error:
             return {"error": str(error)}
-        return {order["do"]: node}
+        return {order.verb: node}
 
     def plugged(self, node: str) -> None:
         """A node was started and has a new cable: one that is cut stays cut."""

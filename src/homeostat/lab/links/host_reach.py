@@ -12,6 +12,7 @@ import pickle
 from collections.abc import Callable
 from typing import TypeVar, cast
 
+from homeostat.cluster.lab_orders import Order
 from homeostat.cluster.state_folder import Folder, LabError
 from homeostat.lab.links.connect import enter
 from homeostat.lab.processes.orders import ask
@@ -60,4 +61,4 @@ def apart(pid: int) -> bool:
 
 
 def _supervisor(folder: Folder) -> int:
-    return int(ask(folder.supervisor_socket, {"do": "status"})["pid"])
+    return int(ask(folder.supervisor_socket, Order("status"))["pid"])

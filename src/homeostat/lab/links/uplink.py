@@ -12,6 +12,7 @@ from pathlib import Path
 
 import orjson
 
+from homeostat.cluster.lab_orders import BadOrder, read_order
 from homeostat.cluster.state_folder import replace_file
 from homeostat.kit import clock, tasks
 from homeostat.kit.log import logger
@@ -129,7 +130,7 @@ async def serve_orders(path: Path, uplinks: Uplinks) -> asyncio.Server:
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             while line := await reader.readline():
-                writer.write(orjson.dumps(_obey(uplinks, line)) + b"\n")
+                writer.write(orjson.dumps(_handle(uplinks, line)) + b"\n")
                 await writer.drain()
         except (ConnectionError, ValueError):
             _log.info("the sender of an order left before its answer")
@@ -139,18 +140,17 @@ async def serve_orders(path: Path, uplinks: Uplinks) -> asyncio.Server:
     return await asyncio.start_unix_server(serve, sock=bind(path))
 
 
-def _obey(uplinks: Uplinks, line: bytes) -> Answer:
+def _handle(uplinks: Uplinks, line: bytes) -> Answer:
     try:
-        order = orjson.loads(line)
-        what, node = str(order["do"]), str(order.get("node", ""))
-        if what == "cut":
-            uplinks.cut(node, seconds=float(order["seconds"]))
-        elif what == "heal":
-            uplinks.heal(node)
-        elif what != "status":
-            return {"error": f"unknown order {what!r}"}
-    except (orjson.JSONDecodeError, TypeError, ValueError, AttributeError):
-        return {"error": "an order is a JSON object with fields `do`, `node`, `seconds`"}
+        order = read_order(line)
+        if order.verb == "cut":
+            uplinks.cut(order.node, seconds=order.seconds)
+        elif order.verb == "heal":
+            uplinks.heal(order.node)
+        elif order.verb != "status":
+            return {"error": f"unknown order {order.verb!r}"}
+    except BadOrder as error:
+        return {"error": str(error)}
     except KeyError as error:
         return {"error": f"there is no node {error}"}
     return {"cut": uplinks.status()}

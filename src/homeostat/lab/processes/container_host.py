@@ -9,19 +9,18 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Callable
 from pathlib import Path
 
 import orjson
 
+from homeostat.cluster.lab_orders import Order
 from homeostat.cluster.static_pods import COMPONENTS
 from homeostat.kit.log import logger
 from homeostat.lab.processes.forking import Rooms
-from homeostat.lab.processes.orders import Answer, Orders
+from homeostat.lab.processes.orders import Answer, Orders, Reply
 from homeostat.runtime.shim.shim_process import Shim
 
 _log = logger("shim")
-_Reply = Callable[[Answer], None]
 
 
 class Containers:
@@ -32,14 +31,14 @@ class Containers:
         self._listener = listener
         self._rooms = rooms
         self._inherited = inherited
-        self._awaited: list[tuple[set[Path], _Reply]] = []
+        self._awaited: list[tuple[set[Path], Reply]] = []
 
     def run(self, argv: list[str]) -> int:
         """The work of the forked child; `argv` says nothing but its name."""
         for descriptor in self._inherited:
             os.close(descriptor)
         self._shim = Shim(self._rooms.run, names=COMPONENTS)
-        Orders(self._listener, self._shim.descriptors, self._obey)
+        Orders(self._listener, self._shim.descriptors, self._handle)
         # Everything waits for the API server: its rooms are there before anybody asks.
         self._rooms.load(COMPONENTS[0])
         self._shim.serve(self._end_turn)
@@ -55,16 +54,16 @@ class Containers:
                 reply({"ended": len(folders)})
         return self._shim.told_to_end and not left
 
-    def _obey(self, order: Answer, reply: _Reply) -> None:
-        if order["do"] == "launch":
-            reply(self._launch(Path(str(order.get("dir", "")))))
-        elif order["do"] == "end":
-            folders = {folder for folder in self._shim.folders if str(order.get("node", "")) in folder.parts}
+    def _handle(self, order: Order, reply: Reply) -> None:
+        if order.verb == "launch":
+            reply(self._launch(Path(order.dir)))
+        elif order.verb == "end":
+            folders = {folder for folder in self._shim.folders if order.node in folder.parts}
             for folder in folders:
-                self._shim.end(folder, now=bool(order.get("power")))
+                self._shim.end(folder, now=order.power)
             self._awaited.append((folders, reply))
         else:
-            reply({"error": f"unknown order {order['do']!r}"})
+            reply({"error": f"unknown order {order.verb!r}"})
 
     def _launch(self, folder: Path) -> Answer:
         try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from homeostat.cluster.lab_orders import Order
 from homeostat.cluster.state_folder import LabError
 from homeostat.lab.processes.orders import ask_async
 
@@ -17,7 +18,7 @@ class WarmLauncher:
     async def launch(self, container_dir: Path) -> int:
         """Have the container in `container_dir` started; the shim's process ID. Raises OSError."""
         try:
-            answer = await ask_async(self._socket, {"do": "launch", "dir": str(container_dir)})
+            answer = await ask_async(self._socket, Order("launch", dir=str(container_dir)))
         except LabError as error:
             raise OSError(str(error)) from error
         return int(answer["pid"])

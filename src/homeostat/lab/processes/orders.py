@@ -12,13 +12,15 @@ from typing import Any
 
 import orjson
 
+from homeostat.cluster.lab_orders import BadOrder, Order, read_order
 from homeostat.cluster.state_folder import LabError
 from homeostat.kit.log import logger
 from homeostat.runtime.children.descriptors import Descriptors
 
 Answer = dict[str, Any]
-# Handles an order, and answers it now or later.
-Obey = Callable[[Answer, Callable[[Answer], None]], None]
+Reply = Callable[[Answer], None]
+# Handles an order, and replies to it now or later.
+Handler = Callable[[Order, Reply], None]
 _PATH_BYTES_MAX = 100
 _LINE_BYTES_MAX = 65536
 _log = logger("orders")
@@ -49,13 +51,13 @@ def bind(path: Path) -> socket.socket:
 
 
 class Orders:
-    """Takes orders on a listening socket in a process without an event loop; `obey` is called with each, and with what
-    takes its answer."""
+    """Takes orders on a listening socket in a process without an event loop; `handler` is called with each, and with
+    what takes its answer."""
 
-    def __init__(self, listener: socket.socket, descriptors: Descriptors, obey: Obey) -> None:
+    def __init__(self, listener: socket.socket, descriptors: Descriptors, handler: Handler) -> None:
         self._listener = listener
         self._descriptors = descriptors
-        self._obey = obey
+        self._handler = handler
         listener.settimeout(0)
         descriptors.watch(listener.fileno(), self._accept)
 
@@ -82,14 +84,13 @@ class Orders:
         for line in lines:
             self._take(line, lambda answer: _send(connection, answer))
 
-    def _take(self, line: bytes, answer: Callable[[Answer], None]) -> None:
+    def _take(self, line: bytes, reply: Reply) -> None:
         try:
-            order = orjson.loads(line)
-            order["do"], order.get("node")
-        except (orjson.JSONDecodeError, KeyError, TypeError, AttributeError):
-            answer({"error": "an order is a JSON object with a field `do`"})
+            order = read_order(line)
+        except BadOrder as error:
+            reply({"error": str(error)})
         else:
-            self._obey(order, answer)
+            self._handler(order, reply)
 
 
 def _send(connection: socket.socket, answer: Answer) -> None:
@@ -99,36 +100,36 @@ def _send(connection: socket.socket, answer: Answer) -> None:
         _log.info("the sender of an order left before its answer")
 
 
-def ask(path: Path, order: Answer, *, timeout_seconds: float = 30.0) -> Answer:
+def ask(path: Path, order: Order, *, timeout_seconds: float = 30.0) -> Answer:
     """Send one order and wait for its answer. Raises LabError when nobody listens or the answer is an error."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as sock:
         sock.settimeout(timeout_seconds)
         try:
             with short_path(path) as name:
                 sock.connect(name)
-            sock.sendall(orjson.dumps(order) + b"\n")
+            sock.sendall(order.line())
             with sock.makefile("rb") as lines:
                 line = lines.readline()
         except TimeoutError:
-            raise LabError(f"no answer within {timeout_seconds:.0f} s to the order {order['do']!r}") from None
+            raise LabError(f"no answer within {timeout_seconds:.0f} s to the order {order.verb!r}") from None
         except OSError:
             raise LabError("the cluster is not running; start it with `homeostat up`") from None
     return _checked(line)
 
 
-async def ask_async(path: Path, order: Answer, *, timeout_seconds: float = 30.0) -> Answer:
+async def ask_async(path: Path, order: Order, *, timeout_seconds: float = 30.0) -> Answer:
     """The same from an event loop."""
     try:
         async with asyncio.timeout(timeout_seconds):
             with short_path(path) as name:
                 reader, writer = await asyncio.open_unix_connection(name)
             try:
-                writer.write(orjson.dumps(order) + b"\n")
+                writer.write(order.line())
                 line = await reader.readline()
             finally:
                 writer.close()
     except (OSError, TimeoutError) as error:
-        raise LabError(f"no answer to the order {order['do']!r}: {type(error).__name__}") from error
+        raise LabError(f"no answer to the order {order.verb!r}: {type(error).__name__}") from error
     return _checked(line)
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from homeostat.api.types import Obj
 from homeostat.cluster import node_layout
+from homeostat.cluster.lab_orders import Order
 from homeostat.cluster.state_folder import LabError
 from homeostat.lab.hosts import enter
 from homeostat.lab.links import host_ports, published_services
@@ -30,18 +31,18 @@ class HostStage(LabStage):
     async def kill_agent(self, node: str) -> str:
         """SIGKILL to the kubelet; what it runs continues."""
         init = enter.process(self._folder, node)
-        order = {"do": "kill", "unit": "kubelet", "signal": int(signal.SIGKILL)}
+        order = Order("kill", unit="kubelet", signal=int(signal.SIGKILL))
         await ask_async(Path(f"/proc/{init}/root{node_layout.INIT_SOCKET}"), order)
         return f"{node}# systemctl kill -s KILL kubelet"
 
     async def cut(self, node: str, *, seconds: float) -> str:
         """Pull the cable."""
-        await ask_async(self._folder.supervisor_socket, {"do": "cut", "node": node, "seconds": seconds})
+        await ask_async(self._folder.supervisor_socket, Order("cut", node=node, seconds=seconds))
         return f"homeostat node cut {node}"
 
     async def heal(self, node: str) -> str:
         """Plug it in again."""
-        await ask_async(self._folder.supervisor_socket, {"do": "heal", "node": node})
+        await ask_async(self._folder.supervisor_socket, Order("heal", node=node))
         return f"homeostat node heal {node}"
 
     def _address(self, spec: Obj) -> tuple[str, int]:

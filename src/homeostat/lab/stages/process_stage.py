@@ -12,6 +12,7 @@ import orjson
 from homeostat.api.kinds import POD, SERVICE
 from homeostat.api.types import Obj
 from homeostat.client.contract import Client
+from homeostat.cluster.lab_orders import Order
 from homeostat.cluster.state_folder import Folder, LabError
 from homeostat.lab.processes.orders import ask_async
 
@@ -56,7 +57,7 @@ class LabStage:
 
     async def kill_agent(self, node: str) -> str:
         """SIGKILL to the kubelet; what it runs continues."""
-        status = await ask_async(self._folder.supervisor_socket, {"do": "status"})
+        status = await ask_async(self._folder.supervisor_socket, Order("status"))
         for child in status["children"]:
             if child["node"] == node and child["pid"]:
                 os.kill(child["pid"], signal.SIGKILL)
@@ -65,23 +66,23 @@ class LabStage:
 
     async def cut(self, node: str, *, seconds: float) -> str:
         """Cut the uplink."""
-        await ask_async(self._folder.network_socket, {"do": "cut", "node": node, "seconds": seconds})
+        await ask_async(self._folder.network_socket, Order("cut", node=node, seconds=seconds))
         return f"homeostat node cut {node}"
 
     async def heal(self, node: str) -> str:
         """Join the uplink."""
-        await ask_async(self._folder.network_socket, {"do": "heal", "node": node})
+        await ask_async(self._folder.network_socket, Order("heal", node=node))
         return f"homeostat node heal {node}"
 
     async def power_off(self, node: str) -> str:
         """SIGKILL to the kubelet and to every container of the node."""
-        order = {"do": "stop-node", "node": node, "power": True}
+        order = Order("stop-node", node=node, power=True)
         await ask_async(self._folder.supervisor_socket, order, timeout_seconds=_ORDER_SECONDS)
         return f"power off: kill -9 to all of {node}"
 
     async def power_on(self, node: str) -> str:
         """Start the kubelet again."""
-        await ask_async(self._folder.supervisor_socket, {"do": "start-node", "node": node})
+        await ask_async(self._folder.supervisor_socket, Order("start-node", node=node))
         return f"homeostat node start {node}"
 
     async def ask_app(self) -> None:

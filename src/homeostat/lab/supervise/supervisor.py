@@ -16,15 +16,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-import orjson
-
+from homeostat.cluster.lab_orders import Order
 from homeostat.cluster.state_folder import LabError
 from homeostat.kit import clock
 from homeostat.kit.backoff import Backoff
 from homeostat.kit.log import logger
 from homeostat.lab.links.cables import Cables
 from homeostat.lab.processes.forking import Component, Rooms, fork_component
-from homeostat.lab.processes.orders import Answer, Orders, short_path
+from homeostat.lab.processes.orders import Answer, Orders, Reply, short_path
 from homeostat.runtime.children.descriptors import Descriptors
 from homeostat.runtime.children.forked import adopt_orphans
 from homeostat.runtime.children.processes import children as children_of_this
@@ -120,7 +119,7 @@ class Supervisor:
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         signal.set_wakeup_fd(self._wake_write, warn_on_full_buffer=False)
         self._descriptors.watch(self._wake, self._on_signal)
-        Orders(self._control, self._descriptors, self._obey)
+        Orders(self._control, self._descriptors, self._handle)
         for child in self._children.values():
             self._launch(child)
         while not self._done:
@@ -207,18 +206,18 @@ class Supervisor:
     def _on_signal(self) -> None:
         os.read(self._wake, 4096)
 
-    def _obey(self, order: Answer, answer: Callable[[Answer], None]) -> None:
-        what, node = order["do"], str(order.get("node", ""))
+    def _handle(self, order: Order, answer: Reply) -> None:
+        what, node = order.verb, order.node
         if what == "status":
             answer(self._status())
         elif what == "stop-node":
-            self._order_stop(node, lambda: answer({"stopped": node}), power=bool(order.get("power")))
+            self._order_stop(node, lambda: answer({"stopped": node}), power=order.power)
         elif what == "start-node":
             answer(self._order_start(node))
         elif what == "down":
             self._order_down(lambda: answer({"down": True}))
         elif what in ("cut", "heal") and self._cables:
-            answer(self._cables.obey(order))
+            answer(self._cables.handle(order))
         elif what in ("add-node", "remove-node") and self._hosts:
             self._order_change(what, node, self._hosts, answer)
         else:
@@ -254,7 +253,7 @@ class Supervisor:
         try:
             with short_path(self._shim.socket) as name:
                 connection.connect(name)
-            connection.sendall(orjson.dumps({"do": "end", "node": node, "power": power}) + b"\n")
+            connection.sendall(Order("end", node=node, power=power).line())
         except OSError:
             connection.close()
             then()
@@ -274,7 +273,7 @@ class Supervisor:
             child.relaunch_at = 0.0
         return {"started": node} if agents else {"error": f"there is no node {node!r}"}
 
-    def _order_change(self, what: str, node: str, hosts: Hosts, answer: Callable[[Answer], None]) -> None:
+    def _order_change(self, what: str, node: str, hosts: Hosts, answer: Reply) -> None:
         """Take a node into the lab that the plan has now, or out of it."""
         if what == "add-node":
             child = hosts.child(node)

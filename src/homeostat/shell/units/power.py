@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from homeostat.cluster.lab_orders import Order
 from homeostat.shell.tool_error import ToolError
 from homeostat.shell.units import unit_control
 
@@ -15,5 +16,5 @@ def main(argv: Sequence[str]) -> int:
     later = [word for word in words if word not in ("now", "+0", "-h", "-r", "-P", "-H", "-f", "--force", "-p")]
     if later:
         raise ToolError(f"{tool}: {later[0]}: a node's power changes now or not at all")
-    unit_control.ask({"do": "reboot" if again else "poweroff"})
+    unit_control.ask(Order("reboot" if again else "poweroff"))
     return 0

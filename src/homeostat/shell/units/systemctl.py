@@ -10,6 +10,7 @@ import fnmatch
 import signal
 from collections.abc import Callable, Iterable, Sequence
 
+from homeostat.cluster.lab_orders import Order
 from homeostat.kit import machine
 from homeostat.shell.command_flags import Flag, Line, parse, switches, texts
 from homeostat.shell.engine import container_engine
@@ -53,7 +54,7 @@ def main(argv: Sequence[str]) -> int:
         return 0
     verb, names = (line.words[0], line.words[1:]) if line.words else ("list-units", [])
     if verb in _SPECIAL:
-        unit_control.ask({"do": "reboot" if verb == "reboot" else "poweroff"})
+        unit_control.ask(Order("reboot" if verb == "reboot" else "poweroff"))
         return 0
     if verb in _NOTHING_TO_DO:
         return 0
@@ -82,9 +83,9 @@ def _order(verb: str, order: str) -> Callable[[Line, Sequence[str], dict[str, Un
                 )
                 code = _UNKNOWN_UNIT
                 continue
-            unit_control.ask({"do": order, "unit": unit.real})
+            unit_control.ask(Order(order, unit=unit.real))
             if line.on("now") and order in ("enable", "disable"):
-                unit_control.ask({"do": "start" if order == "enable" else "stop", "unit": unit.real})
+                unit_control.ask(Order("start" if order == "enable" else "stop", unit=unit.real))
             if order in ("start", "restart"):
                 code = _watch(unit) or code
         return code
@@ -139,7 +140,7 @@ def _kill(line: Line, names: Sequence[str], known: dict[str, Unit]) -> int:
             )
             code = 1
         else:
-            unit_control.ask({"do": "kill", "unit": unit.real, "signal": number})
+            unit_control.ask(Order("kill", unit=unit.real, signal=number))
     return code
 
 

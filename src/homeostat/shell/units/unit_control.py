@@ -13,6 +13,7 @@ from collections.abc import Iterable
 from difflib import get_close_matches
 from typing import Any, NamedTuple
 
+from homeostat.cluster.lab_orders import Order
 from homeostat.shell.tool_error import ToolError
 
 SOCKET = "/run/homeostat/init.sock"
@@ -54,14 +55,14 @@ class InitRefused(ToolError):
     """The init said no."""
 
 
-def ask(order: dict[str, object]) -> dict[str, Any]:
+def ask(order: Order) -> dict[str, Any]:
     """One order, one answer. Raises InitRefused, and ToolError when there is no init."""
     path = os.environ.get(_SOCKET_VARIABLE, SOCKET)
     try:
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as sock:
             sock.settimeout(_ANSWER_SECONDS)
             sock.connect(path)
-            sock.sendall(json.dumps(order).encode() + b"\n")
+            sock.sendall(order.line())
             with sock.makefile("rb") as lines:
                 line = lines.readline()
     except OSError as error:
@@ -76,7 +77,7 @@ def ask(order: dict[str, object]) -> dict[str, Any]:
 def units() -> dict[str, Unit]:
     """All units by name, docker's among them. Raises ToolError."""
     found = {}
-    for unit in ask({"do": "units"})["units"]:
+    for unit in ask(Order("units"))["units"]:
         own = {key: unit[key] for key in Unit._fields if key in unit}
         found[unit["name"]] = Unit(**own, code=int(unit.get("main_code") or 0))
     return with_docker(found)
