@@ -55,6 +55,12 @@ def test_headless_and_external_services_have_no_rules() -> None:
     assert plan_service(service(type="ExternalName"), slices, NODES) == {}
 
 
+def test_a_service_that_names_a_proxy_of_its_own_is_left_to_that() -> None:
+    other = service()
+    other["metadata"]["labels"] = {"service.kubernetes.io/service-proxy-name": "mesh"}
+    assert plan_service(other, [piece(endpoint("127.10.1.2", ready=True))], NODES) == {}
+
+
 def test_a_node_port_opens_on_the_host_and_on_every_node() -> None:
     ports = [{"name": "http", "port": 80, "nodePort": 30080}]
     plan = plan_service(service(ports=ports), [piece(endpoint("127.10.1.2", ready=True))], NODES)

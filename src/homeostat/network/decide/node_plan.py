@@ -13,7 +13,6 @@ from ipaddress import IPv4Network, collapse_addresses
 from typing import TypeAlias
 
 from homeostat.api import meta
-from homeostat.api.rules import wellknown
 from homeostat.api.rules.ports import port_name, protocol_of
 from homeostat.api.types import Obj
 from homeostat.network.decide.endpoint_selection import Backend, Here, endpoints_of, is_ipv4
@@ -65,8 +64,6 @@ NodePlan: TypeAlias = Mapping[Front, Entry]
 
 def plan_node(service: Obj, slices: Iterable[Obj], here: Here) -> dict[Front, Entry]:
     """The entries of one Service on one node. `slices` are its EndpointSlices."""
-    if wellknown.LABEL_SERVICE_PROXY_NAME in meta.labels(service):
-        return {}  # it is served by a proxy of its own (KEP-2447)
     entries: dict[Front, Entry] = {}
     for port in service_ports(service, slices, here):
         if port.protocol not in _PROTOCOLS:

@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from homeostat.api import meta
+from homeostat.api.rules import wellknown
 from homeostat.api.rules.ports import port_name, protocol_of
 from homeostat.api.types import Obj
 from homeostat.network.decide.endpoint_selection import NOWHERE, Here, Pools, endpoints_of, is_ipv4, pools
@@ -42,10 +43,13 @@ class ServicePort:
 
 
 def service_ports(service: Obj, slices: Iterable[Obj], here: Here = NOWHERE) -> list[ServicePort]:
-    """The ports that a proxy serves, in the order of the spec; none for a Service without a cluster IP. `slices` are
-    the Service's EndpointSlices; `here` is the node that the proxy is for, NOWHERE for one that serves all nodes."""
+    """The ports that a proxy serves, in the order of the spec; none for a Service without a cluster IP, or one that is
+    left to another proxy by its label `service.kubernetes.io/service-proxy-name` (KEP-2447). `slices` are the
+    Service's EndpointSlices; `here` is the node that the proxy is for, NOWHERE for one that serves all nodes."""
     spec = service.get("spec") or {}
     if spec.get("type") == "ExternalName" or spec.get("clusterIP") in (None, "", "None"):
+        return []
+    if wellknown.LABEL_SERVICE_PROXY_NAME in meta.labels(service):
         return []
     key, seconds, known = meta.key(service), _affinity_seconds(spec), list(slices)
     found: list[ServicePort] = []
