@@ -29,7 +29,7 @@ def imported(node: ast.AST) -> list[str]:
     return []
 
 
-def door_faults(tree: ast.AST) -> list[tuple[int, str]]:
+def kit_faults(tree: ast.AST) -> list[tuple[int, str]]:
     """Uses of time, chance or task creation that belong into `kit`."""
     faults: list[tuple[int, str]] = []
     for node in ast.walk(tree):
@@ -50,13 +50,13 @@ def main() -> int:
     trees = {path.relative_to(ROOT).as_posix(): ast.parse(path.read_text()) for path in sorted(ROOT.rglob("*.py"))}
     faults = list(purity_faults(trees))
     for place, tree in trees.items():
-        own = [] if place.startswith("kit/") else door_faults(tree)
+        own = [] if place.startswith("kit/") else kit_faults(tree)
         faults += [(place, fault) for fault in (*own, *kind_faults(tree, place))]
     found = [f"{ROOT / place}:{line}: {what}" for place, (line, what) in sorted(faults)]
     print(
         "\n".join(found)
         if found
-        else "doors: time, chance and tasks come from kit; what says that it is pure is; kinds are a catalogue's"
+        else "layering: only kit uses time, chance and tasks; what says it is pure is; kinds are from the catalogue"
     )
     return 1 if found else 0
 

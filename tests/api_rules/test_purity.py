@@ -22,7 +22,7 @@ def test_every_rule_is_a_decision_module() -> None:
 def test_a_rule_has_no_await_clock_chance_or_log(path: Path) -> None:
     tree = ast.parse(path.read_text())
     assert purity.is_pure(tree, f"api/rules/{path.name}")
-    assert doors.door_faults(tree) == []
+    assert doors.kit_faults(tree) == []
     known = ("homeostat.api", "homeostat.kit.clock", "__future__", "collections", "dataclasses", "typing", "functools")
     names = [name for node in ast.walk(tree) for name in doors.imported(node)[:1]]
     assert [name for name in names if not name.startswith((*known, "orjson"))] == []

@@ -23,7 +23,7 @@ _BINARY_SUFFIXES = {power: suffix for suffix, power in _BINARY_POWERS.items()} |
 
 BAD_FORMAT = "quantities must match the regular expression '^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'"
 BAD_SUFFIX = "unable to parse quantity's suffix"
-# No exponent in use comes near this; more would only cost memory.
+# No real exponent is near this; larger ones would only cost memory.
 _EXPONENT_MAX = 64
 _TEXT_MAX = 256
 

@@ -81,7 +81,7 @@ class ApiServer:
         self._special = Special(feed, self._metrics, journal_path, self._parts)
         self._handle = pipeline.chain(self._stages(), self._serve)
         self._running = False
-        # Counts stops: a request that began in an earlier life is never answered.
+        # Counts stops: a request from before a stop is never answered.
         self._lives = 0
         self._background: list[asyncio.Task[None]] = []
 
@@ -156,7 +156,7 @@ class ApiServer:
             if info.verb not in _verbs_of(kind, info.subresource):
                 # Whoever may only read must not get to write by a GET with a body.
                 raise errors.method_not_allowed()
-            # Handlers read through the hubs: what was true when the request came must be there.
+            # Handlers read the hubs: they must be as new as the request.
             await self._feed.catch_up()
             call = self._call(request, info)
             response = await handler(call)

@@ -89,7 +89,7 @@ class LiveProgress:
         from rich.text import Text
 
         table = Table(box=None, show_header=False, padding=(0, 2))
-        # A copy: the drawing has a thread of its own.
+        # A copy: drawing runs in a thread of its own.
         for component, step in list(self._steps.items()):
             arrived = self._arrived.get(component)
             seconds = (clock.monotonic() if arrived is None else arrived) - self._began

@@ -22,7 +22,7 @@ from homeostat.wire.tls import explain
 
 # A stream that is not consumed is read no further than this.
 _STREAM_BYTES_MAX = 1024 * 1024
-# A watch may have nothing to say for a minute: that its server has lost its power is known after 11 s.
+# A watch may be idle for a minute; that its server has lost its power is noticed after 11 s.
 _KEEPALIVE = KeepAlive(idle_seconds=5, interval_seconds=2, probes=3)
 
 

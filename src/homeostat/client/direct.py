@@ -9,7 +9,7 @@ from homeostat.client.http import HttpTransport, Timing
 from homeostat.wire.message import Request, Response
 from homeostat.wire.tls import unverified_context
 
-# Who is asked here may think as long as it likes: what the client does not want to wait for, it leaves.
+# No limit for the answer: a client that does not want to wait closes the connection.
 _PATIENT = Timing(connect=10.0, answer=float("inf"))
 
 

@@ -113,7 +113,7 @@ def static_pod(member: Member, members: Sequence[Member], image: str, *, joining
         "imagePullPolicy": "Never",
         "command": command(member, members, joining=joining),
         "ports": [{"name": "client", "containerPort": CLIENT_PORT, "hostPort": CLIENT_PORT}],
-        # Its turn on a busy node decides over elections: as much as the API server asks for.
+        # Its CPU share on a busy node decides about elections: the same request as the API server's.
         "resources": {"requests": {"cpu": "250m", "memory": "100Mi"}},
         # /health fails without a leader, and a member must not be killed for what others lack. Its figures come from a
         # process that works. (kubeadm asks `/livez`, which etcd has since 3.5.)

@@ -201,7 +201,7 @@ async def _written(stage: Stage, change: Change) -> float | None:
         since=str(revision - 1),
     )
     for entry in entries:
-        # What a new list lacks was deleted at a revision that nobody knows.
+        # What a new list lacks was deleted at an unknown revision.
         if entry["revision"] == revision and (entry["verb"] == "DELETED") == change.deleted:
             return float(entry["time"])
     return None

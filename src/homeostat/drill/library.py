@@ -24,7 +24,7 @@ _SYSTEM = "kube-system"
 # The kubelet's crash backoff, by its defaults.
 _CRASH = Backoff(first_seconds=10, ceiling_seconds=300)
 _QUIET_SECONDS = 600.0
-# The fault comes at least this long after its target was chosen.
+# The fault is injected at least this long after its target was chosen.
 _FAULT_SECONDS = 0.5
 
 

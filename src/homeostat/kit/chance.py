@@ -48,7 +48,7 @@ def uuid4() -> str:
 
 def name_suffix(length: int = 5) -> str:
     """The random tail of a generated name, in Kubernetes' alphabet."""
-    # One draw for all: the operating system is asked once.
+    # One draw for all: a single call to the operating system.
     letters = len(_NAME_ALPHABET)
     number = world.current().random.randrange(letters**length)
     text = ""

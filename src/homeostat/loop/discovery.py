@@ -19,7 +19,7 @@ from homeostat.kit import clock
 from homeostat.kit.log import logger
 from homeostat.wire.message import Request
 
-# How often it asks when nothing points to a change, and how often, for how long, after something did.
+# The polling interval without a sign of a change, and the interval and duration after one.
 _PERIOD_SECONDS = 30.0
 _EAGER_PERIOD_SECONDS = 0.25
 _EAGER_SECONDS = 10.0

@@ -31,7 +31,7 @@ LEASE = Kind("coordination.k8s.io", "v1", "Lease", "leases", "lease", namespaced
 # client-go, leaderelection.JitterFactor: candidates try after 1 to 2.2 retry periods.
 _JITTER = 1.2
 _RELEASED_LEASE_SECONDS = 1
-# Candidates that wait for the same lease to run out do not all write at once.
+# Jitter, so that candidates that wait for the same lease do not all write at once.
 _APART_SECONDS_MAX = 0.2
 # While the lease was never seen there is no API yet: a cluster that boots need not wait whole retry periods for it.
 _UNSEEN = Backoff(first_seconds=0.1, ceiling_seconds=1.0)
@@ -170,7 +170,7 @@ class Election:
                 try:
                     return await self._write(self._observed, started)
                 except ApiError as error:
-                    # Someone else may have written it, or it is gone: look before the next write.
+                    # Another client may have written it, or it was deleted: read it before the next write.
                     _log.debug("%s: %s", self._name, error)
             lease = await self._read()
             if lease is not None:

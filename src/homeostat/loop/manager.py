@@ -27,7 +27,7 @@ class Manager:
     loops as well, `stop_loops` ends them and keeps the caches, `stop` ends everything."""
 
     def __init__(self, client: Client, loops: Sequence[Loop], component: str, *, host: str = "") -> None:
-        # What the loops work on, and what they are to work on once its caches have filled.
+        # The current catalogue, and the next one, used once its caches are synced.
         self._catalogue = self._wanted = Catalogue.builtin()
         self.recorder = EventRecorder(client, component, host=host)
         self.informers = {

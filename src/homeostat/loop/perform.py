@@ -127,7 +127,7 @@ class Performer:
                 well = True
             finally:
                 mistaken = mistaken or not well
-                # Whoever still waits for its turn finds that there is nothing left to do.
+                # Those that still wait find that there is nothing left to do.
                 window.release()
 
         workers = [work() for _ in range(min(len(run), _UNDER_WAY_MAX))]
@@ -196,7 +196,7 @@ class Performer:
                 raise
             if not generated:
                 return []
-            # The name is ours by chance, so an attempt whose answer was lost had worked.
+            # The name is our own random one, so an earlier attempt whose answer was lost had succeeded.
             metadata = obj["metadata"]
             found = self._client.get(action.kind, metadata["name"], metadata.get("namespace", ""))
             written = await absent_is_done(found)

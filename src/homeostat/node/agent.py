@@ -48,7 +48,7 @@ from homeostat.node.volumes.references import References
 from homeostat.runtime.contract import Runtime, RuntimeFault
 
 _log = logger("kubelet")
-# How often the kubelet's housekeeping looks for pods that nobody asks for.
+# How often the kubelet's housekeeping looks for pods that no longer exist.
 _ORPHANS_RETRY_SECONDS = 2.0
 _SHUTDOWN = Trouble("Terminated", "Pod was terminated in response to imminent node shutdown.")
 _UNLIMITED = "cgroups cannot be written: limits of CPU and memory are not enforced"

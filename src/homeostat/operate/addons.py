@@ -51,7 +51,7 @@ async def _ensure(client: Client, obj: Obj) -> None:
         except ApiError as error:
             if error.reason == "AlreadyExists":
                 break
-            # A cluster that is coming up has no namespace yet, or nobody who may write.
+            # A cluster that is starting has no namespace or RBAC roles yet.
             if attempt == _TRIES - 1:
                 raise
         await clock.sleep(_RETRY.delay(attempt))

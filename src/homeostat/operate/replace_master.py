@@ -43,7 +43,7 @@ def replace_master(folder: Folder, name: str, *, say: Callable[[str], None]) -> 
     try:
         host_reach.in_network(folder, lambda: etcd_members.replace_member(cluster, folder.pki, name))
     except LabError:
-        # Nothing was thrown away: it comes back as it was.
+        # Nothing was removed: it is started again as it was.
         with suppress(LabError):
             ask(folder.supervisor_socket, Order("start-node", node=name), timeout_seconds=_ORDER_SECONDS)
         raise

@@ -72,7 +72,7 @@ def boot(options: ClusterOptions, report: Reporter) -> Started:
                 from homeostat.operate import store_check
 
                 store_check.before_start(folder, cluster)
-            # Between the fork and `try` nobody would end the supervisor: a signal waits until then.
+            # Between the fork and `try` nothing would end the supervisor: signals are blocked until then.
             signal.pthread_sigmask(signal.SIG_BLOCK, _ENDING)
             supervisor = daemonize(folder, cluster, _load, Held(lock, planned.claim, api))
     shown = report.progress(["API", *(f"node {node.name}" for node in cluster.nodes())], began)

@@ -20,7 +20,7 @@ from homeostat.api.types import Obj
 from homeostat.scheduler.podterms import Labels, PodTerm, Spread, preferred_terms, required_terms, spreads
 
 DEFAULT_SCHEDULER = "default-scheduler"
-# What a container that asks for nothing counts as when nodes are compared (NodeResources, non-zero requests).
+# What a container without requests counts as when nodes are scored (NodeResources, non-zero requests).
 _NONZERO = {"cpu": "100m", "memory": "200Mi"}
 # What a pod that requires others nearby weighs for them (InterPodAffinity, hardPodAffinityWeight).
 _HARD_AFFINITY_WEIGHT = 1

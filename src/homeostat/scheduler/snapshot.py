@@ -90,7 +90,7 @@ class Snapshot:
         self.priorities: Counter[int] = Counter()
         self._static_fits: dict[Needs, StaticFit] = {}
         self.rooms: dict[Needs, Room] = {}
-        # The rows on which pods came or went, in order.
+        # The rows on which pods were added or removed, in order.
         self.touched: list[int] = []
         self.columns_of(CPU), self.columns_of(MEMORY), self.columns_of(PODS)
 

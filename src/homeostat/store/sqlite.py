@@ -226,7 +226,7 @@ class _Parts:
         try:
             self._loop.call_soon_threadsafe(work)
         except RuntimeError:
-            # The loop was closed without closing the store: nobody is left to notify.
+            # The loop was closed without closing the store: there is nothing to notify.
             _log.debug("store %s: the event loop is closed", self._path)
 
     def _answer(self, report: Report) -> None:
@@ -264,5 +264,5 @@ def _fail(answers: list[asyncio.Future[int]], error: Unavailable) -> None:
     for answer in answers:
         if not answer.done():
             answer.set_exception(Unavailable(*error.args))
-            # A caller that has gone away is no error of its own.
+            # A caller that was cancelled is no error.
             answer.exception()

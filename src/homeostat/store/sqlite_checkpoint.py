@@ -105,5 +105,5 @@ class Checkpointer:
                 with lock:
                     connection.execute("PRAGMA wal_checkpoint(RESTART)").fetchone()
         except sqlite3.Error as error:
-            # The log grows on; the next attempt comes after as many bytes again.
+            # The log keeps growing; the next attempt is after as many bytes again.
             _logger.warning("checkpoint: %s", sqlite_file.explained(self._path, error))

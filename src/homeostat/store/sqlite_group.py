@@ -64,7 +64,7 @@ def decide(writes: Sequence[Write], known: dict[str, int], head: int) -> Group:
 # Rows a statement takes: a group of 23 runs as 16 + 4 + 3, so few statements are prepared, once. Most groups are small.
 _SIZES = (64, 16, 8, 4, 3, 2, 1)
 _HEAD = "SELECT max(revision) FROM log"
-# The newest revision comes along: one call less.
+# The newest revision is returned as well: one call less.
 _LOOKUP = {n: f"SELECT ({_HEAD})" + ", (SELECT revision FROM current WHERE key = ?)" * n for n in _SIZES}
 _APPEND = {n: "INSERT INTO log VALUES " + ", ".join(["(?, ?, ?, ?, ?)"] * n) for n in _SIZES}
 _SET = {

@@ -126,7 +126,7 @@ _EXPLAINED = {
 def explain(error: BaseException | str) -> str:
     """An error of a handshake in plain words, where it is one of those that people can fix; else its own text."""
     text = str(error)
-    # What a peer says comes with underscores, what we find without.
+    # A peer's alerts have underscores, our own errors do not.
     words = text.lower().replace("_", " ")
     for sign, meaning in _EXPLAINED.items():
         if sign in words:

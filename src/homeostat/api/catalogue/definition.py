@@ -16,7 +16,7 @@ VERBS = frozenset({"create", "delete", "deletecollection", "get", "list", "patch
 _PART_VERBS = frozenset({"get", "patch", "update"})
 _META = "io.k8s.apimachinery.pkg.apis.meta.v1."
 _TEXT = {"type": "string"}
-# The schema of a kind of which only the names are known, as discovery gives them.
+# The schema of a kind that is known only by its names, from discovery.
 FREE: Obj = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
 
 

@@ -143,7 +143,7 @@ def _controller_revision(obj: Obj, now: float) -> list[Any]:
     return [meta.name(obj), shown, _int(obj, "revision"), age(obj, now)]
 
 
-# How a metric source is named in its status and whether its resource's name comes first.
+# How a metric source is named in its status, and whether its resource's name precedes it.
 _METRIC_PARTS = {
     "External": "external",
     "Object": "object",

@@ -68,7 +68,7 @@ def merged(first: Sequence[Obj], second: Sequence[Obj]) -> list[Obj]:
     for toleration in distinct:
         place = _place(toleration, toleration.get("effect") or "")
         known = longest.get(place)
-        # Of two that cover each other the later one stays.
+        # Of two that cover each other the later one is kept.
         if known is None or _covers(toleration, known):
             longest[place] = toleration
     return [each for each in distinct if not any(_covers(wide, each) for wide in _wider(each, longest))]

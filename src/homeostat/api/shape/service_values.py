@@ -53,7 +53,7 @@ def _is_balanced(spec: Obj) -> bool:
     return service_type(spec) == "LoadBalancer"
 
 
-# Fields that go with the type that had them, when a client leaves them as they were; health first: it needs the policy.
+# Fields that are dropped with their type when a client leaves them unchanged; health first: it needs the policy.
 _TYPE_DEPENDENT: tuple[tuple[str, Callable[[Obj], bool]], ...] = (
     ("healthCheckNodePort", has_health_port),
     ("externalTrafficPolicy", reached_from_outside),

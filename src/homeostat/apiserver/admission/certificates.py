@@ -108,7 +108,7 @@ def _check_subject(attributes: Attributes, spec: Obj) -> None:
     try:
         asked = certificate_text.read_request(certificate_text.decoded(spec.get("request")))
     except ValueError:
-        # Validation has said so, or will.
+        # Validation reports it.
         return
     if MASTERS in asked.organizations:
         why = f"use of {signers.CLIENT} signer with {MASTERS} group is not allowed"

@@ -19,7 +19,7 @@ from homeostat.kit import clock
 
 PODS_MAX = 3000
 SECONDS_MAX = 1.0
-# How many Pods are decoded before other requests have their turn.
+# How many Pods are decoded before yielding to other requests.
 _TURN = 50
 
 

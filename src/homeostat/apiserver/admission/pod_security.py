@@ -174,7 +174,7 @@ def _warn(attributes: Attributes, policy: LevelVersion, found: _Findings) -> Non
 
 
 def _add(attributes: Attributes, warning: str) -> None:
-    # A write that is tried again after a conflict comes here again.
+    # A write that is retried after a conflict gets here again.
     if warning and warning not in attributes.warnings:
         attributes.warnings.append(warning)
 

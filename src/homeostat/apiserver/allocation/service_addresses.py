@@ -27,7 +27,7 @@ SERVER = User("system:apiserver", ("system:masters",))
 PORTS_NAMESPACE, PORTS_NAME = "kube-system", "service-node-ports"
 _IP_LABELS = {wellknown.LABEL_IP_FAMILY: "IPv4", wellknown.LABEL_IP_MANAGED_BY: "ipallocator.k8s.io"}
 
-# A reservation whose Service never came is given back after this long: longer than any request lives.
+# A reservation whose Service was never created is released after this long: longer than any request takes.
 ORPHAN_SECONDS = 90.0
 
 
@@ -59,7 +59,7 @@ class Addresses:
     async def draw(self, owner: Owner) -> int:
         """A free address, now the owner's. Raises Full."""
         held = {number_of(meta.name(found)) for found in self._reader.list(kinds.IPADDRESS)}
-        # The very first address is the API's own Service's; nobody is given it by chance.
+        # The very first address is the API's own Service's; it is never allocated at random.
         held.add(self.range.first)
         for address in self.range.candidates(held.__contains__, chance.below):
             try:

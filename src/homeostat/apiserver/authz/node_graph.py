@@ -86,7 +86,7 @@ class NodeGraph:
 
     def __init__(self, read: Callable[[str], Obj | None]) -> None:
         self._read = read
-        # By node: the keys of its Pods, each with what it refers to, or None while nobody has asked.
+        # By node: the keys of its Pods, each with what it refers to, or None until a request needs it.
         self._nodes: dict[str, dict[str, frozenset[Reference] | None]] = {}
 
     def load(self, pods: Iterable[Item]) -> None:

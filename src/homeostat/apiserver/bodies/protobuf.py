@@ -145,7 +145,7 @@ def _fill(out: Obj, table_name: str, node: Obj, data: bytes, walk: _Walk) -> Non
             out.setdefault(field.name, {})[key] = entry
         else:
             found = _value(place, value, walk)
-            # A zero that need not be written means that nothing was said.
+            # An optional zero value means that the field is unset.
             if field.optional or field.name in required or found not in (None, "", 0) or isinstance(found, dict):
                 out[field.name] = found
 

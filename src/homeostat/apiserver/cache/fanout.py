@@ -15,7 +15,7 @@ from typing import Protocol
 PAUSE_SECONDS_A_WATCHER = 100e-6
 # Below the first there is no pause; none is longer than the second.
 PAUSE_SECONDS_MIN, PAUSE_SECONDS_MAX = 4e-3, 50e-3
-# How many are woken before the loop gets a turn.
+# How many are woken before yielding to the event loop.
 _WAKE_AT_ONCE = 64
 # How many turns of the loop it takes until those who only woke have written: their tasks, the edge's flush, the send.
 _TURNS_TO_WRITE = 3

@@ -64,7 +64,7 @@ class Watcher:
         self.render = render
         self.joined = Joined()
         self._push: Push | None = None
-        # No more events come: the stream ends after what waits. `broken` ends it as a lost connection would.
+        # No more events follow: the stream ends after its pending ones. `broken` ends it like a lost connection.
         self.closed = False
         self.broken = False
         self._lines: list[bytes] = []

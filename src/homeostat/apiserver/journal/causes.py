@@ -14,7 +14,7 @@ from homeostat.wire import cause
 from homeostat.wire.cause import WriteCause
 from homeostat.wire.message import Request, User
 
-# Loops by the user that may name them: what a loop's name begins with.
+# For each user, the prefixes of the loops that it may name.
 _LOOPS = {
     "system:kube-controller-manager": ("controller-manager/", "kube-controller-manager/"),
     "system:kube-scheduler": ("scheduler", "kube-scheduler/"),

@@ -53,5 +53,5 @@ def _change(state: dict[str, Item], event: Event) -> Change:
 
 def _item(key: str, value: bytes, revision: int) -> Item:
     prefix = prefix_of(key)
-    # The journal asks for no selectable field.
+    # The journal needs no selectable field.
     return _make(key[len(prefix) :], value, revision)

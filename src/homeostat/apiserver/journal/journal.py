@@ -31,7 +31,7 @@ from homeostat.kit import clock
 from homeostat.wire.message import Request, Response
 
 _LIMIT, _LIMIT_MAX = 200, 5_000
-# What clients write (phases, reasons) has no bound of its own.
+# What clients write (phases, reasons) is not bounded otherwise.
 _SUMMARY_MAX = 1024
 _SETTLE_PERIOD_SECONDS = 1.0
 _SETTLED_A_PERIOD = 100

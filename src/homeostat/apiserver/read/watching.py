@@ -111,7 +111,7 @@ class Watches:
     def _timeout(self, request: Request) -> float:
         asked = integer(request.query, "timeoutSeconds") or 0
         if asked:
-            # A time that is over already ends the watch once it has begun, as a timer of Go does.
+            # A timeout that is over already ends the watch once it has started, as a timer of Go does.
             return float(min(max(asked, 0), _TIMEOUT_SECONDS_MAX))
         shortest = self._settings.min_request_timeout_seconds
         return chance.uniform(shortest, 2 * shortest)

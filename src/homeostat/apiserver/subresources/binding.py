@@ -49,7 +49,7 @@ def assigned(pod: Obj, node: str, annotations: Obj) -> Obj:
         raise _conflict(name, f'pod {name} is already assigned to node "{spec["nodeName"]}"')
     if spec.get("schedulingGates"):
         raise _conflict(name, f"pod {name} has non-empty .spec.schedulingGates")
-    # A version left in would forbid the write on top of a status update that came in between.
+    # A resourceVersion left in would make the write conflict with a status update in between.
     metadata = {**pod["metadata"], "resourceVersion": ""}
     if annotations:
         metadata["annotations"] = {**(metadata.get("annotations") or {}), **annotations}

@@ -16,7 +16,7 @@ from homeostat.apiserver.path.query_numbers import integer
 from homeostat.wire.fields import is_upgrade
 from homeostat.wire.message import Handler, Request, Response
 
-# Takes a Node object, gives the handler that performs requests on that node's kubelet.
+# Takes a Node object, returns the handler for requests to that node's kubelet.
 KubeletDialer: TypeAlias = Callable[[Obj], Handler]
 
 

@@ -148,7 +148,7 @@ class _Translation:
             await self._client.drain()
         if self._status:
             return self._status
-        # Before v4 an end without a word was a good one; and so it still is when the node has ended all in order.
+        # Before v4 an end without a status meant success; it still does when the node has closed all streams properly.
         return _internal("the node ended the stream without a status") if self._speaking else _SUCCESS
 
     def _take(self, frame: spdy.Frame) -> None:
@@ -179,7 +179,7 @@ class _Translation:
 
     async def _inward(self) -> None:
         """Carry the input, until the client has left."""
-        # A node throws away what comes on a stream that it has not taken yet.
+        # A node drops data on a stream that it has not accepted yet.
         await self._opened.wait()
         while message := await self._client.read():
             try:

@@ -25,7 +25,7 @@ from homeostat.kit.log import logger
 _log = logger("apiserver.bootstrap")
 _RETRY = Backoff(first_seconds=0.1, ceiling_seconds=5.0)
 
-# What somebody deleted of them comes back.
+# Those of them that were deleted are created again.
 _UPKEEP_SECONDS = 60.0
 
 

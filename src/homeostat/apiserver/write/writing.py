@@ -207,7 +207,7 @@ class Writes:
         try:
             revision = await self._store.commit(key, expected, value, delete=delete)
         except Unavailable as error:
-            # No Retry-After: the write may have happened, and nobody is to repeat it unseen.
+            # No Retry-After: the write may have happened, so clients should not repeat it blindly.
             raise errors.unavailable(f"the store cannot take writes: {error}", retry_after_seconds=0) from error
         finally:
             self._measure("delete" if delete else "update" if expected else "create", clock.monotonic() - started)

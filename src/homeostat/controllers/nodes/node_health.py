@@ -91,7 +91,7 @@ def _observed(node: Obj, before: NodeHealth | None, world: World) -> NodeHealth:
     ready = meta.condition(node, "Ready")
     heartbeat = ready.get("lastHeartbeatTime") or "" if ready else ""
     if before is None:
-        # A node that has never said anything has been silent since it was created.
+        # A node that has never reported counts from its creation.
         at = world.now if ready else meta.created_at(node)
     else:
         at = world.now if before.lease != lease or before.heartbeat != heartbeat else before.at

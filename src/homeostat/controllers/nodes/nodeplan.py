@@ -97,7 +97,7 @@ def join_problem(plan: NodePlan, name: str, addresses: Sequence[str], world: Wor
     if plan.name_problem(name):
         return plan.name_problem(name)
     if node is not None and meta.condition_true(node, "Ready"):
-        # kubeadm join checks the same before it asks.
+        # kubeadm join checks the same before it sends its request.
         return f"a node {name} exists and is Ready; `kubectl delete node {name}` first, or choose another --node-name"
     if len(addresses) > _ADDRESSES_MAX:
         return f"a node has at most {_ADDRESSES_MAX} addresses, not {len(addresses)}"

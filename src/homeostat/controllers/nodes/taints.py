@@ -12,7 +12,7 @@ from homeostat.controllers.writing import STRATEGIC
 from homeostat.kit.clock import rfc3339
 from homeostat.loop.contract import Patch
 
-# (condition, its status) -> the NoSchedule taint that it brings.
+# (condition, its status) -> its NoSchedule taint.
 OF_CONDITION = {
     ("Ready", "False"): wellknown.TAINT_NOT_READY,
     ("Ready", "Unknown"): wellknown.TAINT_UNREACHABLE,

@@ -21,7 +21,7 @@ from homeostat.controllers.writing import status_patch, without_zeros
 from homeostat.loop.contract import Action, Create, Delete, Key, Later, Loop, Record, Watch, World, remembering
 
 BURST = 250
-# A node may refuse a Pod again and again: the pauses between tries (failedPodsBackoff).
+# A node may refuse a Pod repeatedly: the back-off between attempts (failedPodsBackoff).
 FAILED_FIRST_SECONDS, FAILED_CEILING_SECONDS = 1.0, 15 * 60.0
 
 
@@ -107,7 +107,7 @@ def decide(key: Key, world: World, failures: Failures) -> tuple[list[Action], Fa
         *status_patch(DAEMONSET, daemon_set, _status(daemon_set, place, revision_history.revision_hash, world))
     ]
     moves = [*steps.events, *_performed(daemon_set, steps, revision_history.revision_hash)]
-    # What fails again and again must not keep the status from saying so.
+    # Repeated failures must not prevent the status from showing them.
     ordered = [*report, *moves] if world.failure else [*moves, *report]
     waits += _until_available(daemon_set, claimed.children, world.now)
     return [*actions, *ordered, *waits], failures

@@ -175,7 +175,7 @@ def _create_new(plan: Plan, world: World) -> None:
     if has_deadline(deployment):
         put(status["conditions"], says, plan.now)
     report = status_patch(DEPLOYMENT, deployment, status)
-    # What fails again and again must not keep the status from saying so.
+    # Repeated failures must not prevent the status from showing them.
     plan.actions += [*report, create] if world.failure else [create, *_revision_patch(deployment, number), *report]
 
 

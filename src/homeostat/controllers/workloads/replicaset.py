@@ -80,7 +80,7 @@ def decide(key: Key, world: World) -> list[Action]:
         missing = int(replica_set["spec"].get("replicas", 1)) - len(tally.active)
     report: list[Action] = [*status_patch(REPLICASET, replica_set, _status(replica_set, tally, missing, world))]
     scaling = _scale(replica_set, tally.active, missing, world)
-    # Pods before words; but what fails again and again must not keep the status from saying so.
+    # Pods before the status; but repeated failures must not prevent the status from showing them.
     steps = [*report, *scaling] if world.failure else [*scaling, *report]
     if tally.wait_seconds is not None:
         steps.append(Later(tally.wait_seconds))

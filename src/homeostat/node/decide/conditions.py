@@ -9,7 +9,7 @@ from homeostat.api.rules.containers import is_sidecar
 from homeostat.api.types import Obj
 from homeostat.node.podspec import spec
 
-# The types that the node owns; all others in a pod's status belong to somebody else.
+# The types that the node owns; all others in a pod's status belong to other writers.
 OWNED = ("PodReadyToStartContainers", "Initialized", "Ready", "ContainersReady", "PodScheduled")
 # Those that the node adds when they become true; it takes the first two away again.
 PASSING = ("PodResizePending", "PodResizeInProgress")

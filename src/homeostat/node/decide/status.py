@@ -23,7 +23,7 @@ from homeostat.runtime.contract import Container, ContainerState
 
 TERMINAL = ("Succeeded", "Failed")
 
-# The same few moments are written again and again.
+# The same few timestamps are formatted repeatedly.
 _time = functools.lru_cache(maxsize=4096)(rfc3339)
 
 

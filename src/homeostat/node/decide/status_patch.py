@@ -6,7 +6,7 @@ from homeostat.api import meta
 from homeostat.api.types import Obj
 from homeostat.node.decide.conditions import ADDED, OWNED, PASSING
 
-# What the node writes; anything else in a status belongs to somebody else.
+# What the node writes; anything else in a status belongs to other writers.
 _FIELDS = (
     "phase",
     "reason",

@@ -66,7 +66,7 @@ def parse(text: bytes, source: str, node_name: str, now: float) -> Obj:
     }
     metadata["annotations"] = {**(metadata.get("annotations") or {}), **annotations}
     body = {**pod["spec"], "nodeName": node_name}
-    # What the node itself wants to run stays whatever happens to the node.
+    # Static pods tolerate every NoExecute taint of their node.
     everything = {"operator": "Exists", "effect": wellknown.NO_EXECUTE}
     body["tolerations"] = with_toleration(body.get("tolerations") or [], everything)
     return {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": body}

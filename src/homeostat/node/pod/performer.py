@@ -166,7 +166,7 @@ class Performer:
     async def _run_sandbox(self, pod: Obj, action: RunSandbox) -> None:
         try:
             wanted = await self._sandbox_spec(pod, action.attempt)
-            # A new place may come after the machine was off: what was in memory is gone.
+            # A new sandbox may follow a power loss: what was in memory is lost.
             self._volumes_made = False
             if self._runtime.real:
                 # What the containers refer to is read while the runtime makes the place.

@@ -25,7 +25,7 @@ _log = logger("kubelet.status")
 _RETRY = Backoff(first_seconds=0.2, ceiling_seconds=2.0)
 # A request on a connection that was cut silently must not hold the pod's next write for ever.
 _REQUEST_SECONDS_MAX = 10.0
-# Why a status is written once more whose own reason has been recorded.
+# The cause of a status that is written once more after its own cause was recorded.
 _AGAIN = "the API had another status"
 
 

@@ -19,7 +19,7 @@ from homeostat.runtime.contract import RuntimeFault
 from homeostat.wire.cause import WriteCause
 
 _KINDS = {"ConfigMap": CONFIGMAP, "RuntimeClass": RUNTIMECLASS, "Secret": SECRET}
-# The kubelet asks for a new token after 80 % of the life of the old one, or a day.
+# The kubelet requests a new token after 80 % of the life of the old one, or a day.
 _TOKEN_LIFE_USED = 0.8
 _TOKEN_SECONDS_MAX = 86400.0
 _REQUEST_SECONDS_MAX = 4.0

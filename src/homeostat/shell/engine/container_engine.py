@@ -22,7 +22,7 @@ _ENDPOINT_VARIABLE = "CONTAINER_RUNTIME_ENDPOINT"  # crictl's own
 _NAMESPACE = (("containerd-namespace", "k8s.io"),)
 _MESSAGE_BYTES_MAX = 64 << 20
 _CALL_SECONDS = 30.0
-# What containerd's CRI says while it still reads what runs; who asks waits, as with a docker that starts.
+# containerd's CRI error while it still loads its state; callers wait, as with a docker that starts.
 _STARTING = "server is not initialized yet"
 _READY_SECONDS, _LOOK_SECONDS = 10.0, 0.05
 _RUNTIME = "/runtime.v1.RuntimeService/"

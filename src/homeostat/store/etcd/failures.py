@@ -7,7 +7,7 @@ import grpc.aio
 
 from homeostat.store.contract import StoreError, Unavailable
 
-# What a member says before it lets anything into the log.
+# The errors of a member before it accepts anything into its log.
 _REFUSALS = ("too many requests", "unhealthy cluster")
 
 
