@@ -1,4 +1,4 @@
-"""A node's certificates by requests: asked for, waited for, renewed before they end. On virtual time."""
+"""A node's certificates by requests: requested, waited for, renewed before they expire. On virtual time."""
 
 from __future__ import annotations
 

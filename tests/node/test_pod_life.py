@@ -1,4 +1,4 @@
-"""From a bound pod to its last trace: starting, status, restarts, ends and deletion."""
+"""From a bound pod to its removal: starting, status, restarts, ends and deletion."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Startup, readiness and liveness: who is asked when, and what follows."""
+"""Startup, readiness and liveness: which containers are probed when, and the consequences."""
 
 from __future__ import annotations
 

@@ -11,7 +11,7 @@ from homeostat.node.decide import resize
 from homeostat.node.decide.plan import Kill, Prune, PruneSandbox, Resize, Start, plan
 from homeostat.node.decide.status import Facts, pod_status
 from homeostat.node.decide.status_patch import status_patch
-from homeostat.node.podspec.view import Trouble, View
+from homeostat.node.podspec.view import FailureReason, View
 from homeostat.runtime.contract import Container, ContainerSpec, ContainerState, Resources, Sandbox, SandboxSpec
 
 Obj = dict[str, Any]
@@ -72,12 +72,12 @@ def test_a_pod_with_its_given_sizes_is_another_only_where_it_differs() -> None:
             "Node didn't have enough capacity: memory, requested: 9663676416, capacity: 8589934592",
         ),
         (
-            LARGE, Trouble("OutOfcpu", "Pod was rejected: Node didn't have enough resource: cpu"), "Deferred",
+            LARGE, FailureReason("OutOfcpu", "Pod was rejected: Node didn't have enough resource: cpu"), "Deferred",
             "Node didn't have enough resource: cpu",
         ),
     ],
 )  # fmt: skip
-def test_why_a_size_cannot_be_given(resources: Obj, no_room: Trouble | None, reason: str, message: str) -> None:
+def test_why_a_size_cannot_be_given(resources: Obj, no_room: FailureReason | None, reason: str, message: str) -> None:
     found = resize.refusal(pod(resources), ALLOCATABLE, no_room)
     assert ((found or {}).get("reason", ""), (found or {}).get("message", "")) == (reason, message)
 

@@ -41,7 +41,7 @@ from homeostat.node.pod.pod_isolation import PodIsolation
 from homeostat.node.pod.worker import PodWorker
 from homeostat.node.podspec import spec
 from homeostat.node.podspec.node_config import COMPONENT, NodeConfig
-from homeostat.node.podspec.view import Trouble
+from homeostat.node.podspec.view import FailureReason
 from homeostat.node.reports.mirror_pods import Mirrors
 from homeostat.node.reports.statuswriter import StatusWriter
 from homeostat.node.volumes.references import References
@@ -50,7 +50,7 @@ from homeostat.runtime.contract import Runtime, RuntimeFault
 _log = logger("kubelet")
 # How often the kubelet's housekeeping looks for pods that no longer exist.
 _ORPHANS_RETRY_SECONDS = 2.0
-_SHUTDOWN = Trouble("Terminated", "Pod was terminated in response to imminent node shutdown.")
+_SHUTDOWN = FailureReason("Terminated", "Pod was terminated in response to imminent node shutdown.")
 _UNLIMITED = "cgroups cannot be written: limits of CPU and memory are not enforced"
 # How long a static pod that does not come to run keeps the next one waiting.
 _TURN_SECONDS_MAX = 5.0
@@ -275,10 +275,10 @@ class NodeAgent:
         worker = self._workers[meta.uid(pod)] = PodWorker(self._context, pod)
         worker.start()
 
-    def _refusal(self, pod: Obj) -> Trouble | None:
+    def _refusal(self, pod: Obj) -> FailureReason | None:
         """Static pods are part of the node: it runs them whatever its resources."""
         if self._shutting_down:
-            return Trouble("NodeShutdown", "Pod was rejected as the node is shutting down.")
+            return FailureReason("NodeShutdown", "Pod was rejected as the node is shutting down.")
         if spec.is_static(pod):
             return None
         if self._keeper is not None and (pressed := eviction.refusal(pod, self._keeper.pressures)) is not None:

@@ -13,12 +13,12 @@ from homeostat.api.rules.nodeaffinity import required_nodes
 from homeostat.api.rules.podresources import amount_of, pod_requests
 from homeostat.api.types import Obj
 from homeostat.node.podspec import spec
-from homeostat.node.podspec.view import Trouble
+from homeostat.node.podspec.view import FailureReason
 
 
 def refusal(
     pod: Obj, others: Iterable[Obj], name: str, labels: Mapping[str, str], allocatable: Mapping[str, str]
-) -> Trouble | None:
+) -> FailureReason | None:
     """Why the pod cannot run beside `others` (the pods that are to run here), or None. `name` and `labels` are the
     Node's."""
     others = list(others)
@@ -36,16 +36,16 @@ def refusal(
     ports = host_ports(spec.spec(pod))
     if ports and any(clash(ports, host_ports(spec.spec(other))) for other in others):
         why = "Pod was rejected: Predicate NodePorts failed: node(s) didn't have free ports for the requested pod ports"
-        return Trouble("NodePorts", why)
+        return FailureReason("NodePorts", why)
     if not required_nodes(spec.spec(pod)).matches(name, labels):
         why = "Pod was rejected: Predicate NodeAffinity failed: node(s) didn't match Pod's node affinity/selector"
-        return Trouble("NodeAffinity", why)
+        return FailureReason("NodeAffinity", why)
     return None
 
 
-def _short(resource: str, requested: int, used: int, capacity: int) -> Trouble:
+def _short(resource: str, requested: int, used: int, capacity: int) -> FailureReason:
     detail = f"resource: {resource}, requested: {requested}, used: {used}, capacity: {capacity}"
-    return Trouble(f"OutOf{resource}", f"Pod was rejected: Node didn't have enough {detail}")
+    return FailureReason(f"OutOf{resource}", f"Pod was rejected: Node didn't have enough {detail}")
 
 
 def by_age(pods: Iterable[Obj]) -> list[Obj]:

@@ -15,7 +15,7 @@ from homeostat.api.rules.containers import is_sidecar
 from homeostat.api.types import Obj
 from homeostat.node.decide import resize
 from homeostat.node.podspec import spec
-from homeostat.node.podspec.view import Trouble, View
+from homeostat.node.podspec.view import FailureReason, View
 from homeostat.runtime.contract import Container, ContainerState, Resources
 
 # The name under which a sandbox's trouble is held.
@@ -78,7 +78,7 @@ class Plan:
     nothing will ever run again; `expired`: activeDeadlineSeconds have passed."""
 
     actions: list[Action] = field(default_factory=list)
-    waiting: dict[str, Trouble] = field(default_factory=dict)
+    waiting: dict[str, FailureReason] = field(default_factory=dict)
     wake_at: float | None = None
     completed: bool = False
     expired: bool = False
@@ -222,7 +222,7 @@ def _restart(result: Plan, case: _Case, container: Obj, latest: Container) -> No
     if backoff and case.now < ends_at:
         whose = f"{meta.name(pod)}_{meta.namespace(pod)}({meta.uid(pod)})"
         text = f"back-off {durations.format(backoff.delay)} restarting failed container={name} pod={whose}"
-        result.waiting[name] = Trouble("CrashLoopBackOff", text)
+        result.waiting[name] = FailureReason("CrashLoopBackOff", text)
         result.wake(ends_at)
         return
     result.actions.append(Start(container, latest.spec.attempt + 1, latest))

@@ -14,7 +14,7 @@ from homeostat.api import quantity
 from homeostat.api.types import Obj
 from homeostat.node.isolation import figures
 from homeostat.node.podspec import spec
-from homeostat.node.podspec.view import Trouble
+from homeostat.node.podspec.view import FailureReason
 from homeostat.runtime.contract import Resources
 
 PENDING, IN_PROGRESS = "PodResizePending", "PodResizeInProgress"
@@ -47,7 +47,7 @@ def sized(pod: Obj, given: Mapping[str, Obj]) -> Obj:
     return {**pod, "spec": body}
 
 
-def refusal(pod: Obj, allocatable: Mapping[str, str], no_room: Trouble | None) -> Obj | None:
+def refusal(pod: Obj, allocatable: Mapping[str, str], no_room: FailureReason | None) -> Obj | None:
     """The condition of a pod that cannot be resized: never on this node, or not beside the others (`no_room`)."""
     requests = figures.pod_amount(pod)
     for name, asked in (("cpu", requests.cpu_request), ("memory", requests.memory_request)):

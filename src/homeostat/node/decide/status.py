@@ -18,7 +18,7 @@ from homeostat.kit.clock import rfc3339
 from homeostat.node.decide import conditions, resize
 from homeostat.node.decide.plan import initialized
 from homeostat.node.podspec import spec
-from homeostat.node.podspec.view import Trouble, View
+from homeostat.node.podspec.view import FailureReason, View
 from homeostat.runtime.contract import Container, ContainerState
 
 TERMINAL = ("Succeeded", "Failed")
@@ -36,9 +36,9 @@ class Facts:
     runtime: str
     start_time: float
     now: float
-    waiting: Mapping[str, Trouble]
+    waiting: Mapping[str, FailureReason]
     ending: bool = False
-    outcome: Trouble | None = None
+    outcome: FailureReason | None = None
     # What the containers have been given where limits are enforced, by name; and conditions that pass.
     given: Mapping[str, Obj] = field(default_factory=dict)
     passing: tuple[Obj, ...] = ()
@@ -57,9 +57,9 @@ def pod_status(pod: Obj, view: View, facts: Facts) -> Obj:
     inits, mains = spec.inits(pod), spec.mains(pod)
     if inits:
         status["initContainerStatuses"] = [_init_status(c, pod, view, facts) for c in inits]
-    default = Trouble("ContainerCreating" if done else "PodInitializing", "")
+    default = FailureReason("ContainerCreating" if done else "PodInitializing", "")
     if spec.ephemerals(pod):
-        waiting = Trouble("ContainerCreating", "")
+        waiting = FailureReason("ContainerCreating", "")
         status["ephemeralContainerStatuses"] = [
             _container_status(c, view, facts, waiting) for c in spec.ephemerals(pod)
         ]
@@ -92,14 +92,14 @@ def _passing(status: Obj, view: View, facts: Facts) -> list[Obj]:
 
 
 def _init_status(container: Obj, pod: Obj, view: View, facts: Facts) -> Obj:
-    status = _container_status(container, view, facts, Trouble("PodInitializing", ""))
+    status = _container_status(container, view, facts, FailureReason("PodInitializing", ""))
     if not is_sidecar(container):
         ended = status["state"].get("terminated")
         status["ready"] = bool(ended) and ended["exitCode"] == 0
     return status
 
 
-def _container_status(container: Obj, view: View, facts: Facts, default: Trouble) -> Obj:
+def _container_status(container: Obj, view: View, facts: Facts, default: FailureReason) -> Obj:
     name = container["name"]
     found = view.containers.get(name) or ()
     latest = found[0] if found else None
@@ -130,7 +130,7 @@ def _sizes(resources: Obj) -> Obj:
     return {"resources": resources} | ({"allocatedResources": requests} if requests else {})
 
 
-def _waiting(trouble: Trouble) -> Obj:
+def _waiting(trouble: FailureReason) -> Obj:
     return {"reason": trouble.reason} | ({"message": trouble.message} if trouble.message else {})
 
 

@@ -16,7 +16,7 @@ from homeostat.api.rules.tolerations import matching
 from homeostat.api.types import Obj
 from homeostat.node.isolation import figures
 from homeostat.node.podspec import spec
-from homeostat.node.podspec.view import Trouble
+from homeostat.node.podspec.view import FailureReason
 
 _CONDITIONS = {"memory": "MemoryPressure", "nodefs": "DiskPressure", "imagefs": "DiskPressure", "pid": "PIDPressure"}
 _DISK = "ephemeral-storage"
@@ -118,14 +118,14 @@ def _request(pod: Obj, resource: str) -> int:
     return pod_requests(spec.spec(pod)).get(resource, 0)
 
 
-def why(pod: Obj, limit: Threshold, found: Signal, usage: Usage) -> Trouble:
+def why(pod: Obj, limit: Threshold, found: Signal, usage: Usage) -> FailureReason:
     """What an evicted pod's status says."""
     resource = _RESOURCES[limit.part]
     have = found.available if limit.part == "pid" or limit.signal.endswith("inodesFree") else _binary(found.available)
     text = f"The node was low on resource: {_limit_text(limit)}. "
     text += f"Threshold quantity: {_least(limit, found)}, available: {have}. "
     if resource == "pids":
-        return Trouble("Evicted", text)
+        return FailureReason("Evicted", text)
     used = usage.memory if resource == "memory" else usage.disk
     for container in spec.mains(pod):
         name, consumed = container["name"], used.get(container["name"], 0)
@@ -133,7 +133,7 @@ def why(pod: Obj, limit: Threshold, found: Signal, usage: Usage) -> Trouble:
         if consumed > asked:
             text += f"Container {name} was using {_binary(consumed)}, request is {_binary(asked)}, "
             text += f"has larger consumption of {resource}. "
-    return Trouble("Evicted", text)
+    return FailureReason("Evicted", text)
 
 
 def _limit_text(limit: Threshold) -> str:
@@ -153,33 +153,33 @@ def _binary(amount: int) -> str:
     return f"{amount >> 10}Ki" if amount else "0"
 
 
-def over_own_limits(pod: Obj, usage: Usage) -> Trouble | None:
+def over_own_limits(pod: Obj, usage: Usage) -> FailureReason | None:
     """Why a pod has to go that uses more of the node's disk than it set itself."""
     for volume in spec.spec(pod).get("volumes") or []:
         limit = (volume.get("emptyDir") or {}).get("sizeLimit")
         if limit is not None and usage.volumes.get(volume["name"], 0) > quantity.of(limit).value > 0:
             text = f'Usage of EmptyDir volume "{volume["name"]}" exceeds the limit "{limit}". '
-            return Trouble("Evicted", text)
+            return FailureReason("Evicted", text)
     for container in spec.all_containers(pod):
         limit = ((container.get("resources") or {}).get("limits") or {}).get(_DISK)
         if limit is not None and usage.disk.get(container["name"], 0) > quantity.of(limit).value > 0:
             name = container["name"]
-            return Trouble("Evicted", f'Container {name} exceeded its local ephemeral storage limit "{limit}". ')
+            return FailureReason("Evicted", f'Container {name} exceeded its local ephemeral storage limit "{limit}". ')
     most = pod_limits(spec.spec(pod)).get(_DISK, 0)
     if most and usage.of(_DISK) > most:
         text = f"Pod ephemeral local storage usage exceeds the total limit of containers {_binary(most)}. "
-        return Trouble("Evicted", text)
+        return FailureReason("Evicted", text)
     return None
 
 
-def refusal(pod: Obj, pressures: Iterable[str]) -> Trouble | None:
+def refusal(pod: Obj, pressures: Iterable[str]) -> FailureReason | None:
     """Why a node under pressure does not take a pod: one that asks for nothing when memory is short, any otherwise."""
     held = sorted(pressures)
     if not held or figures.is_critical(pod):
         return None
     if held == ["MemoryPressure"] and (figures.quality_of(pod) != "BestEffort" or _tolerates(pod)):
         return None
-    return Trouble("Evicted", f"Pod was rejected: The node had condition: [{' '.join(held)}]. ")
+    return FailureReason("Evicted", f"Pod was rejected: The node had condition: [{' '.join(held)}]. ")
 
 
 def _tolerates(pod: Obj) -> bool:

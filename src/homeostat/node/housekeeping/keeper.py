@@ -22,7 +22,7 @@ from homeostat.node.isolation import figures, mounting
 from homeostat.node.pod.pod_isolation import PodIsolation
 from homeostat.node.pod.worker import PodWorker
 from homeostat.node.podspec.node_config import COMPONENT, NodeConfig
-from homeostat.node.podspec.view import Trouble
+from homeostat.node.podspec.view import FailureReason
 from homeostat.runtime.contract import ContainerState, Image, Runtime, RuntimeFault
 
 _log = logger("kubelet.housekeeping")
@@ -152,7 +152,7 @@ class Keeper:
             if found is not None:
                 self._evict(pod, eviction.why(pod, limit, found, used.get(meta.uid(pod), Usage())))
 
-    def _evict(self, pod: Obj, why: Trouble) -> None:
+    def _evict(self, pod: Obj, why: FailureReason) -> None:
         worker = next((found for found in self._context.workers() if found.uid == meta.uid(pod)), None)
         if worker is not None:
             self._context.record(pod, "Evicted", why.message, "Warning")

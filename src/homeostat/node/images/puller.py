@@ -18,7 +18,7 @@ from homeostat.node.images.names import is_reference
 from homeostat.node.podspec import spec
 from homeostat.node.podspec.failures import StartFailure
 from homeostat.node.podspec.node_config import COMPONENT, NodeConfig
-from homeostat.node.podspec.view import CrashBackoff, Trouble
+from homeostat.node.podspec.view import CrashBackoff, FailureReason
 from homeostat.node.volumes.references import References
 from homeostat.runtime.contract import ImageAuth, Runtime, RuntimeFault
 
@@ -55,7 +55,7 @@ class ImagePuller:
             why = f'couldn\'t parse image name "{image}": invalid reference format'
             text = f'Failed to apply default image tag "{image}": {why}'
             self._record(pod, "InspectFailed", text, "Warning")
-            raise StartFailure(Trouble("InvalidImageName", text), event="InvalidImageName")
+            raise StartFailure(FailureReason("InvalidImageName", text), event="InvalidImageName")
         present = await self._runtime.image_status(image)
         if present is not None and policy != "Always":
             self._forget(meta.uid(pod), image)
@@ -65,7 +65,7 @@ class ImagePuller:
         if policy == "Never":
             text = f'Container image "{image}" is not present with pull policy of Never'
             self._record(pod, "ErrImageNeverPull", text, "Warning")
-            raise StartFailure(Trouble("ErrImageNeverPull", text), event="ErrImageNeverPull")
+            raise StartFailure(FailureReason("ErrImageNeverPull", text), event="ErrImageNeverPull")
         self._wait_for_backoff(pod, image, look=policy != "Always")
         return await self._pull(pod, image)
 
@@ -93,7 +93,7 @@ class ImagePuller:
             if not known:
                 self._waits[key] = ends_at
                 self._record(pod, "BackOff", text, "Normal")
-            trouble = Trouble("ImagePullBackOff", f"{text}: ErrImagePull: {error}")
+            trouble = FailureReason("ImagePullBackOff", f"{text}: ErrImagePull: {error}")
             retry_at = min(ends_at, now + _LOOK_SECONDS) if look else ends_at
             raise StartFailure(trouble, retry_at=retry_at, event="ImagePullBackOff", known=known)
 
@@ -143,7 +143,7 @@ class ImagePuller:
         before = self._backoffs[key][0] if key in self._backoffs else CrashBackoff(_FIRST_SECONDS, _CEILING_SECONDS)
         self._backoffs[key] = before.restarted(now, now), fault.message
         reason = fault.reason if fault.reason in ("InvalidImageName", "RegistryUnavailable") else "ErrImagePull"
-        return StartFailure(Trouble(reason, fault.message), retry_at=now + _SHOWN_SECONDS, event=reason)
+        return StartFailure(FailureReason(reason, fault.message), retry_at=now + _SHOWN_SECONDS, event=reason)
 
     async def user_of(self, image_id: str) -> str:
         """The user that the image runs as, by its configuration; empty: root."""

@@ -13,7 +13,7 @@ from homeostat.api import meta
 from homeostat.api.types import Obj
 from homeostat.node.podspec import spec
 from homeostat.node.podspec.downward import ConfigError
-from homeostat.node.podspec.view import Trouble
+from homeostat.node.podspec.view import FailureReason
 from homeostat.runtime.contract import Security
 
 SAFE_SYSCTLS = (
@@ -135,17 +135,17 @@ def sysctls(pod: Obj) -> dict[str, str]:
     return {str(entry["name"]).replace("/", "."): str(entry.get("value") or "") for entry in requested}
 
 
-def sysctl_refusal(pod: Obj, allowed: Sequence[str]) -> Trouble | None:
+def sysctl_refusal(pod: Obj, allowed: Sequence[str]) -> FailureReason | None:
     """Why the node does not take the pod for its sysctls. `allowed` are names beside the safe ones; `NAME*` all with
     that beginning."""
     body = spec.spec(pod)
     for name in sysctls(pod):
         if body.get("hostNetwork") and name.startswith("net."):
-            return Trouble("SysctlForbidden", f'forbidden sysctl: "{name}" not allowed with host net enabled')
+            return FailureReason("SysctlForbidden", f'forbidden sysctl: "{name}" not allowed with host net enabled')
         if body.get("hostIPC") and name.startswith(_OF_IPC):
-            return Trouble("SysctlForbidden", f'forbidden sysctl: "{name}" not allowed with host ipc enabled')
+            return FailureReason("SysctlForbidden", f'forbidden sysctl: "{name}" not allowed with host ipc enabled')
         if name not in SAFE_SYSCTLS and not any(_fits(name, pattern) for pattern in allowed):
-            return Trouble("SysctlForbidden", f'forbidden sysctl: "{name}" not allowlisted')
+            return FailureReason("SysctlForbidden", f'forbidden sysctl: "{name}" not allowlisted')
     return None
 
 

@@ -11,7 +11,7 @@ from homeostat.client.contract import Client
 from homeostat.node.images.puller import ImagePuller
 from homeostat.node.pod.pod_isolation import PodIsolation
 from homeostat.node.podspec.node_config import NodeConfig
-from homeostat.node.podspec.view import Trouble
+from homeostat.node.podspec.view import FailureReason
 from homeostat.node.reports.statuswriter import StatusWriter
 from homeostat.node.volumes.references import References
 from homeostat.runtime.contract import Runtime
@@ -39,7 +39,7 @@ class NodeContext:
     puller: ImagePuller
     statuses: StatusWriter
     services: Callable[[], Sequence[Obj] | None]
-    refusal: Callable[[Obj], Trouble | None]
+    refusal: Callable[[Obj], FailureReason | None]
     finished: Callable[[str], None]
     allocatable: Mapping[str, str] = field(default_factory=dict)
     pod_isolation: PodIsolation | None = None

@@ -27,7 +27,7 @@ from homeostat.node.pod.stopper import Stopper
 from homeostat.node.pod.termination_message import LastWords
 from homeostat.node.podspec import spec
 from homeostat.node.podspec.failures import NotYet, StartFailure
-from homeostat.node.podspec.view import CrashBackoff, Trouble, View
+from homeostat.node.podspec.view import CrashBackoff, FailureReason, View
 from homeostat.node.probes.handlers import Target, hook
 from homeostat.node.probes.prober import Prober, established
 from homeostat.node.volumes.volumes import PodFiles, VolumeError
@@ -60,7 +60,7 @@ class Performer:
         self._prober = Prober(context.runtime, self._on_verdict, self._on_unhealthy)
         self._changed = changed
         self._stopper = Stopper(context)
-        self._troubles: dict[str, Trouble] = {}
+        self._troubles: dict[str, FailureReason] = {}
         self._holds: dict[str, float] = {}
         self._failures: dict[str, int] = {}
         self._backoffs: dict[str, CrashBackoff] = {}
@@ -248,7 +248,7 @@ class Performer:
             if found.spec.name == name and found.state is ContainerState.RUNNING:
                 return found.id
         text = f'unable to find target container "{name}"'
-        raise StartFailure(Trouble("CreateContainerConfigError", text))
+        raise StartFailure(FailureReason("CreateContainerConfigError", text))
 
     def _count_restart(self, action: Start) -> None:
         # What ended while the node was off (or had no agent) did not crash: it says nothing about the next start.
@@ -270,7 +270,7 @@ class Performer:
         if outcome is None or outcome.ok:
             return
         self._event("FailedPostStartHook", f"PostStartHook failed: {outcome.message}", "Warning")
-        self._troubles[container["name"]] = Trouble("PostStartHookError", outcome.message)
+        self._troubles[container["name"]] = FailureReason("PostStartHookError", outcome.message)
         await self._kill(pod, Kill(container, started.id, "FailedPostStartHook"))
 
     async def _kill(self, pod: Obj, action: Kill) -> None:
@@ -365,7 +365,7 @@ class Performer:
 
     # -- memory ----------------------------------------------------------------------------------------------------
 
-    def report_backoffs(self, pod: Obj, view: View, waiting: Mapping[str, Trouble]) -> None:
+    def report_backoffs(self, pod: Obj, view: View, waiting: Mapping[str, FailureReason]) -> None:
         """An event for each container that waits for its backoff, once per end of it."""
         for name, trouble in waiting.items():
             latest = view.latest(name)

@@ -16,7 +16,7 @@ from homeostat.node.podspec.downward import ConfigError, Surroundings
 from homeostat.node.podspec.env import Sources
 from homeostat.node.podspec.failures import NotYet, StartFailure
 from homeostat.node.podspec.service_env import service_variables
-from homeostat.node.podspec.view import Trouble
+from homeostat.node.podspec.view import FailureReason
 from homeostat.node.volumes.payload import TokenProjection
 from homeostat.node.volumes.volumes import PodFiles, referred, token_projections
 from homeostat.runtime.contract import (
@@ -86,15 +86,15 @@ class Starter:
         """Pull the container's image; its ID, or why it cannot be pulled (or the container cannot be run at all)."""
         reason = unsupported.refused(container)
         if reason:
-            return StartFailure(Trouble(CONFIG_ERROR, reason))
+            return StartFailure(FailureReason(CONFIG_ERROR, reason))
         try:
             return await self._context.puller.bring(pod, container)
         except StartFailure as failure:
             return failure
         except RuntimeFault as fault:
-            return StartFailure(Trouble(fault.reason, fault.message))
+            return StartFailure(FailureReason(fault.reason, fault.message))
         except ApiError as error:
-            return StartFailure(Trouble("ErrImagePull", f"pull secrets cannot be read: {error}"))
+            return StartFailure(FailureReason("ErrImagePull", f"pull secrets cannot be read: {error}"))
 
     async def start(self, pod: Obj, todo: Start, gathered: Gathered | None = None) -> Container:
         """Create and start one container. Raises StartFailure, NotYet and ApiError."""
@@ -105,9 +105,9 @@ class Starter:
             self._context.recorder.record(pod, "Created", f"Created container: {container['name']}")
             started = await runtime.start_container(created.id)
         except ConfigError as error:
-            raise StartFailure(Trouble(CONFIG_ERROR, str(error))) from error
+            raise StartFailure(FailureReason(CONFIG_ERROR, str(error))) from error
         except RuntimeFault as fault:
-            raise StartFailure(Trouble(fault.reason, fault.message)) from fault
+            raise StartFailure(FailureReason(fault.reason, fault.message)) from fault
         self._context.recorder.record(pod, "Started", f"Started container {container['name']}")
         return started
 

@@ -25,7 +25,7 @@ from homeostat.node.decide.status import TERMINAL, Facts, pod_status
 from homeostat.node.pod.context import NodeContext
 from homeostat.node.pod.performer import Performer
 from homeostat.node.podspec import spec, unsupported
-from homeostat.node.podspec.view import Trouble, View
+from homeostat.node.podspec.view import FailureReason, View
 from homeostat.runtime.contract import RuntimeFault
 from homeostat.wire.cause import Seen, WriteCause
 
@@ -33,7 +33,7 @@ _log = logger("kubelet.pod")
 _DELETE_RETRY = Backoff(first_seconds=0.2, ceiling_seconds=5.0)
 _STEP_RETRY = Backoff(first_seconds=0.1, ceiling_seconds=10.0)
 _REQUEST_SECONDS_MAX = 10.0
-_DEADLINE = Trouble("DeadlineExceeded", "Pod was active on the node longer than the specified deadline")
+_DEADLINE = FailureReason("DeadlineExceeded", "Pod was active on the node longer than the specified deadline")
 
 
 class PodWorker:
@@ -50,13 +50,13 @@ class PodWorker:
         self._deleted = False
         self._gone = False
         self._look_at = clock.monotonic() + context.config.seconds("sync-frequency")
-        self._ordered: tuple[Trouble, float] | None = None
-        self._outcome: Trouble | None = None
+        self._ordered: tuple[FailureReason, float] | None = None
+        self._outcome: FailureReason | None = None
         self._note = ""
         start = (pod.get("status") or {}).get("startTime")
         self._start_time = meta.time_of(start, clock.wall())
         self._performer = Performer(context, self.uid, self.wake)
-        self._waiting: dict[str, Trouble] = {}
+        self._waiting: dict[str, FailureReason] = {}
         self._given = resize.former_sizes(pod)
         self._passing: tuple[Obj, ...] = ()
         self._task: asyncio.Task[None] | None = None
@@ -86,7 +86,7 @@ class PodWorker:
         self._performer.ending.set()
         self.wake()
 
-    def end(self, outcome: Trouble, *, grace_seconds: float) -> None:
+    def end(self, outcome: FailureReason, *, grace_seconds: float) -> None:
         """The node evicts or rejects the pod: it fails with `outcome`, after at most `grace_seconds`."""
         if self._ordered is None or grace_seconds < self._ordered[1]:
             self._ordered = outcome, grace_seconds

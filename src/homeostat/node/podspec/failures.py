@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from homeostat.node.podspec.view import Trouble
+from homeostat.node.podspec.view import FailureReason
 
 
 class StartFailure(Exception):
@@ -11,7 +11,7 @@ class StartFailure(Exception):
     no event for what is `known`: there was one when it began."""
 
     def __init__(
-        self, trouble: Trouble, *, retry_at: float | None = None, event: str = "", known: bool = False
+        self, trouble: FailureReason, *, retry_at: float | None = None, event: str = "", known: bool = False
     ) -> None:
         super().__init__(trouble.message)
         self.trouble = trouble

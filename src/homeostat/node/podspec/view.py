@@ -9,7 +9,7 @@ from homeostat.runtime.contract import Container, ContainerState, Resources, San
 
 
 @dataclass(frozen=True, slots=True)
-class Trouble:
+class FailureReason:
     """Why a container waits: a reason as kubectl shows it (CreateContainerConfigError), and a message."""
 
     reason: str
@@ -57,7 +57,7 @@ class View:
     started: frozenset[str] = frozenset()
     ready: frozenset[str] = frozenset()
     liveness_failed: Mapping[str, str] = field(default_factory=dict)
-    troubles: Mapping[str, Trouble] = field(default_factory=dict)
+    troubles: Mapping[str, FailureReason] = field(default_factory=dict)
     backoffs: Mapping[str, CrashBackoff] = field(default_factory=dict)
     holds: Mapping[str, float] = field(default_factory=dict)
     # What containers are to have where limits are enforced, by name.
