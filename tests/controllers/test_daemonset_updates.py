@@ -1,4 +1,4 @@
-"""A DaemonSet's updates and troubles: how many nodes at once, surges, failing Pods, taints, history, adoption."""
+"""A DaemonSet's updates and failures: how many nodes at once, surges, failing Pods, taints, history, adoption."""
 
 import pytest
 

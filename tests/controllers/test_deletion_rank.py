@@ -1,4 +1,5 @@
-"""Which Pods go first when a ReplicaSet shrinks (controller.ActivePodsWithRanks): one row for each comparison."""
+"""Which Pods are deleted first when a ReplicaSet is scaled down (controller.ActivePodsWithRanks): one row for each
+comparison."""
 
 import itertools
 

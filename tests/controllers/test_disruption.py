@@ -1,4 +1,4 @@
-"""How many Pods a PodDisruptionBudget lets go (pkg/controller/disruption)."""
+"""How many disruptions a PodDisruptionBudget allows (pkg/controller/disruption)."""
 
 import pytest
 

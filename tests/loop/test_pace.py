@@ -1,4 +1,4 @@
-"""Loops that give way: those that start last, and keys whose decisions are dear."""
+"""Pacing: loops that start last, and keys whose decisions are expensive."""
 
 import pytest
 
@@ -41,7 +41,7 @@ def test_a_patient_loop_and_its_watches_come_after_the_others(api, pod, replicas
         assert manager.idle
 
     loops = [
-        counting_loop("patient", replicaset, patient, patience_seconds=2.0),
+        counting_loop("patient", replicaset, patient, start_delay_seconds=2.0),
         counting_loop("prompt", pod, prompt),
     ]
     run(api, loops, story)
@@ -61,7 +61,7 @@ def test_a_manager_that_no_longer_leads_starts_no_patient_loop(api, replicaset):
         await clock.sleep(3)
         assert len(patient) == 1
 
-    run(api, [counting_loop("patient", replicaset, patient, patience_seconds=2.0)], story)
+    run(api, [counting_loop("patient", replicaset, patient, start_delay_seconds=2.0)], story)
 
 
 def test_after_a_long_decision_changes_gather_before_the_next(api, pod, monkeypatch):

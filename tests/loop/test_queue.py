@@ -1,4 +1,4 @@
-"""The work queue keeps client-go's promises."""
+"""The work queue behaves as client-go's."""
 
 import asyncio
 

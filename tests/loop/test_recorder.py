@@ -1,4 +1,4 @@
-"""Events are counted up, combined and limited as by client-go's recorder, and never hold anyone up."""
+"""Events are counted up, combined and limited as by client-go's recorder, and never delay their callers."""
 
 from homeostat.kit import clock, virtual
 from homeostat.loop.recorder import EventRecorder

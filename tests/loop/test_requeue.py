@@ -1,4 +1,4 @@
-"""What becomes of a key after each way that its round can end (controller-runtime's reconcileHandler)."""
+"""What happens to a key after each outcome of its round (controller-runtime's reconcileHandler)."""
 
 from __future__ import annotations
 

@@ -227,7 +227,7 @@ class Loop:
     """One loop: a name (`replicaset`), what it watches, and its decision.
 
     `parallel` keys are reconciled concurrently; `start_keys` are reconciled once when the caches are synced (for loops
-    that work on the whole cluster, with one key such as "all"). A loop that is not urgent starts `patience_seconds`
+    that work on the whole cluster, with one key such as "all"). A loop that is not urgent starts `start_delay_seconds`
     after the others: its many watches would delay a start, or a failover. A loop over all kinds `follows` the
     catalogue: it returns further watches, which change as kinds are added and removed.
     """
@@ -237,7 +237,7 @@ class Loop:
     decide: Callable[[Key, World], list[Action]]
     parallel: int = 4
     start_keys: tuple[Key, ...] = field(default=())
-    patience_seconds: float = 0.0
+    start_delay_seconds: float = 0.0
     follows: Callable[[Catalogue], tuple[Watch, ...]] | None = None
 
     def watching(self, catalogue: Catalogue) -> tuple[Watch, ...]:

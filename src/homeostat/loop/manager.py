@@ -57,7 +57,7 @@ class Manager:
     async def warm(self) -> None:
         """Start to fill the caches; returns at once."""
         for runner in self.runners:
-            if not runner.loop.patience_seconds:
+            if not runner.loop.start_delay_seconds:
                 self._fill(runner.loop)
 
     async def start(self) -> None:
@@ -65,14 +65,14 @@ class Manager:
         await self.warm()
         self.recorder.start()
         for runner in self.runners:
-            if runner.loop.patience_seconds:
+            if runner.loop.start_delay_seconds:
                 self._patient.append(tasks.spawn(self._start_later(runner), name=f"{runner.name}/start"))
         for runner in self.runners:
-            if not runner.loop.patience_seconds:
+            if not runner.loop.start_delay_seconds:
                 await runner.start()
 
     async def _start_later(self, runner: LoopRunner) -> None:
-        await clock.sleep(runner.loop.patience_seconds)
+        await clock.sleep(runner.loop.start_delay_seconds)
         self._fill(runner.loop)
         await runner.start()
         if runner.loop.follows is not None and self._following is None:

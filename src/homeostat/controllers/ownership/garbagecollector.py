@@ -29,7 +29,7 @@ FOREGROUND = "foregroundDeletion"
 ORPHAN = "orphan"
 _GONE_MAX = 20_000
 # Its watches, one for each kind, are most of what a controller manager has: they are not what a failover waits for.
-PATIENCE_SECONDS = 2.0
+START_DELAY_SECONDS = 2.0
 
 
 class Collected:
@@ -98,7 +98,7 @@ def loop() -> Loop:
     def follows(catalogue: Catalogue) -> tuple[Watch, ...]:
         return tuple(Watch(kind, _keys_of(kind, memory), trim) for kind in catalogue.derived(Collected).kinds)
 
-    return Loop("garbage-collector", (), decide, parallel=20, patience_seconds=PATIENCE_SECONDS, follows=follows)
+    return Loop("garbage-collector", (), decide, parallel=20, start_delay_seconds=START_DELAY_SECONDS, follows=follows)
 
 
 def key_of(kind: Kind, obj: Obj) -> Key:

@@ -13,7 +13,7 @@ from homeostat.api import meta
 from homeostat.api.catalogue import Catalogue
 from homeostat.api.kinds import EVENT, NAMESPACE, POD, Kind
 from homeostat.api.types import Obj
-from homeostat.controllers.ownership.garbagecollector import PATIENCE_SECONDS, Collected, trim
+from homeostat.controllers.ownership.garbagecollector import START_DELAY_SECONDS, Collected, trim
 from homeostat.controllers.writing import status_patch
 from homeostat.kit.clock import rfc3339
 from homeostat.loop.contract import (
@@ -56,7 +56,7 @@ def loop() -> Loop:
         return tuple(Watch(kind, _content_keys, trim) for kind in catalogue.derived(_content))
 
     own = (Watch(NAMESPACE),)
-    return Loop("namespace", own, decide, parallel=4, patience_seconds=PATIENCE_SECONDS, follows=follows)
+    return Loop("namespace", own, decide, parallel=4, start_delay_seconds=START_DELAY_SECONDS, follows=follows)
 
 
 def _content(catalogue: Catalogue) -> tuple[Kind, ...]:

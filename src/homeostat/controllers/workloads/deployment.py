@@ -25,7 +25,7 @@ from homeostat.controllers.workloads.deployment_revisions import (
     same_template,
     sync_new,
 )
-from homeostat.controllers.workloads.deployment_status import Says, complete, counted, has_deadline, put, report
+from homeostat.controllers.workloads.deployment_status import Condition, complete, counted, has_deadline, put, report
 from homeostat.controllers.workloads.fenceposts import is_rolling
 from homeostat.controllers.writing import status_patch
 from homeostat.loop.contract import Action, Create, Key, Loop, Patch, Record, Watch, World
@@ -70,9 +70,9 @@ def _step(plan: Plan, world: World) -> None:
     deployment = plan.deployment
     if meta.deleting(deployment):
         report(plan, rolling_out=False)
-    elif (says := _pause_or_resumption(deployment)) is not None:
+    elif (condition := _pause_or_resumption(deployment)) is not None:
         conditions = list(meta.conditions(deployment))
-        put(conditions, says, plan.now)
+        put(conditions, condition, plan.now)
         status = {**(deployment.get("status") or {}), "conditions": conditions}
         plan.trailing_actions += status_patch(DEPLOYMENT, deployment, status)
     elif deployment["spec"].get("paused"):
@@ -88,7 +88,7 @@ def _step(plan: Plan, world: World) -> None:
         _recreate(plan, world)
 
 
-def _pause_or_resumption(deployment: Obj) -> Says | None:
+def _pause_or_resumption(deployment: Obj) -> Condition | None:
     """The condition of a rollout that was paused or resumed, so that a pause does not count as a lack of progress; None
     where it is there already, or does not matter."""
     progressing = meta.condition(deployment, "Progressing")
@@ -97,8 +97,8 @@ def _pause_or_resumption(deployment: Obj) -> Says | None:
     if not has_deadline(deployment) or reason == "ProgressDeadlineExceeded" or paused == (reason == "DeploymentPaused"):
         return None
     if paused:
-        return Says("Progressing", "Unknown", "DeploymentPaused", "Deployment is paused")
-    return Says("Progressing", "Unknown", "DeploymentResumed", "Deployment is resumed")
+        return Condition("Progressing", "Unknown", "DeploymentPaused", "Deployment is paused")
+    return Condition("Progressing", "Unknown", "DeploymentResumed", "Deployment is resumed")
 
 
 def _resize(plan: Plan) -> None:
@@ -168,12 +168,12 @@ def _create_new(plan: Plan, world: World) -> None:
         done=scaled(deployment, name, 0, size) if size else None,
         failed=Record(deployment, "ReplicaSetCreateError", failed + "{error}", "Warning"),
     )
-    says = Says("Progressing", "True", "NewReplicaSetCreated", f'Created new replica set "{name}"')
+    condition = Condition("Progressing", "True", "NewReplicaSetCreated", f'Created new replica set "{name}"')
     if world.failure:
-        says = Says("Progressing", "False", "ReplicaSetCreateError", failed + world.failure)
+        condition = Condition("Progressing", "False", "ReplicaSetCreateError", failed + world.failure)
     status = counted(plan)
     if has_deadline(deployment):
-        put(status["conditions"], says, plan.now)
+        put(status["conditions"], condition, plan.now)
     report = status_patch(DEPLOYMENT, deployment, status)
     # Repeated failures must not prevent the status from showing them.
     plan.actions += [*report, create] if world.failure else [create, *_revision_patch(deployment, number), *report]
@@ -211,7 +211,7 @@ def _progress_of_found(plan: Plan) -> list[Action]:
         return []
     status = counted(plan)
     message = f'Found new replica set "{meta.name(plan.new_replica_set)}"'
-    put(status["conditions"], Says("Progressing", "True", "FoundNewReplicaSet", message), plan.now)
+    put(status["conditions"], Condition("Progressing", "True", "FoundNewReplicaSet", message), plan.now)
     return [*status_patch(DEPLOYMENT, deployment, status)]
 
 

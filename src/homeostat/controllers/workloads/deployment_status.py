@@ -21,7 +21,7 @@ NO_DEADLINE = 2**31 - 1
 
 
 @dataclass(frozen=True, slots=True)
-class Says:
+class Condition:
     """A condition as it is to be: `reason` is shown by kubectl, `status` is True, False or Unknown."""
 
     type: str
@@ -36,23 +36,23 @@ def has_deadline(deployment: Obj) -> bool:
     return limit is not None and int(limit) != NO_DEADLINE
 
 
-def put(conditions: list[Obj], says: Says, now: float, *, again: bool = False) -> None:
+def put(conditions: list[Obj], condition: Condition, now: float, *, again: bool = False) -> None:
     """Set a condition. The same status and reason change nothing, unless `again`: then lastUpdateTime moves on."""
-    old = meta.find_condition(conditions, says.type)
-    if old and (old.get("status"), old.get("reason")) == (says.status, says.reason) and not again:
+    old = meta.find_condition(conditions, condition.type)
+    if old and (old.get("status"), old.get("reason")) == (condition.status, condition.reason) and not again:
         return
     moment = since = rfc3339(now)
-    if old and old.get("status") == says.status:
+    if old and old.get("status") == condition.status:
         since = old.get("lastTransitionTime", moment)
     new = {
-        "type": says.type,
-        "status": says.status,
+        "type": condition.type,
+        "status": condition.status,
         "lastUpdateTime": moment,
         "lastTransitionTime": since,
-        "reason": says.reason,
-        "message": says.message,
+        "reason": condition.reason,
+        "message": condition.message,
     }
-    conditions[:] = [item for item in conditions if item.get("type") != says.type] + [new]
+    conditions[:] = [item for item in conditions if item.get("type") != condition.type] + [new]
 
 
 def remove(conditions: list[Obj], condition_type: str) -> None:
@@ -80,12 +80,12 @@ def counted(plan: Plan) -> Obj:
         status["collisionCount"] = collisions
     conditions = list(meta.conditions(deployment))
     if available >= replicas(deployment) - max_unavailable(deployment):
-        says = Says("Available", "True", "MinimumReplicasAvailable", "Deployment has minimum availability.")
+        condition = Condition("Available", "True", "MinimumReplicasAvailable", "Deployment has minimum availability.")
     else:
-        says = Says(
+        condition = Condition(
             "Available", "False", "MinimumReplicasUnavailable", "Deployment does not have minimum availability."
         )
-    put(conditions, says, plan.now)
+    put(conditions, condition, plan.now)
     status["conditions"] = conditions
     return status
 
@@ -126,13 +126,13 @@ def _judge_progress(plan: Plan, status: Obj) -> None:
         )
         if complete(deployment, status):
             message = f"{who} has successfully progressed."
-            put(conditions, Says("Progressing", "True", "NewReplicaSetAvailable", message), plan.now)
+            put(conditions, Condition("Progressing", "True", "NewReplicaSetAvailable", message), plan.now)
         elif _moved_on(deployment, status):
             message = f"{who} is progressing."
-            put(conditions, Says("Progressing", "True", "ReplicaSetUpdated", message), plan.now, again=True)
+            put(conditions, Condition("Progressing", "True", "ReplicaSetUpdated", message), plan.now, again=True)
         elif _timed_out(deployment, conditions, plan.now):
             message = f"{who} has timed out progressing."
-            put(conditions, Says("Progressing", "False", "ProgressDeadlineExceeded", message), plan.now)
+            put(conditions, Condition("Progressing", "False", "ProgressDeadlineExceeded", message), plan.now)
     _copy_failure(plan, conditions)
 
 
@@ -169,8 +169,8 @@ def _copy_failure(plan: Plan, conditions: list[Obj]) -> None:
         remove(conditions, "ReplicaFailure")
         return
     failure = found[0]
-    says = Says("ReplicaFailure", failure["status"], failure.get("reason", ""), failure.get("message", ""))
-    put(conditions, says, plan.now)
+    condition = Condition("ReplicaFailure", failure["status"], failure.get("reason", ""), failure.get("message", ""))
+    put(conditions, condition, plan.now)
 
 
 def _wake_at_deadline(plan: Plan, status: Obj) -> None:
