@@ -1,4 +1,4 @@
-"""How many Pods a PodDisruptionBudget lets go: one rule for the disruption loop and for evictions.
+"""How many disruptions a PodDisruptionBudget allows: one rule for the disruption loop and for evictions.
 
 Kubernetes: Disruptions; Specifying a Disruption Budget for your Application (docs/tasks/run-application/configure-pdb);
 pkg/controller/disruption; API-initiated Eviction; KEP-3017.

@@ -1,4 +1,4 @@
-"""Host ports: who holds which, and who clashes; one table for the scheduler and the kubelet.
+"""Host ports: which a Pod uses, and which Pods conflict; one table for the scheduler and the kubelet.
 
 Kubernetes: pkg/scheduler/framework/types.go (HostPortInfo), pkg/scheduler/util (GetHostPorts).
 """

@@ -1,4 +1,4 @@
-"""Owner references: whose an object is.
+"""Owner references: which object owns another.
 
 Kubernetes: Owners and Dependents (docs/concepts/overview/working-with-objects/owners-dependents).
 """

@@ -1,4 +1,4 @@
-"""JSON Patch and JSON Merge Patch: what they give, what they leave alone, and how bad ones are refused."""
+"""JSON Patch and JSON Merge Patch: what they change, what they leave alone, and how invalid ones are refused."""
 
 import copy
 

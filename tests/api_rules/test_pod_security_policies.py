@@ -1,4 +1,4 @@
-"""Which Pod Security policy a namespace has: labels, defaults, configuration. And where templates lie.
+"""Which Pod Security policy a namespace has: labels, defaults, configuration. And where templates are.
 
 Rules: k8s.io/pod-security-admission/api (PolicyToEvaluate, ParseVersion) and admission/api/validation.
 """

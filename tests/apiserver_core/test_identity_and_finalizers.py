@@ -1,4 +1,5 @@
-"""What is whose in metadata: what a client may set at birth, change later, and what holds an object that is leaving."""
+"""Metadata: what a client may set at creation, what it may change later, and what keeps an object that is being
+deleted."""
 
 from __future__ import annotations
 

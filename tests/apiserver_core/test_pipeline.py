@@ -1,4 +1,4 @@
-"""The stages around the verbs: who asks, who may, how many at once, what goes wrong; and the paths of no resource."""
+"""The stages around the verbs: authentication, authorization, limits, errors; and the paths that are no resources."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A Pod whose spec came before is stored, warned of and refused as one whose spec is new."""
+"""A Pod whose spec was seen before is stored, warned about and refused as one whose spec is new."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who may be evicted under which budget, and how replicas are scaled: one row a case, through a server.
+"""Which Pods may be evicted under which budget, and how replicas are scaled: one row a case, through a server.
 
 Rules: "Disruptions" and "Specifying a Disruption Budget" of the Kubernetes documentation; the Scale subresource.
 """

@@ -1,4 +1,5 @@
-"""Kinds that appear and go while servers run: all that the API does with a kind, on the server that has it alone.
+"""Kinds that are added and removed while servers run: all that the API does with a kind, on the server that has it
+alone.
 
 Rules: kubernetes.io/docs/tasks/extend-kubernetes/custom-resources/custom-resource-definitions.
 """

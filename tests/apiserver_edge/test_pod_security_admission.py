@@ -1,4 +1,4 @@
-"""Pod Security admission: whom it refuses, what it warns about, and what it leaves alone.
+"""Pod Security admission: which Pods it refuses, what it warns about, and what it leaves alone.
 
 Rules: k8s.io/pod-security-admission/admission; plugin/pkg/admission/security/podsecurity.
 """

@@ -1,4 +1,4 @@
-"""Cluster addresses and node ports: unique over all servers, given back, repaired."""
+"""Cluster addresses and node ports: unique over all servers, released, repaired."""
 
 from __future__ import annotations
 

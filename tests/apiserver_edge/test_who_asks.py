@@ -1,4 +1,4 @@
-"""Authentication: certificates, tokens, nobody, and acting as another user."""
+"""Authentication: certificates, tokens, anonymous requests, and impersonation."""
 
 from __future__ import annotations
 

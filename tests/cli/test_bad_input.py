@@ -1,4 +1,4 @@
-"""What is wrong is said in a line or two, with what to do about it; no traceback; the exit code is not zero."""
+"""Errors are a line or two, with what to do about them; no traceback; the exit code is not zero."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is in the way of real nodes on a machine is said before anything is begun, with what to do about it."""
+"""Missing requirements of real nodes are reported before anything is started, with what to do about them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""A machine that joins: it trusts nobody without the fingerprint, and becomes a node by URL, token and fingerprint."""
+"""A machine that joins: it trusts no server without the fingerprint, and becomes a node by URL, token and
+fingerprint."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Pods that wait for a node: in which order they come up, and when those that found none are tried again."""
+"""Pods that wait for a node: their order, and when those that fit nowhere are tried again."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which of the feasible nodes is taken, who has to go for an important pod, and in which order pods come up."""
+"""Which of the feasible nodes is chosen, which pods are preempted, and the order of the queue."""
 
 from __future__ import annotations
 

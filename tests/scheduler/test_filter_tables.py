@@ -352,7 +352,7 @@ def away(*terms: dict[str, Any]) -> dict[str, Any]:
         pytest.param({"labels": {"app": "db"}}, {**near(term("no")), **away(term("db"))}, ALONE, id="affinity-first"),
     ],
 )
-def test_company_decides(present: dict[str, Any], affinity: dict[str, Any], expected: str) -> None:
+def test_pod_affinity_decides(present: dict[str, Any], affinity: dict[str, Any], expected: str) -> None:
     cluster = snapshot(node("n"))
     cluster.add_pod(info("there", **present), "n")
     said = verdict(cluster, info("p", labels={"app": "web"}, affinity=affinity))

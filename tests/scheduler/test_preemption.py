@@ -1,4 +1,5 @@
-"""Who has to go for a more important pod (DefaultPreemption): on which node, which pods, and what budgets save."""
+"""Which pods are preempted for one of higher priority (DefaultPreemption): on which node, which pods, and what budgets
+protect."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""Nobody's body is read who may not send one: by identity, over real sockets, with the server's memory measured."""
+"""The body of an unauthorized request is not read: by identity, over real sockets, with the server's memory
+measured."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What holds for any rule, any template and any number, not only for those that somebody thought of."""
+"""Properties of any rule, any template and any number."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One suite for every store: watches, history and its compaction as `store.contract` promises them."""
+"""One suite for every store: watches, history and its compaction as `store.contract` specifies them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A member whose data differ from the others' is found by a vote, and asked no more.
+"""A member whose data differ from the others' is found by a vote, and not used any more.
 
 etcd itself looks for such a member before it starts only where members that start together then wait for one another.
 """

@@ -1,4 +1,4 @@
-"""How pods look at each other: spreading, affinity and attraction (PodTopologySpread, InterPodAffinity)."""
+"""How pods affect each other: topology spread, affinity and anti-affinity (PodTopologySpread, InterPodAffinity)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What has no effect says so when it is created; what has an effect says nothing."""
+"""Fields and kinds without effect are warned about when an object is created; others are not."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The lab's wires: a relay in front of several API servers, and uplinks that can be cut and heal by themselves."""
+"""The lab's network: a relay in front of several API servers, and uplinks that can be cut and heal by themselves."""
 
 from __future__ import annotations
 
