@@ -37,6 +37,21 @@ def test_a_node_that_comes_back_within_the_quarantine_keeps_its_pods():
     assert world.names(POD) == ["a"]
 
 
+def test_a_node_that_goes_again_within_the_quarantine_starts_it_anew():
+    world = bench(node("n1"), pod("a", node="n1", ready=True))
+    world.settle()
+    for seconds in (20, 15):
+        world.remove(NODE, "n1", "")
+        world.advance(seconds)
+        world.put(node("n1"))
+        world.advance(1)
+    world.remove(NODE, "n1", "")
+    world.advance(39)
+    assert world.names(POD) == ["a"]
+    world.advance(1)
+    assert world.names(POD) == []
+
+
 def test_an_unscheduled_pod_that_is_being_deleted_goes_at_once():
     world = bench(pod("a", metadata=DELETED | {"labels": {}}), pod("b"))
     world.settle()

@@ -477,3 +477,29 @@ def test_shared_caches_trim_only_when_all_watchers_agree(api, pod):
     api.put(pod, "p", spec={})
     assert kept(trim, trim) == ["metadata"]
     assert "spec" in kept(trim, None)
+
+
+def test_a_decision_knows_of_the_last_deletions_when_its_loop_asks_for_them(api, pod, replicaset):
+    seen = {}
+
+    def deciding(name):
+        def decide(key, world):
+            seen[name] = [world.was_deleted(uid) for uid in uids]
+            return []
+
+        return decide
+
+    async def story(manager):
+        uids.extend(api.put(pod, name)["metadata"]["uid"] for name in ("a", "b", "c"))
+        await clock.sleep(1)
+        for name in ("a", "b", "c"):
+            api.remove(pod, name)
+        await clock.sleep(1)
+
+    uids: list[str] = []
+    loops = [
+        Loop("knows", (Watch(pod),), deciding("knows"), deletions_max=2),
+        Loop("does-not", (Watch(pod),), deciding("does-not")),
+    ]
+    run_loops(api, loops, story)
+    assert seen == {"knows": [False, True, True], "does-not": [False, False, False]}

@@ -64,6 +64,7 @@ class Bench:
         self._timers: dict[tuple[int, str], float] = {}
         self._failures: dict[tuple[int, str], str] = {}
         self._memories: dict[tuple[int, str], object] = {}
+        self._deleted: set[str] = set()
         for obj in objects:
             self.put(obj)
         for number, loop in enumerate(self._loops):
@@ -153,6 +154,7 @@ class Bench:
         place = (number, key)
         memory = self._memories.get(place)
         world = CacheWorld(self._indexes, self.now, self._failures.pop(place, ""), memory=memory)
+        world.deleted = self._deleted if self._loops[number].deletions_max else ()
         before = copy.deepcopy(self._everything()) if len(self._everything()) < 40 else None
         actions = self._loops[number].decide(key, world)
         assert before is None or before == self._everything(), f"{self._loops[number].name} changed what it was shown"
@@ -302,6 +304,8 @@ class Bench:
         return new
 
     def _changed(self, kind: Kind, old: Obj | None, new: Obj | None) -> None:
+        if new is None:
+            self._deleted.add(meta.uid(old or {}))
         world = CacheWorld(self._indexes, self.now, "")
         for number, loop in enumerate(self._loops):
             for watch in loop.watching(world.catalogue):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from typing import TypeAlias
 
 from homeostat.api.catalogue import Catalogue
@@ -21,9 +21,9 @@ class UnwatchedKind(LookupError):
 
 class CacheWorld:
     """Implements `loop.contract.World` over indexes by group and kind, with a fixed `now`, `failure`, `catalogue` (the
-    built-in kinds, if not given) and `memory`."""
+    built-in kinds, if not given) and `memory`. `deleted` are the uids of objects whose deletion was seen."""
 
-    __slots__ = ("_failure", "_indexes", "_now", "catalogue", "memory")
+    __slots__ = ("_failure", "_indexes", "_now", "catalogue", "deleted", "memory")
 
     def __init__(
         self,
@@ -38,6 +38,7 @@ class CacheWorld:
         self._failure = failure
         self.catalogue = catalogue or Catalogue.builtin()
         self.memory = memory
+        self.deleted: Container[str] = ()
 
     @property
     def now(self) -> float:
@@ -63,6 +64,10 @@ class CacheWorld:
     def exists_uid(self, uid: str) -> bool:
         """Whether any watched kind holds this uid."""
         return any(index.by_uid(uid) is not None for index in self._indexes.values())
+
+    def was_deleted(self, uid: str) -> bool:
+        """Whether the deletion of the object with this uid was seen."""
+        return uid in self.deleted
 
     @property
     def failure(self) -> str:

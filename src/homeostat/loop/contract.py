@@ -50,6 +50,10 @@ class World(Protocol):
         """Whether any watched kind holds an object with this uid."""
         ...
 
+    def was_deleted(self, uid: str) -> bool:
+        """Whether the deletion of the object with this uid was seen: of the last `Loop.deletions_max` deletions."""
+        ...
+
     @property
     def catalogue(self) -> Catalogue:
         """The kinds that the API serves, as far as this loop's caches are synced for them."""
@@ -229,7 +233,8 @@ class Loop:
     `parallel` keys are reconciled concurrently; `start_keys` are reconciled once when the caches are synced (for loops
     that work on the whole cluster, with one key such as "all"). A loop that is not urgent starts `start_delay_seconds`
     after the others: its many watches would delay a start, or a failover. A loop over all kinds `follows` the
-    catalogue: it returns further watches, which change as kinds are added and removed.
+    catalogue: it returns further watches, which change as kinds are added and removed. `deletions_max` is of how many
+    deleted objects the uids are kept for its decisions (`World.was_deleted`).
     """
 
     name: str
@@ -239,6 +244,7 @@ class Loop:
     start_keys: tuple[Key, ...] = field(default=())
     start_delay_seconds: float = 0.0
     follows: Callable[[Catalogue], tuple[Watch, ...]] | None = None
+    deletions_max: int = 0
 
     def watching(self, catalogue: Catalogue) -> tuple[Watch, ...]:
         """All its watches while the API serves these kinds."""

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TypeAlias
 
+from homeostat.api import meta
 from homeostat.api.catalogue import Catalogue
 from homeostat.api.errors import ApiError
 from homeostat.api.types import Obj
@@ -84,6 +85,7 @@ class LoopRunner:
         self._triggers: dict[Key, Triggers] = {}
         self._failures: dict[Key, str] = {}
         self._memories: dict[Key, object] = {}
+        self._deleted: dict[str, None] = {}  # uids, the oldest first
         self._ends: list[Callable[[], None]] = []
         self._workers: list[asyncio.Task[None]] = []
 
@@ -143,11 +145,16 @@ class LoopRunner:
         self._triggers.clear()
         self._failures.clear()
         self._memories.clear()
+        self._deleted.clear()
 
     def _changed(self, watch: Watch, old: Obj | None, new: Obj | None) -> None:
         obj = new if new is not None else old
         if obj is None:
             return
+        if new is None and self.loop.deletions_max:
+            self._deleted[meta.uid(obj)] = None
+            if len(self._deleted) > self.loop.deletions_max:
+                del self._deleted[next(iter(self._deleted))]
         try:
             keys = self._keys(watch, old, new)
         except Exception:  # noqa: BLE001 - a mistake in one loop's mapping must not end the informer that others share
@@ -189,6 +196,7 @@ class LoopRunner:
         failure, memory = self._failures.get(key, ""), self._memories.get(key)
         try:
             world = CacheWorld(self._indexes, clock.wall(), failure, self._catalogue, memory)
+            world.deleted = self._deleted
             began = clock.monotonic()
             actions = self.loop.decide(key, world)
             decided = clock.monotonic()

@@ -7,8 +7,8 @@ the finalizer `foregroundDeletion` keeps it until nothing that it owns blocks it
 names it any more.
 
 Why absence is safe to act on: uids are never used twice, so an owner that has been gone once is gone for good. It is
-known to be gone when its deletion was seen here (`_Memory`), or when a live read says so: each deletion that rests on
-an owner that is merely missing from the caches is wrapped in `Confirm`.
+known to be gone when its deletion was seen here (`World.was_deleted`), or when a live read says so: each deletion that
+rests on an owner that is merely missing from the caches is wrapped in `Confirm`.
 """
 
 from __future__ import annotations
@@ -27,7 +27,8 @@ from homeostat.loop.contract import Absent, Action, Confirm, Delete, Key, Loop, 
 
 FOREGROUND = "foregroundDeletion"
 ORPHAN = "orphan"
-_GONE_MAX = 20_000
+# Deletions that are remembered; of an owner that went before, a live read tells.
+_DELETIONS_MAX = 20_000
 # Its watches, one for each kind, are most of what a controller manager has: they are not what a failover waits for.
 START_DELAY_SECONDS = 2.0
 
@@ -43,18 +44,6 @@ class Collected:
         self.kinds = tuple(kind for kind in able if kind.home is not EVENT)
         self.by_resource = {qualified(kind.plural, kind.group): kind for kind in self.kinds}
         self.by_group_kind = {(kind.group, kind.kind): kind for kind in self.kinds}
-
-
-@dataclass(slots=True)
-class _Memory:
-    """The uids of owners whose deletion was seen, the oldest first; bounded, for a live read serves as well."""
-
-    gone: dict[str, None] = field(default_factory=dict)
-
-    def add(self, uid: str) -> None:
-        self.gone[uid] = None
-        if len(self.gone) > _GONE_MAX:
-            del self.gone[next(iter(self.gone))]
 
 
 @dataclass(slots=True)
@@ -90,15 +79,19 @@ _KEPT = (
 
 def loop() -> Loop:
     """The loop `garbage-collector`, over every kind that can own or be owned."""
-    memory = _Memory()
-
-    def decide(key: Key, world: World) -> list[Action]:
-        return collect(key, world, memory)
 
     def follows(catalogue: Catalogue) -> tuple[Watch, ...]:
-        return tuple(Watch(kind, _keys_of(kind, memory), trim) for kind in catalogue.derived(Collected).kinds)
+        return tuple(Watch(kind, _keys_of(kind), trim) for kind in catalogue.derived(Collected).kinds)
 
-    return Loop("garbage-collector", (), decide, parallel=20, start_delay_seconds=START_DELAY_SECONDS, follows=follows)
+    return Loop(
+        "garbage-collector",
+        (),
+        collect,
+        parallel=20,
+        start_delay_seconds=START_DELAY_SECONDS,
+        follows=follows,
+        deletions_max=_DELETIONS_MAX,
+    )
 
 
 def key_of(kind: Kind, obj: Obj) -> Key:
@@ -109,13 +102,12 @@ def key_of(kind: Kind, obj: Obj) -> Key:
 class _keys_of:
     """Which objects a changed object of `kind` concerns."""
 
-    def __init__(self, kind: Kind, memory: _Memory) -> None:
+    def __init__(self, kind: Kind) -> None:
         self._kind = kind
-        self._memory = memory
 
     def __call__(self, old: Obj | None, new: Obj | None, world: World) -> Iterable[Key]:
         if new is None:
-            return self._deleted(old or {}, world)
+            return [*_dependents(meta.uid(old or {}), world), *_waiting_owners(old or {}, world)]
         found: list[Key] = []
         before = _outline(old) if old is not None else ((), False, ())
         now = _outline(new)
@@ -127,12 +119,6 @@ class _keys_of:
             if old is not None and before[0] != now[0]:
                 found += _waiting_owners(old, world)
         return found
-
-    def _deleted(self, old: Obj, world: World) -> list[Key]:
-        dependents = _dependents(meta.uid(old), world)
-        if dependents:
-            self._memory.add(meta.uid(old))
-        return [*dependents, *_waiting_owners(old, world)]
 
 
 def _outline(obj: Obj) -> tuple[object, bool, object]:
@@ -178,7 +164,7 @@ def _cached(kind: Kind, reference: Obj, namespace: str, world: World) -> Obj | N
     return owner if owner is not None and meta.uid(owner) == reference.get("uid") else None
 
 
-def collect(key: Key, world: World, memory: _Memory) -> list[Action]:
+def collect(key: Key, world: World) -> list[Action]:
     """Judge one object."""
     resource, _, place = key.partition("|")
     kind = world.catalogue.derived(Collected).by_resource.get(resource)
@@ -186,7 +172,7 @@ def collect(key: Key, world: World, memory: _Memory) -> list[Action]:
     if kind is None or obj is None:
         return []
     if not meta.deleting(obj):
-        return _judge(kind, obj, world, memory)
+        return _judge(kind, obj, world)
     if ORPHAN in meta.finalizers(obj):
         return _orphan_dependents(kind, obj, world)
     if FOREGROUND in meta.finalizers(obj):
@@ -234,7 +220,7 @@ def _with_owners(kind: Kind, obj: Obj, references: list[Obj], note: str) -> Patc
     return Patch(kind, meta.namespace(obj), meta.name(obj), {"metadata": metadata}, note=note)
 
 
-def _weigh(obj: Obj, world: World, memory: _Memory) -> _Verdict:
+def _weigh(obj: Obj, world: World) -> _Verdict:
     """Sort the object's owner references."""
     verdict = _Verdict()
     space = meta.namespace(obj)
@@ -252,7 +238,7 @@ def _weigh(obj: Obj, world: World, memory: _Memory) -> _Verdict:
             (verdict.waiting if waits and reference.get("blockOwnerDeletion") else verdict.solid).append(reference)
         else:
             verdict.gone.append(reference)
-            if uid not in memory.gone:
+            if not world.was_deleted(uid):
                 place = space if kind.namespaced else ""
                 verdict.missing.append(Absent(kind, place, str(reference.get("name")), uid))
             if world.exists_uid(uid):
@@ -265,10 +251,10 @@ def _wrong_namespace(reference: Obj, space: str) -> str:
     return f'ownerRef [{who}, uid: {reference.get("uid")}] does not exist in namespace "{space}"'
 
 
-def _judge(kind: Kind, obj: Obj, world: World, memory: _Memory) -> list[Action]:
+def _judge(kind: Kind, obj: Obj, world: World) -> list[Action]:
     if not ownership.owner_references(obj):
         return []
-    verdict = _weigh(obj, world, memory)
+    verdict = _weigh(obj, world)
     events: list[Action] = [Record(obj, "OwnerRefInvalidNamespace", text, "Warning") for text in verdict.invalid]
     if verdict.solid:
         surplus = [str(reference.get("uid")) for reference in [*verdict.gone, *verdict.waiting]]

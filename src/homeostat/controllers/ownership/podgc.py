@@ -1,14 +1,14 @@
 """The Pod garbage collection loop: Pods that no node agent will ever finish are removed by force.
 
 Rules: pkg/controller/podgc. Pods of nodes that do not exist (after 40 s, and a live look at the node), unscheduled Pods
-that are being deleted, Pods being deleted on a node that is out of service, and ended Pods beyond a number. The loop
-remembers since when it has missed a node.
+that are being deleted, Pods being deleted on a node that is out of service, and ended Pods beyond a number. Of each Pod
+it is remembered since when its node has been missing.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from homeostat.api import meta
 from homeostat.api.kinds import NODE, POD
@@ -17,7 +17,7 @@ from homeostat.api.types import Obj
 from homeostat.controllers.nodes import taints
 from homeostat.controllers.writing import STRATEGIC
 from homeostat.kit.clock import rfc3339
-from homeostat.loop.contract import Absent, Action, Confirm, Delete, Key, Later, Loop, Patch, Watch, World
+from homeostat.loop.contract import Absent, Action, Confirm, Delete, Key, Later, Loop, Patch, Watch, World, remembering
 
 PASS_SECONDS = 20.0
 QUARANTINE_SECONDS = 40.0
@@ -25,27 +25,23 @@ ENDED = "ended"  # the key of the pass over ended Pods; a Pod's key has a slash
 _DELETIONS_MAX = 500
 
 
-@dataclass(slots=True)
-class _Memory:
-    """Since when a node has been missing, by name."""
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """Of one Pod: since when its node has been missing, in seconds since the epoch; None while it is there."""
 
-    missing: dict[str, float] = field(default_factory=dict)
+    missing_since: float | None = None
 
 
 def loop(*, ended_pods_max: int = 12_500) -> Loop:
     """The loop `pod-garbage-collector`. `ended_pods_max` of 0 keeps every ended Pod."""
-    memory = _Memory()
 
-    def decide(key: Key, world: World) -> list[Action]:
-        return _collect_ended(world, ended_pods_max) if key == ENDED else _collect(key, world, memory)
+    def decide(key: Key, world: World, memory: Memory) -> tuple[list[Action], Memory]:
+        if key == ENDED:
+            return _collect_ended(world, ended_pods_max), Memory()
+        return _collect(key, world, memory)
 
-    def node_keys(old: Obj | None, new: Obj | None, world: World) -> Iterable[Key]:
-        if new is not None:
-            memory.missing.pop(meta.name(new), None)
-        return _node_keys(old, new, world)
-
-    watches = (Watch(POD, _pod_keys), Watch(NODE, node_keys))
-    return Loop("pod-garbage-collector", watches, decide, start_keys=(ENDED,))
+    watches = (Watch(POD, _pod_keys), Watch(NODE, _node_keys))
+    return Loop("pod-garbage-collector", watches, remembering(decide, Memory()), start_keys=(ENDED,))
 
 
 def _pod_keys(old: Obj | None, new: Obj | None, world: World) -> Iterable[Key]:
@@ -60,9 +56,12 @@ def _pod_keys(old: Obj | None, new: Obj | None, world: World) -> Iterable[Key]:
 
 
 def _node_keys(old: Obj | None, new: Obj | None, world: World) -> Iterable[Key]:
-    """The Pods of a node that was deleted or has the out-of-service taint."""
+    """The Pods of a node that was deleted, has the out-of-service taint, or is new: they may have waited for it."""
     node = new if new is not None else old
-    if node is None or (new is not None and not _out_of_service(new)):
+    if node is None:
+        return ()
+    is_new = old is None and meta.created_at(node) > world.now - QUARANTINE_SECONDS
+    if new is not None and not is_new and not _out_of_service(new):
         return ()
     return [meta.key(pod) for pod in world.on_node(POD, meta.name(node))]
 
@@ -73,22 +72,23 @@ def _out_of_service(node: Obj) -> bool:
     )
 
 
-def _collect(key: Key, world: World, memory: _Memory) -> list[Action]:
+def _collect(key: Key, world: World, memory: Memory) -> tuple[list[Action], Memory]:
     pod = world.get(POD, *meta.split_key(key))
     if pod is None:
-        return []
+        return [], Memory()
     name = meta.pod_node(pod)
     if not name:
-        return _remove(pod, "unscheduled, and being deleted") if meta.deleting(pod) else []
+        return _remove(pod, "unscheduled, and being deleted") if meta.deleting(pod) else [], Memory()
     node = world.get(NODE, "", name)
     if node is not None:
         gone = meta.deleting(pod) and _out_of_service(node)
-        return _fail_and_remove(pod, world.now, f"node {name} is out of service", "") if gone else []
-    wait = memory.missing.setdefault(name, world.now) + QUARANTINE_SECONDS - world.now
+        return _fail_and_remove(pod, world.now, f"node {name} is out of service", "") if gone else [], Memory()
+    since = world.now if memory.missing_since is None else memory.missing_since
+    wait = since + QUARANTINE_SECONDS - world.now
     if wait > 0:
-        return [Later(wait)]
+        return [Later(wait)], Memory(since)
     steps = _fail_and_remove(pod, world.now, f"node {name} does not exist", "PodGC: node no longer exists")
-    return [Confirm((Absent(NODE, "", name),), tuple(steps))]
+    return [Confirm((Absent(NODE, "", name),), tuple(steps))], Memory(since)
 
 
 def _fail_and_remove(pod: Obj, now: float, note: str, message: str) -> list[Action]:
