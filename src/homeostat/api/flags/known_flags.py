@@ -17,7 +17,7 @@ def _election(component: str) -> tuple[Flag, ...]:
             "leader-elect-lease-duration",
             "duration",
             "15s",
-            "how long followers wait after the leader's last renewal before they try to lead",
+            "how long candidates wait after the leader's last renewal before they try to acquire the lease",
             least=0.001,
         ),
         Flag(
@@ -33,7 +33,7 @@ def _election(component: str) -> tuple[Flag, ...]:
             "leader-elect-retry-period",
             "duration",
             "2s",
-            "the pause between tries to acquire or renew",
+            "the pause between attempts to acquire or renew the lease",
             least=0.001,
         ),
     )
@@ -53,7 +53,7 @@ _APISERVER = (
         "authorization-mode",
         "modes",
         "Node,RBAC",
-        "who says who may, in order: Node, RBAC, AlwaysAllow, AlwaysDeny; the first that allows is enough",
+        "the authorization modes, in order: Node, RBAC, AlwaysAllow, AlwaysDeny; the first that allows is enough",
     ),
     Flag(
         "apiserver",
@@ -75,14 +75,14 @@ _APISERVER = (
         "max-requests-inflight",
         "integer",
         "400",
-        "reads that may be under way at once; 0 is no limit",
+        "concurrent reads in flight; 0 is no limit",
     ),
     Flag(
         "apiserver",
         "max-mutating-requests-inflight",
         "integer",
         "200",
-        "writes that may be under way at once; 0 is no limit",
+        "concurrent writes in flight; 0 is no limit",
     ),
     Flag("apiserver", "request-timeout", "duration", "1m", "how long a request other than a watch may take", least=0.1),
     Flag(
@@ -90,22 +90,22 @@ _APISERVER = (
         "min-request-timeout",
         "integer",
         "1800",
-        "seconds a watch stays open at least when its client names no timeout; the most is twice that",
+        "the minimum seconds of a watch whose client sets no timeout; the maximum is twice that",
     ),
     Flag(
         "apiserver",
         "service-cluster-ip-range",
         "cidr",
         "10.96.0.0/16",
-        "where Services get their cluster addresses; the lab puts it on loopback",
+        "the range of Services' cluster IPs; on nodes that are processes it is on loopback",
     ),
-    Flag("apiserver", "service-node-port-range", "port-range", "30000-32767", "where Services get their node ports"),
+    Flag("apiserver", "service-node-port-range", "port-range", "30000-32767", "the range of Services' node ports"),
     Flag(
         "apiserver",
         "etcd-compaction-interval",
         "duration",
         "5m",
-        "how often the store forgets history; 0 is never",
+        "how often the store's history is compacted; 0 is never",
     ),
 )
 
@@ -115,14 +115,14 @@ _CONTROLLERS = (
         "approve-kubelet-serving",
         "boolean",
         "true",
-        "whether a node's request for a serving certificate is approved when it names only what its Node has",
+        "whether a node's request for a serving certificate is approved when it names only its Node's own addresses",
     ),
     Flag(
         "controller-manager",
         "cluster-signing-duration",
         "duration",
         "8760h",
-        "how long a certificate lives that a request asks for, at most",
+        "the maximum lifetime of a requested certificate",
         least=600,
     ),
     Flag(
@@ -130,7 +130,7 @@ _CONTROLLERS = (
         "node-monitor-period",
         "duration",
         "5s",
-        "how often the health of nodes is looked at",
+        "how often the health of nodes is checked",
         least=0.001,
     ),
     Flag(
@@ -138,7 +138,7 @@ _CONTROLLERS = (
         "node-monitor-grace-period",
         "duration",
         "50s",
-        "how long a node may be silent before it is marked unhealthy",
+        "how long a node may not respond before it is marked unhealthy",
         least=0.001,
     ),
     Flag(
@@ -146,7 +146,7 @@ _CONTROLLERS = (
         "node-startup-grace-period",
         "duration",
         "1m",
-        "how long a node may be silent while it starts",
+        "how long a starting node may not respond before it is marked unhealthy",
         least=0.001,
     ),
     Flag(
@@ -182,14 +182,14 @@ _CONTROLLERS = (
         "terminated-pod-gc-threshold",
         "integer",
         "12500",
-        "how many ended Pods may stay before they are deleted; 0 is any number",
+        "how many terminated Pods may exist before they are deleted; 0 is any number",
     ),
     Flag(
         "controller-manager",
         "concurrent-service-endpoint-syncs",
         "integer",
         "5",
-        "how many Services have their EndpointSlices worked on at once",
+        "how many Services are synced concurrently",
         least=1,
     ),
     Flag(
@@ -197,7 +197,7 @@ _CONTROLLERS = (
         "max-endpoints-per-slice",
         "integer",
         "100",
-        "how many endpoints one EndpointSlice holds at most",
+        "the maximum number of endpoints of an EndpointSlice",
         least=1,
     ),
     Flag(
@@ -205,7 +205,7 @@ _CONTROLLERS = (
         "mirroring-max-endpoints-per-subset",
         "integer",
         "1000",
-        "how many addresses of each subset of hand-written Endpoints become EndpointSlices at most",
+        "the maximum number of addresses of an Endpoints subset that are mirrored",
         least=1,
     ),
     Flag(
@@ -213,14 +213,14 @@ _CONTROLLERS = (
         "cluster-cidr",
         "cidr",
         "10.244.0.0/16",
-        "where Pods have their addresses, with the runtime container",
+        "the range of Pods' addresses, with the runtime container",
     ),
     Flag(
         "controller-manager",
         "node-cidr-mask-size",
         "integer",
         "24",
-        "how many bits the prefix of a node's part of cluster-cidr has, where the node does not bring its own",
+        "the prefix length of a node's Pod range, where the node does not register its own",
         least=1,
     ),
     Flag(
@@ -239,7 +239,7 @@ _SCHEDULER = (
         "pod-initial-backoff-seconds",
         "integer",
         "1",
-        "the first pause before an unschedulable Pod is tried again",
+        "the initial back-off of an unschedulable Pod",
         least=1,
     ),
     Flag("scheduler", "pod-max-backoff-seconds", "integer", "10", "the longest such pause", least=1),
@@ -248,7 +248,7 @@ _SCHEDULER = (
         "pod-max-in-unschedulable-pods-duration",
         "duration",
         "5m",
-        "how long a Pod waits for an event that might help it before it is tried anyway",
+        "how long a Pod waits for an event that might make it schedulable before it is retried anyway",
         least=1,
     ),
     *_election("scheduler"),
@@ -260,7 +260,7 @@ _PROXY = (
         "proxy-mode",
         "proxy-mode",
         "auto",
-        "what carries a node's service rules, with the runtime container: nftables, iptables, or what is there",
+        "how service rules are implemented, with the runtime container: nftables, iptables, or whichever exists",
     ),
 )
 
