@@ -108,7 +108,9 @@ def _check(options: ClusterOptions) -> None:
 
 def _check_store(cluster: Cluster) -> Cluster:
     if cluster.store == "memory" and cluster.control_planes > 1:
-        text = "--store memory lives in one API server: it needs --control-planes 1 (and forgets all when that ends)"
+        text = (
+            "--store memory is inside one API server: it needs --control-planes 1 (and loses everything when that ends)"
+        )
         raise LabError(text)
     kind_of(cluster).check_store(cluster)
     return cluster

@@ -1,4 +1,5 @@
-"""The store in memory: for simulation and tests. Deterministic, no I/O, no thread, nothing survives the process.
+"""The store in memory: for simulation, tests and `up --store memory`. Deterministic, no I/O, no thread, nothing
+survives the process.
 
 Several handles can share one `MemoryState`, as several API servers share one file: closing a handle ends its own
 watchers only.

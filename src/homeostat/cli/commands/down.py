@@ -11,7 +11,7 @@ from homeostat.operate.down import is_running, stop
 
 @click.command("down")
 @name_option
-@click.option("--purge", is_flag=True, help="Forget the cluster: its objects, logs and kubeconfig entries.")
+@click.option("--purge", is_flag=True, help="Also delete the cluster's objects, logs and kubeconfig entries.")
 def command(name: str, *, purge: bool) -> None:
     """Stop a cluster and everything that it runs; `up` starts it again with all its objects."""
     folder = Folder.of(name)

@@ -23,7 +23,7 @@ def command() -> None:
 @command.command("list")
 @name_option
 def list_drills(name: str) -> None:
-    """The drills and what each breaks."""
+    """List the drills and what each breaks."""
     from homeostat.cluster.state_folder import Folder
     from homeostat.cluster.topology import Cluster
     from homeostat.drill.library import library
@@ -40,7 +40,7 @@ def list_drills(name: str) -> None:
 @name_option
 @output_option
 def run(drill: str, name: str, output: str) -> None:
-    """Run one drill, and print what was predicted and what happened. Exit code 1 when a prediction breaks."""
+    """Run one drill, and print what was predicted and what happened. Exit code 1 when a prediction is not met."""
     from homeostat.drill.report import as_json, text
 
     folder = known(name)

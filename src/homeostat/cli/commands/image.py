@@ -41,7 +41,7 @@ def command() -> None:
 def build_image(image: str, folder: Path, words: tuple[str, ...], file: Path, base: str) -> None:
     """Build an image of the files in FOLDER.
 
-    COMMAND is what its containers run. IMAGE has a registry and a tag, such as example.local/app:1. `image load` brings
+    COMMAND is what its containers run. IMAGE has a registry and a tag, such as example.local/app:1. `image load` loads
     the archive onto a cluster's nodes.
     """
     import shutil
@@ -61,7 +61,7 @@ def build_image(image: str, folder: Path, words: tuple[str, ...], file: Path, ba
 @click.option("--as", "image", default="", metavar="NAME", help="Names the image of an archive that has no name in it.")
 @name_option
 def load_image(file: Path, image: str, name: str) -> None:
-    """Load an image's archive onto all nodes that run.
+    """Load an image's archive onto all running nodes.
 
     FILE is what `image build` or `docker save` has written, or an OCI layout, gzipped or not.
     """
@@ -85,7 +85,7 @@ def load_image(file: Path, image: str, name: str) -> None:
 @output_option
 @name_option
 def list_images(node: str | None, output: str, name: str, *, available: bool) -> None:
-    """The images of all nodes that run, or of one."""
+    """List the images of all running nodes, or of one."""
     from homeostat.lab.images.load import Listed, listed
 
     if available:

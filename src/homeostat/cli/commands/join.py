@@ -20,7 +20,7 @@ from homeostat.cluster.state_folder import LabError
     multiple=True,
     required=True,
     metavar="sha256:HASH",
-    help="The fingerprint of the cluster's authority; may be repeated.",
+    help="The fingerprint of the cluster's CA; may be repeated.",
 )
 @click.option("--node-name", default="", help="The node's name. [default: this machine's host name]")
 @click.option("--node-address", default="", help="Its address. [default: the one from which the API is reached]")
@@ -29,7 +29,7 @@ from homeostat.cluster.state_folder import LabError
     type=click.Path(path_type=Path),
     default=Path("/var/lib/homeostat-node"),
     show_default=True,
-    help="The folder that holds all that the node keeps.",
+    help="The folder of the node's data.",
 )
 @click.option(
     "--runtime", type=click.Choice(["cri", "process", "simulated"]), default="cri", show_default=True, help="Of Pods."

@@ -9,7 +9,7 @@ from homeostat.cli.options import known, name_option
 
 @click.command("join-command")
 @name_option
-@click.option("--ttl", default="24h", show_default=True, help="How long the token is good; 0 is for ever.")
+@click.option("--ttl", default="24h", show_default=True, help="How long the token is valid; 0: for ever.")
 @click.option("--description", default="", help="What the token is for.")
 def command(name: str, ttl: str, description: str) -> None:
     """Make a token, and print the command by which a further Linux machine joins as a worker."""

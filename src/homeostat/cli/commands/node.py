@@ -26,7 +26,7 @@ def command() -> None:
 @command.command("list")
 @name_option
 def list_nodes(name: str) -> None:
-    """The nodes: address, and whether they are ready."""
+    """List the nodes: address, and whether they are ready."""
     from homeostat.cli.commands.status import node_lines
     from homeostat.operate.cluster_status import gather
 
@@ -59,7 +59,9 @@ def start_node(node: str, name: str) -> None:
 @command.command("cut")
 @click.argument("node")
 @name_option
-@click.option("--for", "seconds", type=float, default=3600.0, show_default=True, help="Heals by itself after SECONDS.")
+@click.option(
+    "--for", "seconds", type=float, default=3600.0, show_default=True, help="The cut ends by itself after SECONDS."
+)
 def cut_node(node: str, name: str, seconds: float) -> None:
     """Cut a node's uplink: nothing reaches it and it reaches nothing."""
     if not 0 < seconds < math.inf:
@@ -81,7 +83,7 @@ def heal_node(node: str, name: str) -> None:
 @click.argument("node")
 @name_option
 def power_off(node: str, name: str) -> None:
-    """Pull a node's plug: everything on it is killed at once."""
+    """Cut a node's power: everything on it is killed at once."""
     _order(name, node, Order("stop-node", node=node, power=True))
     click.echo(f"{node} has lost its power")
 
@@ -90,7 +92,7 @@ def power_off(node: str, name: str) -> None:
 @click.argument("node")
 @name_option
 def power_on(node: str, name: str) -> None:
-    """Give a node its power back: it boots."""
+    """Restore a node's power: it boots."""
     _order(name, node, Order("start-node", node=node))
     click.echo(f"{node} is on")
 
@@ -114,7 +116,7 @@ def add_node(name: str) -> None:
 def remove_node(node: str, name: str) -> None:
     """Remove a worker for good.
 
-    Its pods are moved elsewhere, then it is turned off and forgotten.
+    Its pods are moved to other nodes, then it is turned off and deleted.
     """
     from homeostat.operate.workers import remove_worker
 
@@ -128,7 +130,7 @@ def remove_node(node: str, name: str) -> None:
 def replace_node(node: str, name: str) -> None:
     """Rebuild a master whose disk is lost.
 
-    Its etcd member joins the others and takes their data.
+    Its etcd member joins the others and copies their data.
     """
     from homeostat.operate.replace_master import replace_master
 

@@ -16,7 +16,7 @@ from homeostat.cli.options import known, name_option, output_option
 @name_option
 @output_option
 def command(name: str, output: str) -> None:
-    """What runs and how it is. Exit code 1 when the cluster does not run or a node is not Ready."""
+    """Show what runs, and its health. Exit code 1 when the cluster does not run or a node is not Ready."""
     from homeostat.operate.cluster_status import gather
 
     folder = known(name)

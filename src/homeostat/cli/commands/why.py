@@ -22,9 +22,9 @@ _ENTRIES = "5000"
 @name_option
 @output_option
 def command(words: tuple[str, ...], namespace: str, name: str, output: str) -> None:
-    """What led to an object's last change, write by write: which loop, because of what; and what it led to.
+    """Show the causes of an object's last change, write by write: which loop, because of what; and its consequences.
 
-    KIND NAME in two words will do as well.
+    KIND NAME as two words works as well.
     """
     from homeostat.drill.chain import chain, lines
 
