@@ -20,10 +20,10 @@ from homeostat.api.flags.flag_settings import Settings
 from homeostat.api.kinds import DEPLOYMENT
 from homeostat.kit import clock, virtual
 from homeostat.kit.world import RealWorld
-from homeostat.sim.links import QUIET, Link
-from homeostat.sim.processes import Candidate, Roads, Worker
-from homeostat.sim.servers import ServerSlot
-from homeostat.sim.workload import App, deployment
+from homeostat.sim.clients.workload import App, deployment
+from homeostat.sim.components.candidates_and_workers import Candidate, Roads, Worker
+from homeostat.sim.components.noisy_links import QUIET, Link
+from homeostat.sim.components.server_slot import ServerSlot
 from homeostat.store.contract import Batch
 from homeostat.store.feed import Feed
 from homeostat.store.memory import MemoryState, MemoryStore

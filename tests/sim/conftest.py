@@ -14,14 +14,14 @@ import pytest
 from homeostat.api import meta
 from homeostat.api.types import Obj
 from homeostat.kit import clock, virtual, world
-from homeostat.sim import checkers
-from homeostat.sim.cluster import Shape, SimCluster
-from homeostat.sim.links import QUIET
+from homeostat.sim.checks import end_state
+from homeostat.sim.clients.service_traffic import Tally
+from homeostat.sim.clients.workload import App
+from homeostat.sim.components.candidates_and_workers import Candidate, Worker
+from homeostat.sim.components.noisy_links import QUIET
 from homeostat.sim.milestones import Milestones
-from homeostat.sim.processes import Candidate, Worker
-from homeostat.sim.traffic import Tally
-from homeostat.sim.user import User
-from homeostat.sim.workload import App
+from homeostat.sim.schedule.simulated_user import User
+from homeostat.sim.sim_cluster import Shape, SimCluster
 
 GOLDEN = Path(__file__).parent / "golden"
 WEB = "default/web"
@@ -43,14 +43,14 @@ class Stage:
     async def settled(self) -> None:
         """Wait until all is as it should be."""
         for _ in range(600):
-            if not checkers.faults(await self.cluster.view()):
+            if not end_state.faults(await self.cluster.view()):
                 return
             await clock.sleep(1)
-        raise AssertionError(checkers.faults(await self.cluster.view()))
+        raise AssertionError(end_state.faults(await self.cluster.view()))
 
     async def faults(self) -> list[str]:
         """What is wrong now, and what was unsafe at any time."""
-        return [*checkers.faults(await self.cluster.view()), *self.cluster.safety.faults]
+        return [*end_state.faults(await self.cluster.view()), *self.cluster.safety.faults]
 
     def pods(self) -> list[Obj]:
         """The pods of `web` that are not going."""

@@ -11,11 +11,11 @@ import pytest
 
 from homeostat.api.types import Obj
 from homeostat.kit import clock, virtual
-from homeostat.sim import checkers
-from homeostat.sim.cluster import HASTY, Shape, SimCluster
-from homeostat.sim.user import User
-from homeostat.sim.view import View
-from homeostat.sim.workload import App, Daemon, Wanted
+from homeostat.sim.checks import end_state
+from homeostat.sim.checks.cluster_view import View
+from homeostat.sim.clients.workload import App, Daemon, Wanted
+from homeostat.sim.schedule.simulated_user import User
+from homeostat.sim.sim_cluster import HASTY, Shape, SimCluster
 
 Break = Callable[[View], View | None]
 
@@ -30,7 +30,7 @@ def _healthy() -> View:
         await user.create_app(App("web", 2))
         await user.create_app(App("shop", 1, namespace="team"))
         await user.create_daemon(Daemon("logs"))
-        while checkers.faults(await cluster.view()):
+        while end_state.faults(await cluster.view()):
             await clock.sleep(1)
         view = copy.deepcopy(await cluster.view())
         await cluster.stop()
@@ -68,7 +68,7 @@ def empty_node(view: View, name: str) -> View:
 
 
 def test_a_healthy_cluster_has_no_fault() -> None:
-    assert checkers.faults(healthy()) == []
+    assert end_state.faults(healthy()) == []
 
 
 def scaled(view: View) -> None:
@@ -208,5 +208,5 @@ BREAKS: dict[str, tuple[Break, str]] = {
 def test_a_broken_cluster_is_reported_by_name(name: str) -> None:
     change, expected = BREAKS[name]
     view = healthy()
-    told = checkers.faults(change(view) or view)
+    told = end_state.faults(change(view) or view)
     assert any(expected in text for text in told), told

@@ -13,9 +13,9 @@ from homeostat.client.api_client import ApiClient
 from homeostat.client.contract import Unreachable
 from homeostat.client.in_process import InProcessTransport
 from homeostat.kit import clock, tasks, virtual
-from homeostat.sim.links import ANSWER_SECONDS, CONNECT_SECONDS, QUIET, STREAM_SECONDS, Link, Noise
-from homeostat.sim.servers import ServerSlot
-from homeostat.sim.store import Disk, TroubledStore
+from homeostat.sim.components.noisy_links import ANSWER_SECONDS, CONNECT_SECONDS, QUIET, STREAM_SECONDS, Link, Noise
+from homeostat.sim.components.server_slot import ServerSlot
+from homeostat.sim.components.troubled_store import Disk, TroubledStore
 from homeostat.store.contract import Unavailable
 from homeostat.store.memory import MemoryState
 from homeostat.wire.message import Request, Response, User

@@ -7,12 +7,12 @@ from collections.abc import Sequence
 from click.testing import CliRunner
 
 from homeostat.kit import clock, virtual
-from homeostat.sim import faults
 from homeostat.sim.__main__ import main
-from homeostat.sim.faults import Fault
-from homeostat.sim.plan import HARD, Bounds, random_schedule, shrink, sized
+from homeostat.sim.record.transcript import Level, Transcript
 from homeostat.sim.run import run_seed
-from homeostat.sim.transcript import Level, Transcript
+from homeostat.sim.schedule import faults
+from homeostat.sim.schedule.faults import Fault
+from homeostat.sim.schedule.random_schedules import HARD, Bounds, random_schedule, shrink, sized
 
 
 def schedule(seed: int) -> tuple[Fault, ...]:

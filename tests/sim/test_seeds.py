@@ -12,8 +12,8 @@ import sys
 import pytest
 
 from homeostat.sim.__main__ import explain
+from homeostat.sim.record.transcript import Level
 from homeostat.sim.run import run_seed
-from homeostat.sim.transcript import Level
 
 SEEDS = 100
 CHUNK = 10

@@ -14,10 +14,10 @@ from homeostat.loop.contract import Action, Key, Loop, World
 from homeostat.loop.informer import Informer
 from homeostat.network.userspace.service_proxy import ServiceProxy
 from homeostat.node.agent import NodeAgent
-from homeostat.sim.plan import HARD
+from homeostat.sim.clients.workload import App
 from homeostat.sim.run import Outcome, run_seed
-from homeostat.sim.user import User
-from homeostat.sim.workload import App
+from homeostat.sim.schedule.random_schedules import HARD
+from homeostat.sim.schedule.simulated_user import User
 
 from .planted import PLANTS
 

@@ -8,10 +8,10 @@ from collections.abc import Sequence
 import click
 
 from homeostat.kit import clock
-from homeostat.sim.faults import Fault
-from homeostat.sim.plan import HARD, Bounds, shrink
+from homeostat.sim.record.transcript import Level
 from homeostat.sim.run import Outcome, run_seed
-from homeostat.sim.transcript import Level
+from homeostat.sim.schedule.faults import Fault
+from homeostat.sim.schedule.random_schedules import HARD, Bounds, shrink
 
 _TAIL_LINES = 40
 

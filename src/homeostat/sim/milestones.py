@@ -9,8 +9,8 @@ from __future__ import annotations
 from homeostat.api import meta
 from homeostat.api.types import Obj
 from homeostat.kit import clock
-from homeostat.sim.cluster import SimCluster
-from homeostat.sim.ledger import Commit
+from homeostat.sim.record.commit_ledger import Commit
+from homeostat.sim.sim_cluster import SimCluster
 
 _COMPONENTS = ("kube-controller-manager", "kube-scheduler")
 

@@ -10,13 +10,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from homeostat.kit import clock, tasks, virtual
-from homeostat.sim import checkers, genesis
-from homeostat.sim.cluster import HASTY, Shape, SimCluster
-from homeostat.sim.faults import Fault
-from homeostat.sim.inject import Injector
-from homeostat.sim.plan import DAEMONS, NAMESPACE, Bounds, random_schedule, sized
-from homeostat.sim.transcript import Level, Transcript
-from homeostat.sim.workload import Daemon
+from homeostat.sim.checks import end_state
+from homeostat.sim.clients.workload import Daemon
+from homeostat.sim.components import first_objects
+from homeostat.sim.record.transcript import Level, Transcript
+from homeostat.sim.schedule.faults import Fault
+from homeostat.sim.schedule.injector import Injector
+from homeostat.sim.schedule.random_schedules import DAEMONS, NAMESPACE, Bounds, random_schedule, sized
+from homeostat.sim.sim_cluster import HASTY, Shape, SimCluster
 from homeostat.store.memory import MemoryState
 
 _UP_SECONDS = 60.0
@@ -74,7 +75,7 @@ def run_seed(
     transcripts: list[Transcript] = []
 
     state = MemoryState()
-    genesis.fill(state)
+    first_objects.fill(state)
 
     async def main() -> None:
         bounds = sized(given)
@@ -158,7 +159,7 @@ async def _play(cluster: SimCluster, bounds: Bounds, found: _Run) -> None:
 async def _settle(cluster: SimCluster, seconds: float) -> list[str]:
     """Wait until nothing is wrong; what still is after `seconds`."""
     end = clock.monotonic() + seconds
-    while wrong := checkers.faults(await cluster.view()):
+    while wrong := end_state.faults(await cluster.view()):
         if clock.monotonic() >= end:
             return [*wrong, f"the last change was at {cluster.ledger.changed_at:.1f}: {cluster.ledger.last}"]
         await clock.sleep(_LOOK_SECONDS)
@@ -172,7 +173,7 @@ async def _stays(cluster: SimCluster) -> list[str]:
         if clock.monotonic() >= end:
             return [f"writes go on: at {ledger.changed_at:.1f} {ledger.last}"]
         await clock.sleep(_LOOK_SECONDS)
-    return [f"after it had settled: {text}" for text in checkers.faults(await cluster.view())]
+    return [f"after it had settled: {text}" for text in end_state.faults(await cluster.view())]
 
 
 class _Collector(logging.Handler):

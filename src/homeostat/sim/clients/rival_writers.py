@@ -17,7 +17,7 @@ from homeostat.api.kinds import CONFIGMAP, POD
 from homeostat.api.types import Obj
 from homeostat.client.contract import Client
 from homeostat.kit import chance, clock, tasks
-from homeostat.sim.ledger import Commit, Ledger
+from homeostat.sim.record.commit_ledger import Commit, Ledger
 
 KINDS = ("counters", "replacers", "evictor")
 _NAMESPACE = "default"

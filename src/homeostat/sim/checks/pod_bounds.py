@@ -14,7 +14,7 @@ from homeostat.api.rules import ownership
 from homeostat.api.rules.nodeaffinity import pinned_node
 from homeostat.api.types import Obj
 from homeostat.controllers.workloads.fenceposts import max_surge
-from homeostat.sim.ledger import Commit, Ledger
+from homeostat.sim.record.commit_ledger import Commit, Ledger
 
 # How long a controller's view of a wish may be behind.
 _LATE_SECONDS = 5.0

@@ -7,12 +7,12 @@ from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 from homeostat.kit import chance
-from homeostat.sim import faults
-from homeostat.sim.faults import Fault
-from homeostat.sim.links import HARSH, ROUGH, Noise
-from homeostat.sim.readers import LOOKS
-from homeostat.sim.rivals import KINDS
-from homeostat.sim.workload import App
+from homeostat.sim.clients.rival_writers import KINDS
+from homeostat.sim.clients.watch_readers import LOOKS
+from homeostat.sim.clients.workload import App
+from homeostat.sim.components.noisy_links import HARSH, ROUGH, Noise
+from homeostat.sim.schedule import faults
+from homeostat.sim.schedule.faults import Fault
 
 # What runs when the faults begin. `heavy` has room twice on a node: without one of three nodes some of it waits.
 START = (

@@ -13,11 +13,11 @@ from homeostat.api import meta
 from homeostat.api.kinds import Kind
 from homeostat.api.types import Obj
 from homeostat.kit import clock, tasks
-from homeostat.sim.bounds import PodBounds
-from homeostat.sim.ledger import Commit, Ledger
-from homeostat.sim.processes import Candidate, Worker
-from homeostat.sim.servers import ServerSlot
-from homeostat.sim.transcript import Transcript
+from homeostat.sim.checks.pod_bounds import PodBounds
+from homeostat.sim.components.candidates_and_workers import Candidate, Worker
+from homeostat.sim.components.server_slot import ServerSlot
+from homeostat.sim.record.commit_ledger import Commit, Ledger
+from homeostat.sim.record.transcript import Transcript
 from homeostat.wire.message import Request
 
 _PERIOD_SECONDS = 1.0

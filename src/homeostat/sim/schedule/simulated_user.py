@@ -5,9 +5,9 @@ from __future__ import annotations
 from homeostat.api.errors import ApiError
 from homeostat.api.kinds import DAEMONSET, DEPLOYMENT, NAMESPACE, PDB, POD, SERVICE, Kind
 from homeostat.api.types import Obj
-from homeostat.sim import workload
-from homeostat.sim.cluster import SimCluster
-from homeostat.sim.workload import App, Daemon
+from homeostat.sim.clients import workload
+from homeostat.sim.clients.workload import App, Daemon
+from homeostat.sim.sim_cluster import SimCluster
 
 _RESERVED = ("default", "kube-system", "kube-public", "kube-node-lease")
 

@@ -13,8 +13,8 @@ from homeostat.api.rules import ownership, wellknown
 from homeostat.api.rules.endpoints import is_ready
 from homeostat.api.types import Obj
 from homeostat.runtime.contract import ContainerState
-from homeostat.sim import workload
-from homeostat.sim.view import View
+from homeostat.sim.checks.cluster_view import View
+from homeostat.sim.clients import workload
 
 _SYSTEM_NAMESPACES = ("default", "kube-node-lease", "kube-public", "kube-system")
 

@@ -17,7 +17,7 @@ from homeostat.network.decide.service_ports import Front
 from homeostat.network.decide.userspace_plan import Plan
 from homeostat.network.userspace.balancer import Balancer
 from homeostat.runtime.contract import ProbeError
-from homeostat.sim.processes import Worker
+from homeostat.sim.components.candidates_and_workers import Worker
 
 _DIAL_SECONDS = 0.3
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import functools
 
 from homeostat.kit import clock, virtual
-from homeostat.sim.servers import ServerSlot
+from homeostat.sim.components.server_slot import ServerSlot
 from homeostat.store.memory import MemoryState, MemoryStore
 
 _UP_SECONDS = 1.0

@@ -27,8 +27,8 @@ from homeostat.node.podspec.node_config import NodeConfig
 from homeostat.runtime.contract import Container, ContainerState, Sandbox
 from homeostat.runtime.simulated import SimulatedRuntime
 from homeostat.scheduler.scheduler import Scheduler
-from homeostat.sim.links import Link, Noise
-from homeostat.sim.servers import ServerSlot
+from homeostat.sim.components.noisy_links import Link, Noise
+from homeostat.sim.components.server_slot import ServerSlot
 from homeostat.wire.message import Request, User
 
 _NOWHERE = Path("/nonexistent")

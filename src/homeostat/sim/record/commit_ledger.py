@@ -13,8 +13,8 @@ from homeostat.api import meta
 from homeostat.api.types import Obj
 from homeostat.apiserver.cache import stored_form
 from homeostat.kit import clock
-from homeostat.sim.describe import describe
-from homeostat.sim.transcript import Level, Transcript
+from homeostat.sim.record.commit_lines import describe
+from homeostat.sim.record.transcript import Level, Transcript
 from homeostat.store.contract import Batch, Event
 from homeostat.store.feed import Feed
 from homeostat.store.memory import MemoryState

@@ -19,7 +19,7 @@ from homeostat.api.kinds import CONFIGMAP, ENDPOINTSLICE, POD, Kind
 from homeostat.api.types import Obj
 from homeostat.client.contract import Client, WatchEvent
 from homeostat.kit import chance, clock, tasks
-from homeostat.sim.ledger import Commit, Ledger
+from homeostat.sim.record.commit_ledger import Commit, Ledger
 
 # How long one watch is followed, at most, and the pause before the next.
 _FOLLOW_SECONDS_MAX = 15.0

@@ -15,18 +15,18 @@ from homeostat.api.flags.flag_settings import Settings, parse_settings
 from homeostat.client.contract import Client
 from homeostat.kit import clock
 from homeostat.network.userspace.service_proxy import ServiceProxy
-from homeostat.sim.ledger import Ledger
-from homeostat.sim.links import CALM, QUIET, ROUGH, Link, Noise
-from homeostat.sim.processes import Candidate, Roads, Worker
-from homeostat.sim.readers import Readers
-from homeostat.sim.rivals import Rivals
-from homeostat.sim.safety import Safety
-from homeostat.sim.servers import ServerSlot
-from homeostat.sim.store import Disk, TroubledStore
-from homeostat.sim.traffic import SimulatedApplier, Traffic
-from homeostat.sim.transcript import Level, Transcript
-from homeostat.sim.view import NodeView, View
-from homeostat.sim.workload import Wanted
+from homeostat.sim.checks.cluster_view import NodeView, View
+from homeostat.sim.checks.safety import Safety
+from homeostat.sim.clients.rival_writers import Rivals
+from homeostat.sim.clients.service_traffic import SimulatedApplier, Traffic
+from homeostat.sim.clients.watch_readers import Readers
+from homeostat.sim.clients.workload import Wanted
+from homeostat.sim.components.candidates_and_workers import Candidate, Roads, Worker
+from homeostat.sim.components.noisy_links import CALM, QUIET, ROUGH, Link, Noise
+from homeostat.sim.components.server_slot import ServerSlot
+from homeostat.sim.components.troubled_store import Disk, TroubledStore
+from homeostat.sim.record.commit_ledger import Ledger
+from homeostat.sim.record.transcript import Level, Transcript
 from homeostat.store.memory import MemoryState
 
 T = TypeVar("T")

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from homeostat.api.types import Obj
 from homeostat.runtime.contract import Container, Sandbox
-from homeostat.sim.workload import Wanted
+from homeostat.sim.clients.workload import Wanted
 
 
 @dataclass(frozen=True, slots=True)

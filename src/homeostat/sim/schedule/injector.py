@@ -17,12 +17,12 @@ from homeostat.api.types import Obj
 from homeostat.client.drain import cordon, evict
 from homeostat.kit import clock, tasks
 from homeostat.runtime.simulated import SimulatedRuntime
-from homeostat.sim import faults
-from homeostat.sim.cluster import SimCluster
-from homeostat.sim.faults import Fault
-from homeostat.sim.processes import Worker
-from homeostat.sim.user import User
-from homeostat.sim.workload import App, Daemon
+from homeostat.sim.clients.workload import App, Daemon
+from homeostat.sim.components.candidates_and_workers import Worker
+from homeostat.sim.schedule import faults
+from homeostat.sim.schedule.faults import Fault
+from homeostat.sim.schedule.simulated_user import User
+from homeostat.sim.sim_cluster import SimCluster
 
 _EVICTING_SECONDS_MAX = 60.0
 # What may leave a controller in doubt about its own writes, or with a stale view of those of another.

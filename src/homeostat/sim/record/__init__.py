@@ -1,0 +1,1 @@
+"""What happened in a run: every commit, and the transcript."""
