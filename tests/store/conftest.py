@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from homeostat.store.contract import Store
+from homeostat.store.etcd.members import PATIENT_CALL_SECONDS_MAX
 from homeostat.store.etcd.store import EtcdStore
 from homeostat.store.memory import MemoryStore
 from homeostat.store.sqlite import SqliteStore
@@ -39,14 +40,15 @@ def run_story(request: pytest.FixtureRequest, tmp_path: Path) -> RunStory:
             # Durability has its own tests, with processes that are killed.
             return SqliteStore(tmp_path / "store.db", synchronous="OFF")
         cluster: EtcdCluster = request.getfixturevalue("etcd")
-        return EtcdStore(cluster.endpoints, root=await empty_root(cluster.endpoints))
+        root = await empty_root(cluster.endpoints)
+        return EtcdStore(cluster.endpoints, root=root, call_seconds=PATIENT_CALL_SECONDS_MAX)
 
     def run(story: Story) -> None:
         async def main() -> None:
             store = await opened()
             await store.start()
             try:
-                async with asyncio.timeout(20):
+                async with asyncio.timeout(100):
                     await story(store)
             finally:
                 await store.close()

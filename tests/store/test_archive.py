@@ -18,6 +18,7 @@ from homeostat.store import archive, sqlite_seed
 from homeostat.store.archive import ArchiveError, Header, Reader
 from homeostat.store.contract import Compacted, Entry, Store, Unavailable
 from homeostat.store.etcd import seed
+from homeostat.store.etcd.members import PATIENT_CALL_SECONDS_MAX
 from homeostat.store.etcd.store import EtcdStore
 from homeostat.store.memory import MemoryStore
 from homeostat.store.sqlite import SqliteStore
@@ -78,7 +79,8 @@ def test_a_store_of_either_kind_is_restored_into_either(
     async def opened(kind: str, place: str) -> Store:
         if kind == "sqlite":
             return SqliteStore(tmp_path / place, synchronous="OFF")
-        return EtcdStore(etcd.endpoints, root=await empty_root(etcd.endpoints))
+        root = await empty_root(etcd.endpoints)
+        return EtcdStore(etcd.endpoints, root=root, call_seconds=PATIENT_CALL_SECONDS_MAX)
 
     async def main() -> None:
         old = await opened(source, "old.db")
@@ -95,7 +97,7 @@ def test_a_store_of_either_kind_is_restored_into_either(
         else:
             root = (await empty_root(etcd.endpoints)).replace(b"/", b"/new", 1)
             newest = await seed.seed(etcd.endpoints, BASE, found.entries(), root=root)
-            new = EtcdStore(etcd.endpoints, root=root)
+            new = EtcdStore(etcd.endpoints, root=root, call_seconds=PATIENT_CALL_SECONDS_MAX)
         await new.start()
         restored = await new.list("")
         assert contents(restored.entries) == held

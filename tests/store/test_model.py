@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 
 from homeostat.store.contract import Compacted, Entry, Event, FutureRevision, Stale, Store
+from homeostat.store.etcd.members import PATIENT_CALL_SECONDS_MAX
 from homeostat.store.etcd.store import EtcdStore
 from homeostat.store.memory import MemoryState, MemoryStore
 from homeostat.store.sqlite import SqliteStore
@@ -43,7 +44,9 @@ class Model(RuleBasedStateMachine):
         elif self.kind == "etcd":
             assert self.etcd is not None
             root = self.run(empty_root(self.etcd.endpoints))
-            self.stores = [EtcdStore(self.etcd.endpoints, root=root) for _ in range(2)]
+            self.stores = [
+                EtcdStore(self.etcd.endpoints, root=root, call_seconds=PATIENT_CALL_SECONDS_MAX) for _ in range(2)
+            ]
         else:
             self.stores = [SqliteStore(Path(self.folder) / "store.db", synchronous="OFF") for _ in range(2)]
         for store in self.stores:

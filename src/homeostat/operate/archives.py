@@ -79,11 +79,13 @@ def store_of(folder: Folder, cluster: Cluster) -> Store:
         raise LabError(f"cluster {cluster.name!r} keeps its objects in memory: there is nothing to back up")
     if cluster.store == "etcd":
         from homeostat.compose.shared import etcd_members
+        from homeostat.store.etcd.members import PATIENT_CALL_SECONDS_MAX
         from homeostat.store.etcd.store import EtcdStore
 
         if not is_running(folder):
             raise LabError(f"cluster {cluster.name!r} is not running, and its etcd members with it; start it first")
-        return EtcdStore(etcd_members.endpoints(cluster), tls=etcd_members.client_files(folder.pki))
+        endpoints, files = etcd_members.endpoints(cluster), etcd_members.client_files(folder.pki)
+        return EtcdStore(endpoints, tls=files, call_seconds=PATIENT_CALL_SECONDS_MAX)
     file = sqlite_file(folder, cluster)
     if not file.exists():
         raise LabError(f"cluster {cluster.name!r} has no store yet")

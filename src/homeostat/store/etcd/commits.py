@@ -21,12 +21,10 @@ from homeostat.store.contract import Stale, StoreError, Unavailable
 from homeostat.store.etcd import rpc_pb2 as rpc
 from homeostat.store.etcd.failures import CompactedThere, Unknown
 from homeostat.store.etcd.keys import Commit, Layout
-from homeostat.store.etcd.members import CALL_SECONDS_MAX, Members
+from homeostat.store.etcd.members import Members
 from homeostat.store.etcd.watching import WATCH
 
 _TXN = "/etcdserverpb.KV/Txn"
-# Each commit in all: an attempt that stays unanswered, an election, the fence, and the second attempt.
-COMMIT_SECONDS_MAX = 2.0
 # Sent and not answered at once: so many take a loaded machine a twentieth of a second.
 _SENT_MAX = 128
 _MARKS_SECONDS_MAX = 0.5
@@ -93,7 +91,8 @@ class Commits:
 
     async def _commit(self, commit: Commit) -> int:
         """The same, at etcd's revision."""
-        deadline = clock.monotonic() + COMMIT_SECONDS_MAX
+        seconds_max = self._members.call_seconds
+        deadline = clock.monotonic() + seconds_max
         while True:
             epoch, since = self._epoch, self._seen
             request = self._layout.commit(commit, self._fence, epoch)
@@ -105,7 +104,7 @@ class Commits:
                 if happened is not None:
                     return happened
                 if clock.monotonic() >= deadline:
-                    raise Unavailable(f"etcd did not take the write in {COMMIT_SECONDS_MAX} s: {error}") from error
+                    raise Unavailable(f"etcd did not take the write in {seconds_max:g} s: {error}") from error
                 continue
             self.saw(answer.header.revision)
             if answer.succeeded:
@@ -169,7 +168,7 @@ class Commits:
 
     async def _marks(self, start: int, end: int) -> dict[bytes, int]:
         """Who committed at which of etcd's revisions, from `start` until the fence was raised at `end`."""
-        deadline = clock.monotonic() + CALL_SECONDS_MAX
+        deadline = clock.monotonic() + self._members.call_seconds
         while True:
             member = self._members.preferred
             try:

@@ -27,8 +27,11 @@ from homeostat.store.etcd.hedging import PAUSE_SECONDS, HedgedCall, HedgePolicy
 # One member's time to answer, longer with each attempt of a call. Ten times what a healthy member under load needs,
 # and short enough to ask another within the second that a lost master may cost.
 ATTEMPT_SECONDS = Backoff(first_seconds=0.25, ceiling_seconds=1.0, factor=1.5)
-# All attempts of one call: an election is over within half of it, and without a quorum nobody waits longer.
+# All attempts of one call: an election is over within half of it, and without a quorum nobody waits longer. A commit
+# has as long for an attempt that stays unanswered, an election, the fence, and the second attempt.
 CALL_SECONDS_MAX = 2.0
+# The same for commands that nobody else waits for, such as a restore: they rather finish late than fail.
+PATIENT_CALL_SECONDS_MAX = 30.0
 # After the local member has failed: one that keeps its connections and says nothing costs an attempt each time.
 _LOCAL_AGAIN = Backoff(first_seconds=2.0, ceiling_seconds=60.0)
 _READ_POLICY = HedgePolicy(ATTEMPT_SECONDS, at_once_max=2)
@@ -68,7 +71,8 @@ _OPTIONS = [
     ("grpc.http2.max_pings_without_data", 0),
     ("grpc.http2.bdp_probe", 0),
     ("grpc.initial_reconnect_backoff_ms", 100),
-    ("grpc.min_reconnect_backoff_ms", 100),
+    # How long a connection may take to be made: on busy cores a handshake of TLS needs half a second.
+    ("grpc.min_reconnect_backoff_ms", 1_000),
     ("grpc.max_reconnect_backoff_ms", 500),
     ("grpc.enable_retries", 0),
     ("grpc.use_local_subchannel_pool", 1),
@@ -76,12 +80,15 @@ _OPTIONS = [
 
 
 class Members:
-    """The channels to all members of one cluster."""
+    """The channels to all members of one cluster. `call_seconds` bounds all attempts of one call together."""
 
-    def __init__(self, endpoints: Sequence[str], tls: TlsFiles | None = None) -> None:
+    def __init__(
+        self, endpoints: Sequence[str], tls: TlsFiles | None = None, *, call_seconds: float = CALL_SECONDS_MAX
+    ) -> None:
         if not endpoints:
             raise ValueError("no etcd endpoint is given")
         self.endpoints = [endpoint.rsplit("//", 1)[-1] for endpoint in endpoints]
+        self.call_seconds = call_seconds
         self._tls = tls
         self._channels: list[grpc.aio.Channel] = []
         self._methods: dict[tuple[int, str], Any] = {}
@@ -179,13 +186,13 @@ class Members:
             self._local_failures = 0
         return found
 
-    async def read(
-        self, path: str, request: Message, answer: type[Answer], *, seconds: float = CALL_SECONDS_MAX
-    ) -> Answer:
+    async def read(self, path: str, request: Message, answer: type[Answer], *, seconds: float | None = None) -> Answer:
         """Call a member, and others as well where it is late or fails: the first answer counts (`hedging`).
 
+        `seconds` bounds it; without it, `call_seconds` does.
         Raises Unavailable naming what each said, CompactedThere and FutureThere."""
         first = self.preferred
+        seconds = self.call_seconds if seconds is None else seconds
         others = HedgedCall(self, self._caller(path, request, answer), clock.monotonic() + seconds, _READ_POLICY)
         timer = asyncio.get_running_loop().call_later(ATTEMPT_SECONDS.first_seconds, others.start_beside, first)
         try:
@@ -205,7 +212,7 @@ class Members:
         """As `read`, for what must be done as soon as there is a leader again: another member is asked every few
         milliseconds while those before have not answered."""
         caller = self._caller(path, request, answer)
-        return await HedgedCall(self, caller, clock.monotonic() + CALL_SECONDS_MAX, _URGE_POLICY).run()
+        return await HedgedCall(self, caller, clock.monotonic() + self.call_seconds, _URGE_POLICY).run()
 
     def _caller(self, path: str, request: Message, answer: type[Answer]) -> Callable[[int], Awaitable[Answer]]:
         return lambda member: self.once(member, path, request, answer, seconds=ATTEMPT_SECONDS.ceiling_seconds)
@@ -249,9 +256,11 @@ class Members:
 
 
 @asynccontextmanager
-async def connected(endpoints: Sequence[str], tls: TlsFiles | None = None) -> AsyncIterator[Members]:
-    """Channels for a moment."""
-    members = Members(endpoints, tls)
+async def connected(
+    endpoints: Sequence[str], tls: TlsFiles | None = None, *, call_seconds: float = CALL_SECONDS_MAX
+) -> AsyncIterator[Members]:
+    """Channels for one command."""
+    members = Members(endpoints, tls, call_seconds=call_seconds)
     members.open()
     try:
         yield members

@@ -13,7 +13,7 @@ from itertools import islice
 from homeostat.store.contract import Entry, Unavailable
 from homeostat.store.etcd import rpc_pb2 as rpc
 from homeostat.store.etcd.keys import ROOT, Layout
-from homeostat.store.etcd.members import TlsFiles, connected
+from homeostat.store.etcd.members import PATIENT_CALL_SECONDS_MAX, TlsFiles, connected
 from homeostat.store.etcd.store import START_SECONDS_MAX, EtcdStore
 
 _TXN = "/etcdserverpb.KV/Txn"
@@ -30,7 +30,7 @@ async def seed(
     """
     if await has_any(endpoints, tls=tls, root=root):
         raise Unavailable(f"etcd at {endpoints[0]} is not empty: a restore needs new members, with no data")
-    store = EtcdStore(endpoints, tls=tls, root=root)
+    store = EtcdStore(endpoints, tls=tls, root=root, call_seconds=PATIENT_CALL_SECONDS_MAX)
     await store.start()
     try:
         rest = iter(entries)
@@ -39,7 +39,7 @@ async def seed(
     finally:
         await store.close()
     layout = Layout(root)
-    async with connected(endpoints, tls) as members:
+    async with connected(endpoints, tls, call_seconds=PATIENT_CALL_SECONDS_MAX) as members:
         put = rpc.RequestOp(request_put=rpc.PutRequest(key=layout.base_key, value=str(base).encode()))
         await members.read(_TXN, rpc.TxnRequest(success=[put]), rpc.TxnResponse)
         found = await members.read(_RANGE, layout.newest(), rpc.RangeResponse)

@@ -14,7 +14,7 @@ from homeostat.store.etcd.asking import Shared
 from homeostat.store.etcd.commits import Commits
 from homeostat.store.etcd.failures import CompactedThere, FutureThere, lost
 from homeostat.store.etcd.keys import ROOT, Layout
-from homeostat.store.etcd.members import Members, TlsFiles
+from homeostat.store.etcd.members import CALL_SECONDS_MAX, Members, TlsFiles
 from homeostat.store.etcd.watching import Watch, oldest
 
 # How long `start` waits for a cluster that is booting or electing.
@@ -33,10 +33,17 @@ _log = logger("store.etcd")
 
 
 class EtcdStore:
-    """One handle on the cluster at `endpoints` (`host:port`, the local member first)."""
+    """One handle on the cluster at `endpoints` (`host:port`, the local member first). `call_seconds` bounds a call."""
 
-    def __init__(self, endpoints: Sequence[str], *, tls: TlsFiles | None = None, root: bytes = ROOT) -> None:
-        self._members = Members(endpoints, tls)
+    def __init__(
+        self,
+        endpoints: Sequence[str],
+        *,
+        tls: TlsFiles | None = None,
+        root: bytes = ROOT,
+        call_seconds: float = CALL_SECONDS_MAX,
+    ) -> None:
+        self._members = Members(endpoints, tls, call_seconds=call_seconds)
         self._layout = Layout(root)
         self._commits = Commits(self._members, self._layout)
         self._watches: set[Watch] = set()

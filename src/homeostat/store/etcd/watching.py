@@ -14,7 +14,7 @@ from homeostat.store.contract import Unavailable
 from homeostat.store.etcd import rpc_pb2 as rpc
 from homeostat.store.etcd.failures import CompactedThere, explain
 from homeostat.store.etcd.keys import Layout
-from homeostat.store.etcd.members import CALL_SECONDS_MAX, Members
+from homeostat.store.etcd.members import Members
 from homeostat.store.feed import Subscriber
 
 WATCH = "/etcdserverpb.Watch/Watch"
@@ -131,7 +131,7 @@ async def oldest(members: Members, layout: Layout) -> int:
     """
     create = rpc.WatchCreateRequest(key=layout.base_key, start_revision=1)
     try:
-        async with asyncio.timeout(CALL_SECONDS_MAX):
+        async with asyncio.timeout(members.call_seconds):
             call = members.stream(members.preferred, WATCH, rpc.WatchResponse)
             try:
                 await call.write(rpc.WatchRequest(create_request=create))
