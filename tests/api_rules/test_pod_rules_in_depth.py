@@ -226,7 +226,7 @@ def test_only_sidecars_among_the_init_containers_are_probed(field):
             ['requests: Invalid value: "2": must be equal to example.com/gpu limit of 1'],
         ),
         ({"limits": {"example.com/gpu": "1"}}, []),
-        # Huge pages are no more to be promised twice, and come with other memory or cpu.
+        # Huge pages cannot be overcommitted, and need other memory or cpu.
         ({"limits": {"hugepages-2Mi": "4Mi", "memory": "1Gi"}, "requests": {"hugepages-2Mi": "4Mi"}}, []),
         (
             {"limits": {"hugepages-2Mi": "4Mi", "cpu": "1"}, "requests": {"hugepages-2Mi": "2Mi"}},

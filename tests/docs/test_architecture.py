@@ -77,7 +77,7 @@ def test_the_make_targets_that_contributing_names_exist() -> None:
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_named_functions_are_where_the_page_says(page: Path) -> None:
-    """A link `[`module.name`](path/to/module.py)` promises that the file defines the name."""
+    """A link `[`module.name`](path/to/module.py)` says that the file defines the name."""
     for label, target in links(page.read_text()):
         module, dot, name = label.strip("`").rpartition(".")
         if label.startswith("`") and dot and target.endswith(".py"):

@@ -2,7 +2,7 @@
 
 Clients outside the cluster and in a pod ask its app five times a second each, all the while, and count every request
 that fails; somebody uses kubectl, and somebody watches pods. The cluster is booted once and led through the whole
-guide, and each test asks for one of the things that the guide promises.
+guide, and each test asks for one of the things that the guide shows.
 """
 
 from __future__ import annotations

@@ -17,7 +17,7 @@ from tests.support.patience import eventually
 
 pytestmark = [pytest.mark.real, pytest.mark.slow]
 NAME = "masters-test"
-# Far above the figures, and far below what a client would wait that nobody tells anything.
+# Far above the figures, and far below what a client would wait that gets no answer.
 _LONGEST_SECONDS = 8.0
 
 

@@ -212,7 +212,7 @@ def test_a_server_without_a_substitute_keeps_its_connections() -> None:
     assert max(servers, key=lambda server: server.rank).node == "m2", "and it is asked first"
     # One returns, so there is a better one than those that are still gone; their connections are dropped once.
     for _ in range(3):
-        assert to_part(servers) == [], "one good check does not show that it can stand in"
+        assert to_part(servers) == [], "one good check does not make it a substitute"
         servers[1].checked(ready)
     assert [server.node for server in to_part(servers)] == ["m1", "m3"]
     servers[0].disconnected = True
@@ -263,7 +263,9 @@ def test_no_client_is_sent_from_one_server_that_is_late_now_and_then_to_another(
     servers = _checked([silent, silent], [silent, ready, ready], [ready, silent])
     assert to_part(servers) == []
     servers[1].checked(ready)
-    assert [server.node for server in to_part(servers)] == ["m1"], "one that has been well for a while stands in"
+    assert [server.node for server in to_part(servers)] == ["m1"], (
+        "one that has been healthy for a while is a substitute"
+    )
 
 
 def test_a_check_that_took_too_long_says_nothing_of_the_server() -> None:

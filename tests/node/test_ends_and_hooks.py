@@ -50,7 +50,7 @@ def test_policy_and_exit_code_decide_what_becomes_of_a_pod(
 @pytest.mark.parametrize(
     ("grace", "behaviour", "least", "most"),
     [
-        pytest.param(None, Behaviour(stop_seconds=5), 5, 7, id="it obeys within its grace"),
+        pytest.param(None, Behaviour(stop_seconds=5), 5, 7, id="it ends within its grace"),
         pytest.param(None, Behaviour(stop_seconds=100), 30, 33, id="it is killed after the default grace"),
         pytest.param(4, Behaviour(stop_seconds=100), 4, 7, id="it is killed after its own grace"),
         pytest.param(4, Behaviour(), 0, 2, id="it goes at once"),

@@ -103,7 +103,7 @@ def preference(weight: int, key: str, *values: str) -> dict[str, Any]:
             "a",
             id="preferences add up",
         ),
-        pytest.param([preference(50, "disk", "tape")], "ab", id="a wish that nobody grants"),
+        pytest.param([preference(50, "disk", "tape")], "ab", id="a preference that no node meets"),
         pytest.param([preference(5, "both", "yes")], "ab", id="a preference that all nodes meet"),
     ],
 )

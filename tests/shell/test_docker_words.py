@@ -162,7 +162,9 @@ def test_of_several_the_sandboxes_are_killed_first(engine: FakeEngine, tool: Too
             kill(container, number)
 
     engine.kill = slowly  # type: ignore[method-assign]
-    assert tool("docker", "kill", one[:12], pod[:12]).lines == [one[:12], pod[:12]], "told in the order of the words"
+    assert tool("docker", "kill", one[:12], pod[:12]).lines == [one[:12], pod[:12]], (
+        "printed in the order of the arguments"
+    )
     assert heard == [pod, one]
 
 

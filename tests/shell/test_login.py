@@ -33,7 +33,7 @@ def test_a_node_has_accounts_homes_and_a_server(folder: Folder) -> None:
     assert "core:x:0:0:" in (own.etc / "passwd").read_text()
     assert "worker-1" in (own.etc / "motd").read_text()
     assert f"SetEnv PATH={PATH}\n" in (own.etc / "ssh" / "sshd_config").read_text()
-    assert (own.var / "log" / "lastlog").exists(), "else the server tells who logs in that it is missing"
+    assert (own.var / "log" / "lastlog").exists(), "else the server reports at each login that it is missing"
     for secret in ("shadow", "ssh/ssh_host_ed25519_key"):
         assert (own.etc / secret).stat().st_mode & 0o007 == 0
     for home in (own.own("home") / "core", own.own("root")):

@@ -66,7 +66,7 @@ def test_the_server_needs_a_user_of_its_own_and_groups(uid_map: str, setgroups: 
 
 def test_core_is_root_under_another_name() -> None:
     lines = [line.split(":") for line in accounts.passwd().splitlines()]
-    assert lines[0][0] == "root", "who asks for the owner of a process is told root"
+    assert lines[0][0] == "root", "the owner of a process is shown as root"
     core = next(line for line in lines if line[0] == "core")
     assert core[2:4] == ["0", "0"]
     assert core[5:] == ["/home/core", "/bin/bash"]

@@ -1,7 +1,7 @@
 """A master whose disk is lost is rebuilt beside the others, for `homeostat node replace`.
 
 The order matters: the member leaves etcd before anything of its data is thrown away, and joins as a new one; with its
-old identity and an empty log it could promise what it does not know.
+old identity and an empty log it could vote against what it has acknowledged.
 """
 
 from __future__ import annotations

@@ -5,7 +5,7 @@ Tables:
            there). That makes both history and compaction cheap: what was live at R is what is live now from commits
            up to R, plus what later commits replaced; and a commit can go once the one that names it is compacted.
   current  the live keys, each with the revision of its row in `log`.
-  mark     `compacted`: history up to here is no longer promised; `swept`: and its rows are gone.
+  mark     `compacted`: history up to here is no longer available; `swept`: and its rows are gone.
 The row of the newest revision always stays, so the counter of revisions is the log itself.
 """
 

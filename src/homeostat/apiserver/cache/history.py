@@ -20,7 +20,7 @@ SECONDS_MAX = 8.0
 
 async def changes(store: Store, prefix: str, make: Maker, *, after: int, until: int) -> list[Change]:
     """The changes of a resource with `after` < revision <= `until`, oldest first. Raises 410 when they are gone, and
-    Unavailable when the store does not tell them within a time: another server's may."""
+    Unavailable when the store does not return them within a time: another server's may."""
     try:
         async with asyncio.timeout(SECONDS_MAX):
             return await _changes(store, prefix, make, after, until)

@@ -54,7 +54,7 @@ def assigned(pod: Obj, node: str, annotations: Obj) -> Obj:
     if annotations:
         metadata["annotations"] = {**(metadata.get("annotations") or {}), **annotations}
     status = dict(pod.get("status") or {})
-    # What was promised is kept now (ClearingNominatedNodeNameAfterBinding).
+    # The nomination is fulfilled (ClearingNominatedNodeNameAfterBinding).
     status.pop("nominatedNodeName", None)
     others = [found for found in status.get("conditions") or () if found.get("type") != "PodScheduled"]
     scheduled = {

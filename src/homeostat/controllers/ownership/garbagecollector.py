@@ -27,7 +27,7 @@ from homeostat.loop.contract import Absent, Action, Confirm, Delete, Key, Loop, 
 
 FOREGROUND = "foregroundDeletion"
 ORPHAN = "orphan"
-# Deletions that are remembered; of an owner that went before, a live read tells.
+# How many deletions are remembered; for an owner that was deleted earlier, a live read decides.
 _DELETIONS_MAX = 20_000
 # Its watches, one for each kind, are most of what a controller manager has: they are not what a failover waits for.
 START_DELAY_SECONDS = 2.0

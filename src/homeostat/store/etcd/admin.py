@@ -104,7 +104,7 @@ async def remove(endpoints: Sequence[str], member: int, tls: TlsFiles | None = N
 
 
 async def move(endpoints: Sequence[str], member: int, peer_url: str, tls: TlsFiles | None = None) -> None:
-    """Tell the other members a member's new peer URL. Raises Unavailable."""
+    """Announce a member's new peer URL to the others. Raises Unavailable."""
     request = rpc.MemberUpdateRequest(ID=member, peerURLs=[peer_url])
     async with connected(endpoints, tls) as members:
         await _change(members, "MemberUpdate", request, rpc.MemberUpdateResponse)
