@@ -119,7 +119,7 @@ class Sandbox:
     ready: bool = True
 
 
-# The reason of a container that the engine found gone when it recovered: nobody saw it end, and its end is dated then.
+# The reason of a container that the engine found gone when it recovered: its end was not observed, and is dated then.
 FOUND_GONE = "Unknown"
 
 
@@ -284,7 +284,7 @@ class Runtime(Protocol):
         ...
 
     async def update_resources(self, container_id: str, resources: Resources) -> None:
-        """Change a container's limits while it runs; from then on its spec tells the new ones."""
+        """Change a container's limits while it runs; from then on its spec has the new ones."""
         ...
 
     async def stats(self, pod_uid: str = "") -> list[Stats]:

@@ -41,7 +41,7 @@ _FOLLOW_SECONDS = 0.1
 @dataclass(frozen=True, slots=True)
 class Behaviour:
     """What a simulated container does. Times in seconds; a negative `exit_after_seconds` means never. Probes succeed
-    from `ready_seconds` after the start. It takes `stop_seconds` to obey the stop signal, then ends with
+    from `ready_seconds` after the start. It takes `stop_seconds` to react to the stop signal, then ends with
     `stop_code`."""
 
     start_seconds: float = 0.0
@@ -108,11 +108,11 @@ class SimulatedRuntime(Plain):
         self._end(container_id, exit_code, reason)
 
     def freeze(self, container_id: str, *, frozen: bool = True) -> None:
-        """A container hangs: its probes time out and it does not hear the stop signal. `frozen=False` undoes it."""
+        """A container hangs: its probes time out and it does not react to the stop signal. `frozen=False` undoes it."""
         self._running[container_id].frozen = frozen
 
     def break_down(self, trouble: str) -> None:
-        """The whole runtime stops answering (empty: it answers again); what runs goes on."""
+        """The whole runtime stops answering (empty: it answers again); what runs keeps running."""
         self._trouble = trouble
 
     def reboot(self) -> None:

@@ -91,7 +91,7 @@ class StreamOptions:
 @dataclass(frozen=True, slots=True)
 class SandboxSpec:
     """A pod's place; `attempt` counts those it has had. A `host_network` pod has the node's address. `log_directory`
-    is where its containers' logs are (their `log_path` lies below it); `cgroup_parent` where its cgroups are made,
+    is where its containers' logs are (their `log_path` is below it); `cgroup_parent` where its cgroups are made,
     empty: wherever the runtime likes. `security` and `sysctls` are the pod's own."""
 
     pod_uid: str

@@ -58,7 +58,7 @@ class Pools:
 
 
 def endpoints_of(slices: Iterable[Obj], port_name: str, protocol: str) -> list[Endpoint]:
-    """All IPv4 endpoints of the Service port called `port_name`. An address that stands in two slices, as it does while
+    """All IPv4 endpoints of the Service port called `port_name`. An address that is in two slices, as it does while
     it moves between them, counts once: as ready when either says so, else as serving when either does."""
     found: dict[Backend, Endpoint] = {}
     for piece in slices:
@@ -84,7 +84,7 @@ def pools(endpoints: Iterable[Endpoint], here: Here) -> Pools:
 
 
 def _near(ready: list[Endpoint], here: Here) -> list[Endpoint]:
-    """The ready endpoints that hints leave to this node: all of them when hints are missing, or help nobody here."""
+    """The ready endpoints that hints assign to this node: all of them when hints are missing, or assign none."""
     for place, hints in ((here.name, [e.nodes for e in ready]), (here.zone, [e.zones for e in ready])):
         chosen = [endpoint for endpoint, named in zip(ready, hints, strict=True) if place and place in named]
         if chosen and all(hints):

@@ -89,7 +89,7 @@ def _matches(front: Front, ranges: Ranges) -> list[str]:
 
 
 def _way(out: Chains, front: Front, entry: Entry, ranges: Ranges) -> str:
-    """The chain that a front leads to; empty when nobody can take its connections."""
+    """The chain that a front leads to; empty when no endpoint can take its connections."""
     inside = _pool(out, front, entry, entry.inside)
     outside = _pool(out, front, entry, entry.outside) if entry.way is Way.LOCAL else ""
     if not inside and not outside:

@@ -74,7 +74,7 @@ _CHAINS: dict[str, tuple[str, tuple[str, ...]]] = {
 
 @dataclass(frozen=True, slots=True)
 class Ranges:
-    """The addresses that the rules tell apart: IPv4 ranges, and the node's own addresses for node ports."""
+    """The addresses that the rules distinguish: IPv4 ranges, and the node's own addresses for node ports."""
 
     pods: tuple[str, ...]
     services: tuple[str, ...]

@@ -1,10 +1,10 @@
-"""The node plan as nftables rules: what stands in the kernel for each entry, and the text that leads from one state to
+"""The node plan as nftables rules: the kernel objects of each entry, and the text that leads from one state to
 the next. Pure.
 
 Most Services need no chain of their own. A verdict map leads address, protocol and port to a chain that all fronts with
 as many backends share; that chain draws a number and looks up the backend under address, protocol, port and number. So
 a Service of three endpoints is four map elements. Only session affinity needs a chain and a set of clients for each
-backend. The number is kept in the packet's priority: the kernel sets that anew when it forwards a packet, and rules see
+backend. The number is kept in the packet's priority: the kernel resets that when it forwards a packet, and rules see
 only a connection's first one. docs/decisions/0016-service-rules.md has the reasons and the figures.
 """
 
@@ -86,7 +86,7 @@ def items(front: Front, entry: Entry, node: str) -> list[Item]:
 
 
 def _entrance(way: Way, inside: str, outside: str) -> Chain:
-    """The chain that a front leads to: it marks what is to be masqueraded and goes on to the pool's chain."""
+    """The chain that a front leads to: it marks what is to be masqueraded and jumps to the pool's chain."""
     if way is Way.CLUSTER:
         return Chain(f"cluster-{inside}", (f"ip saddr != @pod-ranges {_MASQUERADE}", f"goto {inside}"))
     if way is Way.EXTERNAL:

@@ -1,7 +1,7 @@
 """What one node's kernel is to do with connections to Services: a pure plan from Services and EndpointSlices.
 
 Each front (an address and a port; without an address: a node port) has one entry: who gets the connection, whose
-source address is replaced, and what happens when nobody is there. Rules: pkg/proxy/nftables of Kubernetes.
+source address is replaced, and what happens without endpoints. Rules: pkg/proxy/nftables of Kubernetes.
 """
 
 from __future__ import annotations
@@ -31,9 +31,9 @@ class Way(Enum):
 
 
 class Refusal(Enum):
-    """What happens to a connection that nobody can take."""
+    """What happens to a connection that no endpoint can take."""
 
-    REJECT = "reject"  # there is no endpoint in the cluster: the client hears it at once
+    REJECT = "reject"  # there is no endpoint in the cluster: the client gets an error at once
     DROP = "drop"  # there are some, but policy Local keeps them from this node: another node may answer
 
 
@@ -55,7 +55,7 @@ class Entry:
 
     @property
     def backends(self) -> frozenset[Backend]:
-        """Everyone who may get a connection."""
+        """All endpoints that may get a connection."""
         return frozenset((*self.inside, *self.outside))
 
 
@@ -84,7 +84,7 @@ def plan_node(service: Obj, slices: Iterable[Obj], here: Here) -> dict[Front, En
 
 def balancer_addresses(service: Obj) -> list[str]:
     """The IPv4 addresses of the Service's load balancer that nodes are to serve themselves: not those with ipMode
-    Proxy, behind which the balancer stands itself (KEP-1860)."""
+    Proxy, where the balancer itself forwards (KEP-1860)."""
     if (service.get("spec") or {}).get("type") != "LoadBalancer":
         return []
     given = ((service.get("status") or {}).get("loadBalancer") or {}).get("ingress") or ()

@@ -19,7 +19,7 @@ CONNECTIONLESS = "UDP"
 @dataclass(frozen=True, slots=True, order=True)
 class Stale:
     """Entries of one front whose answers come from `backend`, an address; empty: from the front's own address, which
-    means that nobody has replaced their destination."""
+    means that their destination was not translated."""
 
     front: Front
     backend: str = ""

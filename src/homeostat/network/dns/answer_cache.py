@@ -17,7 +17,7 @@ _FAILURE_SECONDS = 5
 
 
 class Cache:
-    """Replies by question; when it is full, what was not asked for the longest goes first."""
+    """Replies by question; when it is full, the least recently used is dropped first."""
 
     def __init__(self, entries_max: int = ENTRIES_MAX) -> None:
         self._entries_max = entries_max
@@ -38,7 +38,7 @@ class Cache:
         return _aged(reply, int(now - since))
 
     def put(self, key: Hashable, reply: Reply, now: float) -> Reply:
-        """Keep a reply; returns it as it is to be told."""
+        """Keep a reply; returns it as it is answered."""
         if seconds := lifetime(reply):
             self._entries.pop(key, None)
             self._entries[key] = (reply, now, now + seconds)

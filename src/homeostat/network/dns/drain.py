@@ -1,7 +1,7 @@
-"""How long a server that is told to end goes on: until nobody asks it any more.
+"""How long a server drains after it was asked to end: until it gets no more queries.
 
-Proxies hear of the end as late as the server does, and some hear it later. CoreDNS waits a fixed time (plugin health,
-lameduck); here the end comes as soon as it harms nobody, so that a cluster that goes down does not wait for it.
+Proxies learn of the end as late as the server does, and some later. CoreDNS waits a fixed time (plugin health,
+lameduck); here it ends as soon as no client needs it, so that a cluster that shuts down does not wait for it.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ _LOOK_SECONDS = 0.1
 
 
 async def until_quiet(answered: Callable[[], int]) -> None:
-    """Return when `answered`, a count, has stood still for a second, or after five."""
+    """Return when the count `answered` has not changed for a second, or after five seconds."""
     began = moved = clock.monotonic()
     last = answered()
     while (now := clock.monotonic()) - moved < QUIET_SECONDS and now - began < SECONDS_MAX:

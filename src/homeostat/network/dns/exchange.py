@@ -36,7 +36,7 @@ async def exchange(server: Address, labels: tuple[bytes, ...], kind: int, *, dns
 
 
 class _Asker(asyncio.DatagramProtocol):
-    """Waits for the one datagram that answers; what does not is somebody else's."""
+    """Waits for the one datagram that answers; others are ignored."""
 
     def __init__(self, question: bytes) -> None:
         self._question = question
@@ -52,7 +52,7 @@ class _Asker(asyncio.DatagramProtocol):
             self.reply.set_result(reply)
 
     def error_received(self, exc: Exception) -> None:
-        """Nobody listens there."""
+        """The port is closed there."""
         if not self.reply.done():
             self.reply.set_exception(exc if isinstance(exc, OSError) else OSError(str(exc)))
 

@@ -63,7 +63,7 @@ class Forwarder:
         return len(self._cache)
 
     async def resolve(self, labels: records.Labels, kind: int, *, dnssec: bool = False) -> Reply:
-        """What the world says of a name; SERVFAIL when nobody can be asked. Raises nothing."""
+        """The upstream answer for a name; SERVFAIL when no server can be reached. Raises nothing."""
         key = (labels, kind, dnssec)
         known = self._cache.get(key, clock.monotonic())
         if known is not None:

@@ -15,7 +15,7 @@ from homeostat.network.dns.records import Answer, Authority, Labels, Record, Ser
 
 HEADER_BYTES = 12
 PLAIN_BYTES_MAX = 512
-# What goes through every network in one piece (the DNS flag day 2020); longer answers come over TCP.
+# The size that passes every network in one piece (the DNS flag day 2020); longer answers come over TCP.
 UDP_BYTES_MAX = 1232
 TCP_BYTES_MAX = 65535
 _LABEL_BYTES_MAX, _NAME_BYTES_MAX = 63, 255
@@ -229,7 +229,7 @@ def ask(ident: int, labels: Sequence[bytes], kind: int, *, dnssec: bool = False)
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What another server answered. The additional section is not kept: nobody needs it, and it is the easiest to
+    """What another server answered. The additional section is not kept: it is not needed, and it is the easiest to
     poison."""
 
     rcode: int

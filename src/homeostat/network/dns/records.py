@@ -59,7 +59,7 @@ class Answer:
 
 
 def address_kind(address: str) -> int:
-    """Whether an address goes into an A or an AAAA record."""
+    """Whether an address belongs into an A or an AAAA record."""
     return AAAA if ":" in address else A
 
 
@@ -69,7 +69,7 @@ def labels_of(name: str) -> Labels:
 
 
 def reversed_address(labels: Labels) -> str:
-    """The address that a name below in-addr.arpa or ip6.arpa stands for; empty when it is not a whole one."""
+    """The address of a name below in-addr.arpa or ip6.arpa; empty when it is not a whole one."""
     if labels[-2:] == ("in-addr", "arpa") and len(labels) == 6:
         text = ".".join(reversed(labels[:4]))
     elif labels[-2:] == ("ip6", "arpa") and len(labels) == 34 and all(len(label) == 1 for label in labels[:32]):
@@ -89,7 +89,7 @@ def dashed(address: str) -> str:
 
 
 def undashed(label: str) -> str:
-    """The address that a label made by `dashed` stands for; empty when it is none."""
+    """The address of a label made by `dashed`; empty when it is none."""
     parts = label.split("-")
     text = ".".join(parts) if len(parts) == 4 and "" not in parts else ":".join(parts)
     try:

@@ -16,7 +16,7 @@ from homeostat.network.dns.tally import Label, Tally
 from homeostat.network.dns.zone import Zone
 
 _KEPT_MAX = 4096
-# In how many orders the addresses of one name are told.
+# In how many orders the addresses of one name are answered.
 _TURNS_MAX = 8
 _IDENT_BYTES = 2
 

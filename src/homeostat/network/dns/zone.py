@@ -1,7 +1,7 @@
 """What every name of the cluster means: the tables, and the answer to one question. Pure: no I/O, no clock.
 
 Rules: the Kubernetes DNS specification 1.1.0, with the names of Pods as CoreDNS has them. A name that is not the
-cluster's has no answer here: somebody else knows it.
+cluster's has no answer here: it is forwarded.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from homeostat.network.dns.records import (
 )
 
 SCHEMA_VERSION = "1.1.0"
-# As CoreDNS: short, since what stands behind a name moves; also for what is not there.
+# As CoreDNS: short, since the addresses of a name change; also for what is not there.
 TTL_SECONDS = 5
 # By which a DNS server finds out that a question it forwarded came back to its own cluster.
 IDENTITY = ("cluster-id", "dns")
@@ -142,7 +142,7 @@ class Zone:
         return Answer(records.SERVFAIL, tuple(found))
 
     def _inside(self, labels: Labels) -> Labels | None:
-        """What stands before the cluster's domain; None when the name is not in it."""
+        """What precedes the cluster's domain; None when the name is not in it."""
         count = len(labels) - len(self.domain)
         return labels[:count] if count >= 0 and labels[count:] == self.domain else None
 

@@ -30,7 +30,7 @@ def request(hardware: str, sender: str, target: str) -> bytes:
 
 
 def announcement(hardware: str, address: str) -> bytes:
-    """The frame that tells everyone on the link that `address` is here."""
+    """The frame that announces on the link that `address` is here."""
     return _frame(hardware, address, _REQUEST, address)
 
 

@@ -33,7 +33,7 @@ class Connections:
         self._seen = True
 
     async def _leftovers(self, plan: NodePlan) -> list[Stale]:
-        """What to clear when nothing is known of the rules before: one listing tells of all."""
+        """What to clear when nothing is known of the rules before: one listing shows all."""
         try:
             listed = await run("conntrack", "-L", "-p", CONNECTIONLESS.lower())
         except ProgramError as error:

@@ -62,7 +62,7 @@ async def _present() -> dict[str, set[str]]:
 
 
 async def jump(table: str, chain: str, rule: tuple[str, ...]) -> None:
-    """Have a rule stand in a chain, first if it is not there yet. Raises ProgramError."""
+    """Make sure that a chain has a rule; a missing one is inserted first. Raises ProgramError."""
     if not await _is_there(table, chain, rule):
         await run("iptables", *_WAIT, "-t", table, "-I", chain, *rule)
 

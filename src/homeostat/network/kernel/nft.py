@@ -1,8 +1,8 @@
 """The node plan made true by nftables: one atomic `nft -f -` transaction for each change, in full or as a difference.
 
 After a restart the first transaction takes over the table that is there: packets see the old rules or the new ones,
-never none, and sets of affinity keep their clients. When a transaction is refused, somebody else has changed the table:
-the next one replaces it as a whole, which is as atomic.
+never none, and sets of affinity keep their clients. When a transaction is refused, another program has changed the
+table: the next one replaces it as a whole, which is as atomic.
 """
 
 from __future__ import annotations
@@ -36,8 +36,8 @@ class NftRules:
         self._replace = False
 
     async def apply(self, plan: NodePlan) -> None:
-        """Make `plan` the rules from now on; idempotent. Raises ProgramError: then the old rules stand, and the next
-        call writes all of them anew."""
+        """Make `plan` the rules from now on; idempotent. Raises ProgramError: then the old rules stay, and the next
+        call writes all of them again."""
         gone, new = self._step(plan)
         if not self._begun:
             text = await self._in_full()

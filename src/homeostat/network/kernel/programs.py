@@ -1,4 +1,4 @@
-"""The programs that change the kernel's network rules: run one, hear what it says."""
+"""The programs that change the kernel's network rules: run one, and read its output."""
 
 from __future__ import annotations
 

@@ -26,7 +26,7 @@ from homeostat.network.watch.service_slices import ServiceSlices
 _TICK_SECONDS = 0.5
 # A node that has not answered for this long is passed over: three questions and a half.
 _SILENT_SECONDS = 1.75
-# How often a held address is announced anew, for those who missed it.
+# How often a held address is announced again, for hosts that missed it.
 _REMIND_SECONDS = 5.0
 _CHECK_SECONDS = 5.0
 # Without an answer of the API for this long, what this node knows of the others is old.
@@ -66,7 +66,7 @@ class Announcer:
         self._tasks = [tasks.spawn(self._run(), name="announcer"), tasks.spawn(self._check(), name="announcer/api")]
 
     async def stop(self) -> None:
-        """End. Addresses stay with the kernel, which goes on answering while this process restarts."""
+        """End. Addresses stay with the kernel, which continues to answer while this process restarts."""
         await tasks.stop(*self._tasks)
 
     def _changed(self, old: Obj | None, new: Obj | None) -> None:
@@ -100,7 +100,7 @@ class Announcer:
                 await clock.sleep(_REMIND_SECONDS)
 
     async def _serve(self, wire: socket.socket, uplink: links.Uplink) -> None:
-        # What an earlier run has left is given up or announced anew, as the first look finds it.
+        # What an earlier run has left is released or announced again, as the first look decides.
         self._held = dict.fromkeys(await asyncio.to_thread(links.added_addresses, uplink), 0.0)
         loop = asyncio.get_running_loop()
         loop.add_reader(wire.fileno(), self._read, wire, uplink.hardware)
@@ -109,7 +109,7 @@ class Announcer:
                 self._moved.clear()
                 await self._tick(wire, uplink, clock.monotonic())
                 try:
-                    # Without addresses there is nobody to ask about.
+                    # Without addresses there is nothing to ask about.
                     async with asyncio.timeout(_TICK_SECONDS if self._ranks or self._held else None):
                         await self._moved.wait()
                 except TimeoutError:

@@ -1,7 +1,7 @@
 """The service proxy of one node whose kernel carries the rules: watches, plans what has changed, has it applied.
 
 A burst of events is one transaction: while one is under way, the next gathers. A transaction that the kernel refuses is
-tried again; meanwhile the rules of before stand.
+tried again; meanwhile the previous rules stay.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ class Followers(Protocol):
 
 
 class NodeProxy:
-    """One loop: an event names a Service, its entries are planned anew, the difference is applied at once."""
+    """One loop: an event names a Service, its entries are planned again, the difference is applied at once."""
 
     def __init__(self, caches: Caches, rules: NodeRules, node: str, followers: Followers | None = None) -> None:
         self._caches = caches

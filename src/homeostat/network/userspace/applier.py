@@ -3,9 +3,9 @@
 New connections go only to backends of the current rule; connections that exist stay when their endpoint leaves, as
 with kube-proxy. A backend that cannot be reached is passed over for the next one, so a client does not see it, and for
 some seconds later connections try it last; on a busy machine a silent one may only be slow, so it is asked again before
-the client is sent away. (Rules in the kernel, `nodeproxy`, cannot do that: a packet has one destination, and nobody
-looks whether it arrives. There a silent backend counts until its node is NotReady.)
-TCP only: a UDP or SCTP port is reported by name and not served.
+the client is sent away. (Rules in the kernel, `kubeproxy.node_proxy`, cannot do that: a packet has one destination, and
+nobody looks whether it arrives. There a silent backend counts until its node is NotReady.) TCP only: a UDP or SCTP port
+is reported by name and not served.
 """
 
 from __future__ import annotations

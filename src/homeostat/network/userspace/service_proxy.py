@@ -38,7 +38,7 @@ class Rules(Protocol):
 
 
 class ServiceProxy:
-    """One loop: an event names a Service, its rules are planned anew, the whole plan is applied at once."""
+    """One loop: an event names a Service, its rules are planned again, the whole plan is applied at once."""
 
     def __init__(self, client: Client, applier: Rules, node_addresses: Mapping[str, str]) -> None:
         self._services = Informer(client, SERVICE)

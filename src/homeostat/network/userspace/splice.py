@@ -1,6 +1,6 @@
 """Two connections joined into one, byte for byte, with flow control both ways and a valve in the middle.
 
-While the valve is shut nothing passes, neither bytes nor the news that a side has closed: what a cut cable does.
+While the valve is shut nothing passes, neither bytes nor the close of a side: what a cut cable does.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ _EARLY_BYTES_MAX = 64 * 1024
 
 
 class Side(asyncio.Protocol):
-    """One end of a splice. Until the other end is there it keeps what comes, up to a bound, and hears a client leave:
-    one that gives up while its connection waits must not be kept."""
+    """One end of a splice. Until the other end is there it keeps what comes, up to a bound, and notices when a client
+    leaves: one that gives up while its connection waits must not be kept."""
 
     def __init__(self, on_connect: Callable[[Side], None] | None = None) -> None:
         self.transport: asyncio.Transport | None = None
@@ -25,7 +25,7 @@ class Side(asyncio.Protocol):
         self.ended = False
         self._choked = False
         # Bytes that came before the other end was there, or when a valve had just been shut: a loop may still deliver
-        # what it has read when it is told to pause.
+        # what it has read when it has to pause.
         self._early = bytearray()
         self._on_connect = on_connect
         self.on_lost: Callable[[], object] | None = None

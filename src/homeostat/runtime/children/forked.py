@@ -1,4 +1,4 @@
-"""Becoming a container's command in a forked child: what the child must forget, and where it goes from there."""
+"""Becoming a container's command in a forked child: what the child must reset before it executes the command."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Telling processes apart, ending them, and reading how they ended. Used by the shim: the standard library only."""
+"""Identifying processes, ending them, and reading how they ended. Used by the shim: the standard library only."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ _MARK = b"HOMEOSTAT_CONTAINER="
 
 
 def start_ticks(pid: int) -> int:
-    """When the process started, in clock ticks after boot (it tells a process from a later one of the same ID);
+    """When the process started, in clock ticks after boot (it distinguishes a process from a later one of the same ID);
     0 when there is none, or only its remains."""
     try:
         with open(f"/proc/{pid}/stat", "rb") as file:
@@ -68,7 +68,7 @@ def mark_of(pid: int) -> str:
 
 
 def children() -> list[int]:
-    """This process's children, those among them that nobody has reaped yet included."""
+    """This process's children, including those that are not reaped yet."""
     me = str(os.getpid()).encode()
     try:
         with open(f"/proc/self/task/{os.getpid()}/children", "rb") as file:

@@ -147,7 +147,7 @@ class _View:
         self._opened.add(folder)
 
     def _overlay(self, folder: str) -> bool:
-        """Lay a folder in memory over the host's; False where the kernel does not let us."""
+        """Mount a folder in memory over the host's; False where the kernel does not let us."""
         here = f"/proc/self/fd/{self._layers}/{len(self._opened)}"
         os.makedirs(f"{here}/upper")
         os.mkdir(f"{here}/work")
@@ -202,7 +202,7 @@ def _own_namespaces() -> None:
     if _libc.unshare(_CLONE_NEWNS if user == 0 else _CLONE_NEWNS | _CLONE_NEWUSER):
         raise ViewError(ctypes.get_errno(), "making a mount namespace")
     if user != 0:
-        # The same user and group inside, and nobody else.
+        # The same user and group inside, and no others.
         for name, text in (("setgroups", "deny"), ("uid_map", f"{user} {user} 1"), ("gid_map", f"{group} {group} 1")):
             with open(f"/proc/self/{name}", "w") as file:
                 file.write(text)

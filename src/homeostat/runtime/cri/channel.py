@@ -1,7 +1,7 @@
 """Calls to an engine over gRPC. Every failure leaves here as a RuntimeFault.
 
 A connection is made in `open` (never before a fork), and again by itself whenever the engine comes back: until then
-calls fail at once. Every call has a deadline, so an engine that hangs blocks nobody.
+calls fail at once. Every call has a deadline, so an engine that hangs blocks no caller.
 """
 
 from __future__ import annotations

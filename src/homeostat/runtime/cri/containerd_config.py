@@ -8,10 +8,10 @@ What is not the default, and why:
 - `tolerate_missing_hugetlb_controller`: a kernel without that controller is fine.
 - `runtime` is `runc`, with cgroups made by itself (`SystemdCgroup = false`): there need be no systemd.
 - `rootless` (inside an unprivileged user namespace): no AppArmor, and no limits (`disable_cgroup`) unless cgroups were
-  delegated. What containers use cannot be measured then: containerd tells the figures of its own cgroup.
-- In a namespace that maps one ID alone (nobody's `newuidmap`), every container is root or fails with "unable to setup
+  delegated. What containers use cannot be measured then: containerd reports the figures of its own cgroup.
+- In a namespace that maps one ID alone (without `newuidmap`), every container is root or fails with "unable to setup
   user", and terminals cannot belong to group 5 as containerd wants it: `ONE_ID_RUNC`, written to a file that `runc`
-  names, takes that wish out before runc sees it.
+  names, removes that setting before runc sees it.
 - The streaming server listens on loopback at any port: exec, attach and port-forward come from the node itself.
 - `root` must not lie on an overlay for the `overlayfs` snapshotter; `native` copies, and works everywhere.
 """

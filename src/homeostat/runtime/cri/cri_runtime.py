@@ -1,8 +1,8 @@
-"""The runtime over a CRI engine. Real images, namespaces and limits; the engine keeps what runs, so it goes on without
-this object, and a new one adopts it by the labels on it (`labels`).
+"""The runtime over a CRI engine. Real images, namespaces and limits; the engine keeps what runs, so it keeps running
+without this object, and a new one adopts it by the labels on it (`labels`).
 
 When the engine is down, every call raises RuntimeFault Unavailable at once and `status` says so; when it is back, the
-watch tells everything that changed meanwhile. The engine must see the host's files at the same paths as this process.
+watch reports everything that changed meanwhile. The engine must see the host's files at the same paths as this process.
 """
 
 from __future__ import annotations
@@ -207,7 +207,7 @@ class CriRuntime(Images, Doors):
             if fault.reason != UNAVAILABLE:
                 self._watch.expect(await self._found(container_id))
             raise faults.means("RunContainerError", fault) from fault
-        # It runs, or ran: an end that came at once is told as any other.
+        # It runs, or ran: an immediate end is reported as any other.
         self._watch.expect(replace(known, state=ContainerState.RUNNING))
         return await self._found(container_id)
 
@@ -243,7 +243,7 @@ class CriRuntime(Images, Doors):
             self._inventory.respecify(known, replace(known.spec, resources=resources))
 
     async def stats(self, pod_uid: str = "") -> list[Stats]:
-        """What running containers use; nothing where the engine would tell the figures of its own cgroup."""
+        """What running containers use; nothing where the engine would report the figures of its own cgroup."""
         return await super().stats(pod_uid) if self._cgroups else []
 
     async def reopen_log(self, container_id: str) -> None:

@@ -1,4 +1,4 @@
-"""What every part of the CRI runtime stands on: the channel to the engine, and what is known to run in it."""
+"""What every part of the CRI runtime uses: the channel to the engine, and what is known to run in it."""
 
 from __future__ import annotations
 

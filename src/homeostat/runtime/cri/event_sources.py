@@ -1,7 +1,7 @@
-"""Where an engine's news come from, best first: the CRI's event stream; containerd's own events, where the CRI of that
-time has none (containerd 1.6); and, without either, a look at everything each second.
+"""Where an engine's events come from, best source first: the CRI's event stream; containerd's own events, where the CRI
+of that time has none (containerd 1.6); and, without either, a look at everything each second.
 
-News only say what to look at.
+They only say what to look at.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _LOOK_SECONDS = 1.0
 
 
 class What(Enum):
-    """What news are about. LIVE: from now on nothing will be missed, so it is time to look at everything. ENDED: the
+    """What an event is about. LIVE: from now on nothing will be missed, so it is time to look at everything. ENDED: the
     process has ended, and the engine's CRI side will know soon. SETTLED: it knows now, or is about to."""
 
     LIVE = "live"
@@ -81,7 +81,7 @@ async def _say_hello(channel: Channel) -> None:
             request = containerd.PublishRequest(topic=_HELLO, event=containerd.Any())
             await channel.call(_EVENTS + "Publish", request, containerd.Empty)
         except RuntimeFault:
-            return  # the stream hears of it too
+            return  # the stream gets an error too
         await clock.sleep(_HELLO_SECONDS)
 
 
@@ -112,7 +112,7 @@ BEST_FIRST: tuple[Source, ...] = (from_cri, from_containerd, by_looking)
 
 
 async def news(channel: Channel) -> AsyncGenerator[News, None]:
-    """The news of the best source that the engine has. Raises RuntimeFault when the engine does not answer; ends when
+    """The events of the best source that the engine has. Raises RuntimeFault when the engine does not answer; ends when
     the engine ends it."""
     for source in BEST_FIRST:
         try:

@@ -1,6 +1,6 @@
-"""Watching the engine: news become events for the pods that they concern, and nothing that happens stays untold.
+"""Watching the engine: its events become events for the pods that they concern, and no change is missed.
 
-What was told last of each container and sandbox is remembered. A look at everything tells what differs: when the
+The last reported state of each container and sandbox is kept. A full listing shows what differs: when the
 watch begins, after the engine was away, and every few seconds besides.
 """
 
@@ -58,7 +58,7 @@ class Watch:
         self._task: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
-        """Look at everything once, without telling, if the engine answers; then watch until `stop`."""
+        """List everything once, without reporting, if the engine answers; then watch until `stop`."""
         try:
             await self._connected()
             for box in await self._inventory.sandboxes():
@@ -76,7 +76,7 @@ class Watch:
     # -- what was told ---------------------------------------------------------------------------------------------
 
     def expect(self, container: Container) -> None:
-        """Whoever asked for this container's state has it: it need not be told."""
+        """The caller already has this container's state: it need not be reported."""
         event = RuntimeEvent(container.pod_uid, container.id)
         self._told[container.id] = (event, (container.state, container.reason))
 
@@ -95,7 +95,7 @@ class Watch:
             self._events.emit(event)
 
     def tell(self, container: Container) -> None:
-        """Tell a container's state, unless that was told."""
+        """Report a container's state, unless it was reported before."""
         self._tell(container.id, RuntimeEvent(container.pod_uid, container.id), (container.state, container.reason))
 
     def _tell_gone(self, key: str) -> None:
@@ -124,7 +124,7 @@ class Watch:
         self.trouble = fault.message
 
     async def _follow(self) -> None:
-        """Until the news end or the engine does not answer. Raises RuntimeFault."""
+        """Runs until the source ends or the engine does not answer. Raises RuntimeFault."""
         reading = tasks.spawn(self._caught(self._read()), name="cri/read")
         looking = tasks.spawn(self._caught(self._look_on()), name="cri/look")
         try:
@@ -159,7 +159,7 @@ class Watch:
         until.clear()
 
     async def _look(self) -> None:
-        """Tell whatever differs from what was told last."""
+        """Report whatever differs from the last reported state."""
         before = list(self._told)
         boxes, containers = await self._inventory.sandboxes(), await self._inventory.containers()
         found = {box.id for box in boxes} | {container.id for container in containers}
@@ -186,7 +186,7 @@ class Watch:
             if known is not None and known.state is not ContainerState.EXITED:
                 return  # it may live on: one of its processes was killed, and not necessarily the first
         if item.what is What.CHANGED and known is not None and known.state is ContainerState.CREATED:
-            return  # our own start, which tells by its return
+            return  # our own start, which reports by its return
         settling = self._settling.get(item.id)
         if settling is None:
             settling = self._settling[item.id] = _Settling()

@@ -1,7 +1,7 @@
 """What runs in the engine, as cheap as it can be asked for.
 
-Every listing is asked anew, so it is never stale: one call, in which the engine looks nothing up on disk. What a
-listing does not tell (a pod's address, times, exit codes) is asked once for each state that something reaches, and
+Every listing is a new call, so it is never stale: one call, in which the engine looks nothing up on disk. What a
+listing does not contain (a pod's address, times, exit codes) is asked once for each state that something reaches, and
 remembered. States only go forward, so an answer that comes late does no harm.
 """
 
@@ -134,7 +134,7 @@ class Inventory:
         return self._containers.get(container_id)
 
     def respecify(self, container: Container, spec: ContainerSpec) -> Container:
-        """Its spec in full, or changed while it runs: more than the engine tells."""
+        """Its spec in full, or changed while it runs: more than the engine reports."""
         container = self._containers[container.id] = replace(container, spec=spec)
         return container
 

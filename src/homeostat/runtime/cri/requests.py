@@ -85,7 +85,7 @@ def _port(port: PortMapping) -> cri.PortMapping:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a container goes: its sandbox's spec; `image_user` is what its image says when only a group is given;
+    """Where a container is created: its sandbox's spec; `image_user` is what its image says when only a group is given;
     `seccomp_root` the folder of Localhost profiles."""
 
     sandbox: SandboxSpec

@@ -1,4 +1,4 @@
-"""Stopping a container, with its own stop signal where the engine cannot be told one.
+"""Stopping a container, with its own stop signal where the engine does not take one.
 
 The CRI has a stop signal for each container since Kubernetes 1.33 (`ContainerConfig.stop_signal`); an engine that knows
 it reports it. containerd before that sends the image's STOPSIGNAL, so its task service sends ours instead, and the CRI

@@ -61,7 +61,7 @@ LOST = "the container's shim ended without a report"
 
 @dataclass(frozen=True, slots=True)
 class ProcessOptions:
-    """How the process runtime runs containers; `orphan_grace_seconds` is what they get when their shim is told to
+    """How the process runtime runs containers; `orphan_grace_seconds` is what they get when their shim is asked to
     end."""
 
     log_bytes_max: int = SIZE_BYTES_MAX

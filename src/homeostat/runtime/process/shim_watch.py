@@ -31,7 +31,7 @@ class Exit:
         try:
             os.waitpid(self._pid, os.WNOHANG)
         except ChildProcessError:
-            pass  # somebody else's child: the lab's, or a former agent's
+            pass  # another process's child: the lab's, or a former agent's
         self._ended()
 
     def close(self) -> None:
@@ -44,7 +44,7 @@ class Exit:
 
 class Life:
     """A container's life, by the pipe `alive` in its folder (`runtime.shim.container_process`): open one before its
-    shim is told to start it, or when a running container is adopted. Close it, or hear the end."""
+    shim is asked to start it, or when a running container is adopted. Close it, or wait for the end."""
 
     def __init__(self, folder: Path) -> None:
         path = folder / "alive"
@@ -70,7 +70,7 @@ class Life:
                 self._then()
 
     async def started(self, shim: int, *, timeout_seconds: float) -> None:
-        """Until the shim has told how the start went, or has ended. Raises TimeoutError."""
+        """Wait until the shim has reported the result of the start, or has ended. Raises TimeoutError."""
         watched = Exit(shim, self._told.set)
         try:
             async with asyncio.timeout(timeout_seconds):
@@ -80,7 +80,7 @@ class Life:
 
     def on_end(self, then: Callable[[], None], *, adopted: bool = False) -> None:
         """Call `then` once, on the loop, when the container has ended or its shim was killed; soon when that is so
-        already. For one that was `adopted`, a pipe that nobody holds open is the end."""
+        already. For one that was `adopted`, a pipe that no process holds open means the end."""
         self._then = then
         if self._ended.is_set():
             self._loop.call_soon(then)

@@ -26,7 +26,7 @@ T = TypeVar("T")
 
 
 class Pids(msgspec.Struct):
-    """Who runs: process IDs with their start times in clock ticks, which tell them from later processes."""
+    """Who runs: process IDs with their start times in clock ticks, which distinguish them from later processes."""
 
     shim: int
     shim_ticks: int

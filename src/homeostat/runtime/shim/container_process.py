@@ -50,7 +50,7 @@ class Charge:
         self.spec: dict[str, Any] = json.loads((folder / "spec.json").read_bytes())
         self.pid = 0
         self.guests: set[int] = set()
-        # When its grace is over; 0 while it is not told to end.
+        # When its grace is over; 0 while it is not asked to end.
         self.kill_at = 0.0
         self._told_to_end = False
         # When its own process has ended: the wait status, and the wall clock.
@@ -71,7 +71,7 @@ class Charge:
             # For writing and reading: it opens whether or not an agent reads just now.
             self._alive = os.open(folder / "alive", os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
         except FileNotFoundError:
-            self._alive = -1  # nobody asked to be told
+            self._alive = -1  # no caller waits for it
 
     @property
     def pids(self) -> set[int]:
@@ -198,7 +198,7 @@ class Charge:
             write_json(self.folder / "exit.json", {**end, "finished_at": self._ended_at / 1e9})
             self._tell()
         except OSError:
-            pass  # a full disk: the agent hears of the end, and finds no report
+            pass  # a full disk: the agent notices the end, and finds no report
         for descriptor in (self._alive, self._lock):
             if descriptor >= 0:
                 os.close(descriptor)

@@ -1,4 +1,4 @@
-"""What goes into a container and comes out of it: pipes or a terminal, and the visitors that are attached to them.
+"""Input and output of a container: pipes or a terminal, and the visitors that are attached to them.
 
 A visitor sees what the container writes while it is there. One who does not keep up holds the container up, as with
 other engines; nothing here ever waits. Used by the shim: the standard library only.
@@ -22,7 +22,7 @@ _CHUNK_BYTES = 65536
 
 class Ends(NamedTuple):
     """The descriptors of a container. Of its own side: input (-1: none), output, errors. Of ours: what it writes, with
-    the name of the stream; where its input goes (-1: nowhere); its terminal (-1: none)."""
+    the name of the stream; the target of its input (-1: none); its terminal (-1: none)."""
 
     given: int
     out: int
@@ -62,7 +62,7 @@ def read(descriptor: int) -> bytes:
 
 class Sink:
     """A descriptor that is written to, and owned, without ever waiting: what does not fit yet is kept. `drained` is
-    called when all of that has gone, or nobody reads any more."""
+    called when all of that is written, or there is no reader any more."""
 
     def __init__(self, descriptor: int, descriptors: Descriptors, drained: Callable[[], None]) -> None:
         os.set_blocking(descriptor, False)
@@ -83,7 +83,7 @@ class Sink:
         return self._descriptor < 0
 
     def write(self, data: bytes) -> None:
-        """Send; thrown away where nobody reads."""
+        """Send; dropped when there is no reader."""
         if self.closed or self._ending:
             return
         if self._rest:
@@ -286,7 +286,7 @@ class Stdio:
 
     @property
     def lingers(self) -> bool:
-        """Whether somebody has still to take what the container wrote before it ended."""
+        """Whether output from before the container's end is still to be read."""
         return self._crowded
 
     @property
@@ -315,7 +315,7 @@ class Stdio:
             visitor.listen()
 
     def input_ended(self) -> None:
-        """A visitor's input has ended; a terminal's goes on all the same."""
+        """A visitor's input has ended; a terminal's stays open."""
         if self._once and self._input is not None and self._terminal < 0:
             self._input.end()
 

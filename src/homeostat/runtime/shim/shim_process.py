@@ -5,7 +5,7 @@ in its charge (`runtime.shim.container_process`). A lab has one for all (`lab.pr
 the warm parent; elsewhere each container has its own, a program (`python -m homeostat.runtime.shim.shim_process
 FOLDER`) that imports only a few parts of the standard library and so starts in milliseconds. A container's first
 process adopts the orphans among its descendants; when it ends, the shim adopts them and ends them, even those in other
-sessions: every child that nobody here vouches for came from a container that ended.
+sessions: every child that is not known here came from a container that ended.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ class Shim:
         return bool(self._lingering) and not self.told_to_end
 
     def take(self, folder: Path) -> bool:
-        """Start the container of `folder`; False when it is told to end, or another shim has or had the container.
+        """Start the container of `folder`; False when it is asked to end, or another shim has or had the container.
 
         Raises OSError, or ValueError and KeyError on a folder that is none.
         """
@@ -92,7 +92,7 @@ class Shim:
             charge.end(now=now)
 
     def serve(self, done: Callable[[], bool]) -> None:
-        """Look after the containers until `done()`. Told to end (SIGTERM) it ends them all."""
+        """Look after the containers until `done()`. When it is asked to end (SIGTERM) it ends them all."""
         while not done():
             self.descriptors.serve(self._wait())
             if self.told_to_end:

@@ -34,7 +34,7 @@ class Outlet(Protocol):
 
 
 class Inlet(Protocol):
-    """Where a command's input goes."""
+    """The target of a command's input."""
 
     async def write(self, data: bytes) -> None: ...
 
@@ -95,10 +95,10 @@ async def _with_streams(connection: Connection, names: set[str], work: Callable[
             there.set()
 
     async def whole() -> None:
-        with contextlib.suppress(TimeoutError, ConnectionError):  # then there is nobody to be told
+        with contextlib.suppress(TimeoutError, ConnectionError):  # then there is no client left
             async with asyncio.timeout(_OPEN_SECONDS_MAX):
                 await there.wait()
-            # A WebSocket has all channels from the start; those that nobody asked for stay silent.
+            # A WebSocket has all channels from the start; those that were not requested stay silent.
             await work({name: streams[name] for name in names})
 
     reading = tasks.spawn(_read(connection, opened), name="spdy session")

@@ -37,7 +37,7 @@ class Descriptor:
         return b""
 
     async def write(self, data: bytes) -> None:
-        """All of `data`. Raises BrokenPipeError when nobody reads it any more."""
+        """All of `data`. Raises BrokenPipeError when the reader has closed."""
         rest = memoryview(data)
         while rest:
             if self._number < 0:
@@ -50,7 +50,7 @@ class Descriptor:
                 raise BrokenPipeError(errno.EPIPE, "nobody reads") from error
 
     def resize(self, rows: int, columns: int) -> None:
-        """Give a terminal its size; its programs are told by SIGWINCH."""
+        """Give a terminal its size; its programs get SIGWINCH."""
         if self._number >= 0:
             fcntl.ioctl(self._number, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
 

@@ -1,6 +1,6 @@
 """The server's side of one SPDY connection: streams that a client opens, each read and written on its own.
 
-A stream that nobody reads stops the reading of the whole connection, as in Go's servers: there is no flow control but
+A stream that is not read stops the reading of the whole connection, as in Go's servers: there is no flow control but
 TCP's.
 """
 
@@ -120,7 +120,7 @@ class Session:
         self._connection.write(data)
 
     def send_last(self, data: bytes) -> None:
-        """Write frames, if there is still somebody to read them."""
+        """Write frames, if the peer is still connected."""
         try:
             self._connection.write(data)
         except ConnectionError:

@@ -20,7 +20,7 @@ from homeostat.wire.server import Server, serve
 _GOOD_SECONDS = 60.0
 _TOKENS_MAX = 1000
 _SPDY = "SPDY/3.1"
-# What a WebSocket speaks here, whatever goes through it.
+# The protocols of a WebSocket here, whatever is sent over it.
 _CHANNELS = "v4.channel.k8s.io"
 _VERSION = "x-stream-protocol-version"
 
