@@ -74,8 +74,8 @@ def test_a_node_answers_while_none_before_it_is_alive() -> None:
 def test_frames_say_what_they_were_made_of() -> None:
     asked = arp.parse(arp.request("02:00:00:00:00:01", "172.30.0.21", "172.30.0.22"))
     assert asked == arp.Heard("02:00:00:00:00:01", "172.30.0.21", "172.30.0.22", False)
-    told = arp.parse(arp.announcement("02:00:00:00:00:01", ADDRESS))
-    assert told is not None and told.sender == told.target == ADDRESS
+    announced = arp.parse(arp.announcement("02:00:00:00:00:01", ADDRESS))
+    assert announced is not None and announced.sender == announced.target == ADDRESS
     assert arp.parse(b"short") is None and arp.parse(bytes(60)) is None
 
 
@@ -133,7 +133,7 @@ class Running:
         await self._stop.wait()
         await self.announcer.stop()
 
-    def tell(self, change: Callable[[Caches], object]) -> None:
+    def apply(self, change: Callable[[Caches], object]) -> None:
         """Change what the caches hold."""
         self._loop.call_soon_threadsafe(change, self.caches)
 
@@ -183,14 +183,14 @@ def test_a_node_that_cannot_reach_the_api_yields_to_the_one_that_can(wires: Wire
     eventually(lambda: answering(wires) == FIRST)
     # As after a cut of port 443: the cluster has given the node up, and the node does not know.
     running[FIRST].caches.api = False
-    running[SECOND].tell(lambda caches: caches.nodes.put(node(FIRST, ready="Unknown")))
+    running[SECOND].apply(lambda caches: caches.nodes.put(node(FIRST, ready="Unknown")))
     eventually(lambda: answering(wires) == SECOND and not running[FIRST].announcer.held, seconds=10)
     running[FIRST].caches.api = True
-    running[SECOND].tell(lambda caches: caches.nodes.put(node(FIRST)))
+    running[SECOND].apply(lambda caches: caches.nodes.put(node(FIRST)))
     eventually(lambda: answering(wires) == FIRST and not running[SECOND].announcer.held, seconds=10)
     # The address of a deleted Service is released.
     for each in running.values():
-        each.tell(lambda caches: caches.services.remove("default", "web"))
+        each.apply(lambda caches: caches.services.remove("default", "web"))
     eventually(lambda: not running[FIRST].announcer.held)
     assert ADDRESS not in wires.nodes[FIRST].run("ip", "addr")
     for each in running.values():

@@ -47,13 +47,13 @@ class World:
 
     def __init__(self) -> None:
         self.links = Links()
-        self.told: list[str] = []
+        self.logged: list[str] = []
         self.applier = Applier(self.links, on_trouble=self._trouble)
         self.servers: list[asyncio.Server] = []
         self.ports: dict[str, int] = {}
 
     async def _trouble(self, front: Front, rule: Rule, text: str) -> None:
-        self.told.append(text)
+        self.logged.append(text)
 
     async def backend(self, name: str, node: str = "") -> Backend:
         async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -88,7 +88,7 @@ def free_port() -> int:
         return int(sock.getsockname()[1])
 
 
-def tell(story: Callable[[World], Awaitable[None]]) -> None:
+def run_story(story: Callable[[World], Awaitable[None]]) -> None:
     async def main() -> None:
         world = World()
         try:
@@ -112,7 +112,7 @@ def test_connections_go_round_the_backends() -> None:
         answers = [await world.ask(front) for _ in range(4)]
         assert sorted(answers) == ["a", "a", "b", "b"]
 
-    tell(story)
+    run_story(story)
 
 
 def test_a_backend_that_cannot_be_reached_is_passed_over_unseen() -> None:
@@ -124,7 +124,7 @@ def test_a_backend_that_cannot_be_reached_is_passed_over_unseen() -> None:
         world.links.down |= {world.ports["b"]}
         assert await world.ask(front) == "closed"
 
-    tell(story)
+    run_story(story)
 
 
 def test_a_backend_that_did_not_answer_is_tried_last_for_some_seconds() -> None:
@@ -158,7 +158,7 @@ def test_connections_after_the_first_do_not_wait_for_a_silent_backend() -> None:
         assert {await world.ask(front) for _ in range(6)} == {"well"}
         assert world.links.dialled.count(silent.port) == 1
 
-    tell(story)
+    run_story(story)
 
 
 def test_a_slow_backend_is_asked_again_before_a_client_is_sent_away() -> None:
@@ -171,7 +171,7 @@ def test_a_slow_backend_is_asked_again_before_a_client_is_sent_away() -> None:
         assert await world.ask(front) == "slow"
         assert world.links.dialled == [cut.port, refusing.port, slow.port, cut.port, slow.port]
 
-    tell(story)
+    run_story(story)
 
 
 def test_a_client_is_sent_away_when_every_backend_stays_silent() -> None:
@@ -183,7 +183,7 @@ def test_a_client_is_sent_away_when_every_backend_stays_silent() -> None:
         assert await world.ask(front) == "closed"
         assert world.links.dialled == [cut.port, cut.port]
 
-    tell(story)
+    run_story(story)
 
 
 def test_a_client_keeps_its_connection_when_its_backend_leaves_and_the_next_goes_elsewhere() -> None:
@@ -200,7 +200,7 @@ def test_a_client_keeps_its_connection_when_its_backend_leaves_and_the_next_goes
         assert await reader.readline() == b"a:two\n"
         writer.close()
 
-    tell(story)
+    run_story(story)
 
 
 def test_a_front_that_is_gone_refuses_connections_and_its_port_is_free() -> None:
@@ -213,7 +213,7 @@ def test_a_front_that_is_gone_refuses_connections_and_its_port_is_free() -> None
         server = await asyncio.start_server(lambda r, w: None, HOST, front.port)
         server.close()
 
-    tell(story)
+    run_story(story)
 
 
 def test_affinity_keeps_a_client_with_its_backend() -> None:
@@ -223,7 +223,7 @@ def test_affinity_keeps_a_client_with_its_backend() -> None:
         await world.applier.apply({front: rule(*both, affinity=60)})
         assert len({await world.ask(front) for _ in range(5)}) == 1
 
-    tell(story)
+    run_story(story)
 
 
 def test_a_port_in_use_is_logged_once_and_opened_as_soon_as_it_is_free() -> None:
@@ -233,7 +233,7 @@ def test_a_port_in_use_is_logged_once_and_opened_as_soon_as_it_is_free() -> None
         plan = {front: rule(await world.backend("a"))}
         await world.applier.apply(plan)
         await world.applier.apply(plan)
-        assert world.told == [f"cannot listen on {HOST}:{front.port}: Address already in use"]
+        assert world.logged == [f"cannot listen on {HOST}:{front.port}: Address already in use"]
         assert list(world.applier.trouble) == [front]
         taken.close()
         await taken.wait_closed()
@@ -241,7 +241,7 @@ def test_a_port_in_use_is_logged_once_and_opened_as_soon_as_it_is_free() -> None
         assert world.applier.trouble == {}
         assert await world.ask(front) == "a"
 
-    tell(story)
+    run_story(story)
 
 
 @pytest.mark.parametrize("protocol", ["UDP", "SCTP"])
@@ -249,11 +249,11 @@ def test_other_protocols_are_refused_by_name(protocol: str) -> None:
     async def story(world: World) -> None:
         plan = {Front(HOST, 53, protocol): rule(await world.backend("a"))}
         await world.applier.apply(plan)
-        assert world.told == [f"{protocol} ports are not served by the userspace proxy"]
+        assert world.logged == [f"{protocol} ports are not served by the userspace proxy"]
         await world.applier.apply({})
         assert world.applier.trouble == {}
 
-    tell(story)
+    run_story(story)
 
 
 def test_a_connection_crosses_the_uplinks_of_both_nodes() -> None:
@@ -263,7 +263,7 @@ def test_a_connection_crosses_the_uplinks_of_both_nodes() -> None:
         await world.ask(front)
         assert world.links.crossed == [frozenset({"w1", "w2"})]
 
-    tell(story)
+    run_story(story)
 
 
 def test_a_client_that_leaves_before_it_has_a_backend_is_let_go() -> None:
@@ -290,4 +290,4 @@ def test_a_client_that_leaves_before_it_has_a_backend_is_let_go() -> None:
         await gate.wait()
         assert cancelled == [True]
 
-    tell(story)
+    run_story(story)

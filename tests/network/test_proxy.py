@@ -63,7 +63,7 @@ def endpoints(name: str, service: str, *addresses: str) -> Obj:
     return {"metadata": metadata, "addressType": "IPv4", "endpoints": found, "ports": ports}
 
 
-def tell(story: Callable[[World], Awaitable[None]]) -> None:
+def run_story(story: Callable[[World], Awaitable[None]]) -> None:
     async def main() -> None:
         store = MemoryStore(MemoryState())
         server = ApiServer(store)
@@ -90,7 +90,7 @@ def test_what_is_there_is_applied_at_once_and_in_one_plan() -> None:
         assert world.rules.now() == {80: ["10.0.0.1"], 81: ["10.0.0.2"], 82: ["10.0.0.3"]}
         assert len(world.rules.plans) == 1
 
-    tell(story)
+    run_story(story)
 
 
 def test_endpoints_that_come_and_go_are_followed() -> None:
@@ -112,7 +112,7 @@ def test_endpoints_that_come_and_go_are_followed() -> None:
         await clock.sleep(0.1)
         assert world.rules.now() == {}
 
-    tell(story)
+    run_story(story)
 
 
 def test_a_slice_that_changes_its_service_leaves_the_old_one() -> None:
@@ -127,7 +127,7 @@ def test_a_slice_that_changes_its_service_leaves_the_old_one() -> None:
         await clock.sleep(0.1)
         assert world.rules.now() == {81: ["10.0.0.1"]}
 
-    tell(story)
+    run_story(story)
 
 
 def test_a_port_that_could_not_be_opened_is_tried_again_without_any_event() -> None:
@@ -146,4 +146,4 @@ def test_a_port_that_could_not_be_opened_is_tried_again_without_any_event() -> N
         await clock.sleep(300)
         assert len(world.rules.plans) == tried, "nothing is left to try"
 
-    tell(story)
+    run_story(story)

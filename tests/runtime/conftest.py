@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.crinode import Story, tell
+from tests.support.crinode import Story, run_story
 from tests.support.engine import Engine
 
 
@@ -21,4 +21,4 @@ def engine() -> Iterator[Engine]:
 @pytest.fixture
 def on_node(engine: Engine, tmp_path: Path) -> Callable[[Story], None]:
     """Plays a story on a node of its own."""
-    return lambda story: tell(engine, tmp_path, story)
+    return lambda story: run_story(engine, tmp_path, story)

@@ -268,21 +268,21 @@ def test_an_address_where_nothing_listens_refuses(play: Callable[[Story], None])
 def test_an_end_is_reported_as_an_event(play: Callable[[Story], None]) -> None:
     async def story(stage: Stage) -> None:
         events = stage.runtime.events()
-        heard: list[RuntimeEvent] = []
+        received: list[RuntimeEvent] = []
 
         async def listen() -> None:
             async for event in events:
-                heard.append(event)
+                received.append(event)
 
         listener = asyncio.ensure_future(listen())
         await clock.sleep(0.01)
         one = await stage.start("well")
         async with asyncio.timeout(10):
-            while not any(event.container_id == one.id for event in heard):
+            while not any(event.container_id == one.id for event in received):
                 await clock.sleep(0.005)
         listener.cancel()
         assert await stage.state(one) is State.EXITED, "the state is there when the event is heard"
-        assert {event.pod_uid for event in heard} == {"uid-web"}
+        assert {event.pod_uid for event in received} == {"uid-web"}
 
     play(story)
 

@@ -57,7 +57,7 @@ def test_an_end_is_noticed_however_the_engine_reports_it(play: Callable[..., Non
         assert (await main_container(runtime)).state is ContainerState.RUNNING
         engine.end(code=3)
         if speaks:
-            engine.tell(topic)
+            engine.report(topic)
         assert await next_event(runtime) == ENDED
         one = await main_container(runtime)
         assert (one.state, one.exit_code, one.reason, one.finished_at) == (ContainerState.EXITED, 3, "", 3.0)
@@ -68,8 +68,8 @@ def test_an_end_is_noticed_however_the_engine_reports_it(play: Callable[..., Non
 def test_the_state_is_there_when_the_event_arrives_though_the_engine_notices_late(play: Callable[..., None]) -> None:
     async def story(engine: FakeEngine, runtime: CriRuntime) -> None:
         engine.end(code=1, late=4)
-        engine.tell("/tasks/exit")
-        engine.tell("/tasks/delete", containerd.TaskDelete(container_id="c1"))
+        engine.report("/tasks/exit")
+        engine.report("/tasks/delete", containerd.TaskDelete(container_id="c1"))
         assert await next_event(runtime) == ENDED
         assert (await main_container(runtime)).state is ContainerState.EXITED
 
@@ -80,8 +80,8 @@ def test_the_end_of_a_command_in_a_container_is_no_end_of_the_container(play: Ca
     async def story(engine: FakeEngine, runtime: CriRuntime) -> None:
         await clock.sleep(0.3)  # until the first looks at everything are over
         engine.asked.clear()
-        engine.tell("/tasks/exit", containerd.TaskExit(container_id="c1", id="exec-1"))
-        engine.tell("/tasks/delete", containerd.TaskDelete(container_id="c1", id="exec-1"))
+        engine.report("/tasks/exit", containerd.TaskExit(container_id="c1", id="exec-1"))
+        engine.report("/tasks/delete", containerd.TaskDelete(container_id="c1", id="exec-1"))
         await clock.sleep(0.05)
         assert not engine.calls("ContainerStatus")
 
@@ -92,11 +92,11 @@ def test_the_end_of_a_command_in_a_container_is_no_end_of_the_container(play: Ca
 def test_a_container_out_of_memory_is_reported_with_its_reason(play: Callable[..., None], first: str) -> None:
     async def story(engine: FakeEngine, runtime: CriRuntime) -> None:
         engine.end(code=137)
-        told = {"/tasks/oom": containerd.TaskOOM(container_id="c1"), "/tasks/exit": None}
-        engine.tell(first, told.pop(first))
+        pending = {"/tasks/oom": containerd.TaskOOM(container_id="c1"), "/tasks/exit": None}
+        engine.report(first, pending.pop(first))
         await clock.sleep(0.02)
         engine.container.reason = "OOMKilled"  # the engine's CRI side hears of it by a way of its own
-        engine.tell(*told.popitem())
+        engine.report(*pending.popitem())
         while (await main_container(runtime)).reason != "OOMKilled":
             assert await next_event(runtime) == ENDED
 

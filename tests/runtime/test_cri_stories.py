@@ -67,12 +67,12 @@ def test_an_engine_that_is_killed_takes_no_container_with_it_and_no_end_goes_unh
         assert (await node.runtime.status()).startswith("container runtime is down: ")
         (victim,) = processes(f"sleep\0{mark}2")
         os.kill(victim, signal.SIGKILL)
-        node.heard.clear()
+        node.received.clear()
         await node.order("start")
-        await node.hears(dies)
+        await node.receives(dies)
         assert (await node.now(dies)).exit_code == 137
         assert await node.now(stays) == stays, "it never noticed"
-        assert RuntimeEvent(stays.pod_uid, stays.id) not in node.heard, "nothing about it changed"
+        assert RuntimeEvent(stays.pod_uid, stays.id) not in node.received, "nothing about it changed"
         assert processes(f"sleep\0{mark}1")
         assert await node.runtime.status() == ""
         assert (await node.runtime.exec_sync(stays.id, ("true",), timeout_seconds=5)).exit_code == 0
@@ -113,9 +113,9 @@ def test_a_new_runtime_adopts_everything_that_runs_with_all_it_was_asked_for(on_
         assert adopted == replace(one, spec=replace(one.spec, env=())), "all but the environment, which may be secret"
         made = await second.create_container(adopted_box.id, node.spec("true", name="later"))
         assert made.spec.log_path.startswith(box.spec.log_directory)
-        assert not {event for event in node.heard if event.container_id == made.id}
+        assert not {event for event in node.received if event.container_id == made.id}
         await second.stop_container(one.id, timeout_seconds=0)
-        await node.hears(one)
+        await node.receives(one)
         await second.close()
 
     on_node(story)
@@ -126,9 +126,9 @@ def test_after_a_loss_of_power_pods_are_found_ended_and_may_be_made_again(on_nod
         box = await node.box()
         ran = await node.run("sleep 60 & wait", box)
         made = await node.runtime.create_container(box.id, node.spec("true", name="never-started"))
-        node.heard.clear()
+        node.received.clear()
         await node.order("reboot")
-        await node.hears(ran)
+        await node.receives(ran)
         (old,) = await node.runtime.sandboxes(box.spec.pod_uid)
         assert (old.id, old.ready) == (box.id, False)
         ended = await node.now(ran)
@@ -151,7 +151,7 @@ def test_a_killed_shim_ends_its_pod_and_no_other(on_node: Callable[[Story], None
         one, two = await node.run("sleep 60 & wait", box), await node.run("sleep 60 & wait", other, name="two")
         (shim,) = processes(f"-id\0{box.id}")
         os.kill(shim, signal.SIGKILL)
-        await node.hears(one)
+        await node.receives(one)
         assert ((await node.now(one)).state, (await node.now(two)).state) == (State.EXITED, State.RUNNING)
         async with asyncio.timeout(10):
             while (await node.runtime.sandboxes(box.spec.pod_uid))[0].ready:
@@ -168,7 +168,7 @@ def test_a_container_over_its_memory_limit_is_oom_killed(on_node: Callable[[Stor
         limits = Resources(memory_limit_bytes=16 << 20, oom_score_adj=1000)
         greedy = await node.run("exec tail /dev/zero", resources=limits)
         ended = await node.ended(greedy)
-        await node.hears(greedy)
+        await node.receives(greedy)
         async with asyncio.timeout(5):
             while (ended := await node.now(greedy)).reason != "OOMKilled":
                 await clock.sleep(0.01)
@@ -238,7 +238,7 @@ def test_a_sandbox_whose_pause_dies_is_reported_and_no_longer_ready(on_node: Cal
         box = await node.box()
         node.engine.ctr("tasks", "kill", "-s", "SIGKILL", box.id)
         async with asyncio.timeout(10):
-            while RuntimeEvent(box.spec.pod_uid) not in node.heard:
+            while RuntimeEvent(box.spec.pod_uid) not in node.received:
                 await clock.sleep(0.005)
         (left,) = await node.runtime.sandboxes(box.spec.pod_uid)
         assert not left.ready

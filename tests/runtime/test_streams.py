@@ -97,9 +97,9 @@ def test_a_command_has_its_streams_and_ends_with_a_status(play: Play) -> None:
         client.say("stdin", b"put", last=True)
         await client.whole()
         assert client.received["stdout"] == b"input" and client.received["stderr"] == b"err\n"
-        told = status(client)
-        assert (told["status"], told["reason"]) == ("Failure", "NonZeroExitCode")
-        assert told["details"]["causes"] == [{"reason": "ExitCode", "message": "3"}]
+        status_object = status(client)
+        assert (status_object["status"], status_object["reason"]) == ("Failure", "NonZeroExitCode")
+        assert status_object["details"]["causes"] == [{"reason": "ExitCode", "message": "3"}]
         assert client.ended == {"error", "stdin", "stdout", "stderr"} and client.closed
         quiet = await stage.run("true", StreamOptions(stdin=False))
         await quiet.whole()
@@ -122,9 +122,9 @@ def test_what_cannot_be_run_is_reported(play: Play) -> None:
     async def story(stage: Stage) -> None:
         client = await stage.command(("no-such-program",))
         await client.whole()
-        told = status(client)
-        assert (told["reason"], told["code"]) == ("InternalError", 500)
-        assert 'exec: "no-such-program": executable file not found in $PATH' in told["message"]
+        status_object = status(client)
+        assert (status_object["reason"], status_object["code"]) == ("InternalError", 500)
+        assert 'exec: "no-such-program": executable file not found in $PATH' in status_object["message"]
         with pytest.raises(RuntimeFault, match="a command is required"):
             await stage.runtime.exec_url(stage.id, (), PIPES)
         with pytest.raises(RuntimeFault, match="not found"):

@@ -71,7 +71,7 @@ class FakeEngine:
         self.container.exit_code, self.container.finished_at = code, 3_000_000_000
         self.container.reason = reason or ("Error" if code else "Completed")
 
-    def tell(self, topic: str = "", payload: Message | None = None) -> None:
+    def report(self, topic: str = "", payload: Message | None = None) -> None:
         """An event, in the words that it speaks."""
         if self.speaks == "cri":
             self._news.put_nowait(cri.ContainerEventResponse(container_id="c1"))

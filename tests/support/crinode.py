@@ -35,11 +35,11 @@ class Node:
         self.engine = engine
         self.root = root
         self.runtime = CriRuntime(f"unix://{engine.socket}", node_address=NODE, seccomp_root=str(root))
-        self.heard: list[RuntimeEvent] = []
+        self.received: list[RuntimeEvent] = []
 
     async def listen(self) -> None:
         async for event in self.runtime.events():
-            self.heard.append(event)
+            self.received.append(event)
 
     async def box(self, pod: str = "web", **more: Any) -> Sandbox:
         given = {"log_directory": str(self.root / pod), "hostname": pod, **more}
@@ -63,9 +63,9 @@ class Node:
                 await clock.sleep(0.02)
         return found
 
-    async def hears(self, container: Container) -> None:
+    async def receives(self, container: Container) -> None:
         async with asyncio.timeout(20):
-            while RuntimeEvent(container.pod_uid, container.id) not in self.heard:
+            while RuntimeEvent(container.pod_uid, container.id) not in self.received:
                 await clock.sleep(0.005)
 
     async def says(self, script: str, box: Sandbox | None = None, **more: Any) -> str:
@@ -86,7 +86,7 @@ def written(path: Path) -> bool:
     return path.exists() and path.stat().st_size > 0
 
 
-def tell(engine: Engine, root: Path, story: Story) -> None:
+def run_story(engine: Engine, root: Path, story: Story) -> None:
     """Play one story on a node of its own, in the engine's network; its pods are removed afterwards."""
 
     async def main() -> None:

@@ -71,7 +71,7 @@ def question(name: str, kind: str = "A", *, size: int = 0, ident: int = 7, recur
     return bytes(record.pack())
 
 
-def told(reply: bytes) -> list[str]:
+def answers_of(reply: bytes) -> list[str]:
     """The answers of a message as `dig +short` would print them."""
     return [str(rr.rdata) for rr in dnslib.DNSRecord.parse(reply).rr]
 

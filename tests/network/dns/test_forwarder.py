@@ -53,7 +53,7 @@ class Net:
         return Forwarder([FIRST, SECOND], self.exchange)
 
 
-def told(story: Callable[[], Coroutine[Any, Any, None]]) -> None:
+def run_story(story: Callable[[], Coroutine[Any, Any, None]]) -> None:
     virtual.run(story, seed=1)
 
 
@@ -85,8 +85,8 @@ class TestMemory:
         assert len(cache) == 0
 
     def test_no_ttl_is_longer_than_the_cache_keeps_the_record(self) -> None:
-        told = Cache().put("k", Reply(NOERROR, (address(86400),)), now=0.0)
-        assert told.answers[0].ttl == SECONDS_MAX
+        kept = Cache().put("k", Reply(NOERROR, (address(86400),)), now=0.0)
+        assert kept.answers[0].ttl == SECONDS_MAX
 
     def test_it_is_bounded_and_forgets_what_nobody_asks_for(self) -> None:
         cache = Cache(entries_max=2)
@@ -110,7 +110,7 @@ def test_the_second_question_is_answered_from_memory() -> None:
         assert net.asked == [(FIRST, "www.example.com")] * 2
         assert (forwarder.hits, forwarder.misses, forwarder.kept) == (2, 2, 1)
 
-    told(story)
+    run_story(story)
 
 
 def test_equal_questions_under_way_are_asked_once() -> None:
@@ -124,7 +124,7 @@ def test_equal_questions_under_way_are_asked_once() -> None:
         assert len(net.asked) == 1
         assert all(reply.answers for reply in replies)
 
-    told(story)
+    run_story(story)
 
 
 def test_one_impatient_client_does_not_take_the_answer_from_the_others() -> None:
@@ -138,7 +138,7 @@ def test_one_impatient_client_does_not_take_the_answer_from_the_others() -> None
         impatient.cancel()
         assert (await patient).answers
 
-    told(story)
+    run_story(story)
 
 
 def test_the_next_server_is_asked_when_one_fails_or_refuses() -> None:
@@ -150,7 +150,7 @@ def test_the_next_server_is_asked_when_one_fails_or_refuses() -> None:
             assert (await net.forwarder().resolve(NAME, A)).answers
             assert [server for server, _ in net.asked] == [FIRST, SECOND]
 
-        told(story)
+        run_story(story)
 
 
 def test_what_is_not_there_is_not_asked_of_the_next() -> None:
@@ -159,7 +159,7 @@ def test_what_is_not_there_is_not_asked_of_the_next() -> None:
         assert (await net.forwarder().resolve(NAME, A)).rcode == NXDOMAIN
         assert [server for server, _ in net.asked] == [FIRST]
 
-    told(story)
+    run_story(story)
 
 
 def test_when_all_refuse_that_is_the_answer() -> None:
@@ -167,7 +167,7 @@ def test_when_all_refuse_that_is_the_answer() -> None:
         net = Net(first=Reply(REFUSED), second=Reply(REFUSED))
         assert (await net.forwarder().resolve(NAME, A)).rcode == REFUSED
 
-    told(story)
+    run_story(story)
 
 
 def test_only_the_first_question_waits_for_servers_that_are_silent() -> None:
@@ -185,7 +185,7 @@ def test_only_the_first_question_waits_for_servers_that_are_silent() -> None:
         assert clock.monotonic() == began
         assert forwarder.failures == 101
 
-    told(story)
+    run_story(story)
 
 
 def test_a_server_that_comes_back_is_asked_again() -> None:
@@ -199,7 +199,7 @@ def test_a_server_that_comes_back_is_asked_again() -> None:
         await clock.sleep(11)
         assert (await forwarder.resolve(NAME, A)).answers
 
-    told(story)
+    run_story(story)
 
 
 def test_without_servers_the_answer_is_a_failure_at_once() -> None:
@@ -208,7 +208,7 @@ def test_without_servers_the_answer_is_a_failure_at_once() -> None:
         assert (await forwarder.resolve(NAME, A)).rcode == SERVFAIL
         assert clock.monotonic() == 0.0
 
-    told(story)
+    run_story(story)
 
 
 def test_too_many_questions_under_way_are_failures() -> None:
@@ -224,7 +224,7 @@ def test_too_many_questions_under_way_are_failures() -> None:
         assert all(reply.rcode == SERVFAIL for reply in replies)
         assert clock.monotonic() - began <= 2 * PATIENCE_SECONDS
 
-    told(story)
+    run_story(story)
 
 
 def test_a_server_that_leads_back_here_is_never_asked() -> None:
@@ -247,7 +247,7 @@ def test_a_server_that_leads_back_here_is_never_asked() -> None:
         assert [server for server, _ in net.asked] == [FIRST]
         await tasks.stop(looking)
 
-    told(story)
+    run_story(story)
 
 
 def test_the_servers_are_those_of_the_nodes_resolv_conf() -> None:

@@ -19,7 +19,7 @@ from homeostat.network.dns.forwarder import Forwarder
 from homeostat.network.dns.responder import Responder
 from homeostat.network.dns.tally import Tally
 from homeostat.network.dns.zone import Zone
-from tests.network.dns.building import endpoint, piece, question, rcode, service, told, zone_of
+from tests.network.dns.building import answers_of, endpoint, piece, question, rcode, service, zone_of
 
 SECONDS_MAX = 10.0
 KUBERNETES = "kubernetes.default.svc.cluster.local"
@@ -158,10 +158,10 @@ def on_the_net(story: Callable[[Site, World], Awaitable[None]], *, limits: Limit
 class TestTheCluster:
     def test_a_service_is_found_over_udp_and_tcp(self) -> None:
         async def story(site: Site) -> None:
-            assert told(await site.ask(KUBERNETES)) == ["10.96.0.1"]
+            assert answers_of(await site.ask(KUBERNETES)) == ["10.96.0.1"]
             async with site.tcp() as (reader, writer):
                 writer.write(framed(question(KUBERNETES)))
-                assert told(await unframed(reader)) == ["10.96.0.1"]
+                assert answers_of(await unframed(reader)) == ["10.96.0.1"]
 
         on(story)
 
@@ -188,9 +188,9 @@ class TestTheCluster:
 
     def test_an_answer_is_kept_no_longer_than_it_is_true(self) -> None:
         async def story(site: Site) -> None:
-            assert told(await site.ask(KUBERNETES)) == ["10.96.0.1"]
+            assert answers_of(await site.ask(KUBERNETES)) == ["10.96.0.1"]
             site.zone.put(entry_of(service("default/kubernetes", "10.96.0.2"), []))
-            assert told(await site.ask(KUBERNETES)) == ["10.96.0.2"]
+            assert answers_of(await site.ask(KUBERNETES)) == ["10.96.0.2"]
             site.zone.remove("default", "kubernetes")
             assert rcode(await site.ask(KUBERNETES)) == "NXDOMAIN"
 
@@ -200,7 +200,7 @@ class TestTheCluster:
         """Many take the first address: CoreDNS' plugin loadbalance turns them for that reason."""
 
         async def story(site: Site) -> None:
-            first = {told(await site.ask("many.default.svc.cluster.local", size=1232))[0] for _ in range(16)}
+            first = {answers_of(await site.ask("many.default.svc.cluster.local", size=1232))[0] for _ in range(16)}
             assert len(first) == 8
 
         on(story)
@@ -214,7 +214,7 @@ class TestTheCluster:
             assert len(await site.ask(name, size=1232)) > 1000
             async with site.tcp() as (reader, writer):
                 writer.write(framed(question(name)))
-                assert len(told(await unframed(reader))) == 400
+                assert len(answers_of(await unframed(reader))) == 400
 
         on(story)
 
@@ -222,7 +222,7 @@ class TestTheCluster:
         """RFC 8482."""
 
         async def story(site: Site) -> None:
-            assert told(await site.ask(KUBERNETES, "ANY")) == ["10.96.0.1"]
+            assert answers_of(await site.ask(KUBERNETES, "ANY")) == ["10.96.0.1"]
 
         on(story)
 
@@ -231,7 +231,7 @@ class TestTheCluster:
 
         async def story(site: Site) -> None:
             for number in range(25):
-                assert told(await site.ask(f"10-0-0-{number}.default.pod.cluster.local")) == [f"10.0.0.{number}"]
+                assert answers_of(await site.ask(f"10-0-0-{number}.default.pod.cluster.local")) == [f"10.0.0.{number}"]
 
         on(story)
 
@@ -240,7 +240,7 @@ class TestTheWorld:
     def test_other_names_are_asked_of_others_and_remembered(self) -> None:
         async def story(site: Site, world: World) -> None:
             for _ in range(3):
-                assert told(await site.ask("www.example.com")) == ["192.0.2.80"]
+                assert answers_of(await site.ask("www.example.com")) == ["192.0.2.80"]
             assert world.asked == ["www.example.com."]
             assert site.forwarder.hits == 2
 
@@ -248,10 +248,10 @@ class TestTheWorld:
 
     def test_an_external_name_comes_with_the_addresses_behind_it(self) -> None:
         async def story(site: Site, world: World) -> None:
-            assert told(await site.ask("out.default.svc.cluster.local")) == ["www.example.com.", "192.0.2.80"]
-            assert told(await site.ask("out.default.svc.cluster.local", "CNAME")) == ["www.example.com."]
+            assert answers_of(await site.ask("out.default.svc.cluster.local")) == ["www.example.com.", "192.0.2.80"]
+            assert answers_of(await site.ask("out.default.svc.cluster.local", "CNAME")) == ["www.example.com."]
             gone = await site.ask("gone.default.svc.cluster.local")
-            assert (rcode(gone), told(gone)) == ("NXDOMAIN", ["gone.example.com."])
+            assert (rcode(gone), answers_of(gone)) == ("NXDOMAIN", ["gone.example.com."])
 
         on_the_net(story)
 
@@ -262,13 +262,13 @@ class TestTheWorld:
             assert dnslib.DNSRecord.parse(reply).auth[0].ttl == 30, "no longer than it is kept here"
             # The type is right, the name exists: no records, and no error.
             empty = await site.ask("www.example.com", "AAAA")
-            assert (rcode(empty), told(empty)) == ("NOERROR", [])
+            assert (rcode(empty), answers_of(empty)) == ("NOERROR", [])
 
         on_the_net(story)
 
     def test_a_long_answer_is_fetched_over_tcp(self) -> None:
         async def story(site: Site, world: World) -> None:
-            assert told(await site.ask("long.example.com")) == ["192.0.2.80"]
+            assert answers_of(await site.ask("long.example.com")) == ["192.0.2.80"]
             assert world.asked == ["long.example.com."] * 2
 
         on_the_net(story)
@@ -289,7 +289,7 @@ class TestTheWorld:
         async def story(site: Site, world: World) -> None:
             assert rcode(await site.ask("www.example.com", recursion=False)) == "REFUSED"
             alias = await site.ask("out.default.svc.cluster.local", recursion=False)
-            assert (rcode(alias), told(alias)) == ("NOERROR", ["www.example.com."])
+            assert (rcode(alias), answers_of(alias)) == ("NOERROR", ["www.example.com."])
             assert world.asked == []
 
         on_the_net(story)
@@ -325,7 +325,7 @@ class TestClients:
                     await writer.drain()
                 writer.write(framed(question(KUBERNETES)) * 20)
                 for _ in range(21):
-                    assert told(await unframed(reader)) == ["10.96.0.1"]
+                    assert answers_of(await unframed(reader)) == ["10.96.0.1"]
 
         on(story)
 
@@ -352,7 +352,7 @@ class TestClients:
             async with site.tcp() as (first, writer), site.tcp() as (second, other):
                 for reader, asking in ((first, writer), (second, other)):
                     asking.write(framed(question(KUBERNETES)))
-                    assert told(await unframed(reader)) == ["10.96.0.1"]
+                    assert answers_of(await unframed(reader)) == ["10.96.0.1"]
                 async with site.tcp() as (third, _):
                     with contextlib.suppress(ConnectionResetError):
                         assert await third.read() == b""
