@@ -95,6 +95,30 @@ def test_a_store_that_is_away_for_a_while_costs_a_pause_and_nothing_else(story, 
     story(scenario, servers=2)
 
 
+def test_a_server_whose_watch_of_the_store_fails_in_an_unknown_way_goes_on(story, monkeypatch):
+    async def scenario(one, other):
+        follow = other.store.watch
+        failed = []
+
+        async def failing(prefix, *, after_revision):
+            if not failed:
+                failed.append(after_revision)
+                raise ValueError("a value that nobody expects")
+            async for batch in follow(prefix, after_revision=after_revision):
+                yield batch
+
+        monkeypatch.setattr(other.store, "watch", failing)
+        # The watch that is under way ends, and the next one fails.
+        await other.store.close()
+        await other.store.start()
+        await clock.sleep(1)
+        assert failed
+        await one.create(MAPS, {"metadata": {"name": "a"}})
+        assert (await other.get(f"{MAPS}/a"))["metadata"]["name"] == "a"
+
+    story(scenario, servers=2)
+
+
 def test_many_writers_on_three_servers_leave_every_server_with_the_same_state(story):
     async def scenario(*apis):
         await apis[0].create(MAPS, {"metadata": {"name": "shared"}, "data": {"count": "0"}})

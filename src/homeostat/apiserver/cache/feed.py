@@ -118,6 +118,9 @@ class Feed:
                 continue
             except Unavailable as error:
                 _log.warning("the store does not answer: %s", error)
+            except Exception as error:  # noqa: BLE001 - whatever it is, a server that no longer follows its store serves the past
+                _log.error("following the store failed; loading everything again", exc_info=error)
+                lost = True
             await clock.sleep(_RETRY_SECONDS)
 
     def _apply(self, event: Event) -> None:
