@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from ipaddress import IPv4Network
 from typing import Protocol
 
+from homeostat.cluster import node_layout
+
 API_PORT = 6443
 KUBELET_PORT = 10250
 # The agent itself listens here; the node's uplink owns the well-known port, so that cutting it cuts this way in too.
@@ -24,6 +26,7 @@ POD_RANGE, SERVICE_RANGE = "10.244.0.0/16", "10.96.0.0/16"
 EVICTION_HARD = "memory.available<100Mi,nodefs.available<1%,nodefs.inodesFree<1%,imagefs.available<1%"
 # Which addresses of the nodes' network are for load balancers, the first and the last.
 _POOL = (200, 250)
+_CPU = {"kube-apiserver": "250m", "kube-controller-manager": "200m", "kube-scheduler": "100m"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,12 +55,27 @@ class Node:
     endpoints: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class HostMount:
+    """A folder of the node that a control-plane component sees; `kind` is the hostPath volume's type."""
+
+    name: str
+    path: str
+    kind: str
+    read_only: bool
+
+
 class NodeKind(Protocol):
     """What differs between the kinds. `cut_socket` is the state folder's socket that takes orders to cut nodes off."""
 
     @property
     def are_hosts(self) -> bool:
         """Whether a node is a host: with a root, an address and a kernel's rules of its own, and real containers."""
+        ...
+
+    @property
+    def has_cluster_dns(self) -> bool:
+        """Whether Pods find Services by cluster DNS, which then runs in Pods of its own."""
         ...
 
     @property
@@ -94,6 +112,14 @@ class NodeKind(Protocol):
         """Where the controller manager and the scheduler of a master answer health checks."""
         ...
 
+    def component_cpu(self, component: str) -> str:
+        """What the static Pod of a control-plane component requests; empty where it requests nothing."""
+        ...
+
+    def component_mounts(self, component: str, store: str, state: str) -> tuple[HostMount, ...]:
+        """What the static Pod of a component sees of its node. `state` is the folder with the cluster's plan."""
+        ...
+
     def node(self, shape: Shape, name: str, place: int, host: int) -> Node:
         """The node that is number `place` (from 0), with `host` as its number in the nodes' network."""
         ...
@@ -103,6 +129,7 @@ class HostKind:
     """Nodes that are hosts."""
 
     are_hosts = True
+    has_cluster_dns = True
     api_server_port = SECURE_PORT
     # The supervisor has their cables.
     cut_socket = "supervisor.sock"
@@ -134,6 +161,20 @@ class HostKind:
         """The loopback interface, as with kubeadm."""
         return "127.0.0.1"
 
+    def component_cpu(self, component: str) -> str:
+        """As with kubeadm."""
+        return _CPU.get(component, "")
+
+    def component_mounts(self, component: str, store: str, state: str) -> tuple[HostMount, ...]:
+        """A container sees the cluster's files and its node's clock, and the API server the store that is a file."""
+        mounts = [
+            HostMount("kubernetes", state, "Directory", read_only=True),
+            HostMount("clock", node_layout.CLOCK, "DirectoryOrCreate", read_only=True),
+        ]
+        if component == "kube-apiserver" and store == "sqlite":
+            mounts.append(HostMount("store", node_layout.STORE, "Directory", read_only=False))
+        return tuple(mounts)
+
     def node(self, shape: Shape, name: str, place: int, host: int) -> Node:
         """A master asks its own API server first; workers begin with different ones."""
         masters = [str(shape.node_network[11 + i]) for i in range(shape.control_planes)]
@@ -147,6 +188,7 @@ class ProcessKind:
     """Nodes that are processes of this host, each with a loopback address of its own."""
 
     are_hosts = False
+    has_cluster_dns = False  # the host's own finds their names
     api_server_port = API_PORT
     # The network process has their uplinks.
     cut_socket = "network.sock"
@@ -174,6 +216,14 @@ class ProcessKind:
     def health_host(self, node: Node) -> str:
         """The node's own address: all of them share the ports of one interface."""
         return node.address
+
+    def component_cpu(self, component: str) -> str:
+        """Nothing: nothing would enforce it."""
+        return ""
+
+    def component_mounts(self, component: str, store: str, state: str) -> tuple[HostMount, ...]:
+        """None: a process sees everything."""
+        return ()
 
     def node(self, shape: Shape, name: str, place: int, host: int) -> Node:
         """Its components reach the API through the node's uplink."""

@@ -17,7 +17,6 @@ COMPONENTS = ("kube-apiserver", "kube-controller-manager", "kube-scheduler")
 _HEALTH_PORTS = {"kube-controller-manager": 10257, "kube-scheduler": 10259}
 _ALIVE = "/livez?exclude=etcd"
 _BUILTIN = "homeostat:builtin"
-_CPU = {"kube-apiserver": "250m", "kube-controller-manager": "200m", "kube-scheduler": "100m"}
 
 
 def static_pod(state: str, cluster: Cluster, node: Node, component: str, image: str = _BUILTIN) -> dict[str, Any]:
@@ -43,19 +42,16 @@ def static_pod(state: str, cluster: Cluster, node: Node, component: str, image: 
         "tolerations": [{"operator": "Exists", "effect": wellknown.NO_EXECUTE}],
         "containers": [container],
     }
-    if cluster.kind.are_hosts:
-        container["resources"] = {"requests": {"cpu": _CPU[component]}}
+    if cpu := cluster.kind.component_cpu(component):
+        container["resources"] = {"requests": {"cpu": cpu}}
+    if mounts := cluster.kind.component_mounts(component, cluster.store, state):
         container["volumeMounts"] = [
-            {"name": "kubernetes", "mountPath": state, "readOnly": True},
-            {"name": "clock", "mountPath": node_layout.CLOCK, "readOnly": True},
+            {"name": mount.name, "mountPath": mount.path} | ({"readOnly": True} if mount.read_only else {})
+            for mount in mounts
         ]
         spec["volumes"] = [
-            {"name": "kubernetes", "hostPath": {"path": state, "type": "Directory"}},
-            {"name": "clock", "hostPath": {"path": node_layout.CLOCK, "type": "DirectoryOrCreate"}},
+            {"name": mount.name, "hostPath": {"path": mount.path, "type": mount.kind}} for mount in mounts
         ]
-        if component == "kube-apiserver" and cluster.store == "sqlite":
-            container["volumeMounts"].append({"name": "store", "mountPath": node_layout.STORE})
-            spec["volumes"].append({"name": "store", "hostPath": {"path": node_layout.STORE, "type": "Directory"}})
     return {
         "apiVersion": "v1",
         "kind": "Pod",

@@ -31,7 +31,7 @@ _TRIES, _RETRY = 10, Backoff(first_seconds=0.1, ceiling_seconds=1.0)
 
 def objects(cluster: Cluster) -> list[Obj]:
     """The add-ons of a cluster; none where Pods are plain processes, whose names the host's DNS finds."""
-    if not cluster.kind.are_hosts:
+    if not cluster.kind.has_cluster_dns:
         return []
     return [_account(), *_rights(), _service(cluster), _deployment(cluster)]
 

@@ -18,11 +18,11 @@ from dataclasses import replace
 from pathlib import Path
 
 from homeostat import KUBERNETES_VERSION
-from homeostat.cluster import node_layout
 from homeostat.cluster.node_layout import NodeFolder
 from homeostat.cluster.state_folder import Folder, LabError, replace_file
 from homeostat.cluster.topology import Cluster
 from homeostat.kit import clock, private
+from homeostat.lab.kinds.choice import kind_of
 from homeostat.lab.links import host_reach
 from homeostat.operate.down import is_running
 from homeostat.store import archive, sqlite_seed
@@ -86,7 +86,7 @@ def store_of(folder: Folder, cluster: Cluster) -> Store:
             raise LabError(f"cluster {cluster.name!r} is not running, and its etcd members with it; start it first")
         endpoints, files = etcd_members.endpoints(cluster), etcd_members.client_files(folder.pki)
         return EtcdStore(endpoints, tls=files, call_seconds=PATIENT_CALL_SECONDS_MAX)
-    file = sqlite_file(folder, cluster)
+    file = kind_of(cluster).sqlite_file(folder, cluster)
     if not file.exists():
         raise LabError(f"cluster {cluster.name!r} has no store yet")
     return SqliteStore(file)
@@ -155,15 +155,8 @@ def _files_of_store(folder: Folder, cluster: Cluster) -> list[Path]:
     if cluster.store == "etcd":
         data = [NodeFolder(folder.node(node.name)).var / "lib/etcd" for node in cluster.masters()]
         return [path for place in data for path in place.glob("*")]
-    sqlite = sqlite_file(folder, cluster)
+    sqlite = kind_of(cluster).sqlite_file(folder, cluster)
     return [path for ending in ("", "-wal", "-shm") if (path := sqlite.with_name(sqlite.name + ending)).exists()]
-
-
-def sqlite_file(folder: Folder, cluster: Cluster) -> Path:
-    """Where a cluster with this store keeps its objects."""
-    if cluster.kind.are_hosts:
-        return NodeFolder(folder.node(cluster.masters()[0].name)).path / node_layout.STORE.lstrip("/") / "store.db"
-    return folder.store
 
 
 def _fill(folder: Folder, cluster: Cluster, source: Path, found: archive.Reader) -> None:
@@ -175,7 +168,7 @@ def _fill(folder: Folder, cluster: Cluster, source: Path, found: archive.Reader)
             place.mkdir(parents=True, exist_ok=True)
             replace_file(place / etcd_restore.FILE, source.read_bytes())
         return
-    file = sqlite_file(folder, cluster)
+    file = kind_of(cluster).sqlite_file(folder, cluster)
     file.parent.mkdir(parents=True, exist_ok=True)
     sqlite_seed.seed(file, found.header.base, found.entries())
 

@@ -17,7 +17,8 @@ from homeostat.cluster.state_folder import Folder, LabError
 from homeostat.cluster.topology import Cluster
 from homeostat.kit import clock
 from homeostat.kit.log import logger
-from homeostat.operate.archives import kept_files, sqlite_file
+from homeostat.lab.kinds.choice import kind_of
+from homeostat.operate.archives import kept_files
 from homeostat.store import archive
 from homeostat.store.archive import ArchiveError, Header
 from homeostat.store.contract import Entry, Unavailable
@@ -49,7 +50,7 @@ def before_start(
 
     Raises LabError when the file cannot be used.
     """
-    file = sqlite_file(folder, cluster)
+    file = kind_of(cluster).sqlite_file(folder, cluster)
     if cluster.store != "sqlite" or not file.exists():
         return
     try:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import socket
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractContextManager
+from pathlib import Path
 from typing import Protocol
 
 from homeostat.client.contract import Client
@@ -32,6 +33,10 @@ class LabKind(Protocol):
 
     def check_room(self, folder: Folder) -> None:
         """Raises LabError where the disk has no room for the nodes."""
+        ...
+
+    def sqlite_file(self, folder: Folder, cluster: Cluster) -> Path:
+        """Where a cluster whose store is SQLite keeps its objects, as a path of the host."""
         ...
 
     def write_node(self, folder: Folder, cluster: Cluster, node: Node) -> None:

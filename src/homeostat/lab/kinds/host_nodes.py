@@ -5,10 +5,13 @@ from __future__ import annotations
 import socket
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 from homeostat.client.contract import Client
+from homeostat.cluster import node_layout
 from homeostat.cluster.errors import LabError
 from homeostat.cluster.node_kinds import Node
+from homeostat.cluster.node_layout import NodeFolder
 from homeostat.cluster.state_folder import Folder
 from homeostat.cluster.topology import Cluster
 from homeostat.lab.hosts import host_lab, requirements
@@ -35,6 +38,11 @@ class HostNodes:
     def check_room(self, folder: Folder) -> None:
         """See `requirements.check_room`."""
         requirements.check_room(folder.path)
+
+    def sqlite_file(self, folder: Folder, cluster: Cluster) -> Path:
+        """On the disk of the only master."""
+        master = NodeFolder(folder.node(cluster.masters()[0].name))
+        return master.path / node_layout.STORE.lstrip("/") / "store.db"
 
     def write_node(self, folder: Folder, cluster: Cluster, node: Node) -> None:
         """Everything in its /etc, the manifests of its static Pods included."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 from homeostat.client.contract import Client
 from homeostat.cluster import certificates, static_pods
@@ -33,6 +34,10 @@ class ProcessNodes:
 
     def check_room(self, folder: Folder) -> None:
         """Such nodes need next to none."""
+
+    def sqlite_file(self, folder: Folder, cluster: Cluster) -> Path:
+        """In the state folder, for all masters."""
+        return folder.store
 
     def write_node(self, folder: Folder, cluster: Cluster, node: Node) -> None:
         """The manifests of its static Pods."""
