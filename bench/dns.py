@@ -25,14 +25,14 @@ from contextlib import contextmanager
 import uvloop
 
 from bench.figures import Row
-from homeostat.network.dns import message
+from homeostat.network.dns import dns_message
 from homeostat.network.dns.dns_server import serve
 from homeostat.network.dns.entry import entry_of
-from homeostat.network.dns.exchange import exchange
 from homeostat.network.dns.forwarder import Forwarder
 from homeostat.network.dns.records import A, labels_of
 from homeostat.network.dns.responder import Responder
 from homeostat.network.dns.tally import Tally
+from homeostat.network.dns.upstream_exchange import exchange
 from homeostat.network.dns.zone import Zone
 
 _SERVICES, _ENDPOINTS, _UNDER_WAY, _SECONDS, _ROUNDS = 500, 3, 32, 1.5, 3
@@ -76,7 +76,7 @@ def a_server() -> Iterator[tuple[int, int]]:
 
 
 def _question(name: str) -> bytes:
-    return message.ask(0, [label.encode() for label in labels_of(name)], A)[2:]
+    return dns_message.ask(0, [label.encode() for label in labels_of(name)], A)[2:]
 
 
 def known() -> Iterator[bytes]:

@@ -14,13 +14,13 @@ from pathlib import Path
 
 import uvloop
 
+from homeostat.apiserver.api_server import ApiServer
 from homeostat.apiserver.assembly import EdgeConfig, build_edge
-from homeostat.apiserver.server import ApiServer
 from homeostat.kit import collector
 from homeostat.store.sqlite import SqliteStore
 from homeostat.wire import pki
+from homeostat.wire.http_server import serve
 from homeostat.wire.message import User
-from homeostat.wire.server import serve
 from homeostat.wire.tls import server_context
 
 # Who else may ask, by what follows the administrator's token in theirs.

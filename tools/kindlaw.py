@@ -17,7 +17,7 @@ BUILTIN = frozenset(
         "apiserver/upkeep/cluster_objects.py",  # the objects that every cluster begins with
         "apiserver/contract.py",  # what is asked without a request: reviews
         "apiserver/upkeep/server_leases.py",  # its own Leases and Endpoints
-        "apiserver/server.py",  # what a server serves at first
+        "apiserver/api_server.py",  # what a server serves at first
         "cli/commands/why.py",  # the names that a person may type
         "operate/addons.py",  # the objects of cluster DNS
         "loop/cache.py",  # a world in tests of decisions

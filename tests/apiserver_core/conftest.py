@@ -8,8 +8,8 @@ from typing import Any
 import orjson
 import pytest
 
+from homeostat.apiserver.api_server import ApiServer
 from homeostat.apiserver.contract import Build, Parts
-from homeostat.apiserver.server import ApiServer
 from homeostat.apiserver.settings import Settings
 from homeostat.kit import clock, tasks, virtual
 from homeostat.store.memory import MemoryState, MemoryStore

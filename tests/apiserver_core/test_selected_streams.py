@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from homeostat.apiserver.api_server import ApiServer
 from homeostat.apiserver.assembly import build_edge
-from homeostat.apiserver.server import ApiServer
 from homeostat.apiserver.settings import Settings
 from homeostat.kit import clock, virtual
 from homeostat.store.memory import MemoryState, MemoryStore

@@ -15,8 +15,8 @@ from homeostat.apiserver.path.routing import Routes, split_proxied
 from homeostat.apiserver.subresources.proxy import Place, place_of
 from homeostat.client.direct import ask_through
 from homeostat.wire.fields import json_response, split_target
+from homeostat.wire.http_server import Server, serve
 from homeostat.wire.message import Request, Response
-from homeostat.wire.server import Server, serve
 from tests.support.api_edge import rule
 from tests.support.api_site import Site, story
 

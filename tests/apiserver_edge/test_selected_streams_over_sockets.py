@@ -9,15 +9,15 @@ from pathlib import Path
 import pytest
 import uvloop
 
+from homeostat.apiserver.api_server import ApiServer
 from homeostat.apiserver.assembly import build_edge
-from homeostat.apiserver.server import ApiServer
 from homeostat.apiserver.settings import Settings
 from homeostat.client.http import HttpTransport, Timing
 from homeostat.store.contract import Store
 from homeostat.store.etcd.store import EtcdStore
 from homeostat.store.sqlite import SqliteStore
+from homeostat.wire.http_server import serve
 from homeostat.wire.message import Handler, Request, Response
-from homeostat.wire.server import serve
 from tests.support import api_edge, watch_check
 from tests.support.etcd import EtcdCluster
 

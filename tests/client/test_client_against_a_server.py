@@ -8,7 +8,7 @@ import pytest
 
 from homeostat.api import kinds
 from homeostat.api.errors import ApiError
-from homeostat.apiserver.server import ApiServer
+from homeostat.apiserver.api_server import ApiServer
 from homeostat.apiserver.settings import Settings
 from homeostat.client.api_client import ApiClient
 from homeostat.client.contract import JSON_PATCH

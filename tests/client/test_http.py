@@ -14,9 +14,9 @@ from homeostat.client.contract import Unreachable
 from homeostat.client.http import HttpTransport, Timing
 from homeostat.wire import pki
 from homeostat.wire.fields import json_response, text_response
+from homeostat.wire.http_server import serve
 from homeostat.wire.limits import Limits
 from homeostat.wire.message import Request, Response
-from homeostat.wire.server import serve
 from homeostat.wire.tls import client_context, server_context
 
 POD = Kind("", "v1", "Pod", "pods", "pod", namespaced=True)

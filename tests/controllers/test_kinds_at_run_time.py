@@ -5,8 +5,8 @@ from __future__ import annotations
 from homeostat.api.catalogue import Catalogue
 from homeostat.api.flags.flag_settings import Settings
 from homeostat.api.kinds import CONFIGMAP, CRD, NAMESPACE
+from homeostat.apiserver.api_server import ApiServer
 from homeostat.apiserver.assembly import build_edge
-from homeostat.apiserver.server import ApiServer
 from homeostat.client.api_client import ApiClient
 from homeostat.client.in_process import InProcessTransport
 from homeostat.controllers.registry import all_loops

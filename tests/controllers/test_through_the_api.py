@@ -24,8 +24,8 @@ from homeostat.api.kinds import (
     SERVICE,
     SERVICEACCOUNT,
 )
+from homeostat.apiserver.api_server import ApiServer
 from homeostat.apiserver.assembly import build_edge
-from homeostat.apiserver.server import ApiServer
 from homeostat.client.api_client import ApiClient
 from homeostat.client.contract import STRATEGIC_PATCH
 from homeostat.client.in_process import InProcessTransport

@@ -10,7 +10,7 @@ import orjson
 import pytest
 
 from homeostat.api.kinds import DEPLOYMENT, NAMESPACE, NODE, POD, SERVICE, Kind
-from homeostat.apiserver.server import ApiServer
+from homeostat.apiserver.api_server import ApiServer
 from homeostat.client.api_client import ApiClient
 from homeostat.client.contract import WatchEvent
 from homeostat.client.in_process import InProcessTransport

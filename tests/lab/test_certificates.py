@@ -20,8 +20,8 @@ from homeostat.cluster.topology import Cluster
 from homeostat.compose.shared.certificate_rotation import renew_once
 from homeostat.kit import world
 from homeostat.wire import pki, tls
+from homeostat.wire.http_server import serve
 from homeostat.wire.message import Request, Response
-from homeostat.wire.server import serve
 
 DAY = 86_400.0
 PROCESSES = Cluster("demo", 0, control_planes=1, workers=1)

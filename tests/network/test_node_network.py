@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from homeostat.api.kinds import ENDPOINTSLICE, NAMESPACE, NODE, SERVICE
-from homeostat.apiserver.server import ApiServer
+from homeostat.apiserver.api_server import ApiServer
 from homeostat.client.api_client import ApiClient
 from homeostat.client.in_process import InProcessTransport
 from homeostat.network.decide.nft_base import Ranges
@@ -20,7 +20,7 @@ from homeostat.network.kernel.nft import NftRules
 from homeostat.network.kubeproxy.after_rules import AfterRules
 from homeostat.network.kubeproxy.node_proxy import NodeProxy
 from homeostat.network.kubeproxy.pod_network import PodNetwork, Site
-from homeostat.network.watch.caches import Caches
+from homeostat.network.watch.shared_caches import Caches
 from homeostat.store.memory import MemoryState, MemoryStore
 from homeostat.wire.message import User
 from tests.support.patience import eventually

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from homeostat.api.kinds import ENDPOINTSLICE, NAMESPACE, NODE, SERVICE
-from homeostat.apiserver.server import ApiServer
+from homeostat.apiserver.api_server import ApiServer
 from homeostat.client.api_client import ApiClient
 from homeostat.client.in_process import InProcessTransport
 from homeostat.kit import clock, virtual
@@ -15,7 +15,7 @@ from homeostat.network.decide.node_plan import Entry, Health, NodePlan, Way
 from homeostat.network.decide.service_ports import Front
 from homeostat.network.kernel.programs import ProgramError
 from homeostat.network.kubeproxy.node_proxy import NodeProxy, merged
-from homeostat.network.watch.caches import Caches
+from homeostat.network.watch.shared_caches import Caches
 from homeostat.store.memory import MemoryState, MemoryStore
 from homeostat.wire.message import User
 

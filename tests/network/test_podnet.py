@@ -22,7 +22,7 @@ from homeostat.network.decide.pod_routes import (
     plan_pods,
     pod_range,
 )
-from homeostat.network.kernel import iptables, links
+from homeostat.network.kernel import iptables, links_and_routes
 from tests.support.netns import Space
 from tests.support.wires import Server, Wires, ask
 
@@ -83,15 +83,18 @@ def test_routes_of_ours_follow_the_plan_and_those_of_others_stay() -> None:
     try:
         space.ip("link add d0 type bridge", "link set d0 up", "addr add 172.30.0.21/24 dev d0")
         space.ip("route add 198.51.100.0/24 via 172.30.0.99")
-        assert space.do(lambda: links.route({"10.244.2.0/24": "172.30.0.22", "10.244.3.0/24": "172.30.0.23"})) == []
-        assert space.do(lambda: links.route({"10.244.2.0/24": "172.30.0.24"})) == []
+        assert (
+            space.do(lambda: links_and_routes.route({"10.244.2.0/24": "172.30.0.22", "10.244.3.0/24": "172.30.0.23"}))
+            == []
+        )
+        assert space.do(lambda: links_and_routes.route({"10.244.2.0/24": "172.30.0.24"})) == []
         shown = space.run("ip", "route", "show")
         assert "10.244.2.0/24 via 172.30.0.24" in shown and "10.244.3.0/24" not in shown and "198.51.100.0/24" in shown
-        trouble = space.do(lambda: links.route({"10.244.9.0/24": "203.0.113.1"}))
+        trouble = space.do(lambda: links_and_routes.route({"10.244.9.0/24": "203.0.113.1"}))
         assert len(trouble) == 1 and "10.244.9.0/24 via 203.0.113.1" in trouble[0]
-        assert space.do(lambda: links.uplink("172.30.0.21")).name == "d0"
-        with pytest.raises(links.LinkError):
-            space.do(lambda: links.uplink("172.30.0.22"))
+        assert space.do(lambda: links_and_routes.uplink("172.30.0.21")).name == "d0"
+        with pytest.raises(links_and_routes.LinkError):
+            space.do(lambda: links_and_routes.uplink("172.30.0.22"))
     finally:
         space.close()
 
@@ -125,8 +128,8 @@ def test_pods_by_the_cni_plugins_reach_pods_nodes_and_the_world(tmp_path: Path, 
         pods: dict[str, tuple[Space, str]] = {}
         for name, space in wires.nodes.items():
             plan = plan_pods(nodes, name)
-            assert space.do(links.forward) == []
-            assert space.do(lambda plan=plan: links.route(plan.routes)) == []  # type: ignore[misc]
+            assert space.do(links_and_routes.forward) == []
+            assert space.do(lambda plan=plan: links_and_routes.route(plan.routes)) == []  # type: ignore[misc]
             if mode == "nftables":
                 space.run("nft", "-f", "-", text=masquerade(plan, "10.244.0.0/16"))
             else:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from homeostat.network.kernel import links
+from homeostat.network.kernel import links_and_routes
 from homeostat.network.kernel.programs import ProgramError, present, run
 from tests.support.netns import Space
 
@@ -40,8 +40,8 @@ def space() -> Iterator[Space]:
     made.close()
 
 
-def uplink(space: Space) -> links.Uplink:
-    return space.do(lambda: links.uplink("172.30.0.21"))
+def uplink(space: Space) -> links_and_routes.Uplink:
+    return space.do(lambda: links_and_routes.uplink("172.30.0.21"))
 
 
 @pytest.mark.real
@@ -56,29 +56,29 @@ def test_addresses_of_ours_are_added_and_removed_once_and_known_again(space: Spa
     found = uplink(space)
     space.ip("addr add 172.30.0.99/32 dev up0")
     for _ in range(2):
-        space.do(lambda: links.add_address(found, "172.30.0.200"))
-    assert space.do(lambda: links.added_addresses(found)) == {"172.30.0.200"}
+        space.do(lambda: links_and_routes.add_address(found, "172.30.0.200"))
+    assert space.do(lambda: links_and_routes.added_addresses(found)) == {"172.30.0.200"}
     for _ in range(2):
-        space.do(lambda: links.remove_address(found, "172.30.0.200"))
-    assert space.do(lambda: links.added_addresses(found)) == set()
+        space.do(lambda: links_and_routes.remove_address(found, "172.30.0.200"))
+    assert space.do(lambda: links_and_routes.added_addresses(found)) == set()
     assert "172.30.0.99/32" in space.run("ip", "addr")
-    gone = links.Uplink(999, "gone0", 1500, "02:00:00:00:00:01")
-    with pytest.raises(links.LinkError, match="address add"):
-        space.do(lambda: links.add_address(gone, "172.30.0.201"))
+    gone = links_and_routes.Uplink(999, "gone0", 1500, "02:00:00:00:00:01")
+    with pytest.raises(links_and_routes.LinkError, match="address add"):
+        space.do(lambda: links_and_routes.add_address(gone, "172.30.0.201"))
 
 
 @pytest.mark.real
 def test_forwarding_is_switched_on(space: Space) -> None:
     space.sysctl(net__ipv4__ip_forward=0)
-    assert space.do(links.forward) == []
+    assert space.do(links_and_routes.forward) == []
     assert space.run("cat", "/proc/sys/net/ipv4/ip_forward").strip() == "1"
 
 
 @pytest.mark.real
 def test_routes_that_a_link_has_lost_come_back(space: Space) -> None:
     wanted = {"10.244.2.0/24": "172.30.0.22"}
-    assert space.do(lambda: links.route(wanted)) == []
+    assert space.do(lambda: links_and_routes.route(wanted)) == []
     space.ip("link set up0 down", "link set up0 up")
     assert "10.244.2.0/24" not in space.run("ip", "route")
-    assert space.do(lambda: links.route(wanted)) == []
+    assert space.do(lambda: links_and_routes.route(wanted)) == []
     assert "10.244.2.0/24 via 172.30.0.22" in space.run("ip", "route")

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from homeostat.api.kinds import ENDPOINTSLICE, NAMESPACE, SERVICE
-from homeostat.apiserver.server import ApiServer
+from homeostat.apiserver.api_server import ApiServer
 from homeostat.client.api_client import ApiClient
 from homeostat.client.in_process import InProcessTransport
 from homeostat.kit import clock, virtual

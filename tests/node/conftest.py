@@ -13,7 +13,7 @@ import pytest
 from homeostat.api.errors import ApiError
 from homeostat.api.flags.flag_settings import Settings
 from homeostat.api.kinds import CONFIGMAP, EVENT, LEASE, NAMESPACE, NODE, POD, Kind
-from homeostat.apiserver.server import ApiServer
+from homeostat.apiserver.api_server import ApiServer
 from homeostat.client.api_client import ApiClient
 from homeostat.client.in_process import InProcessTransport
 from homeostat.kit import clock, tasks, virtual

@@ -20,7 +20,7 @@ import uvloop
 from homeostat.api.errors import ApiError
 from homeostat.api.flags.flag_settings import Settings
 from homeostat.api.kinds import NAMESPACE, POD, SECRET, SERVICEACCOUNT, Kind
-from homeostat.apiserver.server import ApiServer
+from homeostat.apiserver.api_server import ApiServer
 from homeostat.client.api_client import ApiClient
 from homeostat.client.contract import STRATEGIC_PATCH
 from homeostat.client.in_process import InProcessTransport

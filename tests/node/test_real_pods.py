@@ -16,7 +16,7 @@ import pytest
 import uvloop
 
 from homeostat.api.kinds import CONFIGMAP, EVENT, NAMESPACE, POD, SECRET, SERVICE, Kind
-from homeostat.apiserver.server import ApiServer
+from homeostat.apiserver.api_server import ApiServer
 from homeostat.client.api_client import ApiClient
 from homeostat.client.in_process import InProcessTransport
 from homeostat.node.agent import NodeAgent

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from homeostat.runtime.contract import ContainerState, RuntimeFault
-from homeostat.runtime.cri import answers, faults, labels, reference, requests
+from homeostat.runtime.cri import answers, fault_reasons, labels, reference, requests
 from homeostat.runtime.cri import cri_pb2 as cri
 from homeostat.runtime.cri.containerd_config import EngineConfig, containerd_config
 from homeostat.runtime.spec import (
@@ -338,25 +338,27 @@ def test_names_that_images_have(image: str) -> None:
 )
 def test_names_that_no_image_has(image: str, wrong: str) -> None:
     assert re.search(wrong, reference.wrong_with(image))
-    fault = faults.of_name(image)
+    fault = fault_reasons.of_name(image)
     assert fault is not None
     assert fault.reason == "InvalidImageName"
     assert fault.message.startswith(f'Failed to apply default image tag "{image}": couldn\'t parse image name')
 
 
 def test_a_fault_keeps_the_engines_words_and_an_absent_engine_its_reason() -> None:
-    assert faults.means("RunContainerError", RuntimeFault("Failed", "no such file")).reason == "RunContainerError"
-    assert faults.means("RunContainerError", RuntimeFault("Unavailable", "gone")).reason == "Unavailable"
-    inspect = faults.of_image("app", RuntimeFault("Failed", "disk"))
+    assert (
+        fault_reasons.means("RunContainerError", RuntimeFault("Failed", "no such file")).reason == "RunContainerError"
+    )
+    assert fault_reasons.means("RunContainerError", RuntimeFault("Unavailable", "gone")).reason == "Unavailable"
+    inspect = fault_reasons.of_image("app", RuntimeFault("Failed", "disk"))
     assert (inspect.reason, inspect.message) == ("ImageInspectError", 'Failed to inspect image "app": disk')
-    assert faults.of_exec(RuntimeFault("Failed", "container is in CONTAINER_EXITED state")).reason == "NotFound"
-    assert faults.of_exec(RuntimeFault("Failed", "executable file not found")).reason == "ExecError"
+    assert fault_reasons.of_exec(RuntimeFault("Failed", "container is in CONTAINER_EXITED state")).reason == "NotFound"
+    assert fault_reasons.of_exec(RuntimeFault("Failed", "executable file not found")).reason == "ExecError"
 
 
 def test_whose_a_reserved_name_is() -> None:
     words = 'failed to reserve container name "main_web_0": name "main_web_0" is reserved for "abc123"'
-    assert faults.taken_by(RuntimeFault("Failed", words)) == "abc123"
-    assert faults.taken_by(RuntimeFault("Failed", "something else")) == ""
+    assert fault_reasons.taken_by(RuntimeFault("Failed", words)) == "abc123"
+    assert fault_reasons.taken_by(RuntimeFault("Failed", "something else")) == ""
 
 
 # -- containerd's configuration ----------------------------------------------------------------------------------------

@@ -11,7 +11,7 @@ from homeostat.api.errors import ApiError, conflict
 from homeostat.api.flags.flag_settings import Settings
 from homeostat.api.kinds import EVENT, NAMESPACE, NODE, PDB, POD, SERVICEACCOUNT
 from homeostat.api.types import Obj
-from homeostat.apiserver.server import ApiServer
+from homeostat.apiserver.api_server import ApiServer
 from homeostat.client.api_client import ApiClient
 from homeostat.client.in_process import InProcessTransport
 from homeostat.kit import clock, tasks, virtual

@@ -17,8 +17,8 @@ import uvloop
 
 from homeostat.runtime.shim import shim_process
 from homeostat.wire.fields import text_response
+from homeostat.wire.http_server import serve
 from homeostat.wire.message import Request, Response
-from homeostat.wire.server import serve
 
 ROOT = Path(__file__).resolve().parents[2]
 SECONDS_MAX = 20.0

@@ -13,12 +13,12 @@ import orjson
 import pytest
 
 from homeostat.api.kinds import SECRET
+from homeostat.apiserver.api_server import ApiServer
 from homeostat.apiserver.assembly import build_edge
-from homeostat.apiserver.server import ApiServer
 from homeostat.apiserver.settings import Settings
 from homeostat.store.memory import MemoryState, MemoryStore
+from homeostat.wire.http_server import Server, serve
 from homeostat.wire.message import User
-from homeostat.wire.server import Server, serve
 from tests.support import api_edge, api_site
 from tests.support.api_site import Site
 

@@ -21,8 +21,8 @@ from homeostat.cluster.state_folder import LabError
 from homeostat.compose.join.token_discovery import bootstrap_client
 from homeostat.compose.shared.kubelet_clients import Kubelets
 from homeostat.wire import pki, tls
+from homeostat.wire.http_server import serve
 from homeostat.wire.message import Request, Response
-from homeostat.wire.server import serve
 from tests.support.certificates import SERVING, SERVING_USAGES, csr, request_pem
 from tests.support.joinable import Cluster, cluster
 

@@ -14,9 +14,9 @@ import uvloop
 
 from homeostat.wire import pki
 from homeostat.wire.fields import text_response
+from homeostat.wire.http_server import Server, serve
 from homeostat.wire.limits import Limits
 from homeostat.wire.message import Request, Response
-from homeostat.wire.server import Server, serve
 from homeostat.wire.tls import server_context
 from tests.support.api_site import Site, story
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
 
-from homeostat.kit import machine
+from homeostat.kit import machine_clock
 from homeostat.shell.engine.container_engine import PAUSED, Refused
 
 SECOND = 10**9
@@ -26,7 +26,7 @@ class FakeEngine:
         self.frozen: set[str] = set()
         self.deaf: set[str] = set()  # do not end when they are killed
         self.refuses: dict[str, str] = {}  # by ID, why
-        self.now = machine.wall_nanoseconds()
+        self.now = machine_clock.wall_nanoseconds()
 
     # -- what a test sets ------------------------------------------------------------------------------------------
 

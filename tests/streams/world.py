@@ -18,8 +18,8 @@ import uvloop
 
 from homeostat.api.kinds import NODE, POD, SERVICEACCOUNT
 from homeostat.api.types import Obj
+from homeostat.apiserver.api_server import ApiServer
 from homeostat.apiserver.assembly import EdgeConfig, build_edge
-from homeostat.apiserver.server import ApiServer
 from homeostat.client.api_client import ApiClient
 from homeostat.client.direct import ask_through
 from homeostat.client.http import HttpTransport
@@ -34,8 +34,8 @@ from homeostat.runtime.process.process_runtime import ProcessRuntime
 from homeostat.store.memory import MemoryState, MemoryStore
 from homeostat.wire import pki
 from homeostat.wire.fields import is_upgrade
+from homeostat.wire.http_server import Server, serve
 from homeostat.wire.message import Handler, Request, Response, User
-from homeostat.wire.server import Server, serve
 from homeostat.wire.tls import client_context, server_context
 
 TOKEN, READER = "admin-token", "reader-token"

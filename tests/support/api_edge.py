@@ -11,8 +11,8 @@ import orjson
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from homeostat.apiserver.api_server import ApiServer
 from homeostat.apiserver.assembly import EdgeConfig, build_edge
-from homeostat.apiserver.server import ApiServer
 from homeostat.kit import clock, virtual
 from homeostat.store.memory import MemoryState, MemoryStore
 from homeostat.wire.message import Request, User

@@ -12,8 +12,8 @@ import orjson
 import uvloop
 
 from homeostat.store.memory import MemoryState
+from homeostat.wire.http_server import Server, serve
 from homeostat.wire.message import User
-from homeostat.wire.server import Server, serve
 from tests.support import api_edge
 
 SECONDS_MAX = 30.0

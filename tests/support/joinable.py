@@ -11,8 +11,8 @@ from homeostat.api import meta
 from homeostat.api.certificates import bootstrap_tokens
 from homeostat.api.flags.flag_settings import Settings
 from homeostat.api.kinds import CONFIGMAP, SECRET
+from homeostat.apiserver.api_server import ApiServer
 from homeostat.apiserver.assembly import build_edge
-from homeostat.apiserver.server import ApiServer
 from homeostat.client.api_client import ApiClient
 from homeostat.client.contract import Client
 from homeostat.client.http import HttpTransport
@@ -25,8 +25,8 @@ from homeostat.kit import clock
 from homeostat.loop.manager import Manager
 from homeostat.store.memory import MemoryState, MemoryStore
 from homeostat.wire import pki, tls
+from homeostat.wire.http_server import serve
 from homeostat.wire.message import Request, User
-from homeostat.wire.server import serve
 from tests.support.api_edge import config
 
 TOKEN = "abcdef.0123456789abcdef"

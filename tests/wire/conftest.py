@@ -5,7 +5,7 @@ import asyncio
 import pytest
 import uvloop
 
-from homeostat.wire.server import serve
+from homeostat.wire.http_server import serve
 
 SECONDS_MAX = 20
 

@@ -14,9 +14,9 @@ from homeostat.client.http import HttpTransport
 from homeostat.wire import pki, rawstream
 from homeostat.wire.duplex import pair, splice
 from homeostat.wire.fields import is_upgrade
+from homeostat.wire.http_server import serve
 from homeostat.wire.limits import Limits
 from homeostat.wire.message import Request, Response
-from homeostat.wire.server import serve
 from homeostat.wire.tls import client_context, server_context
 
 ASK = "POST /x HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: echo\r\nContent-Length: 0\r\n\r\n"

@@ -176,7 +176,7 @@ class Negotiator(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """What `apiserver.server.ApiServer` is assembled from, beside its store: `ApiServer(store, settings=..., parts=
+    """What `apiserver.api_server.ApiServer` is assembled from, beside its store: `ApiServer(store, settings=..., parts=
     build)`, where `build(reader, writer) -> Parts` is called once, before `start` (the reader is empty until then).
 
     `handlers` are keyed ("pods", "binding"), ("deployments.apps", "scale") (the resource as `api.errors.qualified`

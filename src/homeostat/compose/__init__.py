@@ -49,7 +49,7 @@ _SHARED = (
     "homeostat.compose.shared.place",
     "homeostat.compose.shared.certificate_rotation",
     "homeostat.loop.informer",
-    "homeostat.wire.server",
+    "homeostat.wire.http_server",
 )
 
 

@@ -6,8 +6,8 @@ import asyncio
 
 from homeostat.api.flags.flag_settings import Settings
 from homeostat.api.podsecurity import configuration as podsecurity
+from homeostat.apiserver.api_server import ApiServer
 from homeostat.apiserver.assembly import EdgeConfig, build_edge
-from homeostat.apiserver.server import ApiServer
 from homeostat.apiserver.settings import Settings as ServerSettings
 from homeostat.client.direct import ask_through
 from homeostat.cluster import certificates
@@ -20,7 +20,7 @@ from homeostat.kit.log import logger
 from homeostat.store.contract import Store, Unavailable
 from homeostat.store.memory import MemoryStore
 from homeostat.store.sqlite import SqliteStore
-from homeostat.wire.server import Server, serve
+from homeostat.wire.http_server import Server, serve
 
 _STORE_RETRY_SECONDS = 0.5
 # A store that boots as well is there within this time, and clients wait for it. Later they get an answer.

@@ -15,14 +15,14 @@ from homeostat.client.http import HttpTransport
 from homeostat.kit import tasks
 from homeostat.kit.log import logger
 from homeostat.network.dns import dns_server, drain, health_pages
-from homeostat.network.dns.exchange import exchange
 from homeostat.network.dns.forwarder import Forwarder, servers_of
-from homeostat.network.dns.keeper import ZoneKeeper
 from homeostat.network.dns.responder import Responder
 from homeostat.network.dns.tally import Tally
+from homeostat.network.dns.upstream_exchange import exchange
 from homeostat.network.dns.zone import IDENTITY, Zone
+from homeostat.network.dns.zone_keeper import ZoneKeeper
 from homeostat.wire import tls
-from homeostat.wire.server import Server, serve
+from homeostat.wire.http_server import Server, serve
 
 _ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 _RESOLV_CONF = Path("/etc/resolv.conf")

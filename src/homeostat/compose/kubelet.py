@@ -23,7 +23,7 @@ from homeostat.node.serve.kubelet_server import NodeServer
 from homeostat.runtime.contract import Runtime
 from homeostat.runtime.process.process_runtime import ProcessOptions, ProcessRuntime
 from homeostat.runtime.simulated import SimulatedRuntime
-from homeostat.wire.server import serve
+from homeostat.wire.http_server import serve
 
 # On masters. Kubernetes' five minutes spare a node the starts of what cannot run; here the cluster waits for what does
 # not: etcd members that are killed twice within ten minutes would leave it without a quorum for ten seconds and more.

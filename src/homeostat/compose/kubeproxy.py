@@ -20,7 +20,7 @@ from homeostat.network.kubeproxy.after_rules import AfterRules
 from homeostat.network.kubeproxy.announcer import Announcer
 from homeostat.network.kubeproxy.node_proxy import NodeProxy, NodeRules
 from homeostat.network.kubeproxy.pod_network import PodNetwork, Site
-from homeostat.network.watch.caches import Caches
+from homeostat.network.watch.shared_caches import Caches
 
 # How long the API may take to answer before it counts as out of reach.
 _REACH_SECONDS = 5.0

@@ -31,7 +31,7 @@ from homeostat.runtime.contract import (
 )
 from homeostat.runtime.shared.event_stream import EventStream
 from homeostat.runtime.shared.pod_addresses import AddressPool
-from homeostat.runtime.shared.unsupported import Plain
+from homeostat.runtime.shared.without_images import Plain
 
 ANNOTATION = "simulated.homeostat/"
 _KILLED, _TERMINATED = 137, 143

@@ -101,7 +101,7 @@ def test_no_link_or_file_of_this_machine_s_own_folders_is_named(interpreter: Tre
 def test_our_own_code_is_a_layer_without_commands_and_simulation() -> None:
     names = _names(python.own_layer())
     own = f"{python.PACKAGES}/homeostat"
-    for module in ("compose/__init__.py", "apiserver/server.py", "api/facts.json.xz"):
+    for module in ("compose/__init__.py", "apiserver/api_server.py", "api/facts.json.xz"):
         assert f"{own}/{module}" in names
     for room in ("cli", "sim", "drill"):
         assert not [name for name in names if name.startswith(f"{own}/{room}/")]

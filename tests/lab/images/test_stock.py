@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 
 from homeostat.cluster.state_folder import LabError
-from homeostat.lab.images import build, machine, stock
+from homeostat.lab.images import build, machine_programs, stock
 from tests.support.images import environment_of, lay_out, run_inside
 from tests.support.patience import eventually
 
@@ -224,15 +224,17 @@ def test_hello_serves_on_for_a_while_after_sigterm_and_then_ends_well(hello: _He
     assert hello.process.wait(timeout=10) == 0
 
 
-@pytest.mark.parametrize(("program", "package"), sorted(machine.PACKAGES.items()))
+@pytest.mark.parametrize(("program", "package"), sorted(machine_programs.PACKAGES.items()))
 def test_a_missing_program_names_its_package(program: str, package: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(machine.shutil, "which", lambda name, path: None if name == program else f"/bin/{name}")
+    monkeypatch.setattr(
+        machine_programs.shutil, "which", lambda name, path: None if name == program else f"/bin/{name}"
+    )
     with pytest.raises(LabError, match=f"{program} is not on this machine; on Debian: apt-get install {package}"):
-        machine.program(program)
+        machine_programs.program(program)
 
 
 def test_all_missing_programs_are_named_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(machine.shutil, "which", lambda name, path: None)
+    monkeypatch.setattr(machine_programs.shutil, "which", lambda name, path: None)
     with pytest.raises(LabError) as error:
         stock.all_specs()
     for package in ("catatonit", "busybox", "etcd-server"):
@@ -240,6 +242,6 @@ def test_all_missing_programs_are_named_at_once(monkeypatch: pytest.MonkeyPatch)
 
 
 def test_a_program_with_libraries_is_not_taken_for_a_static_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(machine.shutil, "which", lambda name, path: "/usr/bin/env")
+    monkeypatch.setattr(machine_programs.shutil, "which", lambda name, path: "/usr/bin/env")
     with pytest.raises(LabError, match="needs shared libraries"):
-        machine.static_program("catatonit")
+        machine_programs.static_program("catatonit")

@@ -11,11 +11,11 @@ import dnslib
 from homeostat.kit import clock, tasks, virtual
 from homeostat.network.dns import records
 from homeostat.network.dns.answer_cache import ENTRIES_MAX, SECONDS_MAX, Cache, lifetime
-from homeostat.network.dns.exchange import SECONDS_MAX as PATIENCE_SECONDS
-from homeostat.network.dns.exchange import Address
+from homeostat.network.dns.dns_message import Reply
 from homeostat.network.dns.forwarder import Forwarder, servers_of
-from homeostat.network.dns.message import Reply
 from homeostat.network.dns.records import NOERROR, NXDOMAIN, REFUSED, SERVFAIL, A
+from homeostat.network.dns.upstream_exchange import SECONDS_MAX as PATIENCE_SECONDS
+from homeostat.network.dns.upstream_exchange import Address
 
 FIRST, SECOND = ("192.0.2.1", 53), ("192.0.2.2", 53)
 NAME = ("www", "example", "com")

@@ -6,13 +6,13 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from homeostat.api.kinds import ENDPOINTSLICE, NAMESPACE, POD, SERVICE
-from homeostat.apiserver.server import ApiServer
+from homeostat.apiserver.api_server import ApiServer
 from homeostat.client.api_client import ApiClient
 from homeostat.client.in_process import InProcessTransport
 from homeostat.kit import clock, virtual
 from homeostat.network.dns import records
-from homeostat.network.dns.keeper import ZoneKeeper
 from homeostat.network.dns.zone import Zone
+from homeostat.network.dns.zone_keeper import ZoneKeeper
 from homeostat.store.memory import MemoryState, MemoryStore
 from homeostat.wire.message import User
 from tests.network.dns.building import DNS_ADDRESS, endpoint, piece, service

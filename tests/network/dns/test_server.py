@@ -14,10 +14,10 @@ import uvloop
 from homeostat.network.dns import records
 from homeostat.network.dns.dns_server import Limits, serve
 from homeostat.network.dns.entry import entry_of
-from homeostat.network.dns.exchange import Address, exchange
 from homeostat.network.dns.forwarder import Forwarder
 from homeostat.network.dns.responder import Responder
 from homeostat.network.dns.tally import Tally
+from homeostat.network.dns.upstream_exchange import Address, exchange
 from homeostat.network.dns.zone import Zone
 from tests.network.dns.building import answers_of, endpoint, piece, question, rcode, service, zone_of
 

@@ -8,7 +8,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from homeostat.network.dns import message, records
+from homeostat.network.dns import dns_message, records
 from homeostat.network.dns.entry import Entry, entry_of
 from homeostat.network.dns.records import Answer, Service
 from homeostat.network.dns.zone import Zone
@@ -129,5 +129,5 @@ def test_case_changes_no_answer(world: list[Entry], found: list[str], kind: str,
     name = ".".join([*found, "cluster", "local"])
     mixed = "".join(random.choice((letter.upper(), letter)) for letter in name)
     zone = zone_of(world)
-    plain, spelt = (message.read(question(each, kind)) for each in (name, mixed))
+    plain, spelt = (dns_message.read(question(each, kind)) for each in (name, mixed))
     assert zone.answer(plain.labels, plain.kind) == zone.answer(spelt.labels, spelt.kind)

@@ -34,7 +34,7 @@ from homeostat.node.podspec.node_config import NodeConfig
 from homeostat.node.serve.kubelet_server import NodeServer
 from homeostat.runtime.contract import Runtime
 from homeostat.wire import tls
-from homeostat.wire.server import serve
+from homeostat.wire.http_server import serve
 
 _RANGE_SECONDS = 30.0
 _RESTART = Backoff(first_seconds=0.5, ceiling_seconds=30.0)
@@ -235,7 +235,7 @@ async def kube_proxy(member: Member, stop: asyncio.Event) -> None:
     from homeostat.network.kubeproxy.after_rules import AfterRules
     from homeostat.network.kubeproxy.node_proxy import NodeProxy
     from homeostat.network.kubeproxy.pod_network import PodNetwork, Site
-    from homeostat.network.watch.caches import Caches
+    from homeostat.network.watch.shared_caches import Caches
 
     joining, settings = member.joining, member.settings
     kept = Kept(joining.pki, "proxy", member.client, lambda: proxy_request(seconds=joining.certificate_seconds))

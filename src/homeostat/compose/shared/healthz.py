@@ -15,8 +15,8 @@ from homeostat.cluster.certificates import Identity
 from homeostat.compose.shared.place import Place
 from homeostat.kit.log import logger
 from homeostat.wire.fields import error_response
+from homeostat.wire.http_server import serve
 from homeostat.wire.message import Request, Response
-from homeostat.wire.server import serve
 
 _log = logger("healthz")
 _health = Health({}, {})

@@ -12,7 +12,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from homeostat.kit import kernel, machine
+from homeostat.kit import kernel, machine_clock
 from homeostat.runtime.children.processes import start_ticks
 
 ROOT = "/sys/fs/cgroup"
@@ -70,11 +70,11 @@ class Groups:
 
     def remove_soon(self, node: str = "") -> bool:
         """Wait for what is ending there, within a bound, and remove them; whether they are gone."""
-        deadline = machine.monotonic() + _REMOVE_SECONDS
+        deadline = machine_clock.monotonic() + _REMOVE_SECONDS
         while not self.remove(node):
-            if machine.monotonic() > deadline:
+            if machine_clock.monotonic() > deadline:
                 return False
-            machine.pause(_LOOK_SECONDS)
+            machine_clock.pause(_LOOK_SECONDS)
         return True
 
 

@@ -19,7 +19,7 @@ from importlib import metadata
 from pathlib import Path
 
 import homeostat
-from homeostat.lab.images import elf, machine
+from homeostat.lab.images import elf, machine_programs
 from homeostat.lab.images.tree import Tree
 
 PYTHON = "/usr/local/bin/python3"
@@ -58,9 +58,9 @@ def interpreter_layer() -> Tree:
             native.append(source)
     carried = {source.parent for path, source in files.items() if path.startswith(PACKAGES)}
     # Threads that end load the second by name, without a trace in any file.
-    machine.add_libraries(tree, native, carried=carried, also=("libgcc_s.so.1",))
-    machine.add_users(tree)
-    machine.add_certificates(tree)
+    machine_programs.add_libraries(tree, native, carried=carried, also=("libgcc_s.so.1",))
+    machine_programs.add_users(tree)
+    machine_programs.add_certificates(tree)
     return tree
 
 
@@ -82,7 +82,7 @@ def environment() -> dict[str, str]:
         "PYTHONPATH": f"/{PACKAGES}",
         "PYTHONDONTWRITEBYTECODE": "1",
         "PYTHONUNBUFFERED": "1",
-        "SSL_CERT_FILE": machine.CERTIFICATES,
+        "SSL_CERT_FILE": machine_programs.CERTIFICATES,
         "LANG": "C.UTF-8",
     }
 

@@ -19,7 +19,7 @@ import orjson
 
 from homeostat.cluster.state_folder import LabError, remove
 from homeostat.lab.images.build import images_root, keep_newest, only_one
-from homeostat.lab.images.machine import program
+from homeostat.lab.images.machine_programs import program
 from homeostat.lab.images.mirror import mirror
 
 _SEEDS_KEPT = 3

@@ -12,7 +12,7 @@ from functools import lru_cache
 
 from homeostat import __version__
 from homeostat.cluster.state_folder import LabError
-from homeostat.lab.images import machine, python
+from homeostat.lab.images import machine_programs, python
 from homeostat.lab.images.spec import ImageSpec
 from homeostat.lab.images.tree import Tree
 
@@ -101,7 +101,7 @@ exit "$code"
 def pause() -> ImageSpec:
     """What holds a pod's namespaces and reaps what its containers leave: catatonit, which is a static program."""
     tree = Tree()
-    tree.file("catatonit", machine.static_program("catatonit"), mode=0o755)
+    tree.file("catatonit", machine_programs.static_program("catatonit"), mode=0o755)
     return ImageSpec(PAUSE, (tree,), entrypoint=("/catatonit", "-P"), about="holds the namespaces of each Pod")
 
 
@@ -123,12 +123,12 @@ def hello() -> ImageSpec:
 def etcd() -> ImageSpec:
     """Debian's etcd with its client, tagged with its own version."""
     tree = Tree()
-    programs = {name: machine.program(name) for name in ("etcd", "etcdctl")}
+    programs = {name: machine_programs.program(name) for name in ("etcd", "etcdctl")}
     for name, source in programs.items():
         tree.file(f"usr/local/bin/{name}", source, mode=0o755)
-    machine.add_libraries(tree, programs.values())
-    machine.add_users(tree)
-    machine.add_certificates(tree)
+    machine_programs.add_libraries(tree, programs.values())
+    machine_programs.add_users(tree)
+    machine_programs.add_certificates(tree)
     return ImageSpec(
         etcd_image(),
         (tree,),
@@ -178,22 +178,22 @@ def all_specs() -> list[ImageSpec]:
 
 def _busybox_layer() -> Tree:
     """busybox with its libraries and a link for each of its tools."""
-    program = machine.program("busybox")
+    program = machine_programs.program("busybox")
     tree = Tree()
     tree.file("bin/busybox", program, mode=0o755)
     for path in _ask([str(program), "--list-full"]).split():
         if path != "bin/busybox" and path != "busybox":
             tree.link(path, "/bin/busybox")
     tree.text("usr/bin/wget", _WGET, mode=0o755)
-    machine.add_libraries(tree, [program])
-    machine.add_users(tree)
+    machine_programs.add_libraries(tree, [program])
+    machine_programs.add_users(tree)
     return tree
 
 
 @lru_cache(maxsize=1)
 def etcd_image() -> str:
     """The name of etcd's image, after the version that is here. Raises LabError."""
-    found = re.search(r"[Vv]ersion: *(\d[\w.+-]*)", _ask([str(machine.program("etcd")), "--version"]))
+    found = re.search(r"[Vv]ersion: *(\d[\w.+-]*)", _ask([str(machine_programs.program("etcd")), "--version"]))
     if found is None:
         raise LabError("`etcd --version` does not say a version")
     return f"{REGISTRY}/etcd:{found.group(1).replace('+', '-')}"

@@ -16,7 +16,7 @@ import signal
 import socket
 
 from homeostat.cluster.lab_orders import Order
-from homeostat.kit import machine
+from homeostat.kit import machine_clock
 from homeostat.lab.inside.services import Services
 from homeostat.lab.inside.units import Unit, canonical, unknown
 from homeostat.lab.processes.forking import Component
@@ -114,8 +114,8 @@ class Init:
 
     def _end_pods(self) -> None:
         """Have the kubelet end the node's pods, and wait for it; without a grace period it ends at once."""
-        deadline = machine.monotonic() + _PODS_SECONDS_MAX
-        while self._services.retire(_KUBELET, signal.SIGPWR) and machine.monotonic() < deadline:
+        deadline = machine_clock.monotonic() + _PODS_SECONDS_MAX
+        while self._services.retire(_KUBELET, signal.SIGPWR) and machine_clock.monotonic() < deadline:
             self._descriptors.serve(0.05)
             for pid, status in reap():
                 self._services.ended(pid, status)
@@ -124,13 +124,13 @@ class Init:
         """Ask everything to end, wait a moment, and let the kernel end the rest with this process."""
         if self._in_order:
             self._end_pods()
-        deadline = machine.monotonic() + _GRACE_SECONDS
+        deadline = machine_clock.monotonic() + _GRACE_SECONDS
         try:
             os.kill(-1, signal.SIGTERM)
         except ProcessLookupError:
             return  # nobody is left
-        while machine.monotonic() < deadline and _anyone(self._unattended):
-            self._descriptors.serve(min(0.05, max(0.0, deadline - machine.monotonic())))
+        while machine_clock.monotonic() < deadline and _anyone(self._unattended):
+            self._descriptors.serve(min(0.05, max(0.0, deadline - machine_clock.monotonic())))
 
 
 def _anyone(unattended: tuple[str, ...]) -> bool:

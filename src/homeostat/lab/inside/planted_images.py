@@ -14,7 +14,7 @@ from homeostat.cluster import node_layout
 from homeostat.cluster.node_layout import NodeFolder
 from homeostat.cluster.state_folder import Folder
 from homeostat.cluster.topology import Cluster
-from homeostat.kit import machine
+from homeostat.kit import machine_clock
 from homeostat.kit.log import logger
 from homeostat.lab.images import build, planting, stock
 from homeostat.lab.images.seed import prepare_seed
@@ -64,9 +64,9 @@ def import_waiting() -> None:
     """On a node whose engine runs or starts: import what waits. What cannot be imported is logged, and tried at the
     next boot."""
     waiting = sorted((_VAR / _WAITING).glob("*/*"))
-    deadline = machine.monotonic() + _ENGINE_SECONDS
-    while waiting and _ctr("version").returncode and machine.monotonic() < deadline:
-        machine.pause(_LOOK_SECONDS)
+    deadline = machine_clock.monotonic() + _ENGINE_SECONDS
+    while waiting and _ctr("version").returncode and machine_clock.monotonic() < deadline:
+        machine_clock.pause(_LOOK_SECONDS)
     for archive in waiting:
         done = _ctr("images", "import", str(archive))
         if done.returncode:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from homeostat.cluster import node_layout
-from homeostat.kit import machine
+from homeostat.kit import machine_clock
 from homeostat.kit.backoff import Backoff
 from homeostat.lab.inside.units import Unit
 from homeostat.lab.processes.forking import Component, fork_component
@@ -87,12 +87,12 @@ class Services:
         service = self._services[name]
         service.wanted = False
         if not service.pid:
-            service.since = machine.wall()
+            service.since = machine_clock.wall()
             then()
             return
         service.then = [*(service.then or []), then]
         if not service.kill_at:
-            service.kill_at = machine.monotonic() + _STOP_SECONDS
+            service.kill_at = machine_clock.monotonic() + _STOP_SECONDS
             self.kill(name, signal.SIGTERM)
 
     def restart(self, name: str, then: Then) -> None:
@@ -136,7 +136,7 @@ class Services:
 
     def tend(self) -> None:
         """Start what is due, end what does not end."""
-        now = machine.monotonic()
+        now = machine_clock.monotonic()
         for service in self._services.values():
             if service.wanted and not service.pid and service.start_at <= now:
                 service.restarts += 1
@@ -149,13 +149,13 @@ class Services:
         """Seconds until `tend` has something to do; None when only an event can bring it."""
         moments = [s.start_at for s in self._services.values() if s.wanted and not s.pid]
         moments += [s.kill_at for s in self._services.values() if s.pid and s.kill_at]
-        return max(0.0, min(moments) - machine.monotonic()) if moments else None
+        return max(0.0, min(moments) - machine_clock.monotonic()) if moments else None
 
     # -- one service -----------------------------------------------------------------------------------------------
 
     def _launch(self, service: _Service) -> None:
         unit = service.unit
-        service.since = machine.wall()
+        service.since = machine_clock.wall()
         service.start_at = 0.0
         _note(f"Started {unit.name}.service - {unit.description}.")
         if unit.component:
@@ -172,14 +172,14 @@ class Services:
     def _ended(self, service: _Service, status: int) -> None:
         service.pid = 0
         service.code = os.waitstatus_to_exitcode(status)
-        now = machine.monotonic()
-        lived = machine.wall() - service.since
+        now = machine_clock.monotonic()
+        lived = machine_clock.wall() - service.since
         was_stopped = service.kill_at > 0
         service.kill_at = 0.0
         service.result = (
             "success" if was_stopped or service.code == 0 else ("signal" if service.code < 0 else "exit-code")
         )
-        service.since = machine.wall()
+        service.since = machine_clock.wall()
         if not service.wanted:
             _note(f"Stopped {service.unit.name}.service - {service.unit.description}.")
         else:
@@ -224,6 +224,6 @@ def _redirect(name: str) -> None:
 
 
 def _note(text: str) -> None:
-    moment = machine.rfc3339_nano(machine.wall_nanoseconds())
+    moment = machine_clock.rfc3339_nano(machine_clock.wall_nanoseconds())
     with Path(node_layout.UNIT_LOGS, "init.log").open("a") as log:
         log.write(f"{moment} init[1]: {text}\n")

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Hashable
 
-from homeostat.network.dns import message, records
-from homeostat.network.dns.message import Reply
+from homeostat.network.dns import dns_message, records
+from homeostat.network.dns.dns_message import Reply
 
 ENTRIES_MAX = 9984
 SECONDS_MAX = 30
@@ -64,6 +64,6 @@ def lifetime(reply: Reply) -> int:
 
 def _aged(reply: Reply, seconds: int) -> Reply:
     answers, authority = (
-        tuple(message.aged(part, seconds, most=SECONDS_MAX)) for part in (reply.answers, reply.authority)
+        tuple(dns_message.aged(part, seconds, most=SECONDS_MAX)) for part in (reply.answers, reply.authority)
     )
     return Reply(reply.rcode, answers, authority, reply.truncated)

@@ -14,8 +14,8 @@ from homeostat.kit.backoff import Backoff
 from homeostat.kit.log import logger
 from homeostat.network.dns import records
 from homeostat.network.dns.answer_cache import Cache
-from homeostat.network.dns.exchange import Address, Exchange
-from homeostat.network.dns.message import Reply
+from homeostat.network.dns.dns_message import Reply
+from homeostat.network.dns.upstream_exchange import Address, Exchange
 
 DNS_PORT = 53
 _SERVERS_MAX = 3

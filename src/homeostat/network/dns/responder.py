@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from homeostat.network.dns import message, records
+from homeostat.network.dns import dns_message, records
+from homeostat.network.dns.dns_message import Ignored, Query, Rejected
 from homeostat.network.dns.forwarder import Forwarder
-from homeostat.network.dns.message import Ignored, Query, Rejected
 from homeostat.network.dns.records import Answer
 from homeostat.network.dns.tally import Label, Tally
 from homeostat.network.dns.zone import Zone
@@ -48,7 +48,7 @@ class _Kept:
         self._next = (at + 1) % self._turns
         if at == len(self._replies):
             turn = at * len(self._answer.records) // self._turns
-            self._replies.append(message.write(self._query, self._answer, limit=self._query.size, turn=turn)[2:])
+            self._replies.append(dns_message.write(self._query, self._answer, limit=self._query.size, turn=turn)[2:])
         return self._replies[at]
 
 
@@ -72,7 +72,7 @@ class Responder:
             self._tally.answers[kept.label] += 1
             return data[:_IDENT_BYTES] + kept.reply()
         try:
-            query = message.read(data)
+            query = dns_message.read(data)
         except Ignored:
             return None
         except Rejected as rejected:
@@ -86,7 +86,7 @@ class Responder:
             return self._keep(data, query, answer)
         self._count(query.kind, answer.rcode, tcp=tcp)
         self._turn += 1
-        return message.write(query, answer, limit=message.TCP_BYTES_MAX, turn=self._turn)
+        return dns_message.write(query, answer, limit=dns_message.TCP_BYTES_MAX, turn=self._turn)
 
     def _keep(self, data: bytes, query: Query, answer: Answer) -> bytes:
         if len(self._kept) >= _KEPT_MAX:
@@ -101,7 +101,7 @@ class Responder:
         # Who does not want others to be asked gets what there is.
         known = answer or Answer(records.REFUSED)
         self._count(query.kind, known.rcode, tcp=tcp)
-        return message.write(query, known, limit=_limit(query, tcp=tcp), authoritative=answer is not None)
+        return dns_message.write(query, known, limit=_limit(query, tcp=tcp), authoritative=answer is not None)
 
     async def later(self, pending: Pending) -> bytes:
         """The answer, when others have been asked. Raises nothing."""
@@ -112,17 +112,17 @@ class Responder:
         self._count(query.kind, reply.rcode, tcp=pending.tcp)
         if known is None:
             sections = (reply.answers, reply.authority, ())
-            return message.write_records(query, reply.rcode, sections, limit=limit)
+            return dns_message.write_records(query, reply.rcode, sections, limit=limit)
         whole = Answer(reply.rcode, known.records)
-        return message.write(query, whole, limit=limit, further=reply.answers, authoritative=False)
+        return dns_message.write(query, whole, limit=limit, further=reply.answers, authoritative=False)
 
     def failure(self, pending: Pending) -> bytes:
         """The answer when there is no time to ask anybody."""
-        return message.write(pending.query, Answer(records.SERVFAIL), limit=_limit(pending.query, tcp=pending.tcp))
+        return dns_message.write(pending.query, Answer(records.SERVFAIL), limit=_limit(pending.query, tcp=pending.tcp))
 
     def _count(self, kind: int, rcode: int, *, tcp: bool) -> None:
         self._tally.answers["tcp" if tcp else "udp", kind, rcode] += 1
 
 
 def _limit(query: Query, *, tcp: bool) -> int:
-    return message.TCP_BYTES_MAX if tcp else query.size
+    return dns_message.TCP_BYTES_MAX if tcp else query.size

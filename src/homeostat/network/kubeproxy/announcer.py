@@ -19,9 +19,9 @@ from homeostat.api.types import Obj
 from homeostat.kit import clock, tasks
 from homeostat.kit.log import logger
 from homeostat.network.decide.announcing_node import Candidate, Ranks, answers, healthy, rank, rivals
-from homeostat.network.kernel import arp, links
-from homeostat.network.watch.caches import Caches
+from homeostat.network.kernel import arp, links_and_routes
 from homeostat.network.watch.service_slices import ServiceSlices
+from homeostat.network.watch.shared_caches import Caches
 
 _TICK_SECONDS = 0.5
 # A node that has not answered for this long is passed over: three questions and a half.
@@ -90,18 +90,18 @@ class Announcer:
         await self._caches.synced()
         while True:
             try:
-                uplink = await asyncio.to_thread(links.uplink, self._address)
+                uplink = await asyncio.to_thread(links_and_routes.uplink, self._address)
                 with socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(arp.ETHERTYPE)) as wire:
                     wire.bind((uplink.name, arp.ETHERTYPE))
                     wire.settimeout(0)
                     await self._serve(wire, uplink)
-            except (links.LinkError, OSError) as error:
+            except (links_and_routes.LinkError, OSError) as error:
                 _log.warning("load balancers' addresses cannot be announced: %s", error)
                 await clock.sleep(_REMIND_SECONDS)
 
-    async def _serve(self, wire: socket.socket, uplink: links.Uplink) -> None:
+    async def _serve(self, wire: socket.socket, uplink: links_and_routes.Uplink) -> None:
         # What an earlier run has left is released or announced again, as the first look decides.
-        self._held = dict.fromkeys(await asyncio.to_thread(links.added_addresses, uplink), 0.0)
+        self._held = dict.fromkeys(await asyncio.to_thread(links_and_routes.added_addresses, uplink), 0.0)
         loop = asyncio.get_running_loop()
         loop.add_reader(wire.fileno(), self._read, wire, uplink.hardware)
         try:
@@ -125,17 +125,17 @@ class Announcer:
                 ranks |= rank(service, self._slices_of.of(meta.key(service)), nodes)
         return ranks
 
-    async def _tick(self, wire: socket.socket, uplink: links.Uplink, now: float) -> None:
+    async def _tick(self, wire: socket.socket, uplink: links_and_routes.Uplink, now: float) -> None:
         if self._is_old:
             self._is_old, self._ranks = False, self._rank()
         wanted = self._wanted(now)
         for address in sorted(set(self._held) - wanted):
-            await asyncio.to_thread(links.remove_address, uplink, address)
+            await asyncio.to_thread(links_and_routes.remove_address, uplink, address)
             del self._held[address]
             _log.info("no longer answering for %s", address)
         for address in sorted(wanted):
             if address not in self._held:
-                await asyncio.to_thread(links.add_address, uplink, address)
+                await asyncio.to_thread(links_and_routes.add_address, uplink, address)
                 _log.info("answering for %s", address)
             elif self._held[address] and now - self._held[address] < _REMIND_SECONDS:
                 continue

@@ -20,8 +20,8 @@ from homeostat.network.decide.endpoint_selection import Here
 from homeostat.network.decide.node_plan import Entry, Health, NodePlan, plan_health, plan_node
 from homeostat.network.decide.service_ports import Front
 from homeostat.network.kernel.programs import ProgramError
-from homeostat.network.watch.caches import Caches
 from homeostat.network.watch.service_slices import ServiceSlices
+from homeostat.network.watch.shared_caches import Caches
 
 _RETRY = Backoff(first_seconds=0.1, ceiling_seconds=30.0)
 

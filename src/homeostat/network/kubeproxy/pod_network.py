@@ -21,9 +21,9 @@ from homeostat.network.decide.pod_routes import (
     masquerade_without_nft,
     plan_pods,
 )
-from homeostat.network.kernel import iptables, links
+from homeostat.network.kernel import iptables, links_and_routes
 from homeostat.network.kernel.programs import ProgramError, present, run
-from homeostat.network.watch.caches import Caches
+from homeostat.network.watch.shared_caches import Caches
 
 _LOOK_AGAIN_SECONDS = 10.0
 _log = logger("podnet")
@@ -104,17 +104,17 @@ class PodNetwork:
         self._masqueraded = (plan, self._site.cluster_pods)
 
     def _forward(self, plan: PodPlan) -> list[str]:
-        trouble = [*links.forward(), *links.route(plan.routes)]
+        trouble = [*links_and_routes.forward(), *links_and_routes.route(plan.routes)]
         if plan.own:
             try:
                 self._configure(plan.own)
-            except (OSError, links.LinkError) as error:
+            except (OSError, links_and_routes.LinkError) as error:
                 trouble.append(f"{self._site.conflist}: {error}")
         return trouble
 
     def _configure(self, own: str) -> None:
         """Write the CNI configuration, in one step, when it is not that already."""
-        text = conflist(own, links.uplink(self._site.address).mtu)
+        text = conflist(own, links_and_routes.uplink(self._site.address).mtu)
         file = self._site.conflist
         if file.exists() and file.read_text() == text:
             return

@@ -13,7 +13,7 @@ import grpc
 from google.protobuf.message import Message
 
 from homeostat.runtime.contract import RuntimeFault
-from homeostat.runtime.cri.faults import NOT_FOUND, TOO_LATE, UNAVAILABLE, UNSUPPORTED
+from homeostat.runtime.cri.fault_reasons import NOT_FOUND, TOO_LATE, UNAVAILABLE, UNSUPPORTED
 
 RUNTIME, IMAGES = "/runtime.v1.RuntimeService/", "/runtime.v1.ImageService/"
 # What only reads is answered at once by a healthy engine; what works on containers may take long: the kubelet's bound.

@@ -16,11 +16,11 @@ from homeostat.runtime.contract import (
     Stats,
     StreamOptions,
 )
-from homeostat.runtime.cri import answers, faults, labels
+from homeostat.runtime.cri import answers, fault_reasons, labels
 from homeostat.runtime.cri import cri_pb2 as cri
 from homeostat.runtime.cri.channel import RUNTIME, WORK_SECONDS_MAX
 from homeostat.runtime.cri.engine import Engine
-from homeostat.runtime.cri.faults import TOO_LATE
+from homeostat.runtime.cri.fault_reasons import TOO_LATE
 from homeostat.runtime.logs import log_reader
 from homeostat.runtime.shared import network_probe
 
@@ -41,7 +41,7 @@ class Doors(Engine):
         except RuntimeFault as fault:
             if fault.reason == TOO_LATE:
                 return ExecResult(_KILLED, timed_out=True)
-            raise faults.of_exec(fault) from fault
+            raise fault_reasons.of_exec(fault) from fault
         return ExecResult(answer.exit_code, (answer.stdout + answer.stderr)[:OUTPUT_BYTES_MAX])
 
     async def exec_url(self, container_id: str, argv: tuple[str, ...], options: StreamOptions) -> str:
@@ -51,7 +51,7 @@ class Doors(Engine):
         try:
             return (await self._work("Exec", request, cri.ExecResponse)).url
         except RuntimeFault as fault:
-            raise faults.of_exec(fault) from fault
+            raise fault_reasons.of_exec(fault) from fault
 
     async def attach_url(self, container_id: str, options: StreamOptions) -> str:
         """Where the engine streams the first process's input and output."""
@@ -59,7 +59,7 @@ class Doors(Engine):
         try:
             return (await self._work("Attach", request, cri.AttachResponse)).url
         except RuntimeFault as fault:
-            raise faults.of_exec(fault) from fault
+            raise fault_reasons.of_exec(fault) from fault
 
     async def port_forward_url(self, sandbox_id: str, ports: tuple[int, ...] = ()) -> str:
         """Where the engine streams connections to the pod's ports."""

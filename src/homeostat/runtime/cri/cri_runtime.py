@@ -24,11 +24,11 @@ from homeostat.runtime.contract import (
     Stats,
 )
 from homeostat.runtime.cri import cri_pb2 as cri
-from homeostat.runtime.cri import faults, requests
+from homeostat.runtime.cri import fault_reasons, requests
 from homeostat.runtime.cri.channel import RUNTIME
 from homeostat.runtime.cri.container_access import Doors
 from homeostat.runtime.cri.event_watch import Watch
-from homeostat.runtime.cri.faults import NOT_FOUND, UNAVAILABLE
+from homeostat.runtime.cri.fault_reasons import NOT_FOUND, UNAVAILABLE
 from homeostat.runtime.cri.images import Images
 from homeostat.runtime.cri.stopping import stop
 from homeostat.runtime.shared.event_stream import EventStream
@@ -115,7 +115,7 @@ class CriRuntime(Images, Doors):
         try:
             box = await self._run_sandbox(spec)
         except RuntimeFault as fault:
-            raise faults.means("CreatePodSandboxError", fault) from fault
+            raise fault_reasons.means("CreatePodSandboxError", fault) from fault
         except OSError as error:
             raise RuntimeFault("CreatePodSandboxError", str(error)) from error
         self._watch.expect_sandbox(box)
@@ -129,7 +129,7 @@ class CriRuntime(Images, Doors):
             made = (await self._work("RunPodSandbox", request, cri.RunPodSandboxResponse)).pod_sandbox_id
         except RuntimeFault as fault:
             # Made by an earlier call, whose answer never came?
-            made = faults.taken_by(fault)
+            made = fault_reasons.taken_by(fault)
             if not made:
                 raise
         box = await self._inventory.look_sandbox(made)
@@ -163,7 +163,7 @@ class CriRuntime(Images, Doors):
         try:
             container = await self._create_container(sandbox_id, spec)
         except RuntimeFault as fault:
-            raise faults.means("CreateContainerError", fault) from fault
+            raise fault_reasons.means("CreateContainerError", fault) from fault
         except OSError as error:
             raise RuntimeFault("CreateContainerError", str(error)) from error
         self._watch.expect(container)
@@ -175,7 +175,7 @@ class CriRuntime(Images, Doors):
             made = (await self._work("CreateContainer", request, cri.CreateContainerResponse)).container_id
         except RuntimeFault as fault:
             # Made by an earlier call, whose answer never came?
-            made = faults.taken_by(fault)
+            made = fault_reasons.taken_by(fault)
             found = await self._inventory.look(made) if made else None
             if found is None or (found.state, found.spec.spec_hash) != (ContainerState.CREATED, spec.spec_hash):
                 raise
@@ -206,7 +206,7 @@ class CriRuntime(Images, Doors):
         except RuntimeFault as fault:
             if fault.reason != UNAVAILABLE:
                 self._watch.expect(await self._found(container_id))
-            raise faults.means("RunContainerError", fault) from fault
+            raise fault_reasons.means("RunContainerError", fault) from fault
         # It runs, or ran: an immediate end is reported as any other.
         self._watch.expect(replace(known, state=ContainerState.RUNNING))
         return await self._found(container_id)

@@ -6,7 +6,7 @@ from google.protobuf.message import Message
 
 from homeostat.runtime.contract import Container, RuntimeFault
 from homeostat.runtime.cri.channel import RUNTIME, WORK_SECONDS_MAX, Answer, Channel
-from homeostat.runtime.cri.faults import NOT_FOUND
+from homeostat.runtime.cri.fault_reasons import NOT_FOUND
 from homeostat.runtime.cri.inventory import Inventory
 
 # containerd's own services want to know whose containers are meant; the CRI's are in this namespace. It does not mind

@@ -17,7 +17,7 @@ from homeostat.runtime.contract import RuntimeFault
 from homeostat.runtime.cri import containerd_pb2 as containerd
 from homeostat.runtime.cri import cri_pb2 as cri
 from homeostat.runtime.cri.channel import RUNTIME, Channel
-from homeostat.runtime.cri.faults import UNSUPPORTED
+from homeostat.runtime.cri.fault_reasons import UNSUPPORTED
 
 _EVENTS = "/containerd.services.events.v1.Events/"
 _HELLO = "/homeostat/hello"

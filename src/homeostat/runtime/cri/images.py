@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from homeostat.runtime.contract import Image, ImageAuth, RuntimeFault
-from homeostat.runtime.cri import answers, faults, requests
+from homeostat.runtime.cri import answers, fault_reasons, requests
 from homeostat.runtime.cri import cri_pb2 as cri
 from homeostat.runtime.cri.channel import IMAGES
 from homeostat.runtime.cri.engine import Engine
-from homeostat.runtime.cri.faults import NOT_FOUND
+from homeostat.runtime.cri.fault_reasons import NOT_FOUND
 
 # A large image over a slow line. The engine itself gives up on a transfer that does not move.
 _PULL_SECONDS_MAX = 1800.0
@@ -37,7 +37,7 @@ class Images(Engine):
         except RuntimeFault as fault:
             if fault.reason == NOT_FOUND:
                 return None
-            raise faults.of_image(image, fault) from fault
+            raise fault_reasons.of_image(image, fault) from fault
         return answers.image(answer.image) if answer.HasField("image") else None
 
     async def image_status(self, image: str) -> str | None:
@@ -55,7 +55,7 @@ class Images(Engine):
                 IMAGES + "PullImage", request, cri.PullImageResponse, timeout_seconds=_PULL_SECONDS_MAX
             )
         except RuntimeFault as fault:
-            raise faults.of_pull(fault) from fault
+            raise fault_reasons.of_pull(fault) from fault
         return answer.image_ref
 
     async def images(self) -> list[Image]:
@@ -85,6 +85,6 @@ class Images(Engine):
 
 
 def _check(image: str) -> None:
-    fault = faults.of_name(image)
+    fault = fault_reasons.of_name(image)
     if fault is not None:
         raise fault

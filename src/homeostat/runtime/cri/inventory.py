@@ -14,7 +14,7 @@ from homeostat.runtime.contract import Container, ContainerState, RuntimeFault, 
 from homeostat.runtime.cri import answers, labels
 from homeostat.runtime.cri import cri_pb2 as cri
 from homeostat.runtime.cri.channel import RUNTIME, Channel
-from homeostat.runtime.cri.faults import NOT_FOUND
+from homeostat.runtime.cri.fault_reasons import NOT_FOUND
 from homeostat.runtime.spec import ContainerSpec
 
 _RANK = {ContainerState.CREATED: 0, ContainerState.RUNNING: 1, ContainerState.EXITED: 2, ContainerState.REMOVED: 3}

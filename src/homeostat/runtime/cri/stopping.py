@@ -15,7 +15,7 @@ from homeostat.runtime.contract import Container, ContainerState, RuntimeFault
 from homeostat.runtime.cri import containerd_pb2 as containerd
 from homeostat.runtime.cri import cri_pb2 as cri
 from homeostat.runtime.cri.channel import RUNTIME, WORK_SECONDS_MAX, Channel
-from homeostat.runtime.cri.faults import NOT_FOUND, UNSUPPORTED
+from homeostat.runtime.cri.fault_reasons import NOT_FOUND, UNSUPPORTED
 from homeostat.runtime.cri.inventory import Inventory
 from homeostat.runtime.cri.requests import DEFAULT_SIGNAL
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 
-from homeostat.kit import machine
+from homeostat.kit import machine_clock
 
 LINE_BYTES_MAX = 16384
 SIZE_BYTES_MAX = 10 * 1024 * 1024
@@ -34,7 +34,7 @@ class CriLog:
     def write(self, stream: str, data: bytes) -> None:
         """Log the whole lines of `data`; a last line without its end waits for the rest of it."""
         *lines, rest = (self._pending[stream] + data).split(b"\n")
-        head = f"{machine.rfc3339_nano(machine.wall_nanoseconds())} {stream} ".encode()
+        head = f"{machine_clock.rfc3339_nano(machine_clock.wall_nanoseconds())} {stream} ".encode()
         out: list[bytes] = []
         for line in lines:
             while len(line) > LINE_BYTES_MAX:
@@ -51,7 +51,7 @@ class CriLog:
         """Log what never got its line end, and close the file."""
         for stream, rest in self._pending.items():
             if rest:
-                head = f"{machine.rfc3339_nano(machine.wall_nanoseconds())} {stream} ".encode()
+                head = f"{machine_clock.rfc3339_nano(machine_clock.wall_nanoseconds())} {stream} ".encode()
                 self._append([b"%bF %b\n" % (head, rest)])
         if self._descriptor >= 0:
             os.close(self._descriptor)

@@ -49,7 +49,7 @@ from homeostat.runtime.process.stream_urls import StreamDoors
 from homeostat.runtime.shared import network_probe
 from homeostat.runtime.shared.event_stream import EventStream
 from homeostat.runtime.shared.pod_addresses import AddressPool
-from homeostat.runtime.shared.unsupported import Plain
+from homeostat.runtime.shared.without_images import Plain
 from homeostat.runtime.streaming.stream_server import StreamServer
 
 _log = logger("runtime")

@@ -16,7 +16,7 @@ import socket
 from pathlib import Path
 from typing import Any
 
-from homeostat.kit import machine, private
+from homeostat.kit import machine_clock, private
 from homeostat.runtime.children import forked
 from homeostat.runtime.children.descriptors import Descriptors
 from homeostat.runtime.children.processes import exit_code_of, kill_group, start_ticks
@@ -141,7 +141,7 @@ class Charge:
         shim = os.getpid()
         pids = {"shim": shim, "shim_ticks": start_ticks(shim), "pid": self.pid, "ticks": start_ticks(self.pid)}
         try:
-            write_json(self.folder / "pid.json", {**pids, "started_at": machine.wall_nanoseconds() / 1e9})
+            write_json(self.folder / "pid.json", {**pids, "started_at": machine_clock.wall_nanoseconds() / 1e9})
         except OSError as error:
             self._failure = f"unable to write the container's state: {error.strerror}".encode()
             self.end(now=True)
@@ -163,7 +163,7 @@ class Charge:
         elif not self._told_to_end:
             self._told_to_end = True
             kill_group(self.pid, getattr(signal, self.spec["stop_signal"], signal.SIGTERM))
-            self.kill_at = machine.monotonic() + self.spec["orphan_grace_seconds"]
+            self.kill_at = machine_clock.monotonic() + self.spec["orphan_grace_seconds"]
 
     def tend(self, now: float) -> None:
         """Kill it when its grace is over."""
@@ -177,7 +177,7 @@ class Charge:
         if pid == self.pid:
             while self._said >= 0:
                 self._hear()
-            self.status, self._ended_at = status, machine.wall_nanoseconds()
+            self.status, self._ended_at = status, machine_clock.wall_nanoseconds()
             self.kill_at = 0.0
             for other in (*self._execs, *self.guests):
                 # It is there until this process reaps it.

@@ -16,7 +16,7 @@ import sys
 from collections.abc import Callable, Collection
 from pathlib import Path
 
-from homeostat.kit import machine
+from homeostat.kit import machine_clock
 from homeostat.runtime.children import forked
 from homeostat.runtime.children.descriptors import Descriptors
 from homeostat.runtime.children.processes import children, kill, mark_of, reap
@@ -99,7 +99,7 @@ class Shim:
                 for charge in self._charges.values():
                     charge.end(now=False)
             self._reap()
-            now = machine.monotonic()
+            now = machine_clock.monotonic()
             for charge in self._charges.values():
                 charge.tend(now)
 
@@ -107,7 +107,7 @@ class Shim:
         moments = [charge.kill_at for charge in self._charges.values() if charge.kill_at]
         if self._leftovers_until:
             moments.append(self._leftovers_until)
-        return max(0.0, min(moments) - machine.monotonic()) if moments else None
+        return max(0.0, min(moments) - machine_clock.monotonic()) if moments else None
 
     def _reap(self) -> None:
         found = False
@@ -123,7 +123,7 @@ class Shim:
         if not ended:
             self._leftovers_until = 0.0
             return
-        now = machine.monotonic()
+        now = machine_clock.monotonic()
         self._leftovers_until = self._leftovers_until or now + _LEFTOVERS_SECONDS_MAX
         for charge in ended:
             if now >= self._leftovers_until or not (self._strays or charge.pids):

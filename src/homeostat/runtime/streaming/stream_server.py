@@ -14,8 +14,8 @@ from homeostat.runtime.streaming.spdy_session import Connection, Session
 from homeostat.wire import spdy
 from homeostat.wire.duplex import Duplex
 from homeostat.wire.fields import is_upgrade, text_response
+from homeostat.wire.http_server import Server, serve
 from homeostat.wire.message import Request, Response
-from homeostat.wire.server import Server, serve
 
 _GOOD_SECONDS = 60.0
 _TOKENS_MAX = 1000

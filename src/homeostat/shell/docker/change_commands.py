@@ -10,7 +10,7 @@ from __future__ import annotations
 import signal
 from collections.abc import Callable, Sequence
 
-from homeostat.kit import machine
+from homeostat.kit import machine_clock
 from homeostat.shell.command_flags import Line, parse, switches, texts
 from homeostat.shell.engine import containers as naming
 from homeostat.shell.engine.container_engine import EngineDown, Refused
@@ -113,14 +113,14 @@ def restart(look: Look, argv: Sequence[str]) -> int:
 
     def act(box: Box) -> None:
         _stop(look, box, grace)
-        deadline = machine.monotonic() + _SUCCESSOR_SECONDS
+        deadline = machine_clock.monotonic() + _SUCCESSOR_SECONDS
         while (newer := naming.successor(look.engine_boxes(), box)) is None:
-            if machine.monotonic() > deadline:
+            if machine_clock.monotonic() > deadline:
                 raise ToolError(
                     f"Cannot restart container {box.id[:12]}: it is stopped, and the kubelet has started "
                     f"none in its place for {_SUCCESSOR_SECONDS:.0f} s (`systemctl status kubelet`)"
                 )
-            machine.pause(_LOOK_SECONDS)
+            machine_clock.pause(_LOOK_SECONDS)
         complain(f"{box.id[:12]} has ended; the kubelet runs {newer.id[:12]} in its place")
 
     return each(look, line.words, act, "")
@@ -241,12 +241,12 @@ def _seconds(text: str) -> int:
 
 def _until_ended(look: Look, box: Box) -> None:
     """Wait until the CRI has seen the end too, so that the next `docker ps` shows it. Raises ToolError."""
-    deadline = machine.monotonic() + _END_SECONDS
-    while machine.monotonic() < deadline:
+    deadline = machine_clock.monotonic() + _END_SECONDS
+    while machine_clock.monotonic() < deadline:
         now = next((other for other in look.engine_boxes() if other.id == box.id), None)
         if now is None or not now.running:
             return
-        machine.pause(_LOOK_SECONDS)
+        machine_clock.pause(_LOOK_SECONDS)
     raise ToolError(f"tried to kill container, but did not receive an exit event: {box.id}")
 
 

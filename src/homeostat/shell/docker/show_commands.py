@@ -9,7 +9,7 @@ import sys
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from homeostat.kit import machine
+from homeostat.kit import machine_clock
 from homeostat.shell.command_flags import parse, switches
 from homeostat.shell.command_flags import texts as text_flags
 from homeostat.shell.engine import formats
@@ -52,11 +52,11 @@ class _Alive:
 
     def __init__(self, look: Look, box: Box) -> None:
         self._look, self._box = look, box
-        self._alive, self._asked = box.running, machine.monotonic()
+        self._alive, self._asked = box.running, machine_clock.monotonic()
 
     def __call__(self) -> bool:
-        if self._alive and machine.monotonic() - self._asked > _ALIVE_SECONDS:
-            self._asked = machine.monotonic()
+        if self._alive and machine_clock.monotonic() - self._asked > _ALIVE_SECONDS:
+            self._asked = machine_clock.monotonic()
             self._look.forget()
             try:
                 self._alive = self._look.find(self._box.id).running
@@ -105,7 +105,7 @@ def _when(text: str) -> float:
     if text.replace(".", "", 1).isdigit():
         return float(text)
     try:
-        return machine.wall_nanoseconds() / 1e9 - durations.parse(text)
+        return machine_clock.wall_nanoseconds() / 1e9 - durations.parse(text)
     except durations.DurationError:
         pass
     try:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from homeostat.kit import machine
+from homeostat.kit import machine_clock
 from homeostat.shell.command_flags import parse, switches
 from homeostat.shell.command_flags import texts as text_flags
 from homeostat.shell.docker.list_commands import Fields, formatted
@@ -63,7 +63,7 @@ def _found(look: Look, word: str) -> Box:
 
 def _measure(look: Look, boxes: Sequence[Box]) -> list[tuple[Box, Use]]:
     first = look.stats()
-    machine.pause(_INTERVAL_SECONDS)
+    machine_clock.pause(_INTERVAL_SECONDS)
     second = look.stats()
     total = _memory_total()
     return [(box, _use(look, box, first.get(box.id), second.get(box.id), total)) for box in boxes]

@@ -10,7 +10,7 @@ import os
 import socket
 from typing import TYPE_CHECKING, Any
 
-from homeostat.kit import machine
+from homeostat.kit import machine_clock
 from homeostat.shell.tool_error import ToolError
 
 if TYPE_CHECKING:
@@ -85,14 +85,14 @@ class Engine:
         ask = self._channel.unary_unary(
             method, request_serializer=type(request).SerializeToString, response_deserializer=answer.FromString
         )
-        ready_by = machine.monotonic() + _READY_SECONDS
+        ready_by = machine_clock.monotonic() + _READY_SECONDS
         while True:
             try:
                 return ask(request, timeout=seconds, metadata=_NAMESPACE)
             except self._error as error:
                 code, text = error.code(), error.details() or ""
-                if _STARTING in text and machine.monotonic() < ready_by:
-                    machine.pause(_LOOK_SECONDS)
+                if _STARTING in text and machine_clock.monotonic() < ready_by:
+                    machine_clock.pause(_LOOK_SECONDS)
                     continue
                 if code == self._down:
                     raise EngineDown(text) from error

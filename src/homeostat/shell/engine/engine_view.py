@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from homeostat.kit import machine
+from homeostat.kit import machine_clock
 from homeostat.shell.engine.container_engine import PAUSED, Engine, Refused
 from homeostat.shell.engine.containers import Box, Detail, boxes_of, find
 
@@ -18,7 +18,7 @@ class Look:
 
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
-        self.now = machine.wall_nanoseconds()
+        self.now = machine_clock.wall_nanoseconds()
         self._boxes: list[Box] | None = None
         self._details: dict[str, Detail] = {}
         self._paused: set[str] | None = None
@@ -43,7 +43,7 @@ class Look:
         """Look again at the next question."""
         self._boxes, self._paused = None, None
         self._details.clear()
-        self.now = machine.wall_nanoseconds()
+        self.now = machine_clock.wall_nanoseconds()
 
     def detail(self, box: Box) -> Detail:
         """What the list does not say; empty for a container that has gone since."""

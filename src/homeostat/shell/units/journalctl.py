@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from homeostat.kit import machine
+from homeostat.kit import machine_clock
 from homeostat.shell.command_flags import Flag, parse, switches, texts
 from homeostat.shell.tool_error import ToolError
 from homeostat.shell.units import unit_control, unit_logs
@@ -40,7 +40,7 @@ def main(argv: Sequence[str]) -> int:
     if line.words:
         raise ToolError(f"Failed to add match '{line.words[0]}': a unit is named with -u")
     chosen = _chosen(line.all("unit"))
-    now = machine.wall_nanoseconds() / 1e9
+    now = machine_clock.wall_nanoseconds() / 1e9
     follower = unit_logs.Follower(chosen)
     found = _between(unit_logs.entries(chosen), line.text("since"), line.text("until"), now)
     pattern = re.compile(line.text("grep")) if line.given("grep") else None
@@ -55,7 +55,7 @@ def main(argv: Sequence[str]) -> int:
         for entry in follower.new():
             if pattern is None or pattern.search(entry.text):
                 print(unit_logs.short(entry, form), flush=True)
-        machine.pause(_FOLLOW_SECONDS)
+        machine_clock.pause(_FOLLOW_SECONDS)
     return 0
 
 

@@ -11,7 +11,7 @@ import signal
 from collections.abc import Callable, Iterable, Sequence
 
 from homeostat.cluster.lab_orders import Order
-from homeostat.kit import machine
+from homeostat.kit import machine_clock
 from homeostat.shell.command_flags import Flag, Line, parse, switches, texts
 from homeostat.shell.engine import container_engine
 from homeostat.shell.stderr import complain
@@ -95,8 +95,8 @@ def _order(verb: str, order: str) -> Callable[[Line, Sequence[str], dict[str, Un
 
 def _watch(unit: Unit) -> int:
     """Whether a service that was started stays up for a moment; says so when it does not."""
-    deadline = machine.monotonic() + _SETTLE_SECONDS
-    while machine.monotonic() < deadline:
+    deadline = machine_clock.monotonic() + _SETTLE_SECONDS
+    while machine_clock.monotonic() < deadline:
         now = unit_control.units().get(unit.name)
         if now is not None and (now.state == "failed" or now.sub == "auto-restart"):
             complain(
@@ -104,7 +104,7 @@ def _watch(unit: Unit) -> int:
                 f'See "systemctl status {unit.file}" and "journalctl -xeu {unit.file}" for details.'
             )
             return 1
-        machine.pause(_SETTLE_SECONDS / 3)
+        machine_clock.pause(_SETTLE_SECONDS / 3)
     if unit.real == _ENGINE:
         _until_it_answers(unit)
     return 0
@@ -112,9 +112,9 @@ def _watch(unit: Unit) -> int:
 
 def _until_it_answers(unit: Unit) -> None:
     """The container engine's start is done when it answers, as with systemd, which it notifies (Type=notify)."""
-    deadline = machine.monotonic() + _READY_SECONDS
-    while container_engine.listens(container_engine.endpoint()) is not None and machine.monotonic() < deadline:
-        machine.pause(_SETTLE_SECONDS / 3)
+    deadline = machine_clock.monotonic() + _READY_SECONDS
+    while container_engine.listens(container_engine.endpoint()) is not None and machine_clock.monotonic() < deadline:
+        machine_clock.pause(_SETTLE_SECONDS / 3)
         if unit_control.units()[unit.name].state != "active":
             return
 
@@ -156,7 +156,10 @@ def _status(line: Line, names: Sequence[str], known: dict[str, Unit]) -> int:
             complain(f"Unit {unit_control.full(name)} could not be found." + unit_control.nearest(name, known))
             code = _UNKNOWN_STATUS
             continue
-        print(("\n" if place else "") + "\n".join(text.status(unit, now=machine.wall_nanoseconds() / 1e9, lines=lines)))
+        print(
+            ("\n" if place else "")
+            + "\n".join(text.status(unit, now=machine_clock.wall_nanoseconds() / 1e9, lines=lines))
+        )
         code = code or (0 if unit.state in ("active", "activating", "reloading") else _NOT_RUNNING)
     return code
 

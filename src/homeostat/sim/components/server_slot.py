@@ -9,8 +9,8 @@ from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from homeostat.api.flags.flag_settings import Settings
+from homeostat.apiserver.api_server import ApiServer
 from homeostat.apiserver.assembly import EdgeConfig, build_edge
-from homeostat.apiserver.server import ApiServer
 from homeostat.kit import clock, tasks
 from homeostat.store.contract import Store, Unavailable
 from homeostat.wire import pki

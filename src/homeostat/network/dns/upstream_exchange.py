@@ -6,8 +6,8 @@ import asyncio
 from typing import Protocol, TypeAlias
 
 from homeostat.kit import chance
-from homeostat.network.dns import message
-from homeostat.network.dns.message import Reply
+from homeostat.network.dns import dns_message
+from homeostat.network.dns.dns_message import Reply
 
 # (host, port)
 Address: TypeAlias = tuple[str, int]
@@ -29,7 +29,7 @@ async def exchange(server: Address, labels: tuple[bytes, ...], kind: int, *, dns
 
     Each question has a number and a port of its own, so that answers cannot be guessed (RFC 5452).
     """
-    question = message.ask(chance.below(1 << 16), labels, kind, dnssec=dnssec)
+    question = dns_message.ask(chance.below(1 << 16), labels, kind, dnssec=dnssec)
     async with asyncio.timeout(SECONDS_MAX):
         reply = await _over_udp(server, question)
         return await _over_tcp(server, question) if reply.truncated else reply
@@ -45,7 +45,7 @@ class _Asker(asyncio.DatagramProtocol):
     def datagram_received(self, data: bytes, addr: object) -> None:
         """Take it when it answers the question."""
         try:
-            reply = message.read_reply(self._question, data)
+            reply = dns_message.read_reply(self._question, data)
         except ValueError:
             return
         if not self.reply.done():
@@ -72,7 +72,7 @@ async def _over_tcp(server: Address, question: bytes) -> Reply:
     try:
         writer.write(len(question).to_bytes(2, "big") + question)
         length = int.from_bytes(await reader.readexactly(2), "big")
-        return message.read_reply(question, await reader.readexactly(length))
+        return dns_message.read_reply(question, await reader.readexactly(length))
     except (ValueError, asyncio.IncompleteReadError) as error:
         raise OSError(f"no answer over TCP: {error}") from error
     finally:
