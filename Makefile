@@ -35,10 +35,12 @@ test: check
 unit: $(STAMP)
 	$(BIN)/pytest -n $(PYTEST_WORKERS) --dist loadfile -m "not real"
 
-# How much of each room those tests run through; writes docs/coverage.md and fails where a room has too little.
+# How much of each room those tests run through, and for etcd's store those with a real etcd; writes docs/coverage.md
+# and fails where a room has too little.
 coverage: $(STAMP)
 	@rm -rf .coverage && mkdir .coverage
 	$(BIN)/coverage run -m pytest -n $(PYTEST_WORKERS) --dist loadfile -m "not real"
+	$(BIN)/coverage run -m pytest -n $(PYTEST_WORKERS) --dist loadfile -m real tests/store
 	@$(BIN)/coverage combine -q
 	@$(BIN)/coverage json -q -o .coverage/report.json
 	@$(BIN)/python tools/coverage_page.py .coverage/report.json

@@ -1,4 +1,4 @@
-"""Writes `docs/coverage.md`: how much of each room the tests that boot nothing run through, from coverage.py's figures.
+"""Writes `docs/coverage.md`: how much of each room the tests that run in process cover, from coverage.py's figures.
 
 `make coverage` measures and calls this; its exit code is 1 when a room is below what it must have.
 """
@@ -28,9 +28,9 @@ ROOMS = {
 _HEAD = """<!-- Made by `make coverage`; do not edit. -->
 # Coverage
 
-How much of each room the tests that boot nothing (`make unit`) run through, as `make coverage` measures it. Statements
-and branches count alike; a branch is a way out of a line that has two. Rooms that are not listed run real processes,
-which other tests boot.
+How much of each room the tests that boot nothing (`make unit`) run through, as `make coverage` measures it; for the
+store also those with a real etcd beside them. Statements and branches count alike; a branch is a way out of a line that
+has two. Rooms that are not listed run real processes, which other tests boot.
 
 | room | statements | branches | covered | must be |
 |---|---|---|---|---|
