@@ -14,7 +14,7 @@ from homeostat.network.decide.endpoint_selection import NOWHERE, Here
 from homeostat.network.decide.iptables_rules import render
 from homeostat.network.decide.nft_base import Ranges
 from homeostat.network.decide.nft_rules import Element, items
-from homeostat.network.decide.node_plan import plan_node
+from homeostat.network.decide.node_plan import plan_health, plan_node
 from homeostat.network.decide.service_ports import service_ports
 from homeostat.network.decide.userspace_plan import plan_service
 
@@ -90,6 +90,17 @@ def test_each_applier_sends_connections_to_the_selected_endpoints(case: str) -> 
     chains = render(plan, Ranges((), (), ())).nat
     targets = {rule.rpartition(" ")[2] for rules in chains.values() for rule in rules if "--to-destination" in rule}
     assert targets == {f"{address}:8080" for address in addresses(here)}
+
+
+def test_no_proxy_serves_a_service_that_has_a_proxy_of_its_own() -> None:
+    # KEP-2447: the label service.kubernetes.io/service-proxy-name.
+    spec = {**SERVICE["spec"], "externalTrafficPolicy": "Local", "healthCheckNodePort": 31000}
+    labels = {"service.kubernetes.io/service-proxy-name": "mesh"}
+    service = {"metadata": {**SERVICE["metadata"], "labels": labels}, "spec": spec}
+    slices = [piece(endpoint(2, READY))]
+    assert plan_service(service, slices, {}) == {}
+    assert plan_node(service, slices, Here("n1")) == {}
+    assert plan_health(service, slices, Here("n1")) is None
 
 
 @given(drawn.slices, drawn.service_ports)

@@ -16,7 +16,7 @@ from homeostat.api import meta
 from homeostat.api.rules.ports import port_name, protocol_of
 from homeostat.api.types import Obj
 from homeostat.network.decide.endpoint_selection import Backend, Here, endpoints_of, is_ipv4
-from homeostat.network.decide.service_ports import Front, ServicePort, cluster_addresses, service_ports
+from homeostat.network.decide.service_ports import Front, ServicePort, cluster_addresses, is_proxied, service_ports
 
 _EVERYONE = IPv4Network("0.0.0.0/0")
 _PROTOCOLS = ("TCP", "UDP", "SCTP")
@@ -104,7 +104,7 @@ def plan_health(service: Obj, slices: Iterable[Obj], here: Here) -> Health | Non
     """The Service's health check, when it has one (type LoadBalancer with externalTrafficPolicy Local)."""
     spec = service.get("spec") or {}
     number = int(spec.get("healthCheckNodePort") or 0)
-    if not number or spec.get("externalTrafficPolicy") != "Local":
+    if not number or spec.get("externalTrafficPolicy") != "Local" or not is_proxied(service):
         return None
     known, local = list(slices), set[str]()
     for port in spec.get("ports") or ():

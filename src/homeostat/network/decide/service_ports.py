@@ -43,14 +43,11 @@ class ServicePort:
 
 
 def service_ports(service: Obj, slices: Iterable[Obj], here: Here = NOWHERE) -> list[ServicePort]:
-    """The ports that a proxy serves, in the order of the spec; none for a Service without a cluster IP, or one that is
-    left to another proxy by its label `service.kubernetes.io/service-proxy-name` (KEP-2447). `slices` are the
+    """The ports that a proxy serves, in the order of the spec; none for one that is not proxied. `slices` are the
     Service's EndpointSlices; `here` is the node that the proxy is for, NOWHERE for one that serves all nodes."""
-    spec = service.get("spec") or {}
-    if spec.get("type") == "ExternalName" or spec.get("clusterIP") in (None, "", "None"):
+    if not is_proxied(service):
         return []
-    if wellknown.LABEL_SERVICE_PROXY_NAME in meta.labels(service):
-        return []
+    spec = service["spec"]
     key, seconds, known = meta.key(service), _affinity_seconds(spec), list(slices)
     found: list[ServicePort] = []
     for port in spec.get("ports") or ():
@@ -59,6 +56,15 @@ def service_ports(service: Obj, slices: Iterable[Obj], here: Here = NOWHERE) -> 
         number, node_port = int(port["port"]), int(port.get("nodePort") or 0)
         found.append(ServicePort(key, name, protocol, number, node_port, seconds, backends))
     return found
+
+
+def is_proxied(service: Obj) -> bool:
+    """Whether proxies serve the Service: it has a cluster IP, and is not left to another proxy by its label
+    `service.kubernetes.io/service-proxy-name` (KEP-2447)."""
+    spec = service.get("spec") or {}
+    if spec.get("type") == "ExternalName" or spec.get("clusterIP") in (None, "", "None"):
+        return False
+    return wellknown.LABEL_SERVICE_PROXY_NAME not in meta.labels(service)
 
 
 def cluster_addresses(service: Obj) -> list[str]:
