@@ -281,7 +281,7 @@ def test_an_end_is_reported_as_an_event(play: Callable[[Story], None]) -> None:
             while not any(event.container_id == one.id for event in received):
                 await clock.sleep(0.005)
         listener.cancel()
-        assert await stage.state(one) is State.EXITED, "the state is there when the event is heard"
+        assert await stage.state(one) is State.EXITED, "the state is there when the event is received"
         assert {event.pod_uid for event in received} == {"uid-web"}
 
     play(story)

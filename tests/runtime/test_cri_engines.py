@@ -95,7 +95,7 @@ def test_a_container_out_of_memory_is_reported_with_its_reason(play: Callable[..
         pending = {"/tasks/oom": containerd.TaskOOM(container_id="c1"), "/tasks/exit": None}
         engine.report(first, pending.pop(first))
         await clock.sleep(0.02)
-        engine.container.reason = "OOMKilled"  # the engine's CRI side hears of it by a way of its own
+        engine.container.reason = "OOMKilled"  # the engine's CRI side learns of it on a path of its own
         engine.report(*pending.popitem())
         while (await main_container(runtime)).reason != "OOMKilled":
             assert await next_event(runtime) == ENDED

@@ -111,7 +111,7 @@ def modes(option: cri.NamespaceOption) -> tuple[str, str, str]:
 
 
 @pytest.mark.parametrize(
-    ("wishes", "expected"),
+    ("fields", "expected"),
     [
         ({}, ("POD", "CONTAINER", "POD")),
         ({"share_processes": True}, ("POD", "POD", "POD")),
@@ -119,9 +119,9 @@ def modes(option: cri.NamespaceOption) -> tuple[str, str, str]:
         ({"host_network": True, "host_ipc": True}, ("NODE", "CONTAINER", "NODE")),
     ],
 )
-def test_a_pods_namespaces(wishes: dict[str, bool], expected: tuple[str, str, str]) -> None:
+def test_a_pods_namespaces(fields: dict[str, bool], expected: tuple[str, str, str]) -> None:
     # pkg/kubelet/util/util.go, NamespacesForPod
-    spec = replace(WEB, **wishes)  # type: ignore[arg-type]
+    spec = replace(WEB, **fields)  # type: ignore[arg-type]
     assert modes(requests.sandbox(spec).linux.security_context.namespace_options) == expected
     config, _ = requests.container(MAIN, requests.Place(spec))
     assert modes(config.linux.security_context.namespace_options) == expected

@@ -103,8 +103,8 @@ def test_a_new_runtime_adopts_everything_that_runs_with_all_it_was_asked_for(on_
     async def story(node: Node) -> None:
         mine = {"labels": {"app": "web"}, "annotations": {"note": "kept"}, "attempt": 3}
         box = await node.box(**mine, dns=Dns(("10.96.0.10",), ("default.svc",), ("ndots:5",)))
-        wishes = {"attempt": 7, "spec_hash": "cafe", "stop_signal": "SIGUSR1", "env": (("PASSWORD", "secret"),)}
-        one = await node.run("sleep 60 & wait", box, **wishes, resources=Resources(memory_limit_bytes=64 << 20))
+        fields = {"attempt": 7, "spec_hash": "cafe", "stop_signal": "SIGUSR1", "env": (("PASSWORD", "secret"),)}
+        one = await node.run("sleep 60 & wait", box, **fields, resources=Resources(memory_limit_bytes=64 << 20))
         second = CriRuntime(node.engine.socket, node_address=NODE)
         await second.start()
         (adopted_box,) = await second.sandboxes(box.spec.pod_uid)

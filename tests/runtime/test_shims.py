@@ -156,7 +156,7 @@ def test_one_shim_has_many_containers_and_what_one_leaves_behind_ends_with_it_al
         for number, place in enumerate(places):
             # Their folders carry the containers' IDs.
             assert kept.take(place.rename(place.with_name(f"c{number}")))
-        kept.serve(lambda: kept.told_to_end and not kept.folders)
+        kept.serve(lambda: kept.asked_to_stop and not kept.folders)
         return 0
 
     pid = forked(keep)
@@ -197,7 +197,7 @@ def test_a_container_that_ends_while_its_folder_is_gone_takes_no_other_with_it(t
         shim_ = shim_process.Shim()
         for place in (lost, kept):
             shim_.take(place)
-        shim_.serve(lambda: shim_.told_to_end and not shim_.folders)
+        shim_.serve(lambda: shim_.asked_to_stop and not shim_.folders)
         return 0
 
     pid = forked(keep)

@@ -220,7 +220,7 @@ class Runtime(Protocol):
         ...
 
     async def close(self, *, stop_containers: bool = False) -> None:
-        """Let go of everything (containers run on), or stop it all first."""
+        """Close everything (containers run on), or stop all containers first."""
         ...
 
     async def status(self) -> str:

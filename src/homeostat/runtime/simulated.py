@@ -219,15 +219,15 @@ class SimulatedRuntime(Plain):
         if container is None or container.state is not ContainerState.RUNNING:
             return
         running = self._running[container_id]
-        obeys = timeout_seconds > 0 and not running.frozen and running.behaviour.stop_seconds < timeout_seconds
-        pause = running.behaviour.stop_seconds if obeys else timeout_seconds
+        exits_in_time = timeout_seconds > 0 and not running.frozen and running.behaviour.stop_seconds < timeout_seconds
+        pause = running.behaviour.stop_seconds if exits_in_time else timeout_seconds
         if pause:
             try:
                 async with asyncio.timeout(pause):
                     await running.ended.wait()
             except TimeoutError:
                 pass
-        self._end(container_id, running.behaviour.stop_code if obeys else _KILLED)
+        self._end(container_id, running.behaviour.stop_code if exits_in_time else _KILLED)
 
     async def remove_container(self, container_id: str) -> None:
         """See Runtime."""

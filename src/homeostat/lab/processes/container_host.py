@@ -52,7 +52,7 @@ class Containers:
             if not folders & left:
                 self._awaited.remove(awaited)
                 reply({"ended": len(folders)})
-        return self._shim.told_to_end and not left
+        return self._shim.asked_to_stop and not left
 
     def _handle(self, order: Order, reply: Reply) -> None:
         if order.verb == "launch":

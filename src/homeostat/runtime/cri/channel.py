@@ -50,7 +50,7 @@ class Channel:
             self._channel = grpc.aio.insecure_channel(f"unix:{self.path}", options=_OPTIONS)
 
     async def close(self) -> None:
-        """Let go of it; calls under way end."""
+        """Close it; calls under way end."""
         channel, self._channel = self._channel, None
         if channel is not None:
             await channel.close()

@@ -1,4 +1,4 @@
-"""The ways into what runs: commands, streams, probes, logs and figures."""
+"""Access to running containers: commands, streams, probes, logs and stats."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ OUTPUT_BYTES_MAX = 16384
 _KILLED = 137
 
 
-class Doors(Engine):
+class ContainerAccess(Engine):
     """The half of the runtime that changes nothing."""
 
     async def exec_sync(self, container_id: str, argv: tuple[str, ...], *, timeout_seconds: float) -> ExecResult:

@@ -26,7 +26,7 @@ from homeostat.runtime.contract import (
 from homeostat.runtime.cri import cri_pb2 as cri
 from homeostat.runtime.cri import fault_reasons, requests
 from homeostat.runtime.cri.channel import RUNTIME
-from homeostat.runtime.cri.container_access import Doors
+from homeostat.runtime.cri.container_access import ContainerAccess
 from homeostat.runtime.cri.event_watch import Watch
 from homeostat.runtime.cri.fault_reasons import NOT_FOUND, UNAVAILABLE
 from homeostat.runtime.cri.images import Images
@@ -37,7 +37,7 @@ SECCOMP_ROOT = "/var/lib/kubelet/seccomp"
 _STOPS_AT_ONCE = 8
 
 
-class CriRuntime(Images, Doors):
+class CriRuntime(Images, ContainerAccess):
     """See the module. `endpoint` is a socket's path or `unix://` URL; pods in the host's network have `node_address`;
     `seccomp_root` is the folder of Localhost profiles; without `cgroups` the engine limits and measures nothing. `name`
     and `version` are the engine's, once it has answered."""
@@ -69,7 +69,7 @@ class CriRuntime(Images, Doors):
         self.name, self.version = answer.runtime_name, answer.runtime_version
 
     async def close(self, *, stop_containers: bool = False) -> None:
-        """Let go; with `stop_containers` every pod is stopped first, as far as the engine answers."""
+        """Close the connection; with `stop_containers` every pod is stopped first, as far as the engine answers."""
         try:
             if stop_containers:
                 await self._stop_all()
@@ -96,10 +96,10 @@ class CriRuntime(Images, Doors):
             answer = await self._channel.call(RUNTIME + "Status", cri.StatusRequest(), cri.StatusResponse)
         except RuntimeFault as fault:
             return f"container runtime is down: {fault.message}"
-        told = {condition.type: condition for condition in answer.status.conditions}
+        conditions = {condition.type: condition for condition in answer.status.conditions}
         wrong = []
         for kind, what in (("RuntimeReady", "container runtime"), ("NetworkReady", "container runtime network")):
-            state = told.get(kind)
+            state = conditions.get(kind)
             if state is not None and not state.status:
                 wrong.append(f"{what} not ready: {kind}=false reason:{state.reason} message:{state.message}")
         return "; ".join(wrong)
@@ -219,7 +219,7 @@ class CriRuntime(Images, Doors):
         await stop(self._channel, self._inventory, found, timeout_seconds=timeout_seconds)
         ended = await self._inventory.look(container_id)
         if ended is not None:
-            self._watch.tell(ended)
+            self._watch.report(ended)
 
     async def remove_container(self, container_id: str) -> None:
         """Forget it; its log stays."""

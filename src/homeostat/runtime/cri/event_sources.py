@@ -38,24 +38,24 @@ class What(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class News:
+class EngineEvent:
     """Something happened to a container or sandbox; LIVE has no `id`."""
 
     what: What
     id: str = ""
 
 
-Source = Callable[[Channel], AsyncGenerator[News, None]]
+Source = Callable[[Channel], AsyncGenerator[EngineEvent, None]]
 
 
-async def from_cri(channel: Channel) -> AsyncGenerator[News, None]:
+async def from_cri(channel: Channel) -> AsyncGenerator[EngineEvent, None]:
     """The CRI's event stream, as the kubelet's evented PLEG reads it. Raises RuntimeFault."""
     method, request = RUNTIME + "GetContainerEvents", cri.GetEventsRequest()
     async for event in channel.stream(method, request, cri.ContainerEventResponse):
-        yield News(What.CHANGED, event.container_id)
+        yield EngineEvent(What.CHANGED, event.container_id)
 
 
-async def from_containerd(channel: Channel) -> AsyncGenerator[News, None]:
+async def from_containerd(channel: Channel) -> AsyncGenerator[EngineEvent, None]:
     """containerd's task events. Raises RuntimeFault.
 
     It does not say when a subscription holds, so an event of our own is published until it comes back: then nothing
@@ -65,12 +65,12 @@ async def from_containerd(channel: Channel) -> AsyncGenerator[News, None]:
         request = containerd.SubscribeRequest(filters=_FILTERS)
         async for envelope in channel.stream(_EVENTS + "Subscribe", request, containerd.Envelope):
             if envelope.topic != _HELLO:
-                news = _task_news(envelope)
-                if news is not None:
-                    yield news
+                event = _task_event(envelope)
+                if event is not None:
+                    yield event
             elif not hello.done():
                 await tasks.stop(hello)
-                yield News(What.LIVE)
+                yield EngineEvent(What.LIVE)
     finally:
         await tasks.stop(hello)
 
@@ -85,33 +85,33 @@ async def _say_hello(channel: Channel) -> None:
         await clock.sleep(_HELLO_SECONDS)
 
 
-def _task_news(envelope: containerd.Envelope) -> News | None:
+def _task_event(envelope: containerd.Envelope) -> EngineEvent | None:
     """A task's event; the ends of execs are none."""
     data = envelope.event.value
     try:
         if envelope.topic == "/tasks/exit":
             ended = containerd.TaskExit.FromString(data)
-            return News(What.ENDED, ended.container_id) if ended.id == ended.container_id else None
+            return EngineEvent(What.ENDED, ended.container_id) if ended.id == ended.container_id else None
         if envelope.topic == "/tasks/delete":
             deleted = containerd.TaskDelete.FromString(data)
-            return News(What.SETTLED, deleted.container_id) if deleted.id in ("", deleted.container_id) else None
+            return EngineEvent(What.SETTLED, deleted.container_id) if deleted.id in ("", deleted.container_id) else None
         what = What.OUT_OF_MEMORY if envelope.topic == "/tasks/oom" else What.CHANGED
-        return News(what, containerd.TaskOOM.FromString(data).container_id)
+        return EngineEvent(what, containerd.TaskOOM.FromString(data).container_id)
     except DecodeError:
-        return News(What.LIVE)  # no known shape: look at everything
+        return EngineEvent(What.LIVE)  # no known shape: look at everything
 
 
-async def by_looking(channel: Channel) -> AsyncGenerator[News, None]:
+async def by_looking(channel: Channel) -> AsyncGenerator[EngineEvent, None]:
     """A look at everything each second, as the kubelet's generic PLEG does."""
     while True:
         await clock.sleep(_LOOK_SECONDS)
-        yield News(What.LIVE)
+        yield EngineEvent(What.LIVE)
 
 
 BEST_FIRST: tuple[Source, ...] = (from_cri, from_containerd, by_looking)
 
 
-async def news(channel: Channel) -> AsyncGenerator[News, None]:
+async def engine_events(channel: Channel) -> AsyncGenerator[EngineEvent, None]:
     """The events of the best source that the engine has. Raises RuntimeFault when the engine does not answer; ends when
     the engine ends it."""
     for source in BEST_FIRST:

@@ -15,7 +15,7 @@ from homeostat.kit import clock, tasks
 from homeostat.kit.log import logger
 from homeostat.runtime.contract import Container, ContainerState, RuntimeEvent, RuntimeFault, Sandbox
 from homeostat.runtime.cri.channel import Channel
-from homeostat.runtime.cri.event_sources import News, What, news
+from homeostat.runtime.cri.event_sources import EngineEvent, What, engine_events
 from homeostat.runtime.cri.inventory import Inventory
 from homeostat.runtime.shared.event_stream import EventStream
 
@@ -28,7 +28,7 @@ _AGAIN_SECONDS = 0.1
 _SETTLES_SECONDS = (0.25, 0.001, 0.002, 0.004, 0.008, 0.016, 0.03, 0.06, 0.12, 0.25, 0.5, 1.0, 2.0)
 _OOM = "OOMKilled"
 
-_Told = tuple[RuntimeEvent, object]
+_Report = tuple[RuntimeEvent, object]
 
 
 @dataclass(slots=True)
@@ -51,7 +51,7 @@ class Watch:
         self._inventory = inventory
         self._events = events
         self._connected = connected
-        self._told: dict[str, _Told] = {}
+        self._reported: dict[str, _Report] = {}
         self._settling: dict[str, _Settling] = {}
         self._short_of_memory: set[str] = set()
         self._look_now = asyncio.Event()
@@ -73,36 +73,36 @@ class Watch:
         """Watch no longer."""
         await tasks.stop(self._task, *(settling.task for settling in self._settling.values()))
 
-    # -- what was told ---------------------------------------------------------------------------------------------
+    # -- reporting -------------------------------------------------------------------------------------------------
 
     def expect(self, container: Container) -> None:
         """The caller already has this container's state: it need not be reported."""
         event = RuntimeEvent(container.pod_uid, container.id)
-        self._told[container.id] = (event, (container.state, container.reason))
+        self._reported[container.id] = (event, (container.state, container.reason))
 
     def expect_sandbox(self, box: Sandbox) -> None:
         """The same for a sandbox."""
-        self._told[box.id] = (RuntimeEvent(box.spec.pod_uid), box.ready)
+        self._reported[box.id] = (RuntimeEvent(box.spec.pod_uid), box.ready)
 
     def forget(self, gone: str) -> None:
         """Whoever removed it knows."""
-        self._told.pop(gone, None)
+        self._reported.pop(gone, None)
         self._short_of_memory.discard(gone)
 
-    def _tell(self, key: str, event: RuntimeEvent, about: object) -> None:
-        if self._told.get(key) != (event, about):
-            self._told[key] = (event, about)
+    def _report(self, key: str, event: RuntimeEvent, about: object) -> None:
+        if self._reported.get(key) != (event, about):
+            self._reported[key] = (event, about)
             self._events.emit(event)
 
-    def tell(self, container: Container) -> None:
+    def report(self, container: Container) -> None:
         """Report a container's state, unless it was reported before."""
-        self._tell(container.id, RuntimeEvent(container.pod_uid, container.id), (container.state, container.reason))
+        self._report(container.id, RuntimeEvent(container.pod_uid, container.id), (container.state, container.reason))
 
-    def _tell_gone(self, key: str) -> None:
-        told = self._told.pop(key, None)
+    def _report_gone(self, key: str) -> None:
+        reported = self._reported.pop(key, None)
         self._short_of_memory.discard(key)
-        if told is not None:
-            self._events.emit(told[0])
+        if reported is not None:
+            self._events.emit(reported[0])
 
     # -- watching --------------------------------------------------------------------------------------------------
 
@@ -160,23 +160,23 @@ class Watch:
 
     async def _look(self) -> None:
         """Report whatever differs from the last reported state."""
-        before = list(self._told)
+        before = list(self._reported)
         boxes, containers = await self._inventory.sandboxes(), await self._inventory.containers()
         found = {box.id for box in boxes} | {container.id for container in containers}
         for gone in [key for key in before if key not in found]:
-            self._tell_gone(gone)
+            self._report_gone(gone)
         self._short_of_memory &= found
         for box in boxes:
-            self._tell(box.id, RuntimeEvent(box.spec.pod_uid), box.ready)
+            self._report(box.id, RuntimeEvent(box.spec.pod_uid), box.ready)
         for container in containers:
-            self.tell(container)
+            self.report(container)
 
     async def _read(self) -> None:
-        async with aclosing(news(self._channel)) as items:
+        async with aclosing(engine_events(self._channel)) as items:
             async for item in items:
-                self._hear(item)
+                self._handle(item)
 
-    def _hear(self, item: News) -> None:
+    def _handle(self, item: EngineEvent) -> None:
         if item.what is What.LIVE:
             self._look_now.set()
             return
@@ -201,7 +201,7 @@ class Watch:
                 await self._pause(settling.nudge, seconds)
                 if await self._is_settled(key):
                     break
-            self._tell_one(key)
+            self._report_one(key)
         except RuntimeFault:
             pass  # the engine is away: everything is looked at when it is back
         finally:
@@ -218,11 +218,11 @@ class Watch:
         ended = container.state is ContainerState.EXITED
         return ended and (container.reason == _OOM or key not in self._short_of_memory)
 
-    def _tell_one(self, key: str) -> None:
+    def _report_one(self, key: str) -> None:
         box, container = self._inventory.known_sandbox(key), self._inventory.known(key)
         if box is not None:
-            self._tell(key, RuntimeEvent(box.spec.pod_uid), box.ready)
+            self._report(key, RuntimeEvent(box.spec.pod_uid), box.ready)
         elif container is not None:
-            self.tell(container)
+            self.report(container)
         else:
-            self._tell_gone(key)
+            self._report_gone(key)

@@ -9,7 +9,7 @@ from homeostat.runtime.cri import reference
 UNAVAILABLE, UNSUPPORTED, NOT_FOUND, TOO_LATE = "Unavailable", "Unsupported", "NotFound", "DeadlineExceeded"
 
 # Kubernetes' CRI errors, which begin an engine's message (`pkg/errors` of cri-api).
-_TOLD = ("RegistryUnavailable", "SignatureValidationFailed")
+_CRI_ERRORS = ("RegistryUnavailable", "SignatureValidationFailed")
 
 
 def means(reason: str, fault: RuntimeFault) -> RuntimeFault:
@@ -33,8 +33,8 @@ def of_image(image: str, fault: RuntimeFault) -> RuntimeFault:
 
 def of_pull(fault: RuntimeFault) -> RuntimeFault:
     """Why an image could not be pulled: ErrImagePull, RegistryUnavailable, SignatureValidationFailed."""
-    told = next((reason for reason in _TOLD if fault.message.startswith(reason)), "")
-    return RuntimeFault(told, fault.message) if told else means("ErrImagePull", fault)
+    known = next((reason for reason in _CRI_ERRORS if fault.message.startswith(reason)), "")
+    return RuntimeFault(known, fault.message) if known else means("ErrImagePull", fault)
 
 
 def of_exec(fault: RuntimeFault) -> RuntimeFault:

@@ -45,7 +45,7 @@ from homeostat.runtime.logs.log_writer import FILES_MAX, SIZE_BYTES_MAX
 from homeostat.runtime.process import shim_client, shim_watch
 from homeostat.runtime.process.shim_launcher import Launcher, LocalLauncher
 from homeostat.runtime.process.state_folders import Folders
-from homeostat.runtime.process.stream_urls import StreamDoors
+from homeostat.runtime.process.stream_urls import StreamUrls
 from homeostat.runtime.shared import network_probe
 from homeostat.runtime.shared.event_stream import EventStream
 from homeostat.runtime.shared.pod_addresses import AddressPool
@@ -69,7 +69,7 @@ class ProcessOptions:
     orphan_grace_seconds: float = 1.0
 
 
-class ProcessRuntime(StreamDoors, Plain):
+class ProcessRuntime(StreamUrls, Plain):
     """See the module. `root` holds its state; `pod_cidr` the addresses of pods; host-network pods have
     `node_address`."""
 
@@ -326,7 +326,7 @@ class ProcessRuntime(StreamDoors, Plain):
         """All containers, or one pod's."""
         return [c for c in self._containers.values() if not pod_uid or c.pod_uid == pod_uid]
 
-    # -- doors -----------------------------------------------------------------------------------------------------
+    # -- commands and probes ----------------------------------------------------------------------------------------
 
     async def exec_sync(self, container_id: str, argv: tuple[str, ...], *, timeout_seconds: float) -> ExecResult:
         """Run a command beside the container's own, in its folder and environment."""
@@ -364,7 +364,7 @@ class ProcessRuntime(StreamDoors, Plain):
         life.on_end(lambda: self._on_exit(container_id), adopted=adopted)
 
     def _on_exit(self, container_id: str) -> None:
-        """Its shim has let go of it: take over the report, or make good for a shim that was killed."""
+        """Its shim has closed its pipe: take over the report, or make good for a shim that was killed."""
         self._lives.pop(container_id, None)
         ended = self._folders.read_exit(container_id)
         if ended is None:

@@ -45,23 +45,25 @@ async def begin(folder: Path, argv: tuple[str, ...], options: StreamOptions) -> 
     ours: list[Descriptor] = []
     try:
         stdin, stdout, stderr = _terminal(theirs, ours, options) if options.tty else _pipes(theirs, ours, options)
-        hear, said = os.pipe()
-        theirs.append(said)
-        ours.append(Descriptor(hear))
+        failure_read, failure_write = os.pipe()
+        theirs.append(failure_write)
+        ours.append(Descriptor(failure_read))
         order = orjson.dumps({"argv": argv, "terminal": options.tty})
         socket.send_fds(connection, [order], theirs)
     except OSError as error:
-        _let_go(connection, ours)
+        _close_all(connection, ours)
         raise RuntimeFault("Failed", f"no command can be started: {error}") from error
     finally:
         for descriptor in theirs:
             os.close(descriptor)
     failure = await ours[-1].read()
     if failure:
-        _let_go(connection, ours)
+        _close_all(connection, ours)
         raise RuntimeFault("Failed", failure.decode("utf-8", "replace"))
     resize = ours[0].resize if options.tty else _no_size
-    return Command(stdin, stdout, stderr, partial(_exit_code, connection), resize, partial(_let_go, connection, ours))
+    return Command(
+        stdin, stdout, stderr, partial(_exit_code, connection), resize, partial(_close_all, connection, ours)
+    )
 
 
 async def attach(folder: Path, options: StreamOptions) -> Command:
@@ -76,13 +78,13 @@ async def attach(folder: Path, options: StreamOptions) -> Command:
         stdin, stdout, stderr = _pipes(theirs, ours, options)
         socket.send_fds(connection, [orjson.dumps({"attach": {"stdin": options.stdin}})], theirs)
     except OSError as error:
-        _let_go(connection, ours)
+        _close_all(connection, ours)
         raise RuntimeFault("Failed", f"cannot attach: {error}") from error
     finally:
         for descriptor in theirs:
             os.close(descriptor)
     resize = partial(_send_size, connection)
-    return Command(stdin, stdout, stderr, partial(_ended, connection), resize, partial(_let_go, connection, ours))
+    return Command(stdin, stdout, stderr, partial(_ended, connection), resize, partial(_close_all, connection, ours))
 
 
 async def _ended(connection: socket.socket) -> int:
@@ -121,7 +123,7 @@ async def _exit_code(connection: socket.socket) -> int:
     return _KILLED if code is None else code
 
 
-def _let_go(connection: socket.socket, ours: list[Descriptor]) -> None:
+def _close_all(connection: socket.socket, ours: list[Descriptor]) -> None:
     """Close our ends; a command that still runs is killed by the shim, which sees us hang up."""
     connection.close()
     for descriptor in ours:

@@ -53,7 +53,7 @@ class Life:
         self._descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
         self._loop = asyncio.get_running_loop()
         self._loop.add_reader(self._descriptor, self._read)
-        self._told = asyncio.Event()
+        self._start_reported = asyncio.Event()
         self._ended = asyncio.Event()
         self._then: Callable[[], None] | None = None
 
@@ -62,7 +62,7 @@ class Life:
             line = os.read(self._descriptor, 16)
         except BlockingIOError:
             return
-        self._told.set()
+        self._start_reported.set()
         if not line:
             self.close()
             self._ended.set()
@@ -71,10 +71,10 @@ class Life:
 
     async def started(self, shim: int, *, timeout_seconds: float) -> None:
         """Wait until the shim has reported the result of the start, or has ended. Raises TimeoutError."""
-        watched = Exit(shim, self._told.set)
+        watched = Exit(shim, self._start_reported.set)
         try:
             async with asyncio.timeout(timeout_seconds):
-                await self._told.wait()
+                await self._start_reported.wait()
         finally:
             watched.close()
 

@@ -11,7 +11,7 @@ from homeostat.runtime.streaming import channel_layout, commands, forwarding
 from homeostat.runtime.streaming.stream_server import StreamServer
 
 
-class StreamDoors:
+class StreamUrls:
     """The part of a runtime that streams. Commands are run by the container's shim, which also has the container's own
     streams; ports are those of the pod's own address."""
 

@@ -52,7 +52,7 @@ class Charge:
         self.guests: set[int] = set()
         # When its grace is over; 0 while it is not asked to end.
         self.kill_at = 0.0
-        self._told_to_end = False
+        self._asked_to_stop = False
         # When its own process has ended: the wait status, and the wall clock.
         self.status: int | None = None
         self._ended_at = 0
@@ -109,7 +109,7 @@ class Charge:
             os.close(descriptor)
         self._stdio = Stdio(ends, self._descriptors, self._log.write, once=bool(self.spec.get("stdin_once")))
         os.set_blocking(self._said, False)
-        self._descriptors.watch(self._said, self._hear)
+        self._descriptors.watch(self._said, self._read_failure)
 
     def _listen(self) -> None:
         folder = os.open(self.folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
@@ -122,7 +122,7 @@ class Charge:
         self._listener.settimeout(0)
         self._descriptors.watch(self._listener.fileno(), self._accept)
 
-    def _hear(self) -> None:
+    def _read_failure(self) -> None:
         """The child says why it cannot start, and closes the pipe; or only closes it: then the command runs."""
         try:
             part = os.read(self._said, _CHUNK_BYTES)
@@ -146,9 +146,9 @@ class Charge:
             self._failure = f"unable to write the container's state: {error.strerror}".encode()
             self.end(now=True)
         else:
-            self._tell()
+            self._notify()
 
-    def _tell(self) -> None:
+    def _notify(self) -> None:
         if self._alive >= 0:
             os.write(self._alive, b"\n")
 
@@ -160,8 +160,8 @@ class Charge:
             return
         if now:
             kill_group(self.pid, signal.SIGKILL)
-        elif not self._told_to_end:
-            self._told_to_end = True
+        elif not self._asked_to_stop:
+            self._asked_to_stop = True
             kill_group(self.pid, getattr(signal, self.spec["stop_signal"], signal.SIGTERM))
             self.kill_at = machine_clock.monotonic() + self.spec["orphan_grace_seconds"]
 
@@ -176,7 +176,7 @@ class Charge:
         self.guests.discard(pid)
         if pid == self.pid:
             while self._said >= 0:
-                self._hear()
+                self._read_failure()
             self.status, self._ended_at = status, machine_clock.wall_nanoseconds()
             self.kill_at = 0.0
             for other in (*self._execs, *self.guests):
@@ -186,7 +186,7 @@ class Charge:
             self._exec_ended(pid, status)
 
     def finish(self) -> None:
-        """Its processes are gone: log the rest, write how it ended, let go of everything."""
+        """Its processes are gone: log the rest, write how it ended, close everything."""
         if self._stdio is not None:
             self._stdio.end(chunks_max=_DRAINED_CHUNKS_MAX)
         self._log.close()
@@ -196,7 +196,7 @@ class Charge:
         end = {"code": code, "reason": "StartError" if self._failure else "", "message": self._failure.decode()}
         try:
             write_json(self.folder / "exit.json", {**end, "finished_at": self._ended_at / 1e9})
-            self._tell()
+            self._notify()
         except OSError:
             pass  # a full disk: the agent notices the end, and finds no report
         for descriptor in (self._alive, self._lock):

@@ -142,7 +142,7 @@ class Visitor:
         self._listening = False
         self._sizes = b""
         connection.settimeout(0)
-        stdio.descriptors.watch(connection.fileno(), self._hear)
+        stdio.descriptors.watch(connection.fileno(), self._read_sizes)
         if typed >= 0:
             os.set_blocking(typed, False)
             self.listen()
@@ -178,7 +178,7 @@ class Visitor:
             self._typed = -1
             self._stdio.input_ended()
 
-    def _hear(self) -> None:
+    def _read_sizes(self) -> None:
         try:
             data = self._connection.recv(4096)
         except BlockingIOError:
@@ -346,7 +346,7 @@ class Stdio:
         self._output_drained()
 
     def end(self, *, chunks_max: int) -> None:
-        """The container has ended: pass on what its streams still hold, at most so many chunks of each, and let go."""
+        """The container has ended: pass on what its streams still hold, at most so many chunks of each; close them."""
         for descriptor in list(self._streams):
             for _ in range(chunks_max):
                 if not self._pump(descriptor):

@@ -35,7 +35,7 @@ class Shim:
         if builtin is not None and not names:
             raise ValueError("a builtin needs the names of its commands")
         self.descriptors = Descriptors()
-        self.told_to_end = False
+        self.asked_to_stop = False
         self._builtin = builtin
         self._names = names
         self._charges: dict[str, Charge] = {}
@@ -47,15 +47,15 @@ class Shim:
         self.descriptors.watch(self._wake, lambda: os.read(self._wake, 4096))
         forked.adopt_orphans()
         signal.signal(signal.SIGCHLD, lambda *_: None)
-        signal.signal(signal.SIGTERM, lambda *_: self._tell_to_end())
+        signal.signal(signal.SIGTERM, lambda *_: self._ask_to_stop())
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         signal.signal(signal.SIGHUP, signal.SIG_IGN)
         # Who is attached may leave at any time.
         signal.signal(signal.SIGPIPE, signal.SIG_IGN)
         signal.set_wakeup_fd(self._wake_write, warn_on_full_buffer=False)
 
-    def _tell_to_end(self) -> None:
-        self.told_to_end = True
+    def _ask_to_stop(self) -> None:
+        self.asked_to_stop = True
 
     @property
     def folders(self) -> list[Path]:
@@ -66,14 +66,14 @@ class Shim:
     def lingers(self) -> bool:
         """Whether a visitor has still to take what a container wrote before it ended; none is waited for in the end."""
         self._lingering = [charge for charge in self._lingering if charge.lingers]
-        return bool(self._lingering) and not self.told_to_end
+        return bool(self._lingering) and not self.asked_to_stop
 
     def take(self, folder: Path) -> bool:
         """Start the container of `folder`; False when it is asked to end, or another shim has or had the container.
 
         Raises OSError, or ValueError and KeyError on a folder that is none.
         """
-        lock = None if self.told_to_end else claim(folder)
+        lock = None if self.asked_to_stop else claim(folder)
         if lock is None:
             return False
         try:
@@ -95,7 +95,7 @@ class Shim:
         """Look after the containers until `done()`. When it is asked to end (SIGTERM) it ends them all."""
         while not done():
             self.descriptors.serve(self._wait())
-            if self.told_to_end:
+            if self.asked_to_stop:
                 for charge in self._charges.values():
                     charge.end(now=False)
             self._reap()

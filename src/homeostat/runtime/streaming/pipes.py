@@ -31,7 +31,7 @@ class Descriptor:
             except BlockingIOError:
                 await self._ready(self._loop.add_reader, self._loop.remove_reader)
             except OSError as error:
-                if error.errno != errno.EIO:  # a terminal's last program has let go of it
+                if error.errno != errno.EIO:  # a terminal's last program has closed it
                     raise
                 return b""
         return b""
