@@ -73,7 +73,7 @@ def test_a_node_answers_while_none_before_it_is_alive() -> None:
 
 def test_frames_say_what_they_were_made_of() -> None:
     asked = arp.parse(arp.request("02:00:00:00:00:01", "172.30.0.21", "172.30.0.22"))
-    assert asked == arp.Heard("02:00:00:00:00:01", "172.30.0.21", "172.30.0.22", False)
+    assert asked == arp.Packet("02:00:00:00:00:01", "172.30.0.21", "172.30.0.22", False)
     announced = arp.parse(arp.announcement("02:00:00:00:00:01", ADDRESS))
     assert announced is not None and announced.sender == announced.target == ADDRESS
     assert arp.parse(b"short") is None and arp.parse(bytes(60)) is None

@@ -12,7 +12,7 @@ from homeostat.network.dns.drain import QUIET_SECONDS, SECONDS_MAX, until_quiet
     ("asked_until", "ends_after"),
     [
         pytest.param(0.0, QUIET_SECONDS, id="nobody asks: a cluster that goes down"),
-        pytest.param(0.45, 0.45 + QUIET_SECONDS, id="the proxies hear of it after a while"),
+        pytest.param(0.45, 0.45 + QUIET_SECONDS, id="the proxies see it after a while"),
         pytest.param(1e9, SECONDS_MAX, id="somebody asks for ever, as a client without a Service would"),
     ],
 )

@@ -94,7 +94,7 @@ def on(
 
 
 class World(asyncio.DatagramProtocol):
-    """The internet's DNS: www.example.com has an address, gone.example.com does not exist, long.example.com is told
+    """The internet's DNS: www.example.com has an address, gone.example.com does not exist, long.example.com is sent
     over TCP alone, and about quiet.example.com it says nothing."""
 
     def __init__(self) -> None:

@@ -104,9 +104,9 @@ def begin(ranges: Ranges) -> list[str]:
 
 
 def _interval_set(name: str, ranges: Iterable[str]) -> list[str]:
-    told = ", ".join(sorted(ranges))
+    listed = ", ".join(sorted(ranges))
     lines = [f"add set ip {TABLE} {name} {{ type ipv4_addr; flags interval; }}", f"flush set ip {TABLE} {name}"]
-    return lines + ([f"add element ip {TABLE} {name} {{ {told} }}"] if told else [])
+    return lines + ([f"add element ip {TABLE} {name} {{ {listed} }}"] if listed else [])
 
 
 def leftovers(found: Found, chains: Collection[str], sets: Collection[str]) -> tuple[list[str], list[str]]:

@@ -157,8 +157,8 @@ def difference(gone: Iterable[Item], new: Iterable[Item]) -> list[str]:
     for container, elements in old.elements.items():
         lines.append(f"delete element ip {TABLE} {container} {{ {', '.join(item.key for item in elements)} }}")
     for container, elements in fresh.elements.items():
-        told = ", ".join(f"{item.key} : {item.value}" if item.value else item.key for item in elements)
-        lines.append(f"add element ip {TABLE} {container} {{ {told} }}")
+        listed = ", ".join(f"{item.key} : {item.value}" if item.value else item.key for item in elements)
+        lines.append(f"add element ip {TABLE} {container} {{ {listed} }}")
     lines += [f"delete chain ip {TABLE} {item.name}" for item in old.chains if item.name not in kept]
     lines += [f"delete set ip {TABLE} {item.name}" for item in old.clients]
     return lines

@@ -18,7 +18,7 @@ from homeostat.api.types import Obj
 from homeostat.network.decide.endpoint_selection import Backend, Here, endpoints_of, is_ipv4
 from homeostat.network.decide.service_ports import Front, ServicePort, cluster_addresses, is_proxied, service_ports
 
-_EVERYONE = IPv4Network("0.0.0.0/0")
+_ALL_ADDRESSES = IPv4Network("0.0.0.0/0")
 _PROTOCOLS = ("TCP", "UDP", "SCTP")
 
 
@@ -135,7 +135,7 @@ def _guarded(entry: Entry, spec: Obj) -> Entry:
     """The entry of a load balancer's address: with the ranges that may use it, none of which overlap."""
     given = [_range(str(text).strip()) for text in spec.get("loadBalancerSourceRanges") or ()]
     ranges = sorted(collapse_addresses(found for found in given if found is not None))
-    if not ranges or ranges == [_EVERYONE]:
+    if not ranges or ranges == [_ALL_ADDRESSES]:
         return entry
     return replace(entry, sources=tuple(str(found) for found in ranges))
 

@@ -122,8 +122,8 @@ class Forwarder:
                     continue  # whether it answers at all is for those to say who need it
                 circular = any(identity.encode() in _texts(rr) for rr in reply.answers)
                 if circular != server.circular:
-                    told = "leads back to this cluster, and is not asked" if circular else "no longer leads in a circle"
-                    _log.warning("%s:%d %s", *server.address, told)
+                    what = "leads back to this cluster, and is not asked" if circular else "no longer leads in a circle"
+                    _log.warning("%s:%d %s", *server.address, what)
                 server.circular = circular
             await clock.sleep(_NEW_IDENTITY_SECONDS)
 

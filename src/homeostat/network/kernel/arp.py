@@ -15,7 +15,7 @@ _REQUEST, _REPLY = 1, 2
 
 
 @dataclass(frozen=True, slots=True)
-class Heard:
+class Packet:
     """One ARP packet: who sent it (hardware address as text, IPv4 address), and about whom."""
 
     hardware: str
@@ -34,14 +34,14 @@ def announcement(hardware: str, address: str) -> bytes:
     return _frame(hardware, address, _REQUEST, address)
 
 
-def parse(frame: bytes) -> Heard | None:
+def parse(frame: bytes) -> Packet | None:
     """What a frame says; None when it is not ARP for IPv4 over Ethernet."""
     if len(frame) < _FRAME.size:
         return None
     _, _, kind, hardware_kind, protocol, *_, operation, hardware, sender, _, target = _FRAME.unpack_from(frame)
     if (kind, hardware_kind, protocol) != (ETHERTYPE, _ETHERNET, _IPV4) or operation not in (_REQUEST, _REPLY):
         return None
-    return Heard(hardware.hex(":"), inet_ntoa(sender), inet_ntoa(target), operation == _REPLY)
+    return Packet(hardware.hex(":"), inet_ntoa(sender), inet_ntoa(target), operation == _REPLY)
 
 
 def _frame(hardware: str, sender: str, operation: int, target: str) -> bytes:

@@ -44,7 +44,7 @@ class Announcer:
         self._address = address
         self._reach_api = reach_api
         self._fresh_until = 0.0
-        self._heard: dict[str, float] = {}
+        self._last_seen: dict[str, float] = {}
         self._held: dict[str, float] = {}
         self._yielded: set[str] = set()
         self._moved = asyncio.Event()
@@ -141,14 +141,14 @@ class Announcer:
                 continue
             wire.send(arp.announcement(uplink.hardware, address))
             self._held[address] = now
-        for address in sorted(self._heard):
+        for address in sorted(self._last_seen):
             wire.send(arp.request(uplink.hardware, self._address, address))
 
     def _wanted(self, now: float) -> set[str]:
         """The addresses that this node is to answer for."""
         # A node that was not asked before has its time to answer.
-        self._heard = {address: self._heard.get(address, now) for address in rivals(self._ranks, self._name)}
-        alive = {address for address, at in self._heard.items() if now - at < _SILENT_SECONDS}
+        self._last_seen = {address: self._last_seen.get(address, now) for address in rivals(self._ranks, self._name)}
+        alive = {address for address, at in self._last_seen.items() if now - at < _SILENT_SECONDS}
         if now < self._fresh_until:
             self._yielded.clear()
         return {
@@ -159,16 +159,16 @@ class Announcer:
 
     def _read(self, wire: socket.socket, hardware: str) -> None:
         try:
-            heard = arp.parse(wire.recv(256))
+            packet = arp.parse(wire.recv(256))
         except OSError as error:
             _log.debug("%s", error)
             return
-        if heard is None or heard.hardware == hardware:
+        if packet is None or packet.hardware == hardware:
             return
         now = clock.monotonic()
-        if heard.sender in self._heard:
-            self._heard[heard.sender] = now
-        if heard.sender in self._held and now >= self._fresh_until:
-            _log.info("%s has announced %s, and the API does not answer here", heard.hardware, heard.sender)
-            self._yielded.add(heard.sender)
+        if packet.sender in self._last_seen:
+            self._last_seen[packet.sender] = now
+        if packet.sender in self._held and now >= self._fresh_until:
+            _log.info("%s has announced %s, and the API does not answer here", packet.hardware, packet.sender)
+            self._yielded.add(packet.sender)
             self._moved.set()

@@ -67,8 +67,8 @@ class HealthChecks:
 def response(check: Health) -> bytes:
     """The whole answer."""
     namespace, _, name = check.service.partition("/")
-    told = {"service": {"namespace": namespace, "name": name}, "localEndpoints": check.local_endpoints}
-    body = orjson.dumps({**told, "serviceProxyHealthy": True})
+    fields = {"service": {"namespace": namespace, "name": name}, "localEndpoints": check.local_endpoints}
+    body = orjson.dumps({**fields, "serviceProxyHealthy": True})
     line = "200 OK" if check.local_endpoints else "503 Service Unavailable"
     head = (
         f"HTTP/1.1 {line}\r\nContent-Type: application/json\r\nX-Content-Type-Options: nosniff\r\n"
