@@ -46,13 +46,13 @@ def test_a_member_is_outvoted_by_more_than_half_of_all(
 
 def test_a_suspended_member_is_skipped_until_it_is_used_again() -> None:
     members = Members(["a:1", "b:1", "c:1"])
-    members.shun(frozenset({0}))
+    members.suspend(frozenset({0}))
     assert members.preferred == 1
     members.pass_over(1)
     assert members.preferred == 2
     members.pass_over(2)
     assert members.preferred == 1
-    members.shun(frozenset())
+    members.suspend(frozenset())
     members.pass_over(1)
     members.pass_over(2)
     assert members.preferred == 0

@@ -102,7 +102,7 @@ def test_a_first_member_that_fails_late_does_not_end_the_question() -> None:
     assert read(members) == (1, pytest.approx(FIRST + 0.2))
 
 
-def test_what_a_member_refuses_for_good_is_heard_from_any() -> None:
+def test_what_a_member_refuses_for_good_is_reported_by_any() -> None:
     members = Timed({0: NEVER, 1: 0.0, 2: 0.0}, {1: CompactedThere("7")})
 
     async def main() -> None:
@@ -114,8 +114,8 @@ def test_what_a_member_refuses_for_good_is_heard_from_any() -> None:
 
 def test_without_any_answer_it_ends_in_time_and_says_what_each_said() -> None:
     members = Timed({0: NEVER, 1: NEVER, 2: 0.0}, {2: failure(grpc.StatusCode.UNAVAILABLE)})
-    told, took = read(members)
+    failure_text, took = read(members)
     assert took == pytest.approx(CALL_SECONDS_MAX, abs=0.1)
-    assert all(endpoint in told for endpoint in members.endpoints)
+    assert all(endpoint in failure_text for endpoint in members.endpoints)
     assert members.out_max <= 3
     assert len(members.asked) < 60

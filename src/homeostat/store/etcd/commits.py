@@ -157,7 +157,7 @@ class Commits:
             success=[rpc.RequestOp(request_put=rpc.PutRequest(key=self._fence))],
             failure=[rpc.RequestOp(request_range=rpc.RangeRequest(key=self._fence))],
         )
-        answer = await self._members.urge(_TXN, request, rpc.TxnResponse)
+        answer = await self._members.call_all(_TXN, request, rpc.TxnResponse)
         if answer.succeeded:
             self._epoch = max(self._epoch, epoch + 1)
             return int(answer.header.revision)

@@ -25,9 +25,9 @@ class FutureThere(StoreError):
 
 def lost(said: dict[str, str], members: int) -> Unavailable:
     """What a call ends with when no member has answered it."""
-    told = "; ".join(f"{endpoint}: {text}" for endpoint, text in said.items()) or "no answer in time"
+    reasons = "; ".join(f"{endpoint}: {text}" for endpoint, text in said.items()) or "no answer in time"
     return Unavailable(
-        f"etcd has no quorum or cannot be reached ({members} members; more than half must be up): {told}"
+        f"etcd has no quorum or cannot be reached ({members} members; more than half must be up): {reasons}"
     )
 
 

@@ -1,6 +1,6 @@
 """Hedged calls: where a member is late, the same call is sent to others as well, and the first answer counts.
 
-The late call stays under way: when all members are slow, it is not abandoned and begun anew until its time is over.
+The late call stays under way: when all members are slow, it is not abandoned and sent again until its time is over.
 """
 
 from __future__ import annotations

@@ -35,7 +35,7 @@ PATIENT_CALL_SECONDS_MAX = 30.0
 # After the local member has failed: one that keeps its connections and says nothing costs an attempt each time.
 _LOCAL_AGAIN = Backoff(first_seconds=2.0, ceiling_seconds=60.0)
 _READ_POLICY = HedgePolicy(ATTEMPT_SECONDS, at_once_max=2)
-_URGE_POLICY = HedgePolicy(Backoff(first_seconds=0.05, ceiling_seconds=0.05), at_once_max=12)
+_CALL_ALL_POLICY = HedgePolicy(Backoff(first_seconds=0.05, ceiling_seconds=0.05), at_once_max=12)
 
 _log = logger("store.etcd")
 
@@ -60,8 +60,8 @@ class TlsFiles:
     key: Path
 
 
-# What gRPC is told. Large listings are pages of many megabytes. A silent connection with a call on it is pinged, no
-# more often than etcd allows by default (`--grpc-keepalive-min-time`, 5 s).
+# gRPC's channel options. Large listings are pages of many megabytes. A silent connection with a call on it is pinged,
+# no more often than etcd allows by default (`--grpc-keepalive-min-time`, 5 s).
 _OPTIONS = [
     ("grpc.max_receive_message_length", -1),
     ("grpc.max_send_message_length", -1),
@@ -93,7 +93,7 @@ class Members:
         self._channels: list[grpc.aio.Channel] = []
         self._methods: dict[tuple[int, str], Any] = {}
         self._preferred = 0
-        self._shunned: frozenset[int] = frozenset()
+        self._suspended: frozenset[int] = frozenset()
         # How often in a row writes were not answered in time, and when that was counted last.
         self._late, self._late_at = 0, 0.0
         # How often the local member has failed since it last answered, and until when it is left alone for that.
@@ -129,7 +129,12 @@ class Members:
     @property
     def preferred(self) -> int:
         """The member that is asked first: the local one, or for some time another where that one has failed."""
-        if self._preferred and self._channels and 0 not in self._shunned and clock.monotonic() >= self._local_again_at:
+        if (
+            self._preferred
+            and self._channels
+            and 0 not in self._suspended
+            and clock.monotonic() >= self._local_again_at
+        ):
             state = self._channels[0].get_state(try_to_connect=True)
             if state == grpc.ChannelConnectivity.READY:
                 self._preferred = 0
@@ -139,7 +144,7 @@ class Members:
         """Ask another member first from now on, when `member` is the one that is."""
         if member == self._preferred:
             others = [(member + step) % len(self.endpoints) for step in range(1, len(self.endpoints) + 1)]
-            self._preferred = next((other for other in others if other not in self._shunned), others[0])
+            self._preferred = next((other for other in others if other not in self._suspended), others[0])
             if member == 0:
                 self._local_again_at = clock.monotonic() + _LOCAL_AGAIN.delay(self._local_failures)
                 self._local_failures += 1
@@ -148,9 +153,9 @@ class Members:
         """Ask this member first from now on: it has answered where others did not."""
         self._preferred = member
 
-    def shun(self, members: frozenset[int]) -> None:
-        """Ask these no more, and all others again."""
-        self._shunned = members
+    def suspend(self, members: frozenset[int]) -> None:
+        """Ask exactly these members no more: one that only an earlier call named is asked again."""
+        self._suspended = members
         if self._preferred in members:
             self.pass_over(self._preferred)
 
@@ -208,11 +213,11 @@ class Members:
             timer.cancel()
             others.cancel()
 
-    async def urge(self, path: str, request: Message, answer: type[Answer]) -> Answer:
+    async def call_all(self, path: str, request: Message, answer: type[Answer]) -> Answer:
         """As `read`, for what must be done as soon as there is a leader again: another member is asked every few
         milliseconds while those before have not answered."""
         caller = self._caller(path, request, answer)
-        return await HedgedCall(self, caller, clock.monotonic() + self.call_seconds, _URGE_POLICY).run()
+        return await HedgedCall(self, caller, clock.monotonic() + self.call_seconds, _CALL_ALL_POLICY).run()
 
     def _caller(self, path: str, request: Message, answer: type[Answer]) -> Callable[[int], Awaitable[Answer]]:
         return lambda member: self.once(member, path, request, answer, seconds=ATTEMPT_SECONDS.ceiling_seconds)
@@ -250,7 +255,7 @@ class Members:
             self._late, self._late_at = self._late + 1, clock.monotonic()
 
     def _was_answered(self, seconds: float) -> None:
-        """A write was answered after so long: patience goes as it came, once they are quick again."""
+        """A write was answered after so long. A quick answer ends the patience that late ones have built up."""
         if seconds < ATTEMPT_SECONDS.first_seconds / 2:
             self._late = 0
 

@@ -89,7 +89,7 @@ class EtcdStore:
                     "`homeostat node replace` its node rebuilds it",
                     endpoint,
                 )
-            self._members.shun(frozenset(found))
+            self._members.suspend(frozenset(found))
             await clock.sleep(_AGREEMENT_SECONDS)
 
     async def revision(self) -> int:
