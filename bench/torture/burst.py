@@ -95,4 +95,4 @@ class Burst:
             except (ApiError, OSError):
                 pass
             await asyncio.sleep(0.2)
-        return [f"deployment {NAME} has {found} pods {seconds_max:.0f} s after everything was mended, not {wanted}"]
+        return [f"deployment {NAME} has {found} pods {seconds_max:.0f} s after everything was repaired, not {wanted}"]

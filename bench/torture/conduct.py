@@ -1,4 +1,4 @@
-"""One run: clients and watches start, faults come one after another, everything is mended, and the history is checked.
+"""One run: clients and watches start, faults come one after another, all is repaired, and the history is checked.
 
 Every fault is given the time to heal before the next; how long clients were without an answer around each is measured
 by two open loops of another process, and reported. Figures never decide: only a violation, or a cluster

@@ -29,7 +29,7 @@ class Fault:
     without_quorum: bool = False
 
     def script(self, others: list[str]) -> str:
-        """What runs on a node: break, wait, mend."""
+        """What runs on a node: break, wait, repair."""
         addresses = " ".join(others)
         end = f"sleep {self.seconds:g}; {self.end}" if self.end else ""
         return f"{self.begin}; {end}".replace("{others}", addresses)

@@ -4,7 +4,7 @@
 
 The clients that load the cluster are many, and all of them reconnect at once when it fails: beside them a loop that is
 to ask every 50 ms is late by seconds, and measures that. Each request is a line on standard output, and so is each
-time that this process itself stood still; it ends when its standard input does.
+time that this process itself was not scheduled; it ends when its standard input does.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ def longest(answers: list[float], since: float, until: float, late: list[Span]) 
 
 @dataclass(slots=True)
 class Probing:
-    """The other process, and what it has said so far: samples by loop, and when it stood still."""
+    """The other process, and what it has said so far: samples by loop, and when it was not scheduled."""
 
     samples: dict[str, list[Sample]] = field(default_factory=lambda: {READS: [], WRITES: []})
     late: list[Span] = field(default_factory=list)
@@ -131,7 +131,7 @@ class _Asking:
             Probe(READS, self._read, timeout_seconds=_PATIENCE_SECONDS),
             Probe(WRITES, self._write, timeout_seconds=_PATIENCE_SECONDS),
         ]
-        self._told = {READS: 0, WRITES: 0}
+        self._reported = {READS: 0, WRITES: 0}
 
     async def _read(self) -> None:
         await self._client.get(CONFIGMAP, self._key[1], self._key[0])
@@ -147,27 +147,27 @@ class _Asking:
         loop.add_reader(sys.stdin.fileno(), lambda: None if os.read(sys.stdin.fileno(), 64) else ended.set())
         for probe in self._probes:
             probe.start()
-        telling = asyncio.create_task(self._tell())
+        reporting = asyncio.create_task(self._report())
         ticking = asyncio.create_task(_tick())
         await ended.wait()
         loop.remove_reader(sys.stdin.fileno())
         for probe in self._probes:
             await probe.stop()
-        telling.cancel()
+        reporting.cancel()
         ticking.cancel()
-        self._tell_new()
+        self._report_new()
         await self._client.close()
 
-    async def _tell(self) -> None:
+    async def _report(self) -> None:
         while True:
-            self._tell_new()
+            self._report_new()
             await asyncio.sleep(_REPORT_SECONDS)
 
-    def _tell_new(self) -> None:
+    def _report_new(self) -> None:
         now = time.monotonic()
         for probe in self._probes:
-            fresh = probe.samples[self._told[probe.name] :]
-            self._told[probe.name] += len(fresh)
+            fresh = probe.samples[self._reported[probe.name] :]
+            self._reported[probe.name] += len(fresh)
             for each in fresh:
                 _say(probe.name, each.at, each.seconds, each.error)
         _say(NOW, now, 0.0, "")
