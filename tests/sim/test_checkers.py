@@ -164,7 +164,7 @@ def dead_server(view: View) -> View:
     return replace(view, servers=frozenset(sorted(view.servers)[1:]))
 
 
-def another_wish(view: View) -> View:
+def no_apps_wanted(view: View) -> View:
     return replace(view, wanted=Wanted({}, view.wanted.daemons, view.wanted.namespaces))
 
 
@@ -180,7 +180,7 @@ BREAKS: dict[str, tuple[Break, str]] = {
     "elsewhere": (pod_elsewhere, "is bound to worker-9, which is not there"),
     "no owner": (orphan_pod, "has no controller"),
     "lost owner": (lost_owner, "has lost its owner ReplicaSet"),
-    "container": (other_container, "tells of a container that does not run"),
+    "container": (other_container, "reports a container that does not run"),
     "endpoint gone": (forgotten_endpoint, "EndpointSlices of default/web"),
     "endpoint twice": (doubled_endpoint, "EndpointSlices of default/web"),
     "endpoints": (stale_endpoints, "Endpoints default/web: []"),
@@ -192,7 +192,7 @@ BREAKS: dict[str, tuple[Break, str]] = {
     "rules": (stale_rules, "rules of default/web: ['10.9.9.9']"),
     "rules of nobody": (rules_of_nobody, "rules of default/gone, which is not there"),
     "server": (dead_server, "EndpointSlices of default/kubernetes"),
-    "wish": (another_wish, "Deployments: ['default/web', 'team/shop'], not []"),
+    "wanted": (no_apps_wanted, "Deployments: ['default/web', 'team/shop'], not []"),
     "pod gone": (lambda view: without(view, "Pod", "web"), "pods: 1, not 2"),
     "pod gone, box left": (lambda view: without(view, "Pod", "web"), "keeps a sandbox of pod default/web"),
     "pod twice": (lambda view: doubled(view, "Pod", "web", "web-twin"), "pods: 3, not 2"),
@@ -208,5 +208,5 @@ BREAKS: dict[str, tuple[Break, str]] = {
 def test_a_broken_cluster_is_reported_by_name(name: str) -> None:
     change, expected = BREAKS[name]
     view = healthy()
-    told = end_state.faults(change(view) or view)
-    assert any(expected in text for text in told), told
+    found = end_state.faults(change(view) or view)
+    assert any(expected in text for text in found), found

@@ -67,7 +67,7 @@ def test_a_run_can_be_limited_to_some_of_its_faults() -> None:
 
 
 def test_a_transcript_keeps_what_matters_and_its_digest_all() -> None:
-    async def tell(noise: str) -> Transcript:
+    async def recorded(noise: str) -> Transcript:
         transcript = Transcript()
         transcript.say("fault", "cut worker-1")
         await clock.sleep(1.5)
@@ -75,10 +75,10 @@ def test_a_transcript_keeps_what_matters_and_its_digest_all() -> None:
         transcript.say("write", noise, Level.NOISE)
         return transcript
 
-    first = virtual.run(lambda: tell("Lease a"), seed=1)
+    first = virtual.run(lambda: recorded("Lease a"), seed=1)
     assert first.lines() == ["     0.000  fault   cut worker-1", "     1.500  write   Pod a"]
     assert first.text(Level.STORY) == "     0.000  fault   cut worker-1\n"
-    assert first.digest() != virtual.run(lambda: tell("Lease b"), seed=1).digest()
+    assert first.digest() != virtual.run(lambda: recorded("Lease b"), seed=1).digest()
 
 
 def test_the_command_replays_a_seed() -> None:

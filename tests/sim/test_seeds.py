@@ -36,13 +36,13 @@ def test_the_same_seed_is_the_same_run() -> None:
 @pytest.mark.slow
 def test_the_same_seed_is_the_same_run_in_another_process() -> None:
     """Neither the order of sets nor the addresses of objects may change a run."""
-    told = set()
+    outputs = set()
     for hash_seed in ("0", "12345"):
         command = [sys.executable, "-m", "homeostat.sim", "--seed", "5", "--verbose"]
         env = os.environ | {"PYTHONHASHSEED": hash_seed}
         done = subprocess.run(command, env=env, capture_output=True, text=True, check=True)
-        told.add(done.stdout)
-    assert len(told) == 1
-    text = told.pop()
+        outputs.add(done.stdout)
+    assert len(outputs) == 1
+    text = outputs.pop()
     assert "all is as it should be" in text
     assert len(text.splitlines()) > 500

@@ -25,7 +25,7 @@ def no_request_failed_but_in_flight(stage: Stage, in_flight_max: int) -> None:
 
 def test_a_killed_container_is_started_again_at_once(golden: Golden) -> None:
     async def play(stage: Stage) -> None:
-        stage.story.tell("the container of the pod on worker-2 is killed")
+        stage.story.record("the container of the pod on worker-2 is killed")
         await stage.kill_container("worker-2")
         await clock.sleep(20)
         assert await stage.faults() == []
@@ -41,7 +41,7 @@ def test_a_container_that_keeps_being_killed_waits_longer_each_time(golden: Gold
 
     async def play(stage: Stage) -> None:
         for _ in range(4):
-            stage.story.tell("the container of the pod on worker-2 is killed")
+            stage.story.record("the container of the pod on worker-2 is killed")
             await stage.kill_container("worker-2")
             await clock.sleep(1)
             assert await stage.cluster.until(lambda: meta.pod_ready(stage.pod_on("worker-2")), seconds=60)
@@ -56,7 +56,7 @@ def test_a_container_that_keeps_being_killed_waits_longer_each_time(golden: Gold
 def test_a_deleted_pod_is_replaced(golden: Golden) -> None:
     async def play(stage: Stage) -> None:
         pod = stage.pod_on("worker-2")
-        stage.story.tell("the user deletes the pod on worker-2")
+        stage.story.record("the user deletes the pod on worker-2")
         await stage.user.delete_pod(meta.key(pod))
         await clock.sleep(20)
         assert await stage.faults() == []
@@ -70,10 +70,10 @@ def test_a_deleted_pod_is_replaced(golden: Golden) -> None:
 def test_a_killed_api_server_is_noticed_by_nobody(golden: Golden) -> None:
     async def play(stage: Stage) -> None:
         commits = stage.cluster.ledger.objects["Pod"].copy()
-        stage.story.tell("API server master-1 is killed")
+        stage.story.record("API server master-1 is killed")
         await stage.cluster.servers[0].kill()
         await clock.sleep(60)
-        stage.story.tell("it is back")
+        stage.story.record("it is back")
         await stage.cluster.servers[0].start()
         await clock.sleep(60)
         assert await stage.faults() == []
@@ -86,15 +86,15 @@ def test_a_killed_api_server_is_noticed_by_nobody(golden: Golden) -> None:
 
 def test_all_api_servers_away_stop_no_pod_and_change_nothing(golden: Golden) -> None:
     async def play(stage: Stage) -> None:
-        stage.story.tell("all API servers are killed")
+        stage.story.record("all API servers are killed")
         for server in stage.cluster.servers:
             await server.kill()
         await clock.sleep(10)
         await stage.kill_container("worker-2")
-        stage.story.tell("a container is killed meanwhile")
+        stage.story.record("a container is killed meanwhile")
         await clock.sleep(20)
         assert len(await stage.worker().running()) == 1
-        stage.story.tell("they are back")
+        stage.story.record("they are back")
         for server in stage.cluster.servers:
             await server.start()
         await clock.sleep(30)
@@ -111,11 +111,11 @@ def test_a_lost_leader_is_followed_by_another(component: str, golden: Golden) ->
     """client-go: the lease runs out 15 s after its last renewal, candidates look every 2 to 4.4 s; ours then, too."""
 
     async def play(stage: Stage) -> None:
-        stage.story.tell(f"the leading {component} is killed")
+        stage.story.record(f"the leading {component} is killed")
         lost = stage.leader(component)
         await lost.kill()
         await stage.user.delete_pod(meta.key(stage.pod_on("worker-2")))
-        stage.story.tell("the user deletes the pod on worker-2")
+        stage.story.record("the user deletes the pod on worker-2")
         await clock.sleep(30)
         assert await stage.cluster.until(lambda: stage.leader(component).name != lost.name, seconds=1)
         assert len(stage.pods()) == 3
@@ -132,10 +132,10 @@ def test_a_lost_leader_is_followed_by_another(component: str, golden: Golden) ->
 def test_a_node_agent_that_is_away_for_a_while_costs_nothing(golden: Golden) -> None:
     async def play(stage: Stage) -> None:
         before = [container.id for container, _ in await stage.worker().running()]
-        stage.story.tell("the agent of worker-2 is killed")
+        stage.story.record("the agent of worker-2 is killed")
         await stage.worker().kill()
         await clock.sleep(25)
-        stage.story.tell("a new agent comes")
+        stage.story.record("a new agent comes")
         await stage.worker().start()
         await clock.sleep(60)
         assert [container.id for container, _ in await stage.worker().running()] == before
@@ -147,10 +147,10 @@ def test_a_node_agent_that_is_away_for_a_while_costs_nothing(golden: Golden) -> 
 
 
 async def cut_for_seven_minutes(stage: Stage) -> None:
-    stage.story.tell("worker-2 is cut off")
+    stage.story.record("worker-2 is cut off")
     stage.worker().cut()
     await clock.sleep(420)
-    stage.story.tell("worker-2 is healed")
+    stage.story.record("worker-2 is healed")
     stage.worker().heal()
     await clock.sleep(120)
     assert await stage.faults() == []
@@ -158,10 +158,10 @@ async def cut_for_seven_minutes(stage: Stage) -> None:
 
 async def cut_for_four_minutes(stage: Stage) -> None:
     before = {meta.uid(pod) for pod in stage.pods()}
-    stage.story.tell("worker-2 is cut off")
+    stage.story.record("worker-2 is cut off")
     stage.worker().cut()
     await clock.sleep(240)
-    stage.story.tell("worker-2 is healed")
+    stage.story.record("worker-2 is healed")
     stage.worker().heal()
     await clock.sleep(200)
     assert await stage.faults() == []

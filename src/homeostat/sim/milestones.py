@@ -1,4 +1,4 @@
-"""The story of a run: the few moments that somebody who watches the cluster would tell, in stable names.
+"""The story of a run: the few moments that somebody who watches the cluster would report, in stable names.
 
 Pods are called by their owner and the order in which they came (`web-1`), so that a story does not depend on drawn
 names. Times are seconds since the story began.
@@ -33,7 +33,7 @@ class Milestones:
         """The story begins now."""
         self._began = clock.monotonic()
 
-    def tell(self, text: str) -> None:
+    def record(self, text: str) -> None:
         """Add a line; the first moment of each text is kept in `moments`, in seconds since the begin."""
         if self._began is not None:
             since = clock.monotonic() - self._began
@@ -66,40 +66,40 @@ class Milestones:
     def _pod(self, commit: Commit) -> None:
         name, old, new = self.name_of(commit.obj), commit.old, commit.new
         if new is None:
-            self.tell(f"pod {name} is gone")
+            self.record(f"pod {name} is gone")
         elif old is None:
-            self.tell(f"pod {name} is created")
+            self.record(f"pod {name} is created")
         else:
             self._pod_changed(name, old, new)
 
     def _pod_changed(self, name: str, old: Obj, new: Obj) -> None:
         if meta.pod_node(old) != meta.pod_node(new):
-            self.tell(f"pod {name} is bound to {meta.pod_node(new)}")
+            self.record(f"pod {name} is bound to {meta.pod_node(new)}")
         if not meta.deleting(old) and meta.deleting(new):
-            self.tell(f"pod {name} is being deleted")
+            self.record(f"pod {name} is being deleted")
         if meta.pod_restarts(old) != meta.pod_restarts(new):
-            self.tell(f"pod {name} has restarted {meta.pod_restarts(new)} times")
+            self.record(f"pod {name} has restarted {meta.pod_restarts(new)} times")
         if meta.pod_ready(old) != meta.pod_ready(new):
-            self.tell(f"pod {name} is {'ready' if meta.pod_ready(new) else 'not ready'}")
+            self.record(f"pod {name} is {'ready' if meta.pod_ready(new) else 'not ready'}")
 
     def _node(self, commit: Commit) -> None:
         old, new = commit.old, commit.new
         if old is None or new is None:
-            self.tell(f"node {commit.key} is {'gone' if new is None else 'registered'}")
+            self.record(f"node {commit.key} is {'gone' if new is None else 'registered'}")
             return
         before, after = (meta.condition(node, "Ready") or {} for node in (old, new))
         if before.get("status") != after.get("status"):
-            self.tell(f"node {commit.key} is Ready={after.get('status')} ({after.get('reason')})")
+            self.record(f"node {commit.key} is Ready={after.get('status')} ({after.get('reason')})")
         had, has = _taints(old), _taints(new)
         for taint in [taint for taint in has if taint not in had]:
-            self.tell(f"node {commit.key} is tainted {taint}")
+            self.record(f"node {commit.key} is tainted {taint}")
         for taint in [taint for taint in had if taint not in has]:
-            self.tell(f"node {commit.key} is no longer tainted {taint}")
+            self.record(f"node {commit.key} is no longer tainted {taint}")
 
     def _lease(self, commit: Commit) -> None:
         before, after = (_holder(lease) for lease in (commit.old, commit.new))
         if before != after:
-            self.tell(f"{commit.obj['metadata']['name']} is led by {after or 'nobody'}")
+            self.record(f"{commit.obj['metadata']['name']} is led by {after or 'nobody'}")
 
     def _ruled(self, service: str, addresses: list[str]) -> None:
         pods = {
@@ -110,9 +110,9 @@ class Milestones:
         before = self._backends.get(service, set())
         self._backends[service] = names
         for name in sorted(before - names):
-            self.tell(f"service {service} no longer leads to {name}")
+            self.record(f"service {service} no longer leads to {name}")
         for name in sorted(names - before):
-            self.tell(f"service {service} leads to {name}")
+            self.record(f"service {service} leads to {name}")
 
 
 def _taints(node: Obj) -> list[str]:

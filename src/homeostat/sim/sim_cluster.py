@@ -188,8 +188,8 @@ class SimCluster:
 
     def _ruled(self, service: str, addresses: list[str]) -> None:
         self.transcript.say("rules", f"{service} leads to {' '.join(addresses) or 'nobody'}", Level.WRITE)
-        for told in self.on_rules:
-            told(service, addresses)
+        for listener in self.on_rules:
+            listener(service, addresses)
 
     def _lost(self, service: str, how: str) -> None:
         self.transcript.say("request", f"{service}: {how}", Level.WRITE)

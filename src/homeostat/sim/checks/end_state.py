@@ -19,7 +19,7 @@ from homeostat.sim.clients import workload
 _SYSTEM_NAMESPACES = ("default", "kube-node-lease", "kube-public", "kube-system")
 
 
-def wishes(view: View) -> Iterable[str]:
+def wanted_objects(view: View) -> Iterable[str]:
     """The API holds what the user asked for, and nothing that the user deleted."""
     wanted = view.wanted
     apps, daemons = _named(view.all("Deployment")), _named(view.all("DaemonSet"))
@@ -118,7 +118,7 @@ def bindings(view: View) -> Iterable[str]:
 
 
 def runtimes(view: View) -> Iterable[str]:
-    """Each node runs exactly its pods' containers, each once, and the pods' status tells of the very same ones."""
+    """Each node runs exactly its pods' containers, each once, and the pods' status reports the same ones."""
     for name, node in view.nodes.items():
         assigned = {meta.uid(pod): pod for pod in view.all("Pod") if meta.pod_node(pod) == name}
         active = {uid: pod for uid, pod in assigned.items() if not meta.pod_terminal(pod)}
@@ -139,7 +139,7 @@ def runtimes(view: View) -> Iterable[str]:
             yield from _differ(f"Pod {meta.key(pod)} podIP", pod["status"].get("podIP"), addresses.get(uid))
             for status in pod["status"].get("containerStatuses", ()):
                 if status.get("containerID", "").partition("://")[2] not in ids:
-                    yield f"Pod {meta.key(pod)} tells of a container that does not run"
+                    yield f"Pod {meta.key(pod)} reports a container that does not run"
 
 
 def endpoints(view: View) -> Iterable[str]:
@@ -249,7 +249,7 @@ def addresses(view: View) -> Iterable[str]:
 Checker = Callable[[View], Iterable[str]]
 
 CHECKERS: tuple[Checker, ...] = (
-    wishes,
+    wanted_objects,
     deployments,
     replica_sets,
     daemon_sets,

@@ -1,8 +1,8 @@
 """How many pods a workload may have at most, while nothing leaves its controller in doubt.
 
 A ReplicaSet never has more than it wants and a DaemonSet never two on a node when a pod is created; a Deployment's
-ReplicaSets never want more than replicas + maxSurge together when one of them grows. A wish may have shrunk a moment
-ago, so the largest of late counts.
+ReplicaSets never want more than replicas + maxSurge together when one of them grows. The wanted number may have
+shrunk a moment ago, so the largest within the last seconds counts.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from homeostat.api.types import Obj
 from homeostat.controllers.workloads.fenceposts import max_surge
 from homeostat.sim.record.commit_ledger import Commit, Ledger
 
-# How long a controller's view of a wish may be behind.
+# How long a controller's view of the wanted number may be behind.
 _LATE_SECONDS = 5.0
 
 
@@ -25,30 +25,30 @@ class PodBounds:
 
     def __init__(self, ledger: Ledger) -> None:
         self._ledger = ledger
-        self._wishes: dict[str, list[tuple[float, int]]] = {}
+        self._wanted: dict[str, list[tuple[float, int]]] = {}
 
     def faults(self, commit: Commit, now: float) -> Iterable[str]:
         """Which bounds the commit breaks. `now` is in seconds on the run's clock."""
         if commit.kind in ("ReplicaSet", "Deployment"):
-            self._wish(commit, now)
+            self._note_wanted(commit, now)
             if commit.kind == "ReplicaSet" and commit.new is not None:
                 yield from self._grown(commit.old, commit.new, now)
         elif commit.kind == "Pod" and commit.old is None and commit.new is not None:
             yield from self._created(commit.new, now)
 
-    def _wish(self, commit: Commit, now: float) -> None:
+    def _note_wanted(self, commit: Commit, now: float) -> None:
         obj = commit.obj
         if commit.new is None:
             return
         amount = obj["spec"]["replicas"] + (max_surge(obj) if commit.kind == "Deployment" else 0)
-        wishes = self._wishes.setdefault(meta.uid(obj), [])
-        if not wishes or wishes[-1][1] != amount:
-            wishes.append((now, amount))
+        wanted = self._wanted.setdefault(meta.uid(obj), [])
+        if not wanted or wanted[-1][1] != amount:
+            wanted.append((now, amount))
 
     def _most(self, uid: str, now: float) -> int:
-        """The largest wish of late: the one that holds now, and those that held within the last seconds."""
+        """The largest number that was wanted within the last `_LATE_SECONDS`, that of now included."""
         most, until = 0, now
-        for since, amount in reversed(self._wishes.get(uid, [])):
+        for since, amount in reversed(self._wanted.get(uid, [])):
             if until < now - _LATE_SECONDS:
                 break
             most, until = max(most, amount), since
@@ -77,7 +77,7 @@ class PodBounds:
     def _grown(self, old: Obj | None, rs: Obj, now: float) -> Iterable[str]:
         owner = ownership.controller_of(rs)
         before = old["spec"]["replicas"] if old is not None else 0
-        if owner is None or rs["spec"]["replicas"] <= before or owner["uid"] not in self._wishes:
+        if owner is None or rs["spec"]["replicas"] <= before or owner["uid"] not in self._wanted:
             return
         sets = [other for other in self._ledger.all("ReplicaSet") if ownership.controller_uid(other) == owner["uid"]]
         whole = sum(other["spec"]["replicas"] for other in sets)

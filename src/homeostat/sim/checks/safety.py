@@ -1,6 +1,6 @@
 """What must hold at every moment of a run, faults or not: checked at each commit, each request and once a second.
 
-Only what is true in Kubernetes stands here; what faults may break for a while is for `checkers`, at the end.
+Only what is true in Kubernetes is checked here; what faults may break for a while is for `end_state`, after the run.
 """
 
 from __future__ import annotations
@@ -104,7 +104,7 @@ class Safety:
                 self.fault(text)
 
     def sent(self, candidate: Candidate, request: Request) -> None:
-        """Who does not lead does not write while another leads; events may still tell of what was."""
+        """A candidate that does not lead does not write while another leads; its events may still report what was."""
         if request.method == "GET" or candidate.leading or "/leases" in request.path or "/events" in request.path:
             return
         for other in self._cluster.candidates[candidate.component]:

@@ -23,7 +23,7 @@ _DIAL_SECONDS = 0.3
 
 
 class SimulatedApplier:
-    """The service plan as it stands: which backends get new connections. `changed` is told each Service whose
+    """The service plan in force: which backends get new connections. `changed` is called with each Service whose
     backends have changed, with their addresses."""
 
     def __init__(self, changed: Callable[[str, list[str]], None] = lambda service, addresses: None) -> None:

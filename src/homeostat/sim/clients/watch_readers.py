@@ -135,7 +135,7 @@ class _Reader:
             try:
                 if not self._revision or chance.below(4) == 0:
                     await self._list()
-                # Half of the time it goes on where it was, else from further back.
+                # Half of the time it continues where it was, else from further back.
                 back = chance.choice((0, 0, chance.below(_BACK_REVISIONS_MAX)))
                 await self._follow(max(1, self._revision - back))
             except ApiError as error:

@@ -1,6 +1,6 @@
 """The components that run beside the API servers, each as a process that can die: candidates for leadership, and nodes.
 
-A killed process leaves nothing behind: what it had sent goes on, nothing new leaves it, and its successor starts with
+A killed process leaves nothing behind: what it had sent continues, nothing new leaves it, and its successor starts with
 empty memory. Only a node's runtime outlives its agent.
 """
 
@@ -63,7 +63,7 @@ class Work:
 class Candidate:
     """One process of a component of which one leads. `component` is controller-manager or scheduler.
 
-    `sent` is told of each request that it sends, `cached` of each change in the caches of one of its processes.
+    `sent` is called with each request that it sends, `cached` with each change in the caches of one of its processes.
     """
 
     def __init__(self, component: str, host: str, roads: Roads) -> None:

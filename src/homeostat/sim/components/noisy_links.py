@@ -1,6 +1,6 @@
 """The way from one component to the API servers, and what goes wrong on it.
 
-A `Link` stands between a component's in-process transport and each server's handler. By hand it is cut, healed or
+A `Link` is between a component's in-process transport and each server's handler. By hand it is cut, healed or
 killed (the process at its end is gone); by chance (`Noise`) requests are refused, answers are lost after the request
 was carried out, writes conflict, and watch streams are late, repeat themselves or break in the middle of a line.
 """
@@ -26,7 +26,7 @@ STREAM_SECONDS = 90.0
 # How far back a stream goes that repeats itself, as one does that is resumed from an older version.
 _REPEATED_CHUNKS_MAX = 5
 
-# Nobody but the component's own retries tells a DELETE's or a POST's conflict from a real one, so these never get one.
+# Only the component's own retries distinguish a DELETE's or a POST's conflict from a real one: these never get one.
 _CONFLICTING = ("PUT", "PATCH")
 
 
@@ -84,7 +84,7 @@ class Link:
     def __init__(
         self, name: str, noise: Noise = CALM, *, sent: Callable[[Request], None] = lambda request: None
     ) -> None:
-        """`sent` is told of each request as it leaves."""
+        """`sent` is called with each request as it leaves."""
         self.name = name
         self._sent = sent
         self.noise = noise
@@ -106,7 +106,7 @@ class Link:
         self._open.set()
 
     def kill(self) -> None:
-        """The component's process is gone: what it sent goes on, nothing new leaves."""
+        """The component's process is gone: what it sent continues, nothing new leaves."""
         self.dead = True
 
     def through(self, handler: Handler) -> Handler:

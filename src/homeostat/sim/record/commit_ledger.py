@@ -1,7 +1,7 @@
 """Every commit to the store, at the moment it happens: the objects as they are, the transcript's lines, and when the
 last write was that changes anything.
 
-It stands where a watcher of the store stands, but sees a commit before anybody can react to it.
+It sees what a watcher of the store sees, but each commit before anybody can react to it.
 """
 
 from __future__ import annotations

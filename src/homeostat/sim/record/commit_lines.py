@@ -12,8 +12,8 @@ def describe(kind: str, key: str, old: Obj | None, new: Obj | None) -> str:
     if new is None:
         return f"{kind} {key} deleted"
     verb = "created" if old is None else "changed"
-    tell = _TELL.get(kind)
-    what = tell(new) if tell else ""
+    of_kind = _DESCRIBE.get(kind)
+    what = of_kind(new) if of_kind else ""
     if meta.deleting(new):
         what = f"{what}, deleting" if what else "deleting"
     return f"{kind} {key} {verb}" + (f": {what}" if what else "")
@@ -57,7 +57,7 @@ def _event(event: Obj) -> str:
     return f"{event.get('reason', '')}: {event.get('message', '')}"
 
 
-_TELL = {
+_DESCRIBE = {
     "Pod": _pod,
     "Deployment": _workload,
     "ReplicaSet": _workload,

@@ -13,7 +13,7 @@ from homeostat.kit import clock
 
 
 class Level(IntEnum):
-    """How much a line tells; lower ones matter more."""
+    """How much a line matters: lower levels matter more."""
 
     STORY = 0
     WRITE = 1

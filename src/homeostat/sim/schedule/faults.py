@@ -38,7 +38,7 @@ class KillContainer(Fault):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FreezeContainer(Fault):
-    """A running container hangs for `seconds`: probes time out, signals are not heard."""
+    """A running container hangs for `seconds`: probes time out, signals have no effect."""
 
     pick: int
     seconds: float

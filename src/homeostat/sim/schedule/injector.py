@@ -1,6 +1,6 @@
 """Makes faults happen on a simulated cluster, and undoes those that last when their time is over.
 
-What the user does goes through one queue, so that a later wish never overtakes an earlier one that waits for the API.
+What the user does goes through one queue, so that a later order never overtakes an earlier one that waits for the API.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class Injector:
 
     async def run(self, schedule: Sequence[Fault]) -> None:
         """All faults at their moments, counted from now."""
-        ordering = tasks.spawn(self._obey(), name="user")
+        ordering = tasks.spawn(self._perform_orders(), name="user")
         begun = clock.monotonic()
         under_way: list[asyncio.Task[None]] = []
         for fault in sorted(schedule, key=lambda known: known.at_seconds):
@@ -194,7 +194,7 @@ class Injector:
 
     # -- what the user does ----------------------------------------------------------------------------------------
 
-    async def _obey(self) -> None:
+    async def _perform_orders(self) -> None:
         while order := await self._orders.get():
             await order()
 
