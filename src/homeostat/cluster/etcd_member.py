@@ -160,7 +160,11 @@ class Trouble:
 _REPLACE = "its data cannot be trusted: `homeostat node replace {node}` rebuilds the member from the others"
 # What a line of the log holds -> what it means. The first that is found counts.
 _KNOWN = [
-    (r"crc mismatch|cannot use none as id|max entry size limit|wal: (?!file)", "its log (WAL) is corrupt", _REPLACE),
+    (
+        r"crc mismatch|cannot use none as id|max entry size limit|wal: (?!file)|proto: ",
+        "its log (WAL) is corrupt",
+        _REPLACE,
+    ),
     (r"failed to open database|invalid database|version mismatch", "its database is corrupt", _REPLACE),
     (r"failed to (?:recover|find).{0,40}snapshot|snap: ", "its snapshot is corrupt or missing", _REPLACE),
     (

@@ -131,7 +131,7 @@ def test_a_busybox_with_libraries_brings_them(
     stock_archives: Mapping[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Here `env` takes the place of busybox, as which of the two busyboxes a machine has is not ours to choose."""
-    monkeypatch.setattr(stock.machine, "program", lambda _: Path("/usr/bin/env").resolve())
+    monkeypatch.setattr(stock.machine_programs, "program", lambda _: Path("/usr/bin/env").resolve())
     monkeypatch.setattr(stock, "_ask", lambda _: "bin/sh\nusr/bin/wget\n")
     layer = stock.busybox().layers[0]
     assert any(path.rpartition("/")[2].startswith("libc.") for path in layer.entries), sorted(layer.entries)
