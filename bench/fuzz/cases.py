@@ -192,7 +192,7 @@ class Case:
     method: str
     target: str
     raw: bytes
-    # Whether the answer may be a stream that goes on, or the connection does not outlive it.
+    # Whether the answer may be a stream that continues, or the connection does not outlive it.
     ends: bool = False
 
 

@@ -223,10 +223,10 @@ def test_a_client_whose_pings_cannot_be_read_gets_pongs_all_the_same():
     async def story(client: WebSocketClient) -> None:
         for _ in range(30):
             client.send(b"\0" + b"x" * 65536)
-        heard = tasks.spawn(client.message(), name="listening")
+        reply = tasks.spawn(client.message(), name="listening")
         await clock.sleep(100)
         assert 5 <= client.pongs <= 7
-        assert status(await heard)["status"] == "Success"
+        assert status(await reply)["status"] == "Success"
 
     run_story(story, play)
 

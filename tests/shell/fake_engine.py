@@ -86,7 +86,7 @@ class FakeEngine:
         return []
 
     def pids(self, container: str) -> list[int]:
-        self._hear("pids", container)
+        self._record("pids", container)
         return [12, 13]
 
     def pod_status(self, pod: str) -> Any:
@@ -107,12 +107,12 @@ class FakeEngine:
         return SimpleNamespace(runtime_name="fake", runtime_version="v9", runtime_api_version="v1")
 
     def kill(self, container: str, number: int, *, exec_id: str = "") -> None:
-        self._hear("kill", container, number)
+        self._record("kill", container, number)
         if container not in self.deaf and (number == 9 or container not in self.frozen):
             self.end(container)
 
     def wait(self, container: str, *, exec_id: str = "", seconds: float | None = None) -> int | None:
-        self._hear("wait", container, seconds)
+        self._record("wait", container, seconds)
         ended = {one.id for one in self.containers_known if one.state == EXITED}
         ended |= {one.id for one in self.pods_known if one.state}
         return 0 if container in ended else None
@@ -121,7 +121,7 @@ class FakeEngine:
         """Every other call is recorded, and done."""
 
         def call(identifier: str, **more: Any) -> None:
-            self._hear(name, identifier, *more.values())
+            self._record(name, identifier, *more.values())
             if name == "unpause":
                 self.frozen.discard(identifier)
             elif name == "pause":
@@ -131,7 +131,7 @@ class FakeEngine:
 
         return call
 
-    def _hear(self, *what: Any) -> None:
+    def _record(self, *what: Any) -> None:
         self.asked.append(what)
         if why := self.refuses.get(what[1]):
             raise Refused(why, missing=False)

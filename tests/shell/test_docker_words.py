@@ -153,19 +153,19 @@ def test_of_several_the_sandboxes_are_killed_first(engine: FakeEngine, tool: Too
     pod = engine.pod("web")
     one = engine.container("app", pod)
     order = threading.Lock()
-    heard: list[str] = []
+    killed: list[str] = []
     kill = engine.kill
 
     def slowly(container: str, number: int, *, exec_id: str = "") -> None:
         with order:
-            heard.append(container)
+            killed.append(container)
             kill(container, number)
 
     engine.kill = slowly  # type: ignore[method-assign]
     assert tool("docker", "kill", one[:12], pod[:12]).lines == [one[:12], pod[:12]], (
         "printed in the order of the arguments"
     )
-    assert heard == [pod, one]
+    assert killed == [pod, one]
 
 
 def test_a_container_that_does_not_end_is_reported(

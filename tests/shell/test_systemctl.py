@@ -52,9 +52,9 @@ class FakeInit:
             with connection, connection.makefile("rb") as lines:
                 if not (line := lines.readline()):
                     continue  # somebody looked whether it listens
-                connection.sendall(json.dumps(self._obey(json.loads(line))).encode() + b"\n")
+                connection.sendall(json.dumps(self._answer(json.loads(line))).encode() + b"\n")
 
-    def _obey(self, order: Obj) -> Obj:
+    def _answer(self, order: Obj) -> Obj:
         what, unit = order["do"], self.units.get(order.get("unit", ""), {})
         if what == "units":
             return {"units": list(self.units.values())}

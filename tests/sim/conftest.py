@@ -28,7 +28,7 @@ WEB = "default/web"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--update-golden", action="store_true", help="write the golden transcripts of tests/sim anew")
+    parser.addoption("--update-golden", action="store_true", help="write the golden transcripts of tests/sim again")
 
 
 @dataclass

@@ -154,16 +154,16 @@ class Link:
 
     async def _stream(self, chunks: AsyncIterator[bytes]) -> AsyncGenerator[bytes, None]:
         """The stream with the link's troubles. Raises ConnectionResetError where it breaks."""
-        heard = clock.monotonic()
+        received = clock.monotonic()
         past: deque[bytes] = deque(maxlen=_REPEATED_CHUNKS_MAX)
         try:
             async for chunk in chunks:
                 noise = self.noise
                 if _happens(noise.late):
                     await clock.sleep(chance.uniform(0, noise.late_seconds))
-                if not await self._passes(max(0.0, heard + STREAM_SECONDS - clock.monotonic())):
+                if not await self._passes(max(0.0, received + STREAM_SECONDS - clock.monotonic())):
                     raise ConnectionResetError(f"silence for {STREAM_SECONDS:g} s")
-                heard = clock.monotonic()
+                received = clock.monotonic()
                 if _happens(noise.dropped):
                     yield chunk[: chance.below(len(chunk) + 1)]
                     raise ConnectionResetError("the stream broke")
