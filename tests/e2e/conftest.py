@@ -6,7 +6,6 @@ import itertools
 import json
 import os
 import shutil
-import socket
 import subprocess
 import sys
 import tempfile
@@ -20,6 +19,7 @@ import pytest
 from tests.support.keeper import Keeper
 from tests.support.kubectl import kubectl_path
 from tests.support.patience import eventually
+from tests.support.ports import own_port
 
 ROOT = Path(__file__).parents[2]
 HOMEOSTAT = [str(Path(sys.executable).with_name("homeostat"))]
@@ -94,12 +94,6 @@ def _run(command: list[str], *, input: str | None, check: bool, env: dict[str, s
     return done
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 @pytest.fixture(scope="session")
 def new_lab() -> Iterator[Callable[[], Lab]]:
     """Makes labs that are not up yet; all of them are taken down at the end, even when the tests are killed."""
@@ -127,7 +121,7 @@ def new_lab() -> Iterator[Callable[[], Lab]]:
 def cluster(new_lab: Callable[[], Lab]) -> Lab:
     """One master and two workers, shared by all tests of this process."""
     lab = new_lab()
-    lab.homeostat("up", *SMALL, "--api-port", str(free_port()))
+    lab.homeostat("up", *SMALL, *own_port())
     eventually(lambda: "default" in lab.out("get", "serviceaccounts", "-o", "name"), seconds=20)
     return lab
 

@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.conftest import HOMEOSTAT, Lab, free_port
+from tests.e2e.conftest import HOMEOSTAT, Lab
 from tests.support.patience import eventually
+from tests.support.ports import own_port
 
 pytestmark = [pytest.mark.real]
 
@@ -38,7 +39,7 @@ def test_a_lost_cluster_comes_back_from_its_backup(new_lab: Callable[[], Lab], t
     lab = new_lab()
     state = Path(lab.env["XDG_STATE_HOME"]) / "homeostat" / lab.name
     backup = tmp_path / "backup"
-    up(lab, *SMALL, "--api-port", str(free_port()))
+    up(lab, *SMALL, *own_port())
     lab.kubectl("create", "secret", "generic", "kept", "--from-literal=a=b")
     lab.kubectl("create", "deployment", "web", "--image=x", "--replicas=2")
     lab.kubectl("create", "rolebinding", "reads", "--clusterrole=view", "--serviceaccount=default:default")

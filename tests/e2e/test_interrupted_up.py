@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.conftest import HOMEOSTAT, SMALL, Lab, free_port
+from tests.e2e.conftest import HOMEOSTAT, SMALL, Lab
 from tests.support.patience import eventually
+from tests.support.ports import own_port
 
 pytestmark = [pytest.mark.real]
 
@@ -27,7 +28,7 @@ pytestmark = [pytest.mark.real]
 def test_an_interrupted_up_leaves_no_process(new_lab: Callable[[], Lab], how: signal.Signals, when: str) -> None:
     lab = new_lab()
     folder = Path(lab.env["XDG_STATE_HOME"]) / "homeostat" / lab.name
-    command = [*HOMEOSTAT, "up", "--name", lab.name, *SMALL, "--api-port", str(free_port())]
+    command = [*HOMEOSTAT, "up", "--name", lab.name, *SMALL, *own_port()]
     up = subprocess.Popen(command, env=lab.env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         eventually(lambda: (folder / when).exists(), seconds=20)

@@ -20,6 +20,7 @@ from homeostat.lab.hosts import enter
 from homeostat.lab.processes.orders import ask
 from tests.support.images import share_images
 from tests.support.kubectl import kubectl_path
+from tests.support.ports import own_port
 
 COMMAND = str(Path(sys.executable).parent / "homeostat")
 # Runs side by side must not take the other's traces for their own.
@@ -127,7 +128,7 @@ class Hosts:
 def hosts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hosts]:
     made = Hosts(tmp_path_factory.mktemp("hosts"))
     try:
-        made.run("up", *SMALL)
+        made.run("up", *SMALL, *own_port())
         yield made
     finally:
         made.run("down", "--purge", ok=False)

@@ -30,6 +30,7 @@ from homeostat.lab.processes.orders import ask
 from homeostat.wire import pki
 from tests.hosts.conftest import COMMAND, SMALL, Hosts
 from tests.support.patience import eventually
+from tests.support.ports import own_port
 
 pytestmark = [pytest.mark.real, pytest.mark.slow]
 NAME = "faults-test"
@@ -46,7 +47,7 @@ def hosts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hosts]:
     try:
         # Kubernetes has 10 seconds and 5 minutes: what is to be seen here does not depend on how long it takes.
         quick = ("node-status-update-frequency=2s", "eviction-pressure-transition-period=5s")
-        made.run("up", *SMALL, *(word for flag in quick for word in ("--set", f"kubelet.{flag}")))
+        made.run("up", *SMALL, *own_port(), *(word for flag in quick for word in ("--set", f"kubelet.{flag}")))
         yield made
     finally:
         made.run("down", "--purge", ok=False)

@@ -14,6 +14,7 @@ from homeostat.cluster.node_layout import NodeFolder
 from tests.hosts.conftest import Hosts
 from tests.support.openloop import Cost, OpenLoop
 from tests.support.patience import eventually
+from tests.support.ports import own_port
 
 pytestmark = [pytest.mark.real, pytest.mark.slow]
 NAME = "masters-test"
@@ -25,7 +26,9 @@ _LONGEST_SECONDS = 8.0
 def masters(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hosts]:
     made = Hosts(tmp_path_factory.mktemp("masters"), NAME)
     try:
-        made.run("up", "--runtime", "container", "--store", "etcd", "--control-planes", "3", "--workers", "0")
+        made.run(
+            "up", "--runtime", "container", "--store", "etcd", "--control-planes", "3", "--workers", "0", *own_port()
+        )
         yield made
     finally:
         made.run("down", "--purge", ok=False)

@@ -14,6 +14,7 @@ from bench.torture.conduct import Result, Run
 from bench.torture.stage import Stage
 from homeostat.operate.clients import admin_client
 from tests.hosts.conftest import Hosts
+from tests.support.ports import own_port
 
 pytestmark = [pytest.mark.real, pytest.mark.slow]
 _SECONDS = 45.0
@@ -31,7 +32,9 @@ async def tortured(hosts: Hosts) -> Result:
 def test_a_minute_of_faults_loses_doubles_and_reorders_nothing(tmp_path_factory: pytest.TempPathFactory) -> None:
     made = Hosts(tmp_path_factory.mktemp("torture"), "torture-test")
     try:
-        made.run("up", "--runtime", "container", "--store", "etcd", "--control-planes", "3", "--workers", "0")
+        made.run(
+            "up", "--runtime", "container", "--store", "etcd", "--control-planes", "3", "--workers", "0", *own_port()
+        )
         result = asyncio.run(tortured(made))
         print(result.counts())
         assert result.faults == []

@@ -18,6 +18,7 @@ import pytest
 from homeostat.cluster.lab_orders import Order
 from homeostat.kit import clock
 from tests.support.kubectl import kubectl_path
+from tests.support.ports import own_port
 
 pytestmark = pytest.mark.real
 COMMAND = str(Path(sys.executable).parent / "homeostat")
@@ -97,7 +98,7 @@ def pause() -> None:
 
 
 def test_a_highly_available_cluster_boots_heals_and_comes_back_with_its_objects(lab: Lab) -> None:
-    lab.run("up")
+    lab.run("up", *own_port())
     state = lab.status()
     assert state["healthy"]
     assert [row["name"] for row in state["nodes"]] == ["master-1", "master-2", "master-3", "worker-1", "worker-2"]
@@ -123,7 +124,7 @@ def test_a_highly_available_cluster_boots_heals_and_comes_back_with_its_objects(
 
 
 def test_nothing_outlives_a_supervisor_that_is_killed(lab: Lab) -> None:
-    lab.run("up", "--control-planes", "1", "--workers", "1")
+    lab.run("up", "--control-planes", "1", "--workers", "1", *own_port())
     lab.kubectl("apply", "-f", str(HELLO))
     lab.kubectl("rollout", "status", "deployment/hello", "--timeout=60s")
     assert len(lab.processes()) > 8
@@ -207,7 +208,7 @@ def test_clusters_run_side_by_side_and_a_second_up_is_refused(lab: Lab) -> None:
 
 
 def test_an_up_that_cannot_succeed_says_what_is_in_the_way_and_leaves_nothing(lab: Lab) -> None:
-    lab.run("up", "--control-planes", "1", "--workers", "0")
+    lab.run("up", "--control-planes", "1", "--workers", "0", *own_port())
     cluster = json.loads((lab.home / "state" / "homeostat" / "homeostat" / "cluster.json").read_text())
     lab.run("down")
     with socket.create_server((f"127.{10 + 2 * cluster['index']}.0.11", 10250)):
