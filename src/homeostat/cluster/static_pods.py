@@ -74,7 +74,8 @@ def health_address(cluster: Cluster, node: Node, component: str) -> tuple[str, i
 def _probes(cluster: Cluster, node: Node, component: str) -> dict[str, Any]:
     """kubeadm's probes, quicker to see that a server has started, and that it hangs: within 50 s.
 
-    An API server must not be killed for what its store lacks, so liveness leaves the store out; readiness asks for it.
+    An API server must not be killed for what its store lacks, so liveness leaves the store out; readiness asks for it,
+    seldom where all servers have the same file as their store, and none of them loses it alone.
     """
     host, port = health_address(cluster, node, component)
 
@@ -87,7 +88,7 @@ def _probes(cluster: Cluster, node: Node, component: str) -> dict[str, Any]:
     return {
         "startupProbe": ask(_ALIVE, periodSeconds=1, failureThreshold=240),
         "livenessProbe": ask(_ALIVE, periodSeconds=10, failureThreshold=4),
-        "readinessProbe": ask("/readyz", periodSeconds=1, failureThreshold=3),
+        "readinessProbe": ask("/readyz", periodSeconds=1 if cluster.store == "etcd" else 5, failureThreshold=3),
     }
 
 

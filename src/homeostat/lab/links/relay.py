@@ -25,7 +25,8 @@ _DIAL_SECONDS = 0.3
 # How long a client waits for any backend at all: an API server that is just starting is worth waiting for.
 _PATIENCE_SECONDS = 10.0
 _RETRY_SECONDS = 0.02
-_CHECK_SECONDS = 0.3
+# Between two checks of one server: of one that may lose its store while it lives, and of one that may not.
+CHECK_SECONDS, CHECK_SECONDS_ONE_STORE = 0.3, 1.0
 # After a check that did not find a server ready, the next one comes at once.
 _AGAIN_SECONDS = 0.05
 _FAILURES_MAX = 2
@@ -160,9 +161,15 @@ def bound(host: str, port: int) -> socket.socket:
     return sock
 
 
-async def watch_health(backends: Sequence[Backend], check: Check, on_down: Callable[[Backend], None]) -> None:
-    """Check every backend several times a second, for ever, each at its own pace: one that does not answer keeps no
-    other waiting. `on_down` is called with one that fails while another is up."""
+async def watch_health(
+    backends: Sequence[Backend],
+    check: Check,
+    on_down: Callable[[Backend], None],
+    *,
+    period_seconds: float = CHECK_SECONDS,
+) -> None:
+    """Check every backend after each `period_seconds`, for ever, each at its own pace: one that does not answer keeps
+    no other waiting. `on_down` is called with one that fails while another is up."""
 
     async def follow(backend: Backend) -> None:
         late = False
@@ -180,7 +187,7 @@ async def watch_health(backends: Sequence[Backend], check: Check, on_down: Calla
                 on_down(each)
             # One that is known to be down is asked as seldom as one that is well.
             doubtful = health is not Health.READY and not backend.down
-            await clock.sleep(_AGAIN_SECONDS if doubtful else _CHECK_SECONDS)
+            await clock.sleep(_AGAIN_SECONDS if doubtful else period_seconds)
 
     following = [tasks.spawn(follow(backend), name=f"relay/health/{backend.node}") for backend in backends]
     try:
