@@ -15,7 +15,15 @@ from homeostat.compose.shared.network_sites import NetworkSite, network_of
 from homeostat.compose.shared.place import Place
 from homeostat.kit import tasks
 from homeostat.lab.links.published_services import HostListeners, HostPublisher
-from homeostat.lab.links.relay import Backend, Check, Health, Relay, watch_health
+from homeostat.lab.links.relay import (
+    CHECK_SECONDS,
+    CHECK_SECONDS_ONE_STORE,
+    Backend,
+    Check,
+    Health,
+    Relay,
+    watch_health,
+)
 from homeostat.lab.links.uplink import Uplinks, serve_orders
 from homeostat.network.userspace.applier import Applier
 from homeostat.network.userspace.service_proxy import ServiceProxy
@@ -38,7 +46,9 @@ async def run(place: Place, stop: asyncio.Event) -> None:
     orders = await serve_orders(place.folder.network_socket, uplinks)
     proxy = _service_proxy(place, site, uplinks)
     await proxy.start()
-    health = tasks.spawn(watch_health(servers, _checker(place, uplinks), outside.drop), name="relay/health")
+    period = CHECK_SECONDS if cluster.store == "etcd" else CHECK_SECONDS_ONE_STORE
+    checking = watch_health(servers, _checker(place, uplinks), outside.drop, period_seconds=period)
+    health = tasks.spawn(checking, name="relay/health")
     renewing = tasks.spawn(certificate_rotation.renew(place.folder), name="certificates/renew")
     await stop.wait()
     orders.close()
