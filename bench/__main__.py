@@ -29,8 +29,9 @@ SQLite, durable, over HTTP with TLS (`bench/api.py`, `bench/load.py`); the sched
 manager and a scheduler (`bench/scheduling.py`), the lab is a cluster of plain processes (`bench/lab.py`), and the hosts
 are one of real nodes (`bench/hosts.py`; there the second column is the Go kubelet with containerd). All are medians of
 several rounds. On a machine that is shared a rate is what the others left over; the CPU that the server spends on
-one operation moves less, and says what one core of its own could do. What each fault costs is in
-[outages](outages.md).
+one operation moves less, and says what one core of its own could do. The Go figures were measured once: one commit of
+ours has given twice the rates on one such machine than on another, so compare rates of one machine alone. What each
+fault costs is in [outages](outages.md).
 """
 
 
