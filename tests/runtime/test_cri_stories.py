@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from homeostat.lab.images.spec import ImageSpec
 from homeostat.lab.images.stock import BUSYBOX
 from homeostat.lab.images.tree import Tree
 from homeostat.runtime.contract import (
+    Container,
     Dns,
     LogSpan,
     Resources,
@@ -164,15 +166,25 @@ def test_a_killed_shim_ends_its_pod_and_no_other(on_node: Callable[[Story], None
 
 
 def test_a_container_over_its_memory_limit_is_oom_killed(on_node: Callable[[Story], None]) -> None:
+    """containerd learns of it by an event of its own; on a busy machine it may see the end first, and say Error."""
+
+    async def oom_killed(node: Node, greedy: Container) -> bool:
+        assert (await node.ended(greedy)).exit_code == 137
+        await node.receives(greedy)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(5):
+                while (await node.now(greedy)).reason != "OOMKilled":
+                    await clock.sleep(0.01)
+                return True
+        return False
+
     async def story(node: Node) -> None:
         limits = Resources(memory_limit_bytes=16 << 20, oom_score_adj=1000)
-        greedy = await node.run("exec tail /dev/zero", resources=limits)
-        ended = await node.ended(greedy)
-        await node.receives(greedy)
-        async with asyncio.timeout(5):
-            while (ended := await node.now(greedy)).reason != "OOMKilled":
-                await clock.sleep(0.01)
-        assert ended.exit_code == 137
+        for attempt in range(4):
+            box = await node.box(f"greedy-{attempt}")
+            if await oom_killed(node, await node.run("exec tail /dev/zero", box, resources=limits)):
+                return
+        pytest.fail("four containers over their limit ended, and none was OOMKilled")
 
     on_node(story)
 

@@ -83,6 +83,8 @@ def test_the_member_that_has_other_data_is_not_asked(three: list[EtcdCluster]) -
             # What the store's commits look like; those of the same handle are the same on every member.
             commit = Layout().commit(Commit("/registry/x", 0, value, False, b"0" * 16), b"fence", 0)
             async with connected([endpoint]) as alone:
+                # A member that has just started takes a write before it has a leader, and answers it late.
+                await alone.read("/etcdserverpb.KV/Range", Layout().newest(), rpc.RangeResponse, seconds=20)
                 deadline = clock.monotonic() + 20
                 assert (await alone.write("/etcdserverpb.KV/Txn", commit, rpc.TxnResponse, deadline=deadline)).succeeded
         store = EtcdStore(endpoints)
