@@ -88,7 +88,7 @@ def _probes(cluster: Cluster, node: Node, component: str) -> dict[str, Any]:
     return {
         "startupProbe": ask(_ALIVE, periodSeconds=1, failureThreshold=240),
         "livenessProbe": ask(_ALIVE, periodSeconds=10, failureThreshold=4),
-        "readinessProbe": ask("/readyz", periodSeconds=1 if cluster.store == "etcd" else 5, failureThreshold=3),
+        "readinessProbe": ask("/readyz", periodSeconds=2 if cluster.store == "etcd" else 5, failureThreshold=2),
     }
 
 
