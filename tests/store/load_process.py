@@ -12,6 +12,7 @@ import hashlib
 import os
 import signal
 import sys
+import threading
 
 from homeostat.store import sqlite_group
 from homeostat.store.sqlite import SqliteStore
@@ -58,6 +59,8 @@ async def main(path: str, name: str, *how: str) -> None:
             perform(*arguments)  # type: ignore[arg-type]
             os.write(1, b"stopping\n")
             os.kill(os.getpid(), signal.SIGSTOP)
+            # The signal stops another thread first; until it stops this one, this one goes no further.
+            threading.Event().wait()
 
         sqlite_group.perform = stop  # type: ignore[assignment]
     await asyncio.gather(*[write(store, name, number) for number in range(_WRITERS)])
