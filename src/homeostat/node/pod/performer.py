@@ -277,8 +277,8 @@ class Performer:
         found = [c for c in await self._runtime.containers(self._uid) if c.id == action.id]
         if not found or found[0].state is not ContainerState.RUNNING:
             return
-        liveness_failed = self._prober.grace(action.id)
-        grace = spec.grace_seconds(pod) if liveness_failed is None else liveness_failed
+        of_probe = self._prober.grace(action.id)
+        grace = spec.grace_seconds(pod) if of_probe is None else of_probe
         self.note = action.message
         place = await self._place(pod)
         ip = place.ip if place else ""
