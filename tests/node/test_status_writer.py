@@ -12,6 +12,7 @@ from homeostat.api.types import Obj
 from homeostat.client.contract import Client
 from homeostat.kit import clock, virtual
 from homeostat.node.reports.statuswriter import StatusWriter
+from homeostat.wire.cause import WriteCause
 
 POD: Obj = {"metadata": {"name": "web", "namespace": "default", "uid": "u1", "resourceVersion": "5"}, "status": {}}
 REFUSED: Obj = {"phase": "Failed", "reason": "OutOfcpu"}
@@ -23,9 +24,11 @@ class Answers:
     def __init__(self, *refusals: ApiError) -> None:
         self.refusals = list(refusals)
         self.patches = 0
+        self.notes: list[str] = []
 
-    async def patch(self, *args: Any, **more: Any) -> Obj:
+    async def patch(self, *args: Any, cause: WriteCause, **more: Any) -> Obj:
         self.patches += 1
+        self.notes.append(cause.note)
         if self.refusals:
             raise self.refusals.pop(0)
         return {**POD, "metadata": {**POD["metadata"], "resourceVersion": "6"}, "status": dict(REFUSED)}
@@ -36,7 +39,7 @@ def test_a_status_that_lost_a_race_is_written_again_while_the_pod_is_there(refus
     async def story() -> int:
         client = Answers(refusal)
         writer = StatusWriter(cast("Client", client), "n1", lambda pod: POD)
-        writer.put(POD, REFUSED, "refused: OutOfcpu")
+        writer.put(POD, REFUSED, ["refused: OutOfcpu"])
         await writer.settled("u1")
         return client.patches
 
@@ -49,10 +52,24 @@ def test_a_status_of_a_pod_that_the_cache_dropped_is_not_written_again() -> None
     async def story() -> int:
         client = Answers(*(errors.not_found("pods", "", "web") for _ in range(100)))
         writer = StatusWriter(cast("Client", client), "n1", lambda pod: there[0] if there else None)
-        writer.put(POD, REFUSED, "refused: OutOfcpu")
+        writer.put(POD, REFUSED, ["refused: OutOfcpu"])
         await clock.sleep(0.1)
         there.clear()
         await writer.settled("u1")
         return client.patches
 
     assert virtual.run(story, seed=1) == 1
+
+
+def test_one_write_for_several_changes_names_them_all_as_its_cause() -> None:
+    async def story() -> list[str]:
+        client = Answers(errors.conflict("pods", "", "web"))
+        writer = StatusWriter(cast("Client", client), "n1", lambda pod: POD)
+        writer.put(POD, {"phase": "Running"}, ["container web started"])
+        await clock.sleep(0.1)
+        writer.put(POD, REFUSED, ["container web: readiness probe succeeds"])
+        await writer.settled("u1")
+        return client.notes
+
+    notes = virtual.run(story, seed=1)
+    assert notes == ["container web started", "container web started; container web: readiness probe succeeds"]

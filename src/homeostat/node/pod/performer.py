@@ -30,6 +30,7 @@ from homeostat.node.podspec.failures import NotYet, StartFailure
 from homeostat.node.podspec.view import CrashBackoff, FailureReason, View
 from homeostat.node.probes.handlers import Target, hook
 from homeostat.node.probes.prober import Prober, established
+from homeostat.node.reports.notes import Notes
 from homeostat.node.volumes.volumes import PodFiles, VolumeError
 from homeostat.runtime.contract import (
     FOUND_GONE,
@@ -47,12 +48,12 @@ T = TypeVar("T")
 
 
 class Performer:
-    """For one pod. `ending` is set when the pod has to end: what may take long is then given up. `note` is the newest
-    thing that happened, in a few words. `changed` is called when a probe established something."""
+    """For one pod. `ending` is set when the pod has to end: what may take long is then given up. `notes` has what
+    happened, in a few words each. `changed` is called when a probe established something."""
 
     def __init__(self, context: NodeContext, uid: str, changed: Callable[[], None]) -> None:
         self.ending = asyncio.Event()
-        self.note = ""
+        self.notes = Notes()
         self._context = context
         self._runtime = context.runtime
         self._uid = uid
@@ -131,7 +132,7 @@ class Performer:
     async def _explained(self, pod: Obj, container: Container) -> Container:
         """The ended container with its termination message."""
         if not self._words.knows(container.id):
-            self.note = f"container {container.spec.name} ended with {container.exit_code}"
+            self.notes.add(f"container {container.spec.name} ended with {container.exit_code}")
         return replace(container, message=await self._words.of(pod, self._files(pod), container))
 
     def _files(self, pod: Obj) -> PodFiles:
@@ -229,14 +230,14 @@ class Performer:
         else:
             self._count_restart(action)
             self._succeeded(name)
-            self.note = f"container {name} started"
+            self.notes.add(f"container {name} started")
             await self._post_start(pod, action.container, started, sandbox)
 
     def _fail(self, name: str, failure: StartFailure) -> None:
         if not failure.known:
             self._event("Failed", f"Error: {failure.event}", "Warning")
         self._troubles[name] = failure.trouble
-        self.note = f"container {name}: {failure.trouble.reason}"
+        self.notes.add(f"container {name}: {failure.trouble.reason}")
         self._hold(name, failure.retry_at)
 
     async def _target(self, container: Obj) -> str:
@@ -279,7 +280,7 @@ class Performer:
             return
         of_probe = self._prober.grace(action.id)
         grace = spec.grace_seconds(pod) if of_probe is None else of_probe
-        self.note = action.message
+        self.notes.add(action.message)
         place = await self._place(pod)
         ip = place.ip if place else ""
         await self._unless_ending(
@@ -294,7 +295,7 @@ class Performer:
             pod_isolation.grow(pod)
             await self._runtime.update_resources(action.id, action.resources)
             pod_isolation.place(pod)
-            self.note = "containers are resized"
+            self.notes.add("containers are resized")
         except (RuntimeFault, OSError) as fault:
             self._event("ResizeError", f"Error resizing pod: {fault}", "Warning")
             await clock.sleep(_RETRY.delay(0))
@@ -347,7 +348,7 @@ class Performer:
         sandboxes = await self._runtime.sandboxes(self._uid)
         running = [c for c in await self._runtime.containers(self._uid) if c.state is ContainerState.RUNNING]
         if running:
-            self.note = "containers are being stopped"
+            self.notes.add("containers are being stopped")
             place = await self._place(pod)
             await self._stopper.stop_all(pod, running, place.ip if place else "", grace_seconds=grace_seconds)
         await self._prober.stop()
@@ -373,7 +374,7 @@ class Performer:
                 self._reported_backoffs[name] = latest.id
                 whose = f"{meta.name(pod)}_{meta.namespace(pod)}({meta.uid(pod)})"
                 self._event("BackOff", f"Back-off restarting failed container {name} in pod {whose}", "Warning")
-                self.note = f"container {name}: {trouble.reason}"
+                self.notes.add(f"container {name}: {trouble.reason}")
 
     def _hold(self, name: str, retry_at: float | None = None) -> None:
         if retry_at is None:
@@ -390,9 +391,9 @@ class Performer:
         self._context.recorder.record(self._pod, reason, message, event_type)
 
     def _on_verdict(self, note: str) -> None:
-        self.note = note
+        self.notes.add(note)
         self._changed()
 
     def _on_unhealthy(self, container: Obj, message: str) -> None:
-        self.note = f"container {container['name']}: {message}"
+        self.notes.add(f"container {container['name']}: {message}")
         self._event("Unhealthy", message, "Warning")

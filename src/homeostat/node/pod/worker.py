@@ -344,7 +344,8 @@ class PodWorker:
             # While it ends, the pod keeps its phase.
             facts = replace(facts, ending=False, outcome=None)
         status = pod_status(self.pod, view, facts)
-        self._context.statuses.put(self.pod, status, self._note or self._performer.note)
+        notes = (self._note,) if self._note else self._performer.notes.take()
+        self._context.statuses.put(self.pod, status, notes)
 
 
 def _matters(old: Obj, new: Obj) -> bool:

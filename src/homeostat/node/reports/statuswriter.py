@@ -7,7 +7,7 @@ of one pod follow each other; those of different pods run side by side.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from homeostat.api import meta
@@ -19,6 +19,7 @@ from homeostat.kit import clock, tasks
 from homeostat.kit.backoff import Backoff
 from homeostat.kit.log import logger
 from homeostat.node.decide.status_patch import status_patch
+from homeostat.node.reports.notes import Notes
 from homeostat.wire.cause import Seen, WriteCause
 
 _log = logger("kubelet.status")
@@ -31,11 +32,11 @@ _AGAIN = "the API had another status"
 
 @dataclass(slots=True)
 class _Wanted:
-    """A pod's wanted status; `version` grows with each `put`, and `noted` is the one last written with its note."""
+    """A pod's wanted status; `version` grows with each `put`, and `noted` is the one last written with its notes."""
 
     pod: Obj
     status: Obj
-    note: str
+    notes: Notes = field(default_factory=Notes)
     version: int = 0
     noted: int = -1
     task: asyncio.Task[None] | None = None
@@ -52,13 +53,14 @@ class StatusWriter:
         self._wanted: dict[str, _Wanted] = {}
         self._newest: dict[str, Obj] = {}
 
-    def put(self, pod: Obj, status: Obj, note: str) -> None:
-        """Want `status` for `pod`; `note` says what happened."""
+    def put(self, pod: Obj, status: Obj, notes: Iterable[str]) -> None:
+        """Want `status` for `pod`; `notes` say what happened since the last time, the oldest first."""
         uid = meta.uid(pod)
         wanted = self._wanted.get(uid)
         if wanted is None:
-            wanted = self._wanted[uid] = _Wanted(pod, status, note)
-        wanted.pod, wanted.status, wanted.note = pod, status, note or wanted.note
+            wanted = self._wanted[uid] = _Wanted(pod, status)
+        wanted.pod, wanted.status = pod, status
+        wanted.notes.add(*notes)
         wanted.version += 1
         self.poke(uid)
 
@@ -137,11 +139,13 @@ class StatusWriter:
     async def _send(self, base: Obj, patch: Obj, wanted: _Wanted) -> Obj:
         name, namespace = meta.name(base), meta.namespace(base)
         seen = (Seen("Pod", namespace, name, meta.resource_version(base)),)
-        version, note = wanted.version, wanted.note if wanted.noted < wanted.version else _AGAIN
+        version, notes = wanted.version, wanted.notes.pending()
+        note = "; ".join(notes) if wanted.noted < wanted.version else _AGAIN
         cause = WriteCause(self._loop, f"{namespace}/{name}", note, seen)
         body = {"metadata": {"uid": meta.uid(base)}, "status": patch}
         answer = await self._client.patch(
             POD, name, namespace, body, content_type=STRATEGIC_PATCH, subresource="status", cause=cause
         )
         wanted.noted = version
+        wanted.notes.written(notes)
         return answer
