@@ -11,6 +11,7 @@ from homeostat.api.errors import ApiError
 from homeostat.api.types import Obj
 from homeostat.client.contract import Client
 from homeostat.kit import clock, virtual
+from homeostat.node.reports.notes import Notes
 from homeostat.node.reports.statuswriter import StatusWriter
 from homeostat.wire.cause import WriteCause
 
@@ -73,3 +74,12 @@ def test_one_write_for_several_changes_names_them_all_as_its_cause() -> None:
 
     notes = virtual.run(story, seed=1)
     assert notes == ["container web started", "container web started; container web: readiness probe succeeds"]
+
+
+def test_what_a_probe_found_last_is_the_cause_not_what_it_found_before() -> None:
+    notes = Notes()
+    notes.add("container web started")
+    for found in ("Startup probe failed: connection refused", "startup probe succeeds", "readiness probe succeeds"):
+        notes.add_finding({"name": "web"}, found)
+    assert notes.take() == ("container web started", "container web: readiness probe succeeds")
+    assert notes.take() == ()

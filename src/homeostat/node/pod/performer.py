@@ -390,10 +390,10 @@ class Performer:
     def _event(self, reason: str, message: str, event_type: str = "Normal") -> None:
         self._context.recorder.record(self._pod, reason, message, event_type)
 
-    def _on_verdict(self, note: str) -> None:
-        self.notes.add(note)
+    def _on_verdict(self, container: Obj, verdict: str) -> None:
+        self.notes.add_finding(container, verdict)
         self._changed()
 
     def _on_unhealthy(self, container: Obj, message: str) -> None:
-        self.notes.add(f"container {container['name']}: {message}")
+        self.notes.add_finding(container, message)
         self._event("Unhealthy", message, "Warning")

@@ -33,10 +33,12 @@ class _Watched:
 
 
 class Prober:
-    """Probes the containers of one pod. `changed` is called after each change of what is established, with a few words
-    on it, `unhealthy` with the container and a message for each failure."""
+    """Probes the containers of one pod. `changed` is called after each change of what is established, with the
+    container and a few words on it, `unhealthy` with the container and a message for each failure."""
 
-    def __init__(self, runtime: Runtime, changed: Callable[[str], None], unhealthy: Callable[[Obj, str], None]) -> None:
+    def __init__(
+        self, runtime: Runtime, changed: Callable[[Obj, str], None], unhealthy: Callable[[Obj, str], None]
+    ) -> None:
         self._runtime = runtime
         self._changed = changed
         self._unhealthy = unhealthy
@@ -127,17 +129,17 @@ class Prober:
             if watched.ready is not (tally.verdict is True):
                 watched.ready = tally.verdict is True
                 verdict = "succeeds" if watched.ready else "fails"
-                self._changed(f"container {target.container['name']}: readiness probe {verdict}")
+                self._changed(target.container, f"readiness probe {verdict}")
             return False
         if tally.verdict is False:
             name = target.container["name"]
             watched.liveness_failed = f"Container {name} failed {kind} probe, will be restarted"
             watched.grace = rule.grace
-            self._changed(watched.liveness_failed)
+            self._changed(target.container, f"{kind} probe fails, it will be restarted")
             return True
         if kind == "startup" and tally.verdict is True:
             watched.started.set()
-            self._changed(f"container {target.container['name']}: startup probe succeeds")
+            self._changed(target.container, "startup probe succeeds")
             return True
         return False
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from homeostat.api.types import Obj
+
 # A cause is for people, and travels in a request header: the newest few say enough.
 _NOTES_MAX = 4
 
@@ -20,6 +22,12 @@ class Notes:
         for text in texts:
             self._new = [*(note for note in self._new if note != text), text][-_NOTES_MAX:]
             self._last = text
+
+    def add_finding(self, container: Obj, text: str) -> None:
+        """A probe of the container found this: what probes of it found before no longer explains its status."""
+        whose = f"container {container['name']}: "
+        self._new = [note for note in self._new if not note.startswith(whose)]
+        self.add(whose + text)
 
     def take(self) -> tuple[str, ...]:
         """What was added since the last `take`; nothing when nothing was."""
