@@ -78,8 +78,11 @@ def test_one_write_for_several_changes_names_them_all_as_its_cause() -> None:
 
 def test_what_a_probe_found_last_is_the_cause_not_what_it_found_before() -> None:
     notes = Notes()
-    notes.add("container web started")
+    notes.add_finding("web", "Readiness probe failed: connection refused")
+    notes.add_step("web", "ended with 137")
+    notes.add_step("web", "started")
     for found in ("Startup probe failed: connection refused", "startup probe succeeds", "readiness probe succeeds"):
-        notes.add_finding({"name": "web"}, found)
-    assert notes.take() == ("container web started", "container web: readiness probe succeeds")
+        notes.add_finding("web", found)
+    found_last = "container web: readiness probe succeeds"
+    assert notes.take() == ("container web ended with 137", "container web started", found_last)
     assert notes.take() == ()

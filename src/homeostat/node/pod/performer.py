@@ -132,7 +132,7 @@ class Performer:
     async def _explained(self, pod: Obj, container: Container) -> Container:
         """The ended container with its termination message."""
         if not self._words.knows(container.id):
-            self.notes.add(f"container {container.spec.name} ended with {container.exit_code}")
+            self.notes.add_step(container.spec.name, f"ended with {container.exit_code}")
         return replace(container, message=await self._words.of(pod, self._files(pod), container))
 
     def _files(self, pod: Obj) -> PodFiles:
@@ -230,7 +230,7 @@ class Performer:
         else:
             self._count_restart(action)
             self._succeeded(name)
-            self.notes.add(f"container {name} started")
+            self.notes.add_step(name, "started")
             await self._post_start(pod, action.container, started, sandbox)
 
     def _fail(self, name: str, failure: StartFailure) -> None:
@@ -391,9 +391,9 @@ class Performer:
         self._context.recorder.record(self._pod, reason, message, event_type)
 
     def _on_verdict(self, container: Obj, verdict: str) -> None:
-        self.notes.add_finding(container, verdict)
+        self.notes.add_finding(container["name"], verdict)
         self._changed()
 
     def _on_unhealthy(self, container: Obj, message: str) -> None:
-        self.notes.add_finding(container, message)
+        self.notes.add_finding(container["name"], message)
         self._event("Unhealthy", message, "Warning")

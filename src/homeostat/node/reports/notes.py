@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from homeostat.api.types import Obj
-
 # A cause is for people, and travels in a request header: the newest few say enough.
 _NOTES_MAX = 4
 
@@ -23,11 +21,18 @@ class Notes:
             self._new = [*(note for note in self._new if note != text), text][-_NOTES_MAX:]
             self._last = text
 
-    def add_finding(self, container: Obj, text: str) -> None:
-        """A probe of the container found this: what probes of it found before no longer explains its status."""
-        whose = f"container {container['name']}: "
-        self._new = [note for note in self._new if not note.startswith(whose)]
-        self.add(whose + text)
+    def add_step(self, container: str, text: str) -> None:
+        """The container started or ended: what probes of it found before that no longer explains its status."""
+        self._forget_findings(container)
+        self.add(f"container {container} {text}")
+
+    def add_finding(self, container: str, text: str) -> None:
+        """A probe of the container found this; what probes of it found before no longer explains its status."""
+        self._forget_findings(container)
+        self.add(f"container {container}: {text}")
+
+    def _forget_findings(self, container: str) -> None:
+        self._new = [note for note in self._new if not note.startswith(f"container {container}: ")]
 
     def take(self) -> tuple[str, ...]:
         """What was added since the last `take`; nothing when nothing was."""
