@@ -131,7 +131,8 @@ def test_a_port_that_another_cluster_has_taken_is_named_with_the_way_out(name: s
         f"port {port}, where the API of cluster {name!r} is, is in use by another program or cluster; "
         f"`homeostat up{option} --api-port PORT` takes another one"
     )
-    folder.save(Cluster(name, 0, api_port=port))
+    # With addresses that no other cluster of this machine has.
+    folder.save(planned(folder, cluster_plan.ClusterOptions(name, api_port=port)))
     assert planned(folder, cluster_plan.ClusterOptions(name, api_port=port + 1)).api_port == port + 1
 
 
