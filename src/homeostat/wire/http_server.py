@@ -19,7 +19,6 @@ from homeostat.wire.limits import Limits
 from homeostat.wire.message import Handler
 
 _BACKLOG = 1024
-_HANDSHAKE_SECONDS_MAX = 10.0
 
 
 class Server:
@@ -100,7 +99,8 @@ async def serve(
     """
     edge = Edge(handler, limits or Limits(), bodies_on_demand=bodies_on_demand)
     loop = asyncio.get_running_loop()
-    handshake = _HANDSHAKE_SECONDS_MAX if tls is not None else None
+    # A handshake comes before the headers, and in kube-apiserver within their time.
+    handshake = edge.limits.header_seconds if tls is not None else None
     # A client that does not take part in the end of TLS is not waited for.
     shutdown_seconds = edge.limits.linger_seconds if tls is not None else None
 

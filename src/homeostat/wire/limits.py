@@ -18,8 +18,9 @@ class Limits:
     connections_max: int = 20_000
     # Requests that a client has sent ahead on one connection before the server stops reading from it.
     pipelined_max: int = 8
-    # From the connection's start, or a request's first byte, to the end of its headers.
-    header_seconds: float = 10.0
+    # From the connection's start, or a request's first byte, to the end of its headers: kube-apiserver's, so that what
+    # a busy or frozen machine delays is not taken for a client that does not send.
+    header_seconds: float = 32.0
     body_seconds: float = 60.0
     # Between two requests on one connection.
     idle_seconds: float = 180.0
