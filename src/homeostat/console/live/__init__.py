@@ -1,0 +1,1 @@
+"""What is sent to pages over their WebSockets: windows of lists, objects, the journal."""

@@ -1,0 +1,1 @@
+"""Who is signed in: sealed sessions, and codes that sign in once."""

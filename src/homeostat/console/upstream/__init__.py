@@ -1,0 +1,1 @@
+"""The API servers: which one answers, and the next one when it fails."""
