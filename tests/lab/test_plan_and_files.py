@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import socket
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -121,19 +123,42 @@ def test_options_that_make_no_sense_are_refused(options: cluster_plan.ClusterOpt
 
 
 @pytest.mark.parametrize(("name", "option"), [("homeostat", ""), ("demo", " --name demo")])
-def test_a_port_that_another_cluster_has_taken_is_named_with_the_way_out(name: str, option: str) -> None:
+@pytest.mark.parametrize(("what", "field"), [("API", "api_port"), ("Console", "console_port")])
+def test_a_port_that_another_cluster_has_taken_is_named_with_the_way_out(
+    name: str, option: str, what: str, field: str
+) -> None:
     folder = Folder.of(name)
-    with cluster_plan.listen(folder, 0) as taken:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        with pytest.raises(LabError) as raised:
-            cluster_plan.listen(folder, port)
+        cluster = replace(Cluster(name, 61, api_port=0, console_port=0), **{field: port})
+        with pytest.raises(LabError) as raised, cluster_plan.listening(folder, cluster):
+            pass
     assert str(raised.value) == (
-        f"port {port}, where the API of cluster {name!r} is, is in use by another program or cluster; "
-        f"`homeostat up{option} --api-port PORT` takes another one"
+        f"port {port}, where the {what} of cluster {name!r} is, is in use by another program or cluster; "
+        f"`homeostat up{option} --{what.lower()}-port PORT` takes another one"
     )
-    # With addresses that no other cluster of this machine has.
-    folder.save(planned(folder, cluster_plan.ClusterOptions(name, api_port=port)))
-    assert planned(folder, cluster_plan.ClusterOptions(name, api_port=port + 1)).api_port == port + 1
+    folder.save(cluster)
+    again = planned(folder, cluster_plan.ClusterOptions(name, **{field: port + 1}))
+    assert getattr(again, field) == port + 1
+
+
+def test_a_cluster_keeps_the_port_of_its_console_or_that_it_has_none() -> None:
+    folder = Folder.of("demo")
+    made = planned(folder, cluster_plan.ClusterOptions("demo"))
+    assert made.console_port
+    assert made.console_url == f"http://127.0.0.1:{made.console_port}"
+    folder.save(made)
+    assert planned(folder, cluster_plan.ClusterOptions("demo")).console_port == made.console_port
+    without = planned(folder, cluster_plan.ClusterOptions("demo", console_port=0))
+    assert (without.console_port, without.console_url) == (0, "")
+    folder.save(without)
+    assert planned(folder, cluster_plan.ClusterOptions("demo")).console_port == 0
+
+
+def test_a_cluster_of_a_version_without_a_console_gets_one() -> None:
+    folder = Folder.of("demo")
+    folder.save(Cluster("demo", 61))
+    assert planned(folder, cluster_plan.ClusterOptions("demo")).console_port
 
 
 def own(context: str) -> dict[str, object]:

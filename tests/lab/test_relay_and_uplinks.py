@@ -6,7 +6,7 @@ import asyncio
 import os
 import socket
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -64,12 +64,12 @@ def open_files() -> int:
 
 @asynccontextmanager
 async def relayed(
-    tmp_path: Path, *, origin: str = ""
+    tmp_path: Path, *, origin: str = "", patience_seconds: float = 10.0
 ) -> AsyncIterator[tuple[Uplinks, int, list[Server], list[Backend]]]:
     uplinks = Uplinks(NODES, tmp_path / "uplinks.json")
     servers = [Server("m1"), Server("m2")]
     backends = [Backend(server.name, "127.0.0.1", await server.start()) for server in servers]
-    relay = Relay(uplinks, backends, origin=origin)
+    relay = Relay(uplinks, backends, origin=origin, patience_seconds=patience_seconds)
     listening = bound("127.0.0.1", 0)
     port = listening.getsockname()[1]
     await relay.listen(listening)
@@ -100,6 +100,21 @@ def test_a_client_waits_for_a_server_that_is_just_starting(tmp_path: Path) -> No
             await asyncio.sleep(0.1)
             await servers[0].start(backends[0].port)
             assert await waiting == "m1"
+
+    asyncio.run(story())
+
+
+def test_a_relay_without_patience_refuses_at_once_where_no_server_is(tmp_path: Path) -> None:
+    """A client that knows several servers is better told at once than kept waiting for one."""
+
+    async def story() -> None:
+        async with relayed(tmp_path, patience_seconds=0.0) as (_, port, servers, _):
+            for server in servers:
+                server.stop()
+            began = clock.monotonic()
+            with suppress(ConnectionError):
+                assert await ask(port) == ""
+            assert clock.monotonic() - began < 1.0
 
     asyncio.run(story())
 

@@ -14,6 +14,7 @@ _COMMANDS = {
     "up": "boot a cluster, or bring it back",
     "down": "stop a cluster; --purge forgets it",
     "status": "what runs and how it is",
+    "console": "a link that signs in to the Console, for this or any other cluster",
     "kubeconfig": "print the cluster's kubeconfig",
     "node": "list, add, remove, replace, stop, start, cut and heal nodes",
     "image": "build images, load them onto nodes, and list them",

@@ -19,6 +19,10 @@ KUBELET_PORT = 10250
 KUBELET_BEHIND_PORT = 20250
 # Where a node's components find the API: their own end of the node's uplink.
 UPLINK_PORT = 7443
+# Where the Console finds the API server of one master that is a process: the outer end of that node's uplink.
+WAY_IN_PORT = 7444
+# The same for masters that are hosts: ports from here on, on the loopback interface of the lab's own network.
+WAYS_IN_FROM = 20443
 # With nodes that are hosts an API server has an address of its own, and the usual port of HTTPS.
 SECURE_PORT = 443
 POD_RANGE, SERVICE_RANGE = "10.244.0.0/16", "10.96.0.0/16"
@@ -104,6 +108,10 @@ class NodeKind(Protocol):
         """Where a machine that joins reaches the API; `api_port` is the relay's."""
         ...
 
+    def way_in(self, master: Node, place: int) -> str:
+        """Where the Console reaches the API server of the master that is number `place` (from 0), and no other's."""
+        ...
+
     def kubelet_flags(self, dns_address: str) -> dict[str, str]:
         """The kubelets' flags where none is given."""
         ...
@@ -152,6 +160,10 @@ class HostKind:
     def public_url(self, master: Node, api_port: int) -> str:
         """A master's own address."""
         return f"https://{master.address}:{SECURE_PORT}"
+
+    def way_in(self, master: Node, place: int) -> str:
+        """A port of the lab's own network, which no node reaches."""
+        return f"https://127.0.0.1:{WAYS_IN_FROM + place}"
 
     def kubelet_flags(self, dns_address: str) -> dict[str, str]:
         """Cluster DNS, and thresholds that suit a disk which all nodes share."""
@@ -208,6 +220,10 @@ class ProcessKind:
     def public_url(self, master: Node, api_port: int) -> str:
         """The relay: such nodes have neighbours on this machine only."""
         return f"https://127.0.0.1:{api_port}"
+
+    def way_in(self, master: Node, place: int) -> str:
+        """The node's own address: across its uplink, as its kubelet's port is."""
+        return f"https://{master.address}:{WAY_IN_PORT}"
 
     def kubelet_flags(self, dns_address: str) -> dict[str, str]:
         """Kubernetes' own."""

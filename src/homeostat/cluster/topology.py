@@ -35,6 +35,8 @@ class Cluster:
     runtime: str = "process"
     store: str = "sqlite"
     api_port: int = 6443
+    # The Console's port on this machine; 0: it has none. An older version chose none (None).
+    console_port: int | None = None
     settings: Mapping[str, Any] = field(default_factory=dict)
     node_cidr: str = ""
     removed: Sequence[str] = field(default_factory=list)
@@ -73,6 +75,15 @@ class Cluster:
     def api_server_port(self) -> int:
         """Where an API server listens on its node."""
         return self.kind.api_server_port
+
+    @property
+    def console_url(self) -> str:
+        """Where a browser on this machine finds the Console; empty without one."""
+        return f"http://{API_HOST}:{self.console_port}" if self.console_port else ""
+
+    def way_in(self, master: Node) -> str:
+        """Where the Console reaches the API server of one master; it leads across what can be cut off."""
+        return self.kind.way_in(master, self.masters().index(master))
 
     @property
     def dns_address(self) -> str:

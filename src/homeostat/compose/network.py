@@ -5,11 +5,13 @@ from __future__ import annotations
 
 import asyncio
 import ssl
+from urllib.parse import urlsplit
 
 from homeostat.api.errors import ApiError
 from homeostat.client.api_client import ApiClient
 from homeostat.client.http import HttpTransport
 from homeostat.cluster import certificates
+from homeostat.cluster.topology import Cluster
 from homeostat.compose.shared import certificate_rotation
 from homeostat.compose.shared.network_sites import NetworkSite, network_of
 from homeostat.compose.shared.place import Place
@@ -22,6 +24,7 @@ from homeostat.lab.links.relay import (
     Check,
     Health,
     Relay,
+    bound,
     watch_health,
 )
 from homeostat.lab.links.uplink import Uplinks, serve_orders
@@ -42,7 +45,7 @@ async def run(place: Place, stop: asyncio.Event) -> None:
     outside = Relay(uplinks, servers)
     await outside.listen(place.sockets["api"])
     site = network_of(place)
-    relays = [outside, *await site.node_relays(uplinks, servers)]
+    relays = [outside, *await _ways_in(cluster, uplinks, servers), *await site.node_relays(uplinks, servers)]
     orders = await serve_orders(place.folder.network_socket, uplinks)
     proxy = _service_proxy(place, site, uplinks)
     await proxy.start()
@@ -56,6 +59,20 @@ async def run(place: Place, stop: asyncio.Event) -> None:
     await proxy.stop()
     for relay in relays:
         await relay.close()
+
+
+async def _ways_in(cluster: Cluster, uplinks: Uplinks, servers: list[Backend]) -> list[Relay]:
+    """For the Console, which shows which API server answers it: a way to each, and no patience with one that is dead.
+    What is cut off, or hangs, is so for the Console as it is for the clients of the relay."""
+    if not cluster.console_port:
+        return []
+    ways = []
+    for master, server in zip(cluster.masters(), servers, strict=True):
+        way = Relay(uplinks, [server], patience_seconds=0.0)
+        url = urlsplit(cluster.way_in(master))
+        await way.listen(bound(str(url.hostname), url.port or 0))
+        ways.append(way)
+    return ways
 
 
 def _service_proxy(place: Place, site: NetworkSite, uplinks: Uplinks) -> ServiceProxy:

@@ -20,6 +20,7 @@ from homeostat.lab.kinds.choice import kind_of
 from homeostat.lab.processes import orders
 from homeostat.lab.processes.forking import Rooms
 from homeostat.lab.processes.process_title import set_title
+from homeostat.lab.supervise.supervisor import Child
 
 # Makes the rooms for a supervisor that holds these sockets for its components.
 Load = Callable[[dict[str, socket.socket]], Rooms]
@@ -27,11 +28,13 @@ Load = Callable[[dict[str, socket.socket]], Rooms]
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """What a supervisor holds: the cluster's `lock`, a descriptor; the `claim` of its addresses; the API's socket."""
+    """What a supervisor holds: the cluster's `lock`, a descriptor; the `claim` of its addresses; the API's socket and
+    the Console's, if there is one."""
 
     lock: int
     claim: socket.socket
     api: socket.socket
+    console: socket.socket | None = None
 
 
 def daemonize(folder: Folder, cluster: Cluster, load: Load, held: Held) -> int:
@@ -82,11 +85,18 @@ def _supervise(folder: Folder, cluster: Cluster, load: Load, held: Held) -> None
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     control_socket = orders.bind(folder.supervisor_socket)
     inherited = [held.api.fileno(), held.claim.fileno(), held.lock]
+    if held.console is not None:
+        inherited.append(held.console.fileno())
     kind = kind_of(cluster)
     sockets = {"api": held.api, **kind.sockets([*inherited, control_socket.fileno()])}
     inherited += [each.fileno() for name, each in sockets.items() if name != "api"]
+    if held.console is not None:
+        sockets["console"] = held.console
     rooms = load(sockets)
     with kind.supervising(folder, cluster, rooms, control_socket, inherited) as supervisor:
+        if held.console is not None:
+            argv = ["homeostat-console", f"--state={folder.path}"]
+            supervisor.keep(Child("console", argv, listener=held.console))
         supervisor.run()
     for path in (folder.supervisor_socket, folder.shim_socket, folder.network_socket):
         path.unlink(missing_ok=True)

@@ -1,4 +1,5 @@
-"""Add-ons: what a cluster runs for its users beside the control plane, as objects of its own API. Today cluster DNS.
+"""Add-ons: what a cluster has for its users beside the control plane, as objects of its own API: cluster DNS, and the
+rights by which the Console signs people in.
 
 They are made at `up`, as kubeadm does on its first master: what is missing is created, and what is there stays as its
 owner wants it, except that Pods from an older Homeostat's image get this one's. Rules: kubeadm's manifests of CoreDNS
@@ -12,6 +13,7 @@ from collections.abc import Sequence
 
 from homeostat.api import meta
 from homeostat.api.catalogue import Catalogue
+from homeostat.api.certificates import bootstrap_tokens
 from homeostat.api.errors import ApiError
 from homeostat.api.kinds import DEPLOYMENT
 from homeostat.api.rules import wellknown
@@ -24,16 +26,34 @@ from homeostat.lab.images import stock
 
 NAMESPACE, NAME = "kube-system", "kube-dns"
 _ROLE = "homeostat:cluster-dns"
+_RBAC = "rbac.authorization.k8s.io"
 _LABELS = {"k8s-app": NAME}
 _REPLICAS = 2
 _TRIES, _RETRY = 10, Backoff(first_seconds=0.1, ceiling_seconds=1.0)
 
 
 def objects(cluster: Cluster) -> list[Obj]:
-    """The add-ons of a cluster; none where Pods are plain processes, whose names the host's DNS finds."""
-    if not cluster.kind.has_cluster_dns:
-        return []
-    return [_account(), *_rights(), _service(cluster), _deployment(cluster)]
+    """The add-ons of a cluster. Where Pods are plain processes the host's DNS finds their names."""
+    dns = [_account(), *_rights(), _service(cluster), _deployment(cluster)] if cluster.kind.has_cluster_dns else []
+    return [*dns, *(sign_in_objects() if cluster.console_port else [])]
+
+
+def sign_in_objects() -> list[Obj]:
+    """Who a person is in the Console that signed in by a code, an administrator; and that a code may ask for a token of
+    this one account, and do nothing else."""
+    name, role = bootstrap_tokens.CONSOLE_ACCOUNT, "homeostat:console-sign-in"
+    account = {"kind": "ServiceAccount", "name": name, "namespace": NAMESPACE}
+    code = {"apiGroup": _RBAC, "kind": "Group", "name": bootstrap_tokens.CONSOLE_GROUP}
+    rule = {"apiGroups": [""], "resources": ["serviceaccounts/token"], "resourceNames": [name], "verbs": ["create"]}
+    bound = {"apiVersion": f"{_RBAC}/v1", "metadata": {"name": "homeostat:console-user"}}
+    head = {"apiVersion": f"{_RBAC}/v1", "metadata": {"name": role, "namespace": NAMESPACE}}
+    admin = {"apiGroup": _RBAC, "kind": "ClusterRole", "name": "cluster-admin"}
+    return [
+        {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": name, "namespace": NAMESPACE}},
+        {**bound, "kind": "ClusterRoleBinding", "roleRef": admin, "subjects": [account]},
+        {**head, "kind": "Role", "rules": [rule]},
+        {**head, "kind": "RoleBinding", "roleRef": {**admin, "kind": "Role", "name": role}, "subjects": [code]},
+    ]
 
 
 async def ensure(client: Client, wanted: Sequence[Obj]) -> None:
@@ -86,11 +106,10 @@ def _account() -> Obj:
 
 def _rights() -> list[Obj]:
     """What the system's own role of DNS, system:kube-dns, lacks."""
-    group = "rbac.authorization.k8s.io"
     rule = {"apiGroups": [""], "resources": ["namespaces", "pods"], "verbs": ["list", "watch"]}
     subject = {"kind": "ServiceAccount", "name": NAME, "namespace": NAMESPACE}
-    head = {"apiVersion": f"{group}/v1", "metadata": {"name": _ROLE}}
-    reference = {"apiGroup": group, "kind": "ClusterRole", "name": _ROLE}
+    head = {"apiVersion": f"{_RBAC}/v1", "metadata": {"name": _ROLE}}
+    reference = {"apiGroup": _RBAC, "kind": "ClusterRole", "name": _ROLE}
     return [
         {**head, "kind": "ClusterRole", "rules": [rule]},
         {**head, "kind": "ClusterRoleBinding", "roleRef": reference, "subjects": [subject]},

@@ -6,7 +6,8 @@ import errno
 import os
 import socket
 import zlib
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -19,6 +20,8 @@ from homeostat.lab.kinds.choice import kind_of
 from homeostat.lab.links import address_ranges
 
 _PORTS_TRIED = 100
+# Where the search for the Console's port begins.
+_CONSOLE_PORT = 9000
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +36,8 @@ class ClusterOptions:
     api_port: int | None = None
     settings: dict[str, dict[str, str]] | None = None
     node_cidr: str | None = None
+    # 0: no Console.
+    console_port: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +60,9 @@ def plan(folder: Folder, options: ClusterOptions) -> Plan:
     given["runtime"], note = _runtime(options)
     if options.store in (None, "auto"):
         given["store"] = "etcd" if given["runtime"] == "container" else "sqlite"
-    given["api_port"] = options.api_port or _free_port()
+    given["api_port"] = options.api_port or _free_port(API_PORT, "--api-port")
+    if options.console_port is None:
+        given["console_port"] = _free_console_port()
     for index in _in_turn(free_indexes()):
         cluster = _check_store(Cluster(index=index, **given))
         if cluster.node_cidr:
@@ -92,7 +99,10 @@ def _saved(folder: Folder, options: ClusterOptions) -> Cluster:
             option = "--" + part.replace("_", "-")
             text = f"cluster {folder.name!r} was made with {option} {kept}; "
             raise LabError(text + f"`homeostat down --name {folder.name} --purge` forgets it")
-    changed = {key: getattr(options, key) for key in ("api_port", "settings") if getattr(options, key) is not None}
+    may = ("api_port", "console_port", "settings")
+    changed = {key: getattr(options, key) for key in may if getattr(options, key) is not None}
+    if saved.console_port is None and options.console_port is None:
+        changed["console_port"] = _free_console_port()
     return replace(saved, **changed)
 
 
@@ -131,11 +141,15 @@ def _runtime(options: ClusterOptions) -> tuple[str, str]:
     return "container", ""
 
 
-def _free_port() -> int:
-    for port in range(API_PORT, API_PORT + _PORTS_TRIED):
+def _free_console_port() -> int:
+    return _free_port(_CONSOLE_PORT, "--console-port")
+
+
+def _free_port(first: int, option: str) -> int:
+    for port in range(first, first + _PORTS_TRIED):
         with suppress(OSError), _listen(port):
             return port
-    raise LabError(f"ports {API_PORT} to {API_PORT + _PORTS_TRIED} are all in use; name one with --api-port")
+    raise LabError(f"ports {first} to {first + _PORTS_TRIED} are all in use; name one with {option}")
 
 
 def _listen(port: int, *, host: str = API_HOST) -> socket.socket:
@@ -150,14 +164,23 @@ def _listen(port: int, *, host: str = API_HOST) -> socket.socket:
     return sock
 
 
-def listen(folder: Folder, port: int) -> socket.socket:
-    """The API's listening socket. Raises LabError when the port is taken."""
+@contextmanager
+def listening(folder: Folder, cluster: Cluster) -> Iterator[tuple[socket.socket, socket.socket | None]]:
+    """The API's listening socket and the Console's, if it has one, for the length of a block. Raises LabError when a
+    port is taken."""
+    with ExitStack() as opened:
+        api = opened.enter_context(_own(folder, cluster.api_port, "the API", "--api-port"))
+        if not cluster.console_port:
+            yield api, None
+            return
+        yield api, opened.enter_context(_own(folder, cluster.console_port, "the Console", "--console-port"))
+
+
+def _own(folder: Folder, port: int, what: str, option: str) -> socket.socket:
     try:
         return _listen(port)
     except OSError as error:
         if error.errno == errno.EADDRINUSE:
-            text = (
-                f"port {port}, where the API of cluster {folder.name!r} is, is in use by another program or cluster; "
-            )
-            raise LabError(f"{text}`homeostat up{folder.naming} --api-port PORT` takes another one") from error
+            text = f"port {port}, where {what} of cluster {folder.name!r} is, is in use by another program or cluster; "
+            raise LabError(f"{text}`homeostat up{folder.naming} {option} PORT` takes another one") from error
         raise LabError(f"cannot listen on {API_HOST}:{port}: {error.strerror}") from error

@@ -20,12 +20,13 @@ _API_SECONDS = 5.0
 
 
 async def gather(folder: Folder) -> dict[str, Any]:
-    """The state as data: `healthy`, `running`, `api`, `nodes`, `controlPlane`, `etcd`, `services`, `trouble`."""
+    """The state as data: `healthy`, `running`, `console`, `nodes`, `controlPlane`, `etcd`, `services`, `trouble`."""
     cluster = folder.load()
     state: dict[str, Any] = {
         "name": cluster.name,
         "context": cluster.context,
         "server": f"https://127.0.0.1:{cluster.api_port}",
+        "console": cluster.console_url,
         "running": False,
         "healthy": False,
         "nodes": [],

@@ -24,9 +24,9 @@ from homeostat.lab.daemon import Held, daemonize
 from homeostat.lab.prepare import prepare
 from homeostat.lab.processes.forking import Rooms
 from homeostat.lab.processes.orders import ask_async
-from homeostat.operate import addons, kubectl_context
+from homeostat.operate import addons, console_access, kubectl_context
 from homeostat.operate.clients import administering
-from homeostat.operate.cluster_plan import ClusterOptions, listen, plan
+from homeostat.operate.cluster_plan import ClusterOptions, listening, plan
 from homeostat.operate.down import abandon
 from homeostat.operate.steps import Progress, Reporter
 from homeostat.wire.message import Request
@@ -35,8 +35,8 @@ _UP_SECONDS = 120.0
 _LOOK_SECONDS = 0.02
 _GUARD_SECONDS = 0.5
 _ENDING = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
-# Of a cluster that came up: its Services as namespace/name, and what could not be made.
-_CameUp: TypeAlias = tuple[list[str], str]
+# Of a cluster that came up: its Services as namespace/name, what could not be made, and the link to its Console.
+_CameUp: TypeAlias = tuple[list[str], str, str]
 # A child that was launched so often during a start will not stay up.
 _LAUNCHES_MAX = 5
 _WHY_LETTERS_MAX = 60
@@ -44,12 +44,14 @@ _WHY_LETTERS_MAX = 60
 
 @dataclass(frozen=True, slots=True)
 class Started:
-    """A cluster that is up: `services` are those that there are, as namespace/name."""
+    """A cluster that is up: `services` are those that there are, as namespace/name; `console` is a link that signs in
+    to its Console, empty without one."""
 
     folder: Folder
     cluster: Cluster
     seconds: float
     services: list[str]
+    console: str = ""
 
 
 def boot(options: ClusterOptions, report: Reporter) -> Started:
@@ -64,7 +66,7 @@ def boot(options: ClusterOptions, report: Reporter) -> Started:
         cluster = planned.cluster
         if planned.note:
             report.warn(planned.note)
-        with planned.claim, listen(folder, cluster.api_port) as api:
+        with planned.claim, listening(folder, cluster) as (api, console):
             report.say("preparing certificates, images and the nodes' files")
             prepare(folder, cluster)
             if cluster.store == "sqlite":
@@ -74,11 +76,11 @@ def boot(options: ClusterOptions, report: Reporter) -> Started:
                 store_check.before_start(folder, cluster)
             # Between the fork and `try` nothing would end the supervisor: signals are blocked until then.
             signal.pthread_sigmask(signal.SIG_BLOCK, _ENDING)
-            supervisor = daemonize(folder, cluster, _load, Held(lock, planned.claim, api))
+            supervisor = daemonize(folder, cluster, _load, Held(lock, planned.claim, api, console))
     shown = report.progress(["API", *(f"node {node.name}" for node in cluster.nodes())], began)
     try:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, _ENDING)
-        services, note = asyncio.run(_come_up(folder, cluster, supervisor, shown, began))
+        services, note, link = asyncio.run(_come_up(folder, cluster, supervisor, shown, began))
     except (LabError, KeyboardInterrupt):
         shown.close()
         abandon(supervisor)
@@ -87,7 +89,7 @@ def boot(options: ClusterOptions, report: Reporter) -> Started:
     if note:
         report.warn(note)
     kubectl_context.join(folder)
-    return Started(folder, cluster, clock.monotonic() - began, services)
+    return Started(folder, cluster, clock.monotonic() - began, services, link)
 
 
 def _load(sockets: dict[str, socket.socket]) -> Rooms:
@@ -134,9 +136,11 @@ async def _watch(folder: Folder, cluster: Cluster, shown: Progress, began: float
             note = await giving
         finally:
             await tasks.stop(giving)
+        services, link = [], ""
         with suppress(ApiError):
-            return [meta.key(service) for service in (await client.list(SERVICE)).items], note
-        return [], note
+            services = [meta.key(service) for service in (await client.list(SERVICE)).items]
+            link = await console_access.link(client, cluster) if cluster.console_port else ""
+        return services, note, link
 
 
 async def _give_addons(client: Client, cluster: Cluster) -> str:

@@ -24,6 +24,10 @@ SECRET_TYPE = "bootstrap.kubernetes.io/token"
 GROUP = "system:bootstrappers"
 # The group of tokens made for joining: what it may do is in the bootstrap policy.
 JOIN_GROUP = "system:bootstrappers:homeostat:default-node-token"
+# The group of tokens that are sign-in codes of the Console: it may ask for a token of this one ServiceAccount (in
+# kube-system), and nothing else.
+CONSOLE_GROUP = "system:bootstrappers:homeostat:console"
+CONSOLE_ACCOUNT = "console-user"
 # The extension of its kubeconfig that carries the cluster's flags.
 SETTINGS = "homeostat-settings"
 # What a machine that joins notes at its certificate request: its addresses, separated by commas.
@@ -57,9 +61,15 @@ def secret_name(identifier: str) -> str:
 
 
 def secret_of(
-    token: str, *, expires: float | None, groups: Sequence[str] = (JOIN_GROUP,), description: str = ""
+    token: str,
+    *,
+    expires: float | None,
+    groups: Sequence[str] = (JOIN_GROUP,),
+    description: str = "",
+    signing: bool = True,
 ) -> Obj:
-    """The Secret to create for a token; `expires` in wall-clock seconds, None for never. Raises ValueError."""
+    """The Secret to create for a token; `expires` in wall-clock seconds, None for never. One that is `signing` signs
+    cluster-info as well. Raises ValueError."""
     parsed = parse(token)
     if parsed is None:
         raise ValueError(f"{token!r} has not the form of a bootstrap token, [a-z0-9]{{6}}.[a-z0-9]{{16}}")
@@ -67,9 +77,10 @@ def secret_of(
         "token-id": parsed[0],
         "token-secret": parsed[1],
         "usage-bootstrap-authentication": "true",
-        "usage-bootstrap-signing": "true",
         "auth-extra-groups": ",".join(groups),
     }
+    if signing:
+        data["usage-bootstrap-signing"] = "true"
     if expires is not None:
         data["expiration"] = rfc3339(expires)
     if description:

@@ -56,7 +56,8 @@ def _lines(state: dict[str, Any]) -> list[str]:
     head = f"cluster {state['name']!r}, context {state['context']!r}, {state['server']}"
     if not state["running"]:
         return [head, state["trouble"]]
-    lines = [head, *([state["trouble"]] if state["trouble"] else []), *state["etcd"], *node_lines(state)]
+    console = [f"Console {state['console']}, `homeostat console` signs in"] if state["console"] else []
+    lines = [head, *console, *([state["trouble"]] if state["trouble"] else []), *state["etcd"], *node_lines(state)]
     if state["controlPlane"]:
         lines.append("")
         lines.append(f"{'CONTROL PLANE':<38}{'READY':<8}RESTARTS")

@@ -35,6 +35,12 @@ if TYPE_CHECKING:
     type=click.IntRange(1, 65535),
     help="The API's port on 127.0.0.1. [default: the first free one from 6443]",
 )
+@click.option(
+    "--console-port",
+    type=click.IntRange(1, 65535),
+    help="The Console's port on 127.0.0.1. [default: the first free one from 9000]",
+)
+@click.option("--no-console", is_flag=True, help="Without the Console.")
 @click.option("--node-cidr", metavar="CIDR", help="The nodes' addresses with real nodes. [default: 172.30.0.0/24]")
 @click.option(
     "--set",
@@ -44,12 +50,15 @@ if TYPE_CHECKING:
     help="A component's flag, as Kubernetes names it; may be repeated.",
 )
 def command(
+    *,
     name: str,
     control_planes: int | None,
     workers: int | None,
     runtime: str | None,
     store: str | None,
     api_port: int | None,
+    console_port: int | None,
+    no_console: bool,
     node_cidr: str | None,
     assignments: tuple[str, ...],
 ) -> None:
@@ -62,7 +71,10 @@ def command(
         settings = parse_settings(with_contents(assignments)).to_dict() if assignments else None
     except SettingsError as error:
         raise click.BadParameter(str(error), param_hint="--set") from error
-    _boot(ClusterOptions(name, control_planes, workers, runtime, store, api_port, settings, node_cidr))
+    if no_console and console_port:
+        raise click.BadParameter("a Console that is not there has no port", param_hint="--console-port")
+    port = 0 if no_console else console_port
+    _boot(ClusterOptions(name, control_planes, workers, runtime, store, api_port, settings, node_cidr, port))
 
 
 def _boot(options: ClusterOptions) -> None:
@@ -75,3 +87,5 @@ def _boot(options: ClusterOptions) -> None:
     print_line(f"cluster {options.name!r} is up after {started.seconds:.1f} s; kubectl uses the context {context!r}")
     for line in service_lines(published_rows(started.folder, awaited=started.services)):
         print_line(line)
+    if started.console:
+        print_line(f"Console: {started.console} (signs in once; `homeostat console` prints another link)")

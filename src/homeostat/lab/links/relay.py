@@ -90,13 +90,22 @@ Check = Callable[[Backend], Awaitable[Health]]
 class Relay:
     """Forwards every connection that `listen` accepts to one of `backends`, round robin over those that are up.
 
-    `origin` is the node on whose uplink this relay's clients sit (empty: outside all nodes).
+    `origin` is the node on whose uplink this relay's clients sit (empty: outside all nodes). A client waits for a
+    backend for `patience_seconds`; with 0 each is tried once.
     """
 
-    def __init__(self, uplinks: Uplinks, backends: Sequence[Backend], *, origin: str = "") -> None:
+    def __init__(
+        self,
+        uplinks: Uplinks,
+        backends: Sequence[Backend],
+        *,
+        origin: str = "",
+        patience_seconds: float = _PATIENCE_SECONDS,
+    ) -> None:
         self._uplinks = uplinks
         self._backends = backends
         self._origin = origin
+        self._patience_seconds = patience_seconds
         self._turn = 0
         self._servers: list[asyncio.Server] = []
 
@@ -123,8 +132,8 @@ class Relay:
     async def _connect(self, client: Side) -> None:
         own = frozenset({self._origin} - {""})
         await self._uplinks.passable(*own)
-        deadline = clock.monotonic() + _PATIENCE_SECONDS
-        while not client.lost and clock.monotonic() < deadline:
+        deadline = clock.monotonic() + self._patience_seconds
+        while not client.lost:
             for backend in self._in_turn():
                 nodes = own | {backend.node}
                 try:
@@ -136,6 +145,8 @@ class Relay:
                     continue
                 self._uplinks.join(client, side, nodes, label=backend)
                 return
+            if clock.monotonic() >= deadline:
+                break
             await clock.sleep(_RETRY_SECONDS)
         client.abort()
 

@@ -42,13 +42,16 @@ _SHUTDOWN_SECONDS_MAX = 660.0
 class Child:
     """A process that the supervisor keeps running while it is `wanted`: a component, or `work` of its own, which ends
     in good order when the supervisor dies, or a whole node that `boot` starts (given the descriptors to close there),
-    which ends with code 0 when somebody turned it off from inside."""
+    which ends with code 0 when somebody turned it off from inside. One with an `listener`, a listening socket, does not
+    run until a client connects there, and may end when it has none."""
 
     name: str
     argv: list[str]
     node: str = ""
     work: Component | None = None
     boot: Callable[[list[int]], int] | None = None
+    listener: socket.socket | None = None
+    awaits_client: bool = False  # the supervisor waits there for a client
     pid: int = 0
     wanted: bool = True
     launches: int = 0
@@ -121,19 +124,39 @@ class Supervisor:
         self._descriptors.watch(self._wake, self._on_signal)
         Orders(self._control, self._descriptors, self._handle)
         for child in self._children.values():
-            self._launch(child)
+            self._begin(child)
         while not self._done:
             self._descriptors.serve(self._next_wait())
             self._reap()
             self._tend()
 
+    def keep(self, child: Child) -> None:
+        """One child more. Call it before `run`."""
+        self._children[child.name] = child
+
     def _next_wait(self) -> float | None:
-        moments = [c.relaunch_at for c in self._children.values() if c.wanted and not c.pid]
+        moments = [c.relaunch_at for c in self._children.values() if c.wanted and not c.pid and not c.awaits_client]
         moments += [stopping.kill_at for stopping in self._stopping]
         moments += self._cables.deadlines() if self._cables else []
         return max(0.0, min(moments) - clock.monotonic()) if moments else None
 
     # -- children --------------------------------------------------------------------------------------------------
+
+    def _begin(self, child: Child) -> None:
+        """Launch it, or wait for the client that needs it."""
+        if child.listener is None:
+            self._launch(child)
+            return
+        child.awaits_client = True
+        self._descriptors.watch(child.listener.fileno(), lambda: self._connected(child))
+
+    def _connected(self, child: Child) -> None:
+        """A client waits there; the child accepts it itself."""
+        assert child.listener is not None
+        self._descriptors.forget(child.listener.fileno())
+        child.awaits_client = False
+        if child.wanted:
+            self._launch(child)
 
     def _launch(self, child: Child) -> None:
         own = [*self._descriptors.all(), self._wake_write]
@@ -183,7 +206,11 @@ class Supervisor:
         child.relaunch_at = now + (_RELAUNCH.delay(child.failures - 1) if child.failures > 1 else 0.0)
         if child.boot is not None and status == 0:
             child.wanted = False
-        if child.wanted:
+        if child.listener is not None and status == 0:
+            child.failures = 0
+            child.relaunch_at = now
+            _log.info("%s ended, as nobody used it; the next client starts it", child.name)
+        elif child.wanted:
             _log.warning("%s ended (%s); relaunching", child.name, _how(status))
 
     def _tend(self) -> None:
@@ -191,8 +218,8 @@ class Supervisor:
         if self._cables:
             self._cables.tend(now)
         for child in self._children.values():
-            if child.wanted and not child.pid and child.relaunch_at <= now:
-                self._launch(child)
+            if child.wanted and not child.pid and not child.awaits_client and child.relaunch_at <= now:
+                self._begin(child)
         for stopping in list(self._stopping):
             if stopping.pids and stopping.kill_at <= now:
                 _signal_all(stopping.pids, signal.SIGKILL)
