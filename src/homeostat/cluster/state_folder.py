@@ -1,7 +1,8 @@
 """The state folder of one cluster, under the XDG state folder: everything a cluster leaves on the machine.
 
 `cluster.json` is the plan; `pki/` the certificates; `store.db` the objects; `nodes/NAME/` a node's manifests and
-containers; `log/` what the processes write; `supervisor.sock`, `shim.sock` and `network.sock` the control sockets.
+containers; `console.key` seals the sessions of the Console's users; `log/` what the processes write;
+`supervisor.sock`, `shim.sock` and `network.sock` the control sockets.
 """
 
 from __future__ import annotations
@@ -72,6 +73,11 @@ class Folder:
     def kubeconfig(self) -> Path:
         """The administrator's kubeconfig."""
         return self.path / "kubeconfig"
+
+    @property
+    def console_key(self) -> Path:
+        """What seals the sessions of the Console's users."""
+        return self.path / "console.key"
 
     @property
     def naming(self) -> str:

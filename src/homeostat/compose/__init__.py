@@ -29,6 +29,7 @@ AddOn: TypeAlias = Callable[[Mapping[str, str], asyncio.Event], Awaitable[None]]
 # Which module each component is in.
 _MODULES = {
     "homeostat-network": "network",
+    "homeostat-console": "console",
     "kubelet": "kubelet",
     "kube-proxy": "kubeproxy",
     "kube-apiserver": "apiserver",

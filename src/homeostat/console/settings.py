@@ -58,5 +58,7 @@ class ConsoleSettings:
     # Shown on the pages.
     cluster: str = ""
     replica: str = ""
+    # `run` returns when nobody has been connected for so long; None: it goes on.
+    idle_seconds: float | None = None
     # Where the built pages are; None: in the package.
     static_folder: Path | None = None
