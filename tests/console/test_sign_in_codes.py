@@ -197,7 +197,7 @@ def test_a_cluster_that_does_not_answer_is_not_the_codes_fault() -> None:
     async def scenario(transports: list[Bare], client: ApiClient) -> None:
         class Down(Bare):
             async def send(self, request: Request, *, repeatable: bool, fence: Fence | None = None) -> Response:
-                return Response(500, {}, b"{}")
+                return Response(500, b"{}")
 
         with pytest.raises(Unreachable, match="try again"):
             await BootstrapCodes(Down(transports[0].server)).exchange(await new_code(client))
