@@ -1,0 +1,22 @@
+import "./frame.css";
+import type { ComponentChildren } from "preact";
+import { ConfirmDestruction, Toasts } from "../components";
+import { Header } from "./header";
+import { Navigation } from "./navigation";
+import { StoryStrip } from "./story-strip";
+
+/** What stands around every page: navigation, header, story strip. */
+export function Frame({ children }: { readonly children: ComponentChildren }) {
+  return (
+    <div class="frame">
+      <Navigation />
+      <Header />
+      <main class="frame__page" id="page" tabIndex={-1}>
+        {children}
+      </main>
+      <StoryStrip />
+      <Toasts />
+      <ConfirmDestruction />
+    </div>
+  );
+}

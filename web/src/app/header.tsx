@@ -1,0 +1,69 @@
+import "./header.css";
+import { Button, Icon, KeyHint, Menu, type MenuItem } from "../components";
+import { Breadcrumbs } from "./breadcrumbs";
+import { NamespaceSwitch } from "./namespace-switch";
+import { openPalette } from "../palette/state";
+import { SearchField } from "./search-field";
+import { session, signOut } from "./session";
+import { chooseTheme, theme, type ThemeChoice, themeChoice } from "./theme";
+
+/** Where one is, what one looks for, in which namespace, and who one is. */
+export function Header() {
+  return (
+    <header class="header">
+      <Breadcrumbs />
+      <SearchField />
+      <NamespaceSwitch />
+      <Button
+        look="plain"
+        label="Find anything"
+        title="Find any page, action or object"
+        onClick={openPalette}
+      >
+        <KeyHint keys={navigator.userAgent.includes("Mac OS") ? ["⌘", "K"] : ["Ctrl", "K"]} />
+      </Button>
+      <ThemeMenu />
+      <UserMenu />
+    </header>
+  );
+}
+
+function ThemeMenu() {
+  const choices: readonly (readonly [ThemeChoice, string])[] = [
+    ["system", "As the system"],
+    ["light", "Light"],
+    ["dark", "Dark"],
+  ];
+  const items = choices.map(([id, title]): MenuItem => {
+    return { id, title, chosen: themeChoice.value === id, run: () => chooseTheme(id) };
+  });
+  return (
+    <Menu label="Theme" look="plain" side="right" items={items}>
+      <Icon name={theme.value === "dark" ? "moon" : "sun"} />
+    </Menu>
+  );
+}
+
+function UserMenu() {
+  const { user, groups, ends } = session.value ?? { user: "", groups: [], ends: 0 };
+  const until = ends === 0 ? "" : `Signed in until ${new Date(ends * 1000).toLocaleTimeString()}`;
+  return (
+    <Menu
+      label={`Signed in as ${user}`}
+      look="plain"
+      side="right"
+      items={[{ id: "out", title: "Sign out", run: () => void signOut() }]}
+      head={
+        <div class="header__user">
+          <strong>{user}</strong>
+          {groups.map((group) => (
+            <span key={group}>{group}</span>
+          ))}
+          {until !== "" && <span>{until}</span>}
+        </div>
+      }
+    >
+      <Icon name="user" />
+    </Menu>
+  );
+}

@@ -1,0 +1,4 @@
+/** The guide's side panel: which step has been done, and what to look at next. Null while it is not open. */
+export default function GuidePanel() {
+  return null;
+}

@@ -1,0 +1,30 @@
+import { computed, signal } from "@preact/signals";
+
+/** How far the cluster's clock is ahead of this machine's, in seconds. */
+export const clockOffset = signal(0);
+
+/** This machine's time, renewed each second while the page is looked at. */
+const ticking = signal(Date.now() / 1000);
+
+/** The cluster's time in seconds since the epoch, renewed each second: what an age counts from. */
+export const now = computed(() => ticking.value + clockOffset.value);
+
+/** The cluster's time at this moment, in seconds since the epoch. */
+export function exactNow(): number {
+  return Date.now() / 1000 + clockOffset.peek();
+}
+
+/** Takes the time that the back end just named. */
+export function setServerTime(seconds: number): void {
+  const offset = seconds - Date.now() / 1000;
+  if (Math.abs(offset - clockOffset.peek()) > 0.25) clockOffset.value = offset;
+}
+
+/** Begins to renew `now`; called once by the page. */
+export function startClock(): void {
+  const tick = () => {
+    if (document.visibilityState === "visible") ticking.value = Date.now() / 1000;
+  };
+  setInterval(tick, 1000);
+  document.addEventListener("visibilitychange", tick);
+}
