@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.conftest import HOMEOSTAT, Lab
 from tests.support.patience import eventually
 from tests.support.ports import own_port
+from tests.support.real_lab import HOMEOSTAT, Lab
 
 pytestmark = [pytest.mark.real]
 

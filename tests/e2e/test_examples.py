@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.conftest import ROOT, Lab
 from tests.support.patience import eventually
+from tests.support.real_lab import ROOT, Lab
 
 pytestmark = [pytest.mark.real]
 

@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.conftest import HOMEOSTAT, SMALL, Lab
+from tests.e2e.conftest import SMALL
 from tests.support.patience import eventually
 from tests.support.ports import own_port
+from tests.support.real_lab import HOMEOSTAT, Lab
 
 pytestmark = [pytest.mark.real]
 

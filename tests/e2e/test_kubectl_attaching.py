@@ -7,10 +7,10 @@ from contextlib import closing
 
 import pytest
 
-from tests.e2e.conftest import Lab
 from tests.streams.terminal import Terminal
 from tests.support.kubectl import kubectl_path
 from tests.support.patience import eventually
+from tests.support.real_lab import Lab
 
 pytestmark = [pytest.mark.real]
 

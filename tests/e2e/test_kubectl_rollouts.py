@@ -6,8 +6,8 @@ import re
 
 import pytest
 
-from tests.e2e.conftest import Lab
 from tests.support.patience import eventually
+from tests.support.real_lab import Lab
 
 pytestmark = [pytest.mark.real]
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.conftest import Lab
 from tests.support.patience import eventually
+from tests.support.real_lab import Lab
 
 pytestmark = [pytest.mark.real]
 
