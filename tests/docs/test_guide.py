@@ -42,6 +42,18 @@ def test_a_page_is_read_as_commands_and_what_they_print() -> None:
     ]
 
 
+def test_a_browser_block_is_followed_at_the_console_wherever_one_is_logged_in() -> None:
+    page = "```console\n$ ssh core@x\n```\n```browser within 9 s\nopen Workloads > Pods\nsee 3 rows\n```\n"
+    page += "```console\ncore@n1:~# exit\n```\n```browser\nclear\n```\n"
+    assert steps(page) == [
+        Step("ssh core@x"),
+        Step("open Workloads > Pods", node="n1", within_seconds=9, browser=True),
+        Step("see 3 rows", node="n1", within_seconds=9, browser=True),
+        Step("exit", node="n1"),
+        Step("clear", browser=True),
+    ]
+
+
 def test_wildcards_match_words_and_lines() -> None:
     names = Names()
     assert names.matches(["a ... c", "..."], "a  b b c \nmore\n")

@@ -201,7 +201,8 @@ class Page:
             self.call("Input.dispatchKeyEvent", type="keyUp", key=letter)
 
     def click(self, what: str, *, seconds: float = 10.0) -> None:
-        """Click on an element: a CSS selector, or `text=...` for the innermost element that is seen with this text."""
+        """Click on an element: a CSS selector, or `text=...` for what is seen with this text (a link or a button
+        first), perhaps below another: `nav text=Pods`."""
         x, y = self.until(f"__place({json.dumps(what)})", seconds=seconds)
         for kind in ("mouseMoved", "mousePressed", "mouseReleased"):
             self.call("Input.dispatchMouseEvent", type=kind, x=x, y=y, button="left", clickCount=1)
@@ -258,10 +259,12 @@ _HELP = """
 globalThis.__seen ??= (e) => { const r = e.getBoundingClientRect(); return r.width > 0 && r.height > 0 &&
   getComputedStyle(e).visibility !== "hidden"; };
 globalThis.__element ??= (what) => {
-  if (!what.startsWith("text=")) return [...document.querySelectorAll(what)].find(__seen) ?? null;
-  const text = what.slice(5);
-  const all = [...document.querySelectorAll("a,button,summary,label,td,th,li,h1,h2,h3,span,div,p,[role]")];
-  return all.filter((e) => __seen(e) && (e.innerText ?? "").trim() === text).pop() ?? null;
+  if (!what.includes("text=")) return [...document.querySelectorAll(what)].find(__seen) ?? null;
+  const [within, text] = what.split("text=");
+  const kinds = "a,button,summary,label,td,th,li,h1,h2,h3,span,div,p,[role]";
+  const all = [...(document.querySelector(within.trim() || "body")?.querySelectorAll(kinds) ?? [])];
+  const found = all.filter((e) => __seen(e) && (e.innerText ?? "").trim() === text);
+  return found.filter((e) => e.matches("a,button")).pop() ?? found.pop() ?? null;
 };
 globalThis.__place ??= (what) => {
   const e = __element(what);

@@ -4,6 +4,8 @@ A `console` block holds commands and what they print. A line that begins with `$
 one that begins with `core@NODE:~# ` on that node, where the command before has logged in; a command continues after a
 backslash. A block whose first line says `console within 3 s` is tried again until it prints what is shown.
 
+A `browser` block holds what a person does at the Console meanwhile, a line each; `console_person` says what there is.
+
 What is printed may differ from what is shown in what differs from run to run: `...` stands for any text within a line
 and, alone on a line, for any lines; lengths of time are any lengths of time. Names that a cluster makes up (container
 IDs, the nodes' network, ports, cluster IPs) are remembered where they are shown first; where the tutorial types one,
@@ -18,14 +20,19 @@ import select
 import signal
 import subprocess
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-_BLOCK = re.compile(r"^```console(?: within (\d+) s)?\n(.*?)^```", re.DOTALL | re.MULTILINE)
+from tests.support.console_person import LINK
+
+_BLOCK = re.compile(r"^```(console|browser)(?: within (\d+) s)?\n(.*?)^```", re.DOTALL | re.MULTILINE)
 _PROMPT = re.compile(r"(?:\$|core@([\w-]+):~#) ")
 _LENGTH = r"(?:\d+(?:\.\d+)? s|\d+ seconds?|\d+m\d*s?|\d+s)"
 _MADE_UP = r"\b[0-9a-f]{12}\b|\b172\.30\.\d+(?=\.\d)|\b10\.96\.\d+\.\d+\b|\b3\d{4}\b(?=/TCP)"
 _DIFFERS = re.compile(rf"(?P<any>\.\.\.)|(?P<length>(?<![\w.]){_LENGTH}\b)|(?P<name>{_MADE_UP})|(?P<blank>[ \t]+)")
+# For what a person looks for at the Console, where the page says nothing else.
+_PERSON_SECONDS = 15.0
 # The pause between two tries: a part of what the page allows, but no more than a person's, and no busy loop.
 _PAUSE_PART, _PAUSE_SECONDS_MIN, _PAUSE_SECONDS_MAX = 1 / 60, 0.1, 1.0
 
@@ -33,13 +40,14 @@ _PAUSE_PART, _PAUSE_SECONDS_MIN, _PAUSE_SECONDS_MAX = 1 / 60, 0.1, 1.0
 @dataclass
 class Step:
     """One command, on the node where it is typed (empty: the reader's own machine), and the lines it should print.
-    With `within_seconds` it is typed again until it prints them. The last two are when it was typed, and when its
-    output had been printed (monotonic seconds)."""
+    With `within_seconds` it is typed again until it prints them. One in the `browser` is a line that a person follows
+    there. The last two are when it was typed, and when its output had been printed (monotonic seconds)."""
 
     command: str
     node: str = ""
     within_seconds: float = 0.0
     expected: list[str] = field(default_factory=list)
+    browser: bool = False
     began: float = 0.0
     ended: float = 0.0
 
@@ -47,14 +55,20 @@ class Step:
 def steps(text: str) -> list[Step]:
     """The commands of a tutorial in Markdown."""
     found: list[Step] = []
-    for within, block in _BLOCK.findall(text):
+    for kind, within, block in _BLOCK.findall(text):
         for line in block.splitlines():
-            if prompt := _PROMPT.match(line):
+            if kind == "browser":
+                found.append(Step(line, within_seconds=float(within or 0), browser=True))
+            elif prompt := _PROMPT.match(line):
                 found.append(Step(line[prompt.end() :], prompt[1] or "", float(within or 0)))
             elif found[-1].command.endswith("\\"):
                 found[-1].command += f"\n{line}"
             else:
                 found[-1].expected.append(line)
+    # Whoever looks at the browser stays logged in where they are.
+    node = ""
+    for step in reversed(found):
+        node = step.node = node if step.browser else step.node
     return found
 
 
@@ -189,11 +203,17 @@ class Terminal:
         self._log.close()
 
 
-class Reader:
-    """Types a tutorial's steps into `terminal` and compares what is printed."""
+# Follows a line of a browser block: the line, the last link that a command printed, and the seconds that it may take.
+Person = Callable[[str, str, float], None]
 
-    def __init__(self, terminal: Terminal, *, patience_seconds: float = 120.0) -> None:
+
+class Reader:
+    """Types a tutorial's steps into `terminal` and compares what is printed; `person` is at the browser meanwhile."""
+
+    def __init__(self, terminal: Terminal, *, patience_seconds: float = 120.0, person: Person | None = None) -> None:
         self._terminal = terminal
+        self._person = person
+        self._link = ""
         self._patience = patience_seconds
         self._node = ""
         self.names = Names()
@@ -203,9 +223,15 @@ class Reader:
         assert step.node == self._node, f"`{step.command}` is typed on {step.node}, but one is on {self._node}"
         command = self.names.typed(step.command)
         step.began = time.monotonic()
+        if step.browser:
+            assert self._person is not None, "nobody is at the browser"
+            self._person(command, self._link, step.within_seconds or _PERSON_SECONDS)
+            step.ended = time.monotonic()
+            return ""
         while True:
             printed, code = self._type(command, then)
             step.ended = time.monotonic()
+            self._link = (LINK.findall(printed) or [self._link])[-1]
             right = self.names.matches(step.expected, printed)
             if right or step.ended > step.began + step.within_seconds:
                 break
