@@ -1,12 +1,11 @@
 /** What a person can do with objects: one registry, which lists, object pages and the command palette share. */
-import type { Resource } from "../app/resources";
+import { go } from "../app/router";
+import { objectPath, type Resource } from "../app/resources";
+import { begin, type ActionTarget } from "./open";
+import { specsFor } from "./registry";
 
-/** What an action needs to know of an object. */
-export interface Target {
-  readonly namespace: string;
-  readonly name: string;
-  readonly uid: string;
-}
+export { ActionOutlet } from "./outlet";
+export type { ActionTarget as Target } from "./open";
 
 /** One thing that can be done with the given objects. */
 export interface Action {
@@ -20,7 +19,30 @@ export interface Action {
   readonly run: () => void;
 }
 
+const VIEWS: readonly { id: string; title: string; only?: string }[] = [
+  { id: "yaml", title: "Edit YAML" },
+  { id: "logs", title: "Logs", only: "pods" },
+  { id: "terminal", title: "Terminal", only: "pods" },
+];
+
+function views(resource: Resource, { namespace, name }: ActionTarget): Action[] {
+  const path = objectPath(resource, namespace, name);
+  return VIEWS.filter(({ only }) => !only || (only === resource.plural && resource.group === "")).map(
+    ({ id, title }) => ({ id, title, destructive: false, run: () => go(`${path}?tab=${id}`) }),
+  );
+}
+
 /** What can be done with these objects of this resource, the most usual first. */
-export function actionsFor(_resource: Resource, _objects: readonly Target[]): readonly Action[] {
-  return [];
+export function actionsFor(resource: Resource, objects: readonly ActionTarget[]): readonly Action[] {
+  const [first] = objects;
+  if (!first) return [];
+  const changes = specsFor(resource, objects.length).map(({ id, title, destructive = false }) => ({
+    id,
+    title,
+    destructive,
+    run: () => begin(id, resource, objects),
+  }));
+  const safe = changes.filter(({ destructive }) => !destructive);
+  const opened = objects.length === 1 ? views(resource, first) : [];
+  return [...opened, ...safe, ...changes.filter(({ destructive }) => destructive)];
 }

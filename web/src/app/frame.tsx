@@ -1,5 +1,6 @@
 import "./frame.css";
 import type { ComponentChildren } from "preact";
+import { ActionOutlet } from "../actions/outlet";
 import { ConfirmDestruction, Toasts } from "../components";
 import { Header } from "./header";
 import { Navigation } from "./navigation";
@@ -17,6 +18,7 @@ export function Frame({ children }: { readonly children: ComponentChildren }) {
       <StoryStrip />
       <Toasts />
       <ConfirmDestruction />
+      <ActionOutlet />
     </div>
   );
 }
