@@ -18,6 +18,7 @@ BUILTIN = frozenset(
         "apiserver/contract.py",  # what is asked without a request: reviews
         "apiserver/upkeep/server_leases.py",  # its own Leases and Endpoints
         "apiserver/api_server.py",  # what a server serves at first
+        "console/server.py",  # the kinds whose rows are made in the Console
         "cli/commands/why.py",  # the names that a person may type
         "operate/addons.py",  # the objects of cluster DNS
         "loop/cache.py",  # a world in tests of decisions

@@ -23,11 +23,13 @@ STRATEGIC_PATCH = "application/strategic-merge-patch+json"
 
 
 class Unreachable(ApiError):
-    """No API server answered. `why` says how each attempt failed, without the prefix of the message."""
+    """No API server answered. `why` says how each attempt failed, without the prefix of the message; `sent` whether the
+    request may have reached one of them all the same."""
 
-    def __init__(self, message: str, *, why: str = "") -> None:
+    def __init__(self, message: str, *, why: str = "", sent: bool = True) -> None:
         super().__init__(503, "ServiceUnavailable", message, retry_after_seconds=1)
         self.why = why or message
+        self.sent = sent
 
 
 @dataclass(frozen=True, slots=True)

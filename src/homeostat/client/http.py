@@ -112,9 +112,9 @@ class HttpTransport:
         async with self._slots:
             return await self._send(request, repeatable=repeatable, fence=fence)
 
-    async def stream(self, request: Request) -> Response:
+    async def stream(self, request: Request, *, repeatable: bool = False) -> Response:
         """The answer of whatever status, as soon as its head is there, its body in pieces. Raises Unreachable."""
-        return await self._send(request, repeatable=False, pieces=True)
+        return await self._send(request, repeatable=repeatable, pieces=True)
 
     async def close(self) -> None:
         """Close all connections."""
@@ -128,9 +128,10 @@ class HttpTransport:
         start, rest = self._encode(request)
         refusal: Response | None = None
         troubles = []
+        sent = False
         for endpoint in self._order():
             if self._closed:
-                raise Unreachable("the client is closed")
+                raise Unreachable("the client is closed", sent=sent)
             data = b"".join((start, endpoint.host_line.encode("latin-1"), rest))
             try:
                 response = await self._ask(endpoint, request, data, repeatable=repeatable, pieces=pieces, fence=fence)
@@ -139,6 +140,7 @@ class HttpTransport:
                 endpoint.failed()
                 continue
             except ConnectionError as error:
+                sent = True
                 endpoint.failed()
                 troubles.append(f"{endpoint.url}: {error}")
                 if repeatable:
@@ -153,7 +155,7 @@ class HttpTransport:
             return refusal
         own = {expired(endpoint.tls) for endpoint in self._endpoints if endpoint.tls is not None} - {""}
         why = "; ".join([*sorted(own), *troubles])
-        raise Unreachable(f"no API server answers: {why}", why=why)
+        raise Unreachable(f"no API server answers: {why}", why=why, sent=sent)
 
     async def _ask(
         self,

@@ -13,6 +13,7 @@ from websockets.protocol import Protocol, Side, State
 from websockets.utils import accept_key
 
 from homeostat.api import errors
+from homeostat.kit import clock
 from homeostat.wire.duplex import Duplex
 from homeostat.wire.message import Request
 
@@ -46,12 +47,14 @@ class WebSocket:
     """See the module. `read` and `write` are for one task each.
 
     While nobody reads, since whoever does waits for a slow command, the client's pings wait as well. It gets pongs that
-    it did not ask for, which say that it is not forgotten (RFC 6455, 5.5.3).
+    it did not ask for, which say that it is not forgotten (RFC 6455, 5.5.3). `heard` is when its last bytes came, on
+    the monotonic clock.
     """
 
-    def __init__(self, stream: Duplex) -> None:
+    def __init__(self, stream: Duplex, *, message_bytes_max: int = MESSAGE_BYTES_MAX) -> None:
+        self.heard = clock.monotonic()
         self._stream = stream
-        self._protocol = Protocol(Side.SERVER, max_size=MESSAGE_BYTES_MAX)
+        self._protocol = Protocol(Side.SERVER, max_size=message_bytes_max)
         self._messages: deque[bytes] = deque()
         self._fragments: list[bytes] = []
         self._ended = False
@@ -79,9 +82,11 @@ class WebSocket:
     async def _listen(self) -> bytes:
         self._listening = True
         try:
-            return await self._stream.read()
+            data = await self._stream.read()
         finally:
             self._listening = False
+        self.heard = clock.monotonic()
+        return data
 
     def _reassure(self) -> None:
         if self._ended or self._protocol.state is not State.OPEN:
@@ -104,6 +109,12 @@ class WebSocket:
             raise ConnectionResetError("the WebSocket is closed")
         self._protocol.send_text(data)
         self._send()
+
+    def ping(self) -> None:
+        """Ask the client for a sign of life: whoever reads sees it in `heard`."""
+        if self._protocol.state is State.OPEN:
+            self._protocol.send_ping(b"")
+            self._flush()
 
     async def drain(self) -> None:
         """See `Duplex`."""

@@ -54,12 +54,12 @@ def printer_of(columns: Sequence[PrinterColumn]) -> Printer:
     shown = [Column(each.name, each.type, each.format, each.description, each.priority) for each in columns]
 
     def cells(obj: Obj, now: float) -> list[Any]:
-        return [meta.name(obj), *(_cell(_at(obj, steps), kind, now) for steps, kind in readers)]
+        return [meta.name(obj), *(_cell(value_at(obj, steps), kind, now) for steps, kind in readers)]
 
     return Printer((NAME, *shown), cells)
 
 
-def _at(value: Any, steps: tuple[str | int, ...]) -> Any:
+def value_at(value: Any, steps: tuple[str | int, ...]) -> Any:
     """The value at a path; None when there is none."""
     for step in steps:
         if isinstance(step, int):

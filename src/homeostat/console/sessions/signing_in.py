@@ -1,0 +1,118 @@
+"""How a token or a code becomes a session: the cluster is asked whose it is."""
+
+from __future__ import annotations
+
+import base64
+from collections import deque
+from collections.abc import Callable
+
+import orjson
+
+from homeostat.api import errors
+from homeostat.api.errors import ApiError
+from homeostat.api.kinds import SELFSUBJECTREVIEW
+from homeostat.api.types import Obj
+from homeostat.client.api_client import ApiClient
+from homeostat.console.sessions.codes import refused_tokens
+from homeostat.console.sessions.sealed import Session
+from homeostat.console.settings import SESSION_SECONDS, Codes
+from homeostat.console.upstream.api_servers import ApiServers, Speaker
+from homeostat.kit import chance, clock
+
+TRIES_MAX, TRIES_SECONDS = 20, 60.0
+_ANONYMOUS = "system:anonymous"
+_TOKEN_BYTES_MAX = 8_192
+
+
+class Attempts:
+    """Bounds failed sign-ins: so many in so long for all who try, since behind a proxy they cannot be told apart."""
+
+    def __init__(self) -> None:
+        self._failed: deque[float] = deque(maxlen=TRIES_MAX)
+
+    def admit(self) -> None:
+        """Raises ApiError 429 while there were too many."""
+        now = clock.monotonic()
+        if len(self._failed) == TRIES_MAX and now - self._failed[0] < TRIES_SECONDS:
+            wait = int(TRIES_SECONDS - (now - self._failed[0])) + 1
+            raise errors.too_many_requests("too many failed sign-ins; wait a moment", retry_after_seconds=wait)
+
+    def failed(self) -> None:
+        """One failed."""
+        self._failed.append(clock.monotonic())
+
+
+class SigningIn:
+    """With `fixed_token` all act with the Console's own credentials, and tokens of users are not taken."""
+
+    def __init__(self, servers: ApiServers, codes: Codes, fixed_token: Callable[[], str] | None = None) -> None:
+        self._servers = servers
+        self._codes = codes
+        self._fixed_token = fixed_token
+        self._attempts = Attempts()
+
+    async def sign_in(self, body: Obj) -> Session:
+        """The session for `{"code": ...}` or `{"token": ...}`. Raises ApiError: 400, 401, 429, 503."""
+        code, token = body.get("code"), body.get("token")
+        if not isinstance(code, str | None) or not isinstance(token, str | None) or bool(code) == bool(token):
+            raise errors.bad_request('a sign-in is {"code": "..."} or {"token": "..."}')
+        self._attempts.admit()
+        try:
+            if code:
+                token = (await self._codes.exchange(code)).token
+            elif self._fixed_token is not None:
+                raise refused_tokens()
+            else:
+                token = _checked(token or "")
+            return await self._session(token)
+        except ApiError as error:
+            if error.code == 401:
+                self._attempts.failed()
+            raise
+
+    def token_of(self, token: str) -> str:
+        """What is sent to the API servers for a session with this token."""
+        return token if self._fixed_token is None else self._fixed_token()
+
+    async def _session(self, token: str) -> Session:
+        user = await who(self._servers, self.token_of(token))
+        expires = clock.wall() + SESSION_SECONDS
+        return Session(user, token, min(expires, expiry(token) or expires), chance.token_hex(16))
+
+
+def _checked(token: str) -> str:
+    """A token that fits into a header. Raises ApiError 400."""
+    token = token.strip()
+    if not token.isascii() or not token.isprintable() or " " in token or len(token) > _TOKEN_BYTES_MAX:
+        raise errors.bad_request("this is no bearer token")
+    return token
+
+
+async def who(servers: ApiServers, token: str) -> str:
+    """The name of the user whose token it is; empty where the cluster cannot say. Raises ApiError, 401 for a token that
+    the cluster does not accept."""
+    client = ApiClient(Speaker(servers, lambda: token), user_agent="homeostat-console")
+    try:
+        review = await client.create(SELFSUBJECTREVIEW, {"apiVersion": "authentication.k8s.io/v1",
+                                                         "kind": "SelfSubjectReview"})  # fmt: skip
+    except ApiError as error:
+        if error.code in (403, 404, 405):
+            return ""  # an older cluster does not answer this question
+        raise
+    name = str((review.get("status") or {}).get("userInfo", {}).get("username", ""))
+    if name == _ANONYMOUS:
+        raise errors.unauthorized()
+    return name
+
+
+def expiry(token: str) -> float | None:
+    """When a JSON Web Token ends, as it says itself (the API server checks it); None of another token."""
+    parts = token.split(".")
+    if len(parts) != 3:
+        return None
+    try:
+        claims = orjson.loads(base64.urlsafe_b64decode(parts[1] + "=" * (-len(parts[1]) % 4)))
+        ends = claims.get("exp")
+    except (ValueError, AttributeError):
+        return None
+    return float(ends) if isinstance(ends, int | float) else None
