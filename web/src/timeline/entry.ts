@@ -1,33 +1,22 @@
-/** One write of the cluster's journal, as `/homeostat/journal` and the live protocol give it. */
+/** One write of the cluster's journal, with all its parts. */
 
-/** An object at a revision that a loop read before it decided. */
-export interface Seen {
-  kind: string;
-  namespace: string;
-  name: string;
-  revision: number;
-}
+import type { Write } from "../kube/chain";
 
-/** Why a write was made: the loop, what it worked on, and what it had seen. */
-export interface Cause {
-  loop?: string;
-  key?: string;
-  note?: string;
-  seen?: Seen[];
-  instance?: string;
-}
-
-/** One write. `time` is in seconds since the epoch. */
-export interface Entry {
-  revision: number;
-  time: number;
-  kind: string;
-  namespace: string;
-  name: string;
-  verb: string;
+/** A write whose parts are all there. `time` is in seconds since the epoch. */
+export interface Entry extends Write {
   user: string | null;
-  cause: Cause | null;
+  cause: NonNullable<Write["cause"]> | null;
   summary: string;
+}
+
+/** The entries of the journal as it comes over the live connection or from `/homeostat/journal`. */
+export function entriesOf(writes: readonly object[]): Entry[] {
+  return (writes as Write[]).map((write) => ({
+    ...write,
+    user: write.user ?? null,
+    cause: write.cause ?? null,
+    summary: write.summary ?? "",
+  }));
 }
 
 /** `namespace/name`, or the name alone of what has no namespace. */

@@ -1,13 +1,15 @@
 /** A real recording: an app is created, an API server is killed, then a worker is cut off until its pods are replaced. */
 
 import recorded from "./recorded.jsonl?raw";
-import type { Entry } from "./entry";
+import { type Entry, entriesOf } from "./entry";
 
 /** All entries, oldest first. */
-export const RECORDED: Entry[] = recorded
-  .split("\n")
-  .filter(Boolean)
-  .map((line) => JSON.parse(line) as Entry);
+export const RECORDED: Entry[] = entriesOf(
+  recorded
+    .split("\n")
+    .filter(Boolean)
+    .map((line) => JSON.parse(line) as object),
+);
 
 /** The entries up to a revision: what the journal held then. */
 export function until(revision: number): Entry[] {
