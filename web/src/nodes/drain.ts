@@ -13,7 +13,11 @@ export interface DrainStep {
 }
 
 /** The state of each pod on a node in view of a drain, those that still have to leave first. */
-export function drainSteps(node: string, pods: readonly Pod[], budgets: readonly DisruptionBudget[]): DrainStep[] {
+export function drainSteps(
+  node: string,
+  pods: readonly Pod[],
+  budgets: readonly DisruptionBudget[],
+): DrainStep[] {
   const here = pods.filter((pod) => pod.spec.nodeName === node);
   const steps = here.map((pod) => stepOf(pod, budgets));
   return steps.sort((a, b) => ORDER.indexOf(a.state) - ORDER.indexOf(b.state));
@@ -25,12 +29,14 @@ function stepOf(pod: Pod, budgets: readonly DisruptionBudget[]): DrainStep {
   if (pod.metadata.annotations?.["kubernetes.io/config.mirror"])
     return { pod, state: "stays", why: "a static pod: its kubelet keeps it" };
   const owner = pod.metadata.ownerReferences?.find((each) => each.controller);
-  if (owner?.kind === "DaemonSet") return { pod, state: "stays", why: `DaemonSet ${owner.name} wants it on every node` };
+  if (owner?.kind === "DaemonSet")
+    return { pod, state: "stays", why: `DaemonSet ${owner.name} wants it on every node` };
   if (pod.metadata.deletionTimestamp) return { pod, state: "terminating", why: "is ending" };
   const ended = pod.status?.phase === "Succeeded" || pod.status?.phase === "Failed";
   const blocking = ended ? undefined : budgets.find((budget) => blocks(budget, pod));
   if (blocking) return { pod, state: "blocked", why: budgetText(blocking) };
-  if (!owner) return { pod, state: "evict", why: "no controller replaces it: `kubectl drain` asks for --force" };
+  if (!owner)
+    return { pod, state: "evict", why: "no controller replaces it: `kubectl drain` asks for --force" };
   return { pod, state: "evict", why: `${owner.kind} ${owner.name} replaces it` };
 }
 

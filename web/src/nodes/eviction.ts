@@ -54,7 +54,12 @@ export interface Eviction {
 }
 
 /** What happens to a node's pods; null for a node whose pods are left alone. `others` are all nodes of the cluster. */
-export function evictionOf(node: KubeObject, pods: readonly Pod[], others: readonly KubeObject[], now: number): Eviction | null {
+export function evictionOf(
+  node: KubeObject,
+  pods: readonly Pod[],
+  others: readonly KubeObject[],
+  now: number,
+): Eviction | null {
   const here = pods.filter((pod) => pod.spec.nodeName === node.metadata.name && !hasEnded(pod));
   const taints = taintsOf(node).filter((taint) => taint.effect === "NoExecute");
   const silent = conditionOf(node, "Ready")?.status !== "True";

@@ -27,7 +27,8 @@ export function leaseState(lease: KubeObject | null | undefined, now: number): L
   const renewed = secondsOf(textAt(lease, "spec", "renewTime"));
   if (!lease || !renewed) return null;
   const grace = durationSeconds(flagValue(GRACE_FLAG)) ?? 50;
-  const every = (Number(at(lease, "spec", "leaseDurationSeconds")) || Number(flagValue(LEASE_FLAG)) || 40) / 4;
+  const every =
+    (Number(at(lease, "spec", "leaseDurationSeconds")) || Number(flagValue(LEASE_FLAG)) || 40) / 4;
   const age = Math.max(0, now - renewed);
   // A renewal takes a moment, and its news another: a lease is late only well after its time.
   const state = age >= grace ? "given up" : age > every * 1.5 + 1 ? "late" : "renewed";
@@ -39,6 +40,7 @@ function textOf(state: LeaseState["state"], age: number, every: number, grace: n
   const [seconds, limit] = [Math.floor(age), span(grace)];
   if (state === "late") return `lease missed ${seconds} s of ${limit}`;
   const ago = `last renewed ${seconds < 1 ? "just now" : `${span(seconds)} ago`}`;
-  const rule = state === "renewed" ? `given up after ${limit}` : `given up after ${limit}: the node is NotReady`;
+  const rule =
+    state === "renewed" ? `given up after ${limit}` : `given up after ${limit}: the node is NotReady`;
   return `${ago} (every ${span(every)}; ${rule})`;
 }

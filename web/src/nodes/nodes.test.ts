@@ -21,7 +21,14 @@ interface NodeParts {
   zone?: string;
 }
 
-function node({ name = "worker-1", ready = "True", taints = [], cordoned = false, address, zone }: NodeParts = {}) {
+function node({
+  name = "worker-1",
+  ready = "True",
+  taints = [],
+  cordoned = false,
+  address,
+  zone,
+}: NodeParts = {}) {
   const labels: Record<string, string> = { "node-role.kubernetes.io/worker": "" };
   if (zone) labels["topology.kubernetes.io/zone"] = zone;
   return {
@@ -53,7 +60,9 @@ function pod(name: string, tolerationSeconds: number | undefined = 300, parts: o
       namespace: "default",
       creationTimestamp: time(-500),
       labels: { app: "hello" },
-      ownerReferences: [{ apiVersion: "apps/v1", kind: "ReplicaSet", name: "hello-1", uid: "u", controller: true }],
+      ownerReferences: [
+        { apiVersion: "apps/v1", kind: "ReplicaSet", name: "hello-1", uid: "u", controller: true },
+      ],
       ...parts,
     },
     spec: {
@@ -85,7 +94,10 @@ describe("a node's status", () => {
   });
   it("is Ready and calm, and says when it is cordoned", () => {
     expect(nodeStatus(node())).toMatchObject({ text: "Ready", tone: "ok" });
-    expect(nodeStatus(node({ cordoned: true }))).toMatchObject({ text: "Ready, SchedulingDisabled", tone: "change" });
+    expect(nodeStatus(node({ cordoned: true }))).toMatchObject({
+      text: "Ready, SchedulingDisabled",
+      tone: "change",
+    });
   });
   it("names roles, address and the way in; none where nodes are processes", () => {
     expect(rolesOf(node())).toEqual(["worker"]);
@@ -148,7 +160,9 @@ describe("eviction", () => {
     );
   });
   it("waits for the node's turn", () => {
-    const zone = ["1", "2", "3", "4", "5"].map((name) => node({ name, ready: name < "3" ? "Unknown" : "True" }));
+    const zone = ["1", "2", "3", "4", "5"].map((name) =>
+      node({ name, ready: name < "3" ? "Unknown" : "True" }),
+    );
     expect(evictionOf(zone[0] ?? cut, [], zone, T)?.text).toBe(
       "no pod leaves yet: 2 nodes of its zone are not ready, and one is tainted every 10 s",
     );
@@ -160,9 +174,9 @@ describe("eviction", () => {
     expect(tolerates({ operator: "Exists" }, UNREACHABLE)).toBe(true);
     expect(tolerates({ key: "a", value: "1" }, { key: "a", value: "1", effect: "NoExecute" })).toBe(true);
     expect(tolerates({ key: "a", value: "1" }, { key: "a", value: "2", effect: "NoExecute" })).toBe(false);
-    expect(tolerates({ key: "a", operator: "Exists", effect: "NoSchedule" }, { key: "a", effect: "NoExecute" })).toBe(
-      false,
-    );
+    expect(
+      tolerates({ key: "a", operator: "Exists", effect: "NoSchedule" }, { key: "a", effect: "NoExecute" }),
+    ).toBe(false);
   });
 });
 
@@ -202,10 +216,10 @@ describe("the list of nodes", () => {
 describe("a drain", () => {
   const budget = (allowed: number) =>
     ({
-    metadata: { name: "hello", namespace: "default" },
-    spec: { minAvailable: 1, selector: { matchLabels: { app: "hello" } } },
-    status: { disruptionsAllowed: allowed, currentHealthy: 1, desiredHealthy: 1 },
-  }) as unknown as DisruptionBudget;
+      metadata: { name: "hello", namespace: "default" },
+      spec: { minAvailable: 1, selector: { matchLabels: { app: "hello" } } },
+      status: { disruptionsAllowed: allowed, currentHealthy: 1, desiredHealthy: 1 },
+    }) as unknown as DisruptionBudget;
   const mirror = pod("api", -1, { annotations: { "kubernetes.io/config.mirror": "x" } });
   it("says for each pod what happens to it", () => {
     const lone = pod("lone", 300, { ownerReferences: [], labels: {} });

@@ -32,12 +32,15 @@ export function podRequest(pod: Pod, resource: string, part: "requests" | "limit
 export function requestedOf(node: KubeObject, pods: readonly Pod[]): Requested[] {
   const here = pods.filter(
     (pod) =>
-      pod.spec.nodeName === node.metadata.name && pod.status?.phase !== "Succeeded" && pod.status?.phase !== "Failed",
+      pod.spec.nodeName === node.metadata.name &&
+      pod.status?.phase !== "Succeeded" &&
+      pod.status?.phase !== "Failed",
   );
   const found: Requested[] = [];
   for (const [resource, offered] of Object.entries(allocatableOf(node))) {
     const allocatable = quantity(offered) ?? 0;
-    const sum = (part: "requests" | "limits") => here.reduce((all, pod) => all + podRequest(pod, resource, part), 0);
+    const sum = (part: "requests" | "limits") =>
+      here.reduce((all, pod) => all + podRequest(pod, resource, part), 0);
     const requested = resource === "pods" ? here.length : sum("requests");
     const limits = resource === "pods" ? here.length : sum("limits");
     if (!ALWAYS.includes(resource) && !requested) continue;
@@ -58,6 +61,7 @@ function order(resource: string): number {
 /** An amount of a resource for people: `0.25 cores`, `1.5 GiB`. */
 export function amount(resource: string, value: number): string {
   if (resource === "cpu") return `${Number(value.toFixed(3))} ${value === 1 ? "core" : "cores"}`;
-  if (resource === "memory" || resource.includes("storage") || resource.startsWith("hugepages")) return bytes(value);
+  if (resource === "memory" || resource.includes("storage") || resource.startsWith("hugepages"))
+    return bytes(value);
   return String(value);
 }

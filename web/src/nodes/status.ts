@@ -43,7 +43,8 @@ export function nodeStatus(node: KubeObject): NodeStatus {
   }
   const since = secondsOf(ready.lastTransitionTime);
   const reason = ready.reason ?? "";
-  if (cordoned) return { text: "Ready, SchedulingDisabled", reason: "cordoned", message: "", since, tone: "change" };
+  if (cordoned)
+    return { text: "Ready, SchedulingDisabled", reason: "cordoned", message: "", since, tone: "change" };
   return { text: "Ready", reason, message: ready.message ?? "", since, tone: "ok" };
 }
 
@@ -70,7 +71,10 @@ export function addressOf(node: KubeObject): string {
 
 /** Whether nodes are machines that one can log in on: with processes as nodes their addresses are loopback's. */
 export function hasShell(node: KubeObject): boolean {
-  return !addressOf(node).startsWith("127.") && textAt(node, "status", "nodeInfo", "containerRuntimeVersion") !== "";
+  return (
+    !addressOf(node).startsWith("127.") &&
+    textAt(node, "status", "nodeInfo", "containerRuntimeVersion") !== ""
+  );
 }
 
 /** The line that opens a shell on the node; empty where it has none. */
