@@ -1,6 +1,9 @@
-import { Empty } from "../components";
+import type { PageProps } from "../app/routes";
+import { NodePage } from "./node-page";
+import { NodesList } from "./nodes-list";
 
-/** The page Nodes. */
-export default function NodesPage() {
-  return <Empty title="Nodes">This page is being built.</Empty>;
+/** The nodes, or one of them. */
+export default function NodesPage({ params }: PageProps) {
+  const { name = "" } = params;
+  return name === "" ? <NodesList /> : <NodePage name={name} />;
 }

@@ -20,7 +20,7 @@ export function filtersOf(query: Readonly<Record<string, string>>): Filters {
     namespace: query.ns ?? "",
     kinds: listed(query.kinds),
     hidden: listed(query.hide),
-    revision: Number(query.rev) || 0,
+    revision: Number(query.at) || 0,
   };
 }
 
@@ -44,7 +44,7 @@ export function filterQuery(filters: Filters): Record<string, string> {
     ns: filters.namespace,
     kinds: filters.kinds.join(","),
     hide: filters.hidden.join(","),
-    rev: filters.revision ? String(filters.revision) : "",
+    at: filters.revision ? String(filters.revision) : "",
   };
 }
 
