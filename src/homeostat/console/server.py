@@ -15,13 +15,13 @@ from homeostat.console.edge.guard import Hosts
 from homeostat.console.edge.pages import PACKAGED
 from homeostat.console.edge.pages import Pages as BuiltPages
 from homeostat.console.live.pages import Pages
-from homeostat.console.sessions.codes import BootstrapCodes
+from homeostat.console.sessions.bootstrap_codes import BootstrapCodes
 from homeostat.console.sessions.sealed import Seal
 from homeostat.console.sessions.signing_in import SigningIn
 from homeostat.console.settings import ConsoleSettings
-from homeostat.console.upstream.api_servers import ApiServers, Carrier
-from homeostat.kit import tasks
-from homeostat.wire.http_server import serve
+from homeostat.console.upstream.api_servers import ApiServers, Carrier, Speaker
+from homeostat.kit import clock, tasks
+from homeostat.wire.http_server import Server, serve
 from homeostat.wire.limits import Limits
 from homeostat.wire.message import Request, Response
 
@@ -36,7 +36,7 @@ class Console:
     def __init__(self, settings: ConsoleSettings, carriers: list[tuple[str, Carrier]], port: int) -> None:
         self.servers = ApiServers(carriers)
         self.pool = Pool(self.servers, Catalogue.builtin())
-        codes = settings.codes or BootstrapCodes(self.servers)
+        codes = settings.codes or BootstrapCodes(Speaker(self.servers, lambda: ""))
         signing_in = SigningIn(self.servers, codes, settings.fixed_token)
         tls = settings.serving_tls is not None
 
@@ -81,8 +81,8 @@ class Console:
 
 
 async def run(settings: ConsoleSettings, stop: asyncio.Event, *, ready: Callable[[int], None] | None = None) -> None:
-    """Serve until `stop` is set. `ready` is called with the port once connections are taken. Raises OSError when it
-    cannot listen, and ValueError on settings that cannot be used."""
+    """Serve until `stop` is set, or nobody has been connected for `idle_seconds`. `ready` is called with the port once
+    connections are taken. Raises OSError when it cannot listen, and ValueError on settings that cannot be used."""
     carriers: list[tuple[str, Carrier]] = [
         (name, HttpTransport([url], tls=settings.tls, server_name=settings.server_name, timing=_TIMING))
         for name, url in settings.api_servers
@@ -108,8 +108,21 @@ async def run(settings: ConsoleSettings, stop: asyncio.Event, *, ready: Callable
         console.start()
         if ready is not None:
             ready(server.port)
-        await stop.wait()
+        await _until_unused(server, stop, settings.idle_seconds)
         await server.close(grace_seconds=1.0)
         await console.stop()
     finally:
         await server.close(grace_seconds=0)
+
+
+async def _until_unused(server: Server, stop: asyncio.Event, idle_seconds: float | None) -> None:
+    """Wait until `stop` is set, or nobody has been connected for so long."""
+    used = clock.monotonic()
+    while not stop.is_set():
+        try:
+            async with asyncio.timeout(None if idle_seconds is None else idle_seconds / 8):
+                await stop.wait()
+        except TimeoutError:
+            used = clock.monotonic() if server.connections else used
+            if idle_seconds is not None and clock.monotonic() - used >= idle_seconds:
+                return

@@ -202,6 +202,9 @@ class Feed:
             await self._watch(speaker)
         except ApiError as error:
             return error
+        except Exception as error:  # noqa: BLE001 - an object that cannot be read must not end the news for good
+            _log.exception("%s", self.place)
+            return errors.internal(f"{type(error).__name__}: {error}")
         return None
 
     def _break_off(self) -> None:

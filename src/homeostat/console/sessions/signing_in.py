@@ -13,7 +13,6 @@ from homeostat.api.errors import ApiError
 from homeostat.api.kinds import SELFSUBJECTREVIEW
 from homeostat.api.types import Obj
 from homeostat.client.api_client import ApiClient
-from homeostat.console.sessions.codes import refused_tokens
 from homeostat.console.sessions.sealed import Session
 from homeostat.console.settings import SESSION_SECONDS, Codes
 from homeostat.console.upstream.api_servers import ApiServers, Speaker
@@ -61,7 +60,8 @@ class SigningIn:
             if code:
                 token = (await self._codes.exchange(code)).token
             elif self._fixed_token is not None:
-                raise refused_tokens()
+                text = "this Console acts with the credentials of its kubeconfig: sign in with the link that it printed"
+                raise errors.bad_request(text)
             else:
                 token = _checked(token or "")
             return await self._session(token)

@@ -19,6 +19,7 @@ from homeostat.console.upstream.reports import Answering, Failover, Outage, Repo
 from homeostat.kit import clock, tasks
 from homeostat.kit.backoff import Backoff
 from homeostat.kit.log import logger
+from homeostat.wire.fields import is_stream
 from homeostat.wire.message import Request, Response
 
 # How often the server that answers is asked while somebody looks at a page.
@@ -236,6 +237,9 @@ class ApiServers:
         if self._out or before is None:
             self._out = False
             self._report(Answering(server.name, clock.wall()))
+            for other in self._servers:
+                if other is not server:
+                    self._drop(other)
             return
         gap = max(0.0, clock.monotonic() - old.answered)
         _log.info("now talking to %s: %s no longer answers (%.0f ms)", server.name, old.name, gap * 1000)
@@ -274,7 +278,10 @@ class Speaker:
         """See the contract."""
         if fence is not None:
             fence()
-        return (await self._servers.ask(self.signed(request), repeatable=repeatable))[0]
+        response, _ = await self._servers.ask(self.signed(request), repeatable=repeatable)
+        if not is_stream(request):
+            response.body = await whole(response)
+        return response
 
     def signed(self, request: Request) -> Request:
         """The request as the user's."""
