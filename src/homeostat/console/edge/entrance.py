@@ -43,7 +43,11 @@ class Live(Protocol):
         ...
 
     def sign_out(self, session: Session) -> None:
-        """The session's pages are told that it has ended."""
+        """The session has ended: its pages are told so."""
+        ...
+
+    def is_signed_out(self, session: Session) -> bool:
+        """Whether the session was ended before its time."""
         ...
 
 
@@ -122,7 +126,8 @@ class Entrance:
     def _opened(self, request: Request) -> Session | None:
         name = self._cookie_name(request)
         sealed = guard.cookie(request.headers, name)
-        return self._seal.open(sealed, name, clock.wall()) if sealed else None
+        session = self._seal.open(sealed, name, clock.wall()) if sealed else None
+        return None if session is not None and self._live.is_signed_out(session) else session
 
     def _cookie_name(self, request: Request) -> str:
         return guard.cookie_name(request.headers.get("host", ""), tls=self._tls)

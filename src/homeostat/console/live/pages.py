@@ -21,6 +21,8 @@ from homeostat.wire.websocket import WebSocket
 MESSAGE_BYTES_MAX = 64 * 1024
 PAGES_OF_A_SESSION_MAX = 40
 PAGES_MAX = 1_000
+# Sessions that were ended before their time are remembered, as far as there is room.
+_ENDED_MAX = 10_000
 
 
 @dataclass(eq=False, slots=True)
@@ -41,6 +43,7 @@ class Pages:
         self._token_of = token_of
         self._replica = replica
         self._signed: dict[str, _Signed] = {}
+        self._ended: dict[str, None] = {}
         servers.listen(self._report)
 
     def admit(self, session: Session) -> None:
@@ -51,12 +54,18 @@ class Pages:
         if sum(len(each.pages) for each in self._signed.values()) >= PAGES_MAX:
             raise errors.too_many_requests("too many pages are open")
 
+    def is_signed_out(self, session: Session) -> bool:
+        """Whether it was ended, by a person or because the cluster no longer accepts its token."""
+        return session.key in self._ended
+
     async def serve(self, session: Session, stream: Duplex) -> None:
         """Serve a page until it leaves."""
         signed = self._signed.get(session.key) or self._sign(session)
         socket = WebSocket(stream, message_bytes_max=MESSAGE_BYTES_MAX)
         page = Page(socket, signed.user, self._pool, signed.journal, expires=session.expires)
         signed.pages.add(page)
+        if self.is_signed_out(session):
+            page.end()
         leave = self._servers.attend()
         try:
             await page.run(self._hello(session))
@@ -67,7 +76,10 @@ class Pages:
                 self._signed.pop(session.key, None)
 
     def sign_out(self, session: Session) -> None:
-        """The session has ended: its pages are told so."""
+        """The session has ended: its pages are told so, and its cookie is worth nothing here any more."""
+        if len(self._ended) >= _ENDED_MAX:
+            self._ended.pop(next(iter(self._ended)))
+        self._ended[session.key] = None
         signed = self._signed.get(session.key)
         for page in list(signed.pages) if signed is not None else ():
             page.end()
