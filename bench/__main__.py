@@ -3,8 +3,9 @@
     python -m bench [--only api,scheduling,lab] [--rounds 3]
 
 Parts: `api` (one API server), `scheduling` (with controller manager and scheduler), `lab` (a cluster of plain
-processes), `hosts` (one whose nodes are hosts), `network` (the service rules of a node), `dns` (cluster DNS). With
-`--only` the page is left alone. It ends with 1 when a part could not be measured; a missed figure is no failure.
+processes), `hosts` (one whose nodes are hosts), `network` (the service rules of a node), `dns` (cluster DNS), `console`
+(its pages in a browser). With `--only` the page is left alone. It ends with 1 when a part could not be measured; a
+missed figure is no failure.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from bench import api, dns, hosts, lab, network, scheduling
+from bench import api, console, dns, hosts, lab, network, scheduling
 from bench.figures import Row, markdown
 
 _PAGE = Path(__file__).parent.parent / "docs" / "performance.md"
@@ -74,6 +75,7 @@ def main() -> int:
         "hosts": hosts.rows,
         "network": network.rows,
         "dns": dns.rows,
+        "console": console.rows,
     }
     chosen = options.only.split(",") if options.only else list(parts)
     if unknown := set(chosen) - set(parts):
