@@ -120,6 +120,7 @@ def after(folder: Folder, url: str) -> str:
     return f"""
 The cluster runs on. kubectl's context is {context!r}. Try:
 
+  {home + " console" + which} --open
   curl {url}
   {kubectl_words()}
   {home} status{which}
