@@ -7,6 +7,9 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
+from homeostat.api.flags.flag_settings import CATALOGUE
+from homeostat.api.types import Obj
+from homeostat.cluster.topology import Cluster
 from homeostat.compose.shared.place import Place
 from homeostat.console import server
 from homeostat.console.settings import ConsoleSettings
@@ -26,10 +29,29 @@ async def run(place: Place, stop: asyncio.Event) -> None:
         sockets=[place.sockets["console"]],
         tls=tls.client_context(place.folder.pki / "ca.crt"),
         records_causes=True,
+        flags=flags_of(cluster),
         cluster=cluster.name,
         idle_seconds=_IDLE_SECONDS,
     )
     await server.run(settings, stop)
+
+
+def flags_of(cluster: Cluster) -> list[Obj]:
+    """Every flag, as `homeostat up --set` takes them, with its value in this cluster; not the contents of files."""
+    found = []
+    for flag in CATALOGUE.values():
+        value = cluster.flags.text(flag.component, flag.name)
+        found.append(
+            {
+                "component": flag.component,
+                "name": flag.name,
+                "value": "(a file)" if value and flag.type == "admission-configuration" else value,
+                "default": flag.default,
+                "set": flag.name in cluster.settings.get(flag.component, {}),
+                "doc": flag.doc,
+            }
+        )
+    return found
 
 
 def _session_key(file: Path) -> bytes:

@@ -58,6 +58,7 @@ class Console:
             pages=BuiltPages(settings.static_folder or PACKAGED),
             live=Pages(self.servers, self.pool, signing_in.token_of, replica=settings.replica),
             about=about,
+            flags=settings.flags,
             tls=tls,
         )
         self._work: list[asyncio.Task[None]] = []

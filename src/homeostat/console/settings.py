@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from homeostat.api.types import Obj
+
 # How long a sign-in lasts at most.
 SESSION_SECONDS = 12 * 3600.0
 
@@ -55,6 +57,8 @@ class ConsoleSettings:
     codes: Codes | None = None
     fixed_token: Callable[[], str] | None = None
     records_causes: bool | None = None
+    # What `/console/flags` says of the cluster's component flags; empty where they are not known.
+    flags: Sequence[Obj] = ()
     # Shown on the pages.
     cluster: str = ""
     replica: str = ""
