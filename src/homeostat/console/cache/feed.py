@@ -91,6 +91,7 @@ class Feed:
     def join(self, listener: Listener, viewer: Viewer) -> None:
         """Take part: `listener` is told of what changes from now on, and `viewer`'s token may be used."""
         self._members[listener] = viewer
+        self._hand_over()
         self._unwelcome.discard(viewer)
         self._joined.set()
 
@@ -106,8 +107,13 @@ class Feed:
 
     def leave(self, listener: Listener) -> None:
         """Take part no more."""
-        viewer = self._members.pop(listener, None)
-        if viewer is not None and viewer is self._feeder and viewer not in self._members.values():
+        self._members.pop(listener, None)
+        self._hand_over()
+
+    def _hand_over(self) -> None:
+        """Watch with the token of one who takes part. While nobody does, the watch goes on for the moment until
+        somebody comes, or the feed is ended."""
+        if self._members and self._feeder is not None and self._feeder not in self._members.values():
             self._interrupt()
 
     @property
