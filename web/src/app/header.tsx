@@ -45,8 +45,8 @@ function ThemeMenu() {
 }
 
 function UserMenu() {
-  const { user, groups, ends } = session.value ?? { user: "", groups: [], ends: 0 };
-  const until = ends === 0 ? "" : `Signed in until ${new Date(ends * 1000).toLocaleTimeString()}`;
+  const { user, expires } = session.value ?? { user: "", expires: 0 };
+  const until = expires === 0 ? "" : `Signed in until ${new Date(expires * 1000).toLocaleTimeString()}`;
   return (
     <Menu
       label={`Signed in as ${user}`}
@@ -56,9 +56,6 @@ function UserMenu() {
       head={
         <div class="header__user">
           <strong>{user}</strong>
-          {groups.map((group) => (
-            <span key={group}>{group}</span>
-          ))}
           {until !== "" && <span>{until}</span>}
         </div>
       }

@@ -8,11 +8,10 @@ import { connect, disconnect } from "../live/socket";
 /** The signed-in user, as the back end names them. */
 export interface Session {
   readonly user: string;
-  readonly groups: readonly string[];
   /** When the session ends, in seconds since the epoch; 0 when that is not known. */
-  readonly ends: number;
-  /** The cluster's name. */
-  readonly cluster: string;
+  readonly expires: number;
+  /** What else the back end says of itself. */
+  readonly about: Readonly<Record<string, unknown>>;
 }
 
 /** The session: `undefined` until the back end was asked, null when nobody is signed in. */
@@ -61,11 +60,13 @@ export async function signOut(): Promise<void> {
 }
 
 function begin(answer: Record<string, unknown>): void {
-  const text = (name: string): string => (typeof answer[name] === "string" ? answer[name] : "");
-  setCsrf(text("csrf"));
-  const groups = Array.isArray(answer.groups) ? answer.groups.filter((each) => typeof each === "string") : [];
-  const ends = typeof answer.ends === "number" ? answer.ends : 0;
-  session.value = { user: text("user"), groups, ends, cluster: text("cluster") };
+  const { user, expires, csrf, ...about } = answer;
+  setCsrf(typeof csrf === "string" ? csrf : "");
+  session.value = {
+    user: typeof user === "string" ? user : "",
+    expires: typeof expires === "number" ? expires : 0,
+    about,
+  };
   connect();
 }
 

@@ -14,4 +14,4 @@ export { Panel } from "./panel";
 export { Status } from "./status";
 export { type Tab, Tabs } from "./tabs";
 export { toast, Toasts } from "./toasts";
-export { VirtualTable, type VirtualTableProps } from "./virtual-table";
+export { type TableColumn, type TableSort, VirtualTable, type VirtualTableProps } from "./virtual-table";

@@ -18,8 +18,8 @@ describe("the window of a long list", () => {
 
 describe("a column", () => {
   it("is as wide as its longest text was, and does not shrink when that scrolls away", () => {
-    const before = columnWidths([4, 20], []);
-    expect(before).toEqual([52, 164]);
-    expect(columnWidths([4, 2], before)).toBe(before);
+    const before = columnWidths([4, 20], [], 7);
+    expect(before).toEqual([54, 166]);
+    expect(columnWidths([4, 2], before, 7)).toBe(before);
   });
 });

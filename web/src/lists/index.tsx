@@ -1,6 +1,12 @@
+import "./lists.css";
 import { Empty } from "../components";
+import type { PageProps } from "../app/routes";
+import { resourceNamed } from "../app/resources";
+import { ListPage } from "./list-page";
 
-/** The page List. */
-export default function ListPage() {
-  return <Empty title="List">This page is being built.</Empty>;
+/** The list of any resource: `/pods`, `/widgets.v1.example.com`. */
+export default function ListsPage({ params }: PageProps) {
+  const resource = resourceNamed(params.resource ?? "");
+  if (resource === null) return <Empty title="There is no such list" />;
+  return <ListPage resource={resource} />;
 }

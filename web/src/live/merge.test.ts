@@ -72,9 +72,10 @@ describe("a list", () => {
     expect(next.rows.size).toBe(1);
   });
 
-  it("counts rows from the window's first", () => {
-    const next = applyList(opened, list({ 0: row("c", "9") }, { reset: true, first: 2 }), true);
-    expect([...next.rows.values()].map((each) => each.revision)).toEqual(["1", "2", "9"]);
+  it("keeps rows beside the window, until the order changes", () => {
+    const moved = applyList(opened, list({ 2: row("c", "9") }, { first: 2 }));
+    expect([...moved.rows.values()].map((each) => each.revision)).toEqual(["1", "2", "9"]);
+    expect(applyList(moved, list({ 2: row("c", "9") }, { first: 2, reset: true })).rows.size).toBe(1);
   });
 
   it("drops rows beyond those that match", () => {

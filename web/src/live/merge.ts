@@ -86,14 +86,14 @@ export const emptyJournal: JournalView = {
 };
 
 /**
- * The list after `message`; a row that is older than the one shown for the same UID keeps the newer one's content.
- * With `sameOrder`, rows beside the new window stay known: only the window moved.
+ * The list after `message`; a row that is older than the one shown for the same UID keeps the newer one's content. Rows
+ * beside the window stay known until the order changes (`reset`): scrolling back shows them at once.
  */
-export function applyList(view: ListView, message: ListMessage, sameOrder = false): ListView {
+export function applyList(view: ListView, message: ListMessage): ListView {
   const known = new Map([...view.rows.values()].map((row) => [row.uid, row]));
-  const rows = new Map(message.reset === true && !sameOrder ? [] : view.rows);
-  for (const [index, row] of Object.entries(message.rows)) {
-    const position = message.first + Number(index);
+  const rows = new Map(message.reset === true ? [] : view.rows);
+  for (const [key, row] of Object.entries(message.rows)) {
+    const position = Number(key);
     if (row === null) rows.delete(position);
     else rows.set(position, newerRow(known.get(row.uid), row));
   }

@@ -65,26 +65,10 @@ function follow<View extends Base>(
 
 /** Follows a list's window. */
 export function openList(spec: ListSpec): FollowedList {
-  // While only the window moves, positions hold: rows beside it stay known, and scrolling back shows them at once.
-  let sameOrder = false;
-  const { id, view, close } = follow({ what: "list", ...spec }, emptyList, (shown, answer) => {
-    if (answer.type !== "list") return shown;
-    const next = applyList(shown, answer, sameOrder);
-    if (answer.reset === true) sameOrder = true;
-    return next;
-  });
-  return {
-    view,
-    close,
-    change: (fields) => {
-      if (Object.keys(fields).some((field) => field !== "first" && field !== "count")) sameOrder = false;
-      change(id, fields);
-    },
-    merge: () => {
-      sameOrder = false;
-      merge(id);
-    },
-  };
+  const { id, view, close } = follow({ what: "list", ...spec }, emptyList, (shown, answer) =>
+    answer.type === "list" ? applyList(shown, answer) : shown,
+  );
+  return { view, close, change: (fields) => change(id, fields), merge: () => merge(id) };
 }
 
 /** Follows one object, which need not exist. */

@@ -149,7 +149,7 @@ export interface ListMessage {
   readonly fresh: number;
   readonly statuses: Readonly<Record<string, number>>;
   readonly first: number;
-  /** By index in the window: the row `0` is that at `first`. */
+  /** By position in the list; null for a position that is no more. */
   readonly rows: Readonly<Record<string, Row | null>>;
   readonly reset?: boolean;
   readonly state: DataState;
