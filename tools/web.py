@@ -3,6 +3,7 @@
     python tools/web.py build        into src/homeostat/console/static, unless that is what the sources make already
     python tools/web.py current      nothing; the exit code is 1 where `build` would build
     python tools/web.py run SCRIPT   a script of web/package.json, with all that it needs
+    python tools/web.py tests        puts into place what the tests of the Console inject into its pages
     python tools/web.py node         nothing; the exit code is 1 where there is no Node that is new enough
 
 The build hook (`hatch_build.py`) uses it as well. Only the standard library is used.
@@ -21,6 +22,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 WEB = ROOT / "web"
+TESTS = ROOT / "tests" / "console_real"
 STATIC = ROOT / "src" / "homeostat" / "console" / "static"
 # What the built files were made from, beside them.
 STAMP = "made-from.txt"
@@ -71,12 +73,14 @@ def npm_words() -> list[str]:
     )
 
 
-def npm(*words: str) -> None:
-    """Run npm in `web/`. Raises NoWeb when there is no Node, or when it fails."""
+def npm(*words: str, folder: Path | None = None) -> None:
+    """Run npm, in `web/` or in a folder. Raises NoWeb when there is no Node, or when it fails."""
     program = npm_words()
     # What npm runs looks for `node` in $PATH.
     path = os.pathsep.join([str(Path(program[0]).parent), os.environ.get("PATH", "")])
-    code = subprocess.run([*program, *words], cwd=WEB, env={**os.environ, "PATH": path}, check=False).returncode
+    code = subprocess.run(
+        [*program, *words], cwd=folder or WEB, env={**os.environ, "PATH": path}, check=False
+    ).returncode
     if code:
         raise NoWeb(f"npm {' '.join(words)} ended with {code}")
 
@@ -105,12 +109,14 @@ def is_current() -> bool:
     return not WEB.exists() or stamp.read_text(encoding="utf-8").strip() == checksum()
 
 
-def install() -> None:
-    """Put the locked packages into `web/node_modules`, unless they are there. Raises NoWeb."""
-    lock = hashlib.sha256((WEB / "package-lock.json").read_bytes()).hexdigest()
-    stamp = WEB / "node_modules" / ".installed-from"
+def install(folder: Path | None = None) -> None:
+    """Put the locked packages into `node_modules` of `web/`, or of a folder, unless they are there. Raises NoWeb."""
+    folder = folder or WEB
+    lock = hashlib.sha256((folder / "package-lock.json").read_bytes()).hexdigest()
+    stamp = folder / "node_modules" / ".installed-from"
     if not stamp.exists() or stamp.read_text(encoding="utf-8") != lock:
-        npm("ci", "--no-audit", "--no-fund", "--ignore-scripts", "--prefer-offline", "--loglevel=error")
+        options = ("--no-audit", "--no-fund", "--ignore-scripts", "--prefer-offline", "--loglevel=error")
+        npm("ci", *options, folder=folder)
         stamp.write_text(lock, encoding="utf-8")
 
 
@@ -141,6 +147,8 @@ def main(words: list[str]) -> int:
     try:
         if words == ["build"]:
             build()
+        elif words == ["tests"]:
+            install(TESTS)
         elif words == ["current"]:
             return 0 if is_current() else 1
         elif words == ["node"]:

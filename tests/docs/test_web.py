@@ -31,9 +31,9 @@ def npm(tree: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
     """What npm was asked for; it "builds" an empty page."""
     asked: list[str] = []
 
-    def run(*words: str) -> None:
+    def run(*words: str, folder: Path | None = None) -> None:
         asked.append(" ".join(word for word in words if not word.startswith("-")))
-        (tree / "web" / "node_modules").mkdir(exist_ok=True)
+        ((folder or tree / "web") / "node_modules").mkdir(exist_ok=True)
         (tree / "static" / "index.html").touch()
 
     monkeypatch.setattr(web, "npm", run)
