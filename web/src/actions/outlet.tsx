@@ -14,5 +14,9 @@ export function ActionOutlet() {
   }, [current, Panel]);
   if (current === null || Panel === null) return null;
   const key = `${current.id} ${current.targets.map(({ uid }) => uid).join(" ")}`;
-  return <Panel key={key} begun={current} />;
+  return (
+    <div class="action-outlet">
+      <Panel key={key} begun={current} />
+    </div>
+  );
 }

@@ -3,14 +3,8 @@ import { kubectl } from "../kube/kubectl";
 import type { Workload } from "../kube/kinds";
 import { at, type KubeObject } from "../kube/object";
 import { objectPath } from "../kube/resources";
+import { revisionOf } from "../kube/rollout";
 import { type ActionSpec, type ApiRequest, isOneOf, JSON_PATCH, patching } from "./contract";
-
-const REVISION = "deployment.kubernetes.io/revision";
-
-/** The revision of a Deployment or replica set; 0 without one. */
-export function revisionOf(object: KubeObject): number {
-  return Number(object.metadata.annotations?.[REVISION] ?? 0) || 0;
-}
 
 /** The template of a replica set as its Deployment had it: without the label that tells replica sets apart. */
 export function templateOf(replicaSet: KubeObject): unknown {
