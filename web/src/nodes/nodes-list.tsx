@@ -1,7 +1,7 @@
 import "./nodes-list.css";
 import { useMemo } from "preact/hooks";
 import { Link } from "../app/link";
-import { go, queryParameter, setQuery } from "../app/router";
+import { go, queryParameter } from "../app/router";
 import { Age, CopyLine, ErrorNotice, Freshness, Status, VirtualTable } from "../components";
 import type { TableColumn } from "../components/virtual-table";
 import { now } from "../live";
@@ -22,7 +22,7 @@ const COLUMNS: readonly TableColumn[] = [
   { id: "age", title: "Age", track: "56px", end: true },
 ];
 
-const search = queryParameter("q");
+const search = queryParameter("search");
 
 /** The nodes: how each is, what is about to happen to it, and the way in. */
 export function NodesList() {
@@ -40,15 +40,6 @@ export function NodesList() {
   return (
     <div class="nodes-list">
       <div class="nodes-list__tools">
-        <input
-          class="input nodes-list__search"
-          type="search"
-          placeholder="Search by name, address or role"
-          aria-label="Search nodes"
-          autofocus
-          value={search.value}
-          onInput={(event) => setQuery({ q: event.currentTarget.value })}
-        />
         <span class="nodes-list__counts">
           Ready {rows.length - down} · NotReady {down}
         </span>

@@ -24,8 +24,14 @@ export interface Mark {
 export function shapeOf(entry: Entry): Shape {
   if (faultOf(entry)) return "trouble";
   const ready = moveOf(entry.summary, "Ready");
+  if (ready?.from === "True" && isEnding(entry)) return "plain";
   if (ready) return ready.to === "True" ? "mend" : ready.from === "True" ? "trouble" : "plain";
   return "plain";
+}
+
+/** Whether a pod ends because it was asked to. */
+function isEnding(entry: Entry): boolean {
+  return (entry.cause?.note ?? "").includes("being stopped") || entry.summary.includes("PodCompleted");
 }
 
 /** The marks in the window, lane by lane. Of several within one pixel of a lane the last that is not plain stands. */

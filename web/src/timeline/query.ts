@@ -16,7 +16,7 @@ export interface Filters {
 /** The filters that the address names. */
 export function filtersOf(query: Readonly<Record<string, string>>): Filters {
   return {
-    search: query.q ?? "",
+    search: query.search ?? "",
     namespace: query.ns ?? "",
     kinds: listed(query.kinds),
     hidden: listed(query.hide),
@@ -40,7 +40,7 @@ export function windowQuery(window: TimeWindow): Record<string, string> {
 /** The filters as parameters of the address. */
 export function filterQuery(filters: Filters): Record<string, string> {
   return {
-    q: filters.search,
+    search: filters.search,
     ns: filters.namespace,
     kinds: filters.kinds.join(","),
     hide: filters.hidden.join(","),

@@ -87,7 +87,7 @@ describe("the address", () => {
     expect(windowQuery(windowOf({}))).toEqual({ to: "", span: "" });
   });
   it("finds words anywhere in a write", () => {
-    const filters = filtersOf({ q: "hello UNREACHABLE" });
+    const filters = filtersOf({ search: "hello UNREACHABLE" });
     expect(RECORDED.filter((entry) => isShown(entry, filters)).map((entry) => entry.revision)).toEqual([
       376, 377, 503, 504, 505, 512,
     ]);
@@ -104,11 +104,12 @@ describe("marks", () => {
     expect([...new Set(marks.map((mark) => mark.entry.revision))].sort()).toEqual([321, 323, 327, 329, 330]);
   });
   it("differ by shape", () => {
-    expect([321, 330, 323, 376].map((revision) => shapeOf(at(revision)))).toEqual([
+    expect([321, 330, 323, 376, 616].map((revision) => shapeOf(at(revision)))).toEqual([
       "trouble",
       "mend",
       "plain",
       "trouble",
+      "plain",
     ]);
   });
   it("are found under the pointer, and only near it", () => {
