@@ -14,7 +14,7 @@ from homeostat.kit import clock
 from tests.support.console_bench import HOST, KEY, MAPS, PORT, Bench, Browser, story
 
 ROOT = "/k8s/api/v1/namespaces/default/configmaps"
-EVERY_PATH = ["/", "/workloads/pods", "/assets/x.js", "/console/session", "/console/live", ROOT]
+EVERY_PATH = ["/", "/workloads/pods", "/assets/x.js", "/console/session", "/console/live", "/console/drills", ROOT]
 
 
 @pytest.mark.parametrize(
@@ -335,3 +335,16 @@ def test_a_write_that_did_not_leave_goes_to_the_next_api_server() -> None:
         assert moved.status == 201 and moved.headers["x-homeostat-api-server"] == "master-2"
 
     story(run, servers=2)
+
+
+def test_what_the_console_was_told_of_the_cluster_is_for_who_is_signed_in() -> None:
+    facts = {"flags": [{"name": "max-pods", "value": "7"}], "drills": [{"name": "api-server"}]}
+
+    async def run(bench: Bench) -> None:
+        browser = await bench.browser()
+        for name, items in facts.items():
+            answer = await browser.send("GET", f"/console/{name}")
+            assert orjson.loads(answer.body) == {"items": items}
+            assert (await browser.send("GET", f"/console/{name}", cookie="")).status == 401
+
+    story(run, settings=facts)

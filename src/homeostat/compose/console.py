@@ -13,6 +13,7 @@ from homeostat.cluster.topology import Cluster
 from homeostat.compose.shared.place import Place
 from homeostat.console import server
 from homeostat.console.settings import ConsoleSettings
+from homeostat.drill import listing
 from homeostat.kit import chance, private
 from homeostat.wire import tls
 
@@ -30,6 +31,7 @@ async def run(place: Place, stop: asyncio.Event) -> None:
         tls=tls.client_context(place.folder.pki / "ca.crt"),
         records_causes=True,
         flags=flags_of(cluster),
+        drills=listing.listed(cluster.flags),
         cluster=cluster.name,
         idle_seconds=_IDLE_SECONDS,
     )

@@ -10,7 +10,7 @@ from homeostat.api.types import Obj
 from homeostat.client.http import HttpTransport, Timing
 from homeostat.console.cache.pool import Pool
 from homeostat.console.edge.api_proxy import ApiProxy
-from homeostat.console.edge.entrance import Entrance
+from homeostat.console.edge.entrance import DRILLS, FLAGS, Entrance
 from homeostat.console.edge.guard import Hosts
 from homeostat.console.edge.pages import PACKAGED
 from homeostat.console.edge.pages import Pages as BuiltPages
@@ -58,7 +58,7 @@ class Console:
             pages=BuiltPages(settings.static_folder or PACKAGED),
             live=Pages(self.servers, self.pool, signing_in.token_of, replica=settings.replica),
             about=about,
-            flags=settings.flags,
+            facts={FLAGS: settings.flags, DRILLS: settings.drills},
             tls=tls,
         )
         self._work: list[asyncio.Task[None]] = []

@@ -59,6 +59,8 @@ class ConsoleSettings:
     records_causes: bool | None = None
     # What `/console/flags` says of the cluster's component flags; empty where they are not known.
     flags: Sequence[Obj] = ()
+    # What `/console/drills` says of the drills that can be run on it.
+    drills: Sequence[Obj] = ()
     # Shown on the pages.
     cluster: str = ""
     replica: str = ""

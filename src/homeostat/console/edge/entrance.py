@@ -7,7 +7,7 @@ from, then the session, then what it asks for.
 from __future__ import annotations
 
 import hmac
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
 import orjson
@@ -26,7 +26,8 @@ from homeostat.wire.duplex import Duplex
 from homeostat.wire.fields import error_response, is_upgrade, json_response
 from homeostat.wire.message import Request, Response
 
-SESSION, LIVE, FLAGS = "/console/session", "/console/live", "/console/flags"
+SESSION, LIVE = "/console/session", "/console/live"
+FLAGS, DRILLS = "/console/flags", "/console/drills"
 _BODY_BYTES_MAX = 16_384
 _MISDIRECTED = 421
 
@@ -64,7 +65,7 @@ class Entrance:
         pages: Pages,
         live: Live,
         about: Callable[[], Obj],
-        flags: Sequence[Obj],
+        facts: Mapping[str, Sequence[Obj]],
         tls: bool,
     ) -> None:
         self._hosts = hosts
@@ -74,7 +75,7 @@ class Entrance:
         self._pages = pages
         self._live = live
         self._about = about
-        self._flags = flags
+        self._facts = facts
         self._tls = tls
 
     async def handle(self, request: Request) -> Response:
@@ -105,8 +106,8 @@ class Entrance:
             raise errors.unauthorized()
         if path == LIVE:
             return self._to_live(request, session)
-        if path == FLAGS and request.method == "GET":
-            return json_response(200, {"items": list(self._flags)})
+        if path in self._facts and request.method == "GET":
+            return json_response(200, {"items": list(self._facts[path])})
         if not path.startswith(f"{PREFIX}/"):
             raise errors.path_not_found()
         self._check_proof(request, session)
