@@ -132,6 +132,35 @@ def test_connections_are_reused(run):
     run(story)
 
 
+def test_a_body_that_came_in_pieces_gives_its_connection_back(run):
+    async def story():
+        async with servers(Api()) as ((server,), transport):
+            used = set()
+            for _ in range(5):
+                response = await transport.stream(Request("GET", "/x"), repeatable=True)
+                assert b"".join([piece async for piece in response.body]) == b'{"server":"a"}'
+                used |= server._edge.connections
+            assert len(used) == 1
+
+    run(story)
+
+
+def test_an_unanswered_request_says_whether_it_may_have_been_carried_out(run):
+    async def story():
+        api = Api()
+        async with servers(api) as ((server,), transport):
+            api.wait.clear()
+            with pytest.raises(Unreachable) as caught:
+                await transport.stream(Request("POST", "/x"))
+            assert caught.value.sent
+            await server.close(grace_seconds=0)
+            with pytest.raises(Unreachable) as caught:
+                await transport.stream(Request("POST", "/x"))
+            assert not caught.value.sent
+
+    run(story)
+
+
 def test_many_requests_at_once_share_a_bounded_number_of_connections(run):
     async def story():
         async with servers(Api(), connections_max=4) as (running, transport):

@@ -54,6 +54,7 @@ class ClientConnection(asyncio.Protocol):
         self._streaming = False
         self._stream_silence: float | None = None
         self._complete = False
+        self._reusable = False
         self._until_close = False
         self._paused = False
         self._error: ConnectionError | None = None
@@ -177,13 +178,15 @@ class ClientConnection(asyncio.Protocol):
                 self._headers = {}
             return
         self._complete = True
+        # The parser knows it now alone: the next moment it is ready for another response.
+        self._reusable = not self._bodiless and self._parser.should_keep_alive()
         if self._streaming:
             self._wake()
             return
         body = self._chunks[0] if len(self._chunks) == 1 else b"".join(self._chunks)
         self._chunks = []
         self._settle(Response(status, body, self._headers))
-        self._rest(reusable=not self._bodiless and self._parser.should_keep_alive())
+        self._rest(reusable=self._reusable)
 
     # Inside.
 
@@ -222,7 +225,7 @@ class ClientConnection(asyncio.Protocol):
         finally:
             self._streaming = False
             if self._complete:
-                self._rest(reusable=self._parser.should_keep_alive())
+                self._rest(reusable=self._reusable)
             else:
                 self.close()
 
