@@ -1,4 +1,3 @@
-import { useSignalEffect } from "@preact/signals";
 import { useEffect } from "preact/hooks";
 import { Frame } from "./frame";
 import { Page } from "./page";
@@ -8,12 +7,9 @@ import { loadSession, session } from "./session";
 /** The whole page: the sign-in when nobody is signed in, else the frame with the page in it. */
 export function App() {
   useEffect(() => {
-    if (path.peek() === "/sign-in") session.value = null;
-    else void loadSession();
+    if (path.peek() !== "/sign-in") void loadSession();
   }, []);
-  useSignalEffect(() => {
-    document.documentElement.dataset.signedIn = session.value === null ? "no" : "yes";
-  });
+  if (path.value === "/sign-in") return <Page path="/sign-in" />;
   if (session.value === undefined) return null;
   if (session.value === null) return <Page path="/sign-in" />;
   return (

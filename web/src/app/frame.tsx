@@ -2,12 +2,15 @@ import "./frame.css";
 import type { ComponentChildren } from "preact";
 import { ActionOutlet } from "../actions/outlet";
 import { ConfirmDestruction, Toasts } from "../components";
+import { OverlayOutlet } from "../palette/outlet";
+import { useGlobalKeys } from "./global-keys";
 import { Header } from "./header";
 import { Navigation } from "./navigation";
 import { StoryStrip } from "./story-strip";
 
 /** What stands around every page: navigation, header, story strip. */
 export function Frame({ children }: { readonly children: ComponentChildren }) {
+  useGlobalKeys();
   return (
     <div class="frame">
       <Navigation />
@@ -19,6 +22,7 @@ export function Frame({ children }: { readonly children: ComponentChildren }) {
       <Toasts />
       <ConfirmDestruction />
       <ActionOutlet />
+      <OverlayOutlet />
     </div>
   );
 }

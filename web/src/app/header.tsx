@@ -3,6 +3,7 @@ import { Button, Icon, KeyHint, Menu, type MenuItem } from "../components";
 import { Breadcrumbs } from "./breadcrumbs";
 import { NamespaceSwitch } from "./namespace-switch";
 import { openPalette } from "../palette/state";
+import { isMac } from "./keys";
 import { SearchField } from "./search-field";
 import { session, signOut } from "./session";
 import { chooseTheme, theme, type ThemeChoice, themeChoice } from "./theme";
@@ -20,7 +21,7 @@ export function Header() {
         title="Find any page, action or object"
         onClick={openPalette}
       >
-        <KeyHint keys={navigator.userAgent.includes("Mac OS") ? ["⌘", "K"] : ["Ctrl", "K"]} />
+        <KeyHint keys={isMac ? ["⌘", "K"] : ["Ctrl", "K"]} />
       </Button>
       <ThemeMenu />
       <UserMenu />

@@ -1,25 +1,35 @@
 import "./story-strip.css";
+import { useComputed } from "@preact/signals";
 import { Age, Status } from "../components";
 import { durationText } from "../components/age-text";
 import { connection, now, useJournal } from "../live";
+import { entriesOf } from "../timeline/entry";
+import { storyOf } from "../timeline/story";
 import { Link } from "./link";
-import { storyText } from "./story-text";
+import { addressOf } from "./match";
 
 const failoverShownSeconds = 60;
+const wholeJournal = { since: 0, limit: 1000 };
 
-/** One line about what happens: the connection when that is in question, else the newest chain of causes. */
+/** One line about what happens: the newest chain of causes in words, and who serves the page. */
 export function StoryStrip() {
-  const journal = useJournal({ since: 0, limit: 200 });
-  const newest = journal.value.entries.at(-1);
+  const journal = useJournal(wholeJournal);
+  const entries = useComputed(() => entriesOf(journal.value.entries));
+  const story = useComputed(() => storyOf(entries.value, Math.floor(now.value / 5) * 5)).value;
   return (
     <footer class="story">
-      {newest === undefined ? (
-        <span class="story__quiet">Nothing has been written yet</span>
+      {story === null ? (
+        <span class="story__quiet">{journal.value.state === "loading" ? "" : "Nothing has changed yet"}</span>
       ) : (
-        <Link to={`/timeline?at=${newest.revision}`} class="story__line" title={storyText(newest)}>
-          <span class="story__text">{storyText(newest)}</span>
+        <Link
+          to={addressOf("/timeline", { at: String(story.revision) })}
+          class="story__line"
+          title={story.parts.join(" · ")}
+        >
+          <Status tone={story.tone} />
+          <span class="story__text">{story.parts.join(" · ")}</span>
           <span class="story__age">
-            <Age since={newest.time} suffix="ago" />
+            <Age since={story.at} suffix="ago" />
           </span>
         </Link>
       )}

@@ -45,7 +45,6 @@ export function useListKeys({ view, cursor, setCursor, open, select, clear, merg
     { keys: "X", title: "Select up to the row", run: () => select(cursor, true) },
     { keys: "m", title: "Put new rows where they belong, remove those gone", run: merge },
     { keys: "Escape", title: "Clear the selection", run: clear },
-    { keys: "/", title: "Filter by name", run: () => document.getElementById(searchFieldId)?.focus() },
   ];
   useKeys("List", bindings);
 }

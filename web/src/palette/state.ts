@@ -1,14 +1,19 @@
 import { signal } from "@preact/signals";
 
-/** Whether the command palette is open. */
-export const paletteOpen = signal(false);
+/** What is open above the page: the command palette, the keys, or nothing. */
+export const overlay = signal<"palette" | "keys" | null>(null);
 
 /** Opens the command palette. */
 export function openPalette(): void {
-  paletteOpen.value = true;
+  overlay.value = "palette";
 }
 
-/** Closes the command palette. */
-export function closePalette(): void {
-  paletteOpen.value = false;
+/** Shows what keys do. */
+export function openHelp(): void {
+  overlay.value = "keys";
+}
+
+/** Closes what is open above the page. */
+export function closeOverlay(): void {
+  overlay.value = null;
 }
