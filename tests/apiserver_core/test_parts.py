@@ -8,9 +8,9 @@ from homeostat.api.catalogue import Catalogue
 from homeostat.api.documents import yaml_documents
 from homeostat.api.documents.json_documents import DocumentError
 from homeostat.api.kinds import EVENT, POD
+from homeostat.api.printing.change_summary import summarize
 from homeostat.apiserver.cache import stored_form
 from homeostat.apiserver.cache.cached_objects import maker
-from homeostat.apiserver.journal.change_summary import summarize
 from homeostat.apiserver.path.routing import Routes
 from homeostat.apiserver.read import continue_tokens
 from homeostat.wire.message import Request

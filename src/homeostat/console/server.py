@@ -35,7 +35,7 @@ class Console:
 
     def __init__(self, settings: ConsoleSettings, carriers: list[tuple[str, Carrier]], port: int) -> None:
         self.servers = ApiServers(carriers)
-        self.pool = Pool(self.servers, Catalogue.builtin())
+        self.pool = Pool(self.servers, Catalogue.builtin(), writers=settings.records_causes is not True)
         codes = settings.codes or BootstrapCodes(Speaker(self.servers, lambda: ""))
         signing_in = SigningIn(self.servers, codes, settings.fixed_token)
         tls = settings.serving_tls is not None
@@ -56,7 +56,7 @@ class Console:
             signing_in=signing_in,
             proxy=ApiProxy(self.servers),
             pages=BuiltPages(settings.static_folder or PACKAGED),
-            live=Pages(self.servers, self.pool, signing_in.token_of, replica=settings.replica),
+            live=Pages(self.servers, self.pool, signing_in.token_of, settings),
             about=about,
             facts={FLAGS: settings.flags, DRILLS: settings.drills},
             tls=tls,

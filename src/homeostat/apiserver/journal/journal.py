@@ -18,6 +18,7 @@ import orjson
 from homeostat.api import errors, kinds
 from homeostat.api.catalogue import Catalogue
 from homeostat.api.kinds import Kind
+from homeostat.api.printing.change_summary import summarize
 from homeostat.api.types import Obj
 from homeostat.apiserver.cache import stored_form
 from homeostat.apiserver.cache.cached_objects import Item
@@ -25,7 +26,6 @@ from homeostat.apiserver.cache.feed import Feed
 from homeostat.apiserver.cache.hub import Hub
 from homeostat.apiserver.cache.window import Change
 from homeostat.apiserver.contract import Authorizer, info_of
-from homeostat.apiserver.journal.change_summary import summarize
 from homeostat.apiserver.journal.readable_objects import Sight
 from homeostat.kit import clock
 from homeostat.wire.message import Request, Response

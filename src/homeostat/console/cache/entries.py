@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TypeAlias
 
-import orjson
-
 from homeostat.api import meta
 from homeostat.api.types import Obj
 from homeostat.console.cache.places import Resource
 from homeostat.console.rows.layout import Cell, Layout, TableLayout
 from homeostat.console.rows.status_words import status_of
 from homeostat.console.rows.trimmed import Packing, trim
+from homeostat.console.rows.writers import Writer, newest_writer
 
 # Namespace and name.
 Key: TypeAlias = tuple[str, str]
@@ -24,6 +23,7 @@ class Entry:
 
     __slots__ = (
         "cells", "created", "key", "labels", "packed", "relative", "revision", "status", "tone", "uid", "version",
+        "writer",
     )  # fmt: skip
 
     def __init__(self, key: Key, uid: str, version: str) -> None:
@@ -37,16 +37,20 @@ class Entry:
         self.relative = False
         self.labels: Mapping[str, str] = _NO_LABELS
         self.packed = b""
+        # Where it is kept: who wrote this version.
+        self.writer: Writer | None = None
 
 
 class Keeper:
-    """Makes the entries of one resource. Texts and labels that many objects have are kept once."""
+    """Makes the entries of one resource. Texts and labels that many objects have are kept once. With `writers` it is
+    kept who wrote each version."""
 
-    def __init__(self, resource: Resource, layout: Layout) -> None:
+    def __init__(self, resource: Resource, layout: Layout, *, writers: bool = False) -> None:
         self.layout = layout
+        self._writers = writers
         self._resource = resource
         self._packing = Packing()
-        self._labels: dict[bytes, Mapping[str, str]] = {}
+        self._labels: dict[tuple[tuple[str, str], ...], Mapping[str, str]] = {}
         self._texts: dict[str, str] = {}
 
     def entry(self, obj: Obj, now: float, given: Sequence[Cell] | None = None) -> Entry:
@@ -65,7 +69,9 @@ class Keeper:
         entry.cells = tuple(self._once(cell) if isinstance(cell, str) and len(cell) < 64 else cell for cell in cells)
         entry.relative = self.layout.is_relative(cells, status)
         if labels := metadata.get("labels"):
-            entry.labels = self._labels.setdefault(orjson.dumps(labels), labels)
+            entry.labels = self._labels.setdefault(tuple(labels.items()), labels)
+        if self._writers:
+            entry.writer = newest_writer(obj)
         entry.packed = self._packing.pack(trim(group, plural, obj))
         return entry
 

@@ -66,11 +66,11 @@ class Feed:
     """See the module. `entries` is what is known, true at `revision`; `run` keeps it current until cancelled. Without a
     `layout` the API server's own Table is asked for."""
 
-    def __init__(self, servers: ApiServers, place: Place, layout: Layout | None) -> None:
+    def __init__(self, servers: ApiServers, place: Place, layout: Layout | None, *, writers: bool = False) -> None:
         self.place = place
         self.entries: dict[Key, Entry] = {}
         self.revision = ""
-        self.keeper = Keeper(place.resource, layout or TableLayout("", "", ()))
+        self.keeper = Keeper(place.resource, layout or TableLayout("", "", ()), writers=writers)
         self._servers = servers
         self._table = layout is None
         self._members: dict[Listener, Viewer] = {}

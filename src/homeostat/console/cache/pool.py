@@ -38,9 +38,11 @@ class _Kept:
 
 
 class Pool:
-    """`run` asks again for everybody's rights until cancelled. `catalogue` has the kinds whose rows are made here."""
+    """`run` asks again for everybody's rights until cancelled. `catalogue` has the kinds whose rows are made here; with
+    `writers` it is kept who wrote each version of an object."""
 
-    def __init__(self, servers: ApiServers, catalogue: Catalogue) -> None:
+    def __init__(self, servers: ApiServers, catalogue: Catalogue, *, writers: bool = False) -> None:
+        self._writers = writers
         self.catalogue = catalogue
         self._servers = servers
         self._kept: dict[Place, _Kept] = {}
@@ -101,7 +103,7 @@ class Pool:
     def _begin(self, place: Place, found: Layout | None) -> _Kept:
         if len(self._kept) >= FEEDS_MAX:
             raise errors.too_many_requests(f"more than {FEEDS_MAX} resources are being watched")
-        feed = Feed(self._servers, place, found)
+        feed = Feed(self._servers, place, found, writers=self._writers)
         kept = self._kept[place] = _Kept(feed, tasks.spawn(feed.run(), name=f"console feed {place.path}"))
         return kept
 

@@ -25,7 +25,7 @@ from homeostat.console.live.asked import (
     asked_of,
     message_of,
 )
-from homeostat.console.live.journal import Journal, JournalSubscription
+from homeostat.console.live.journal import Journals, JournalSubscription
 from homeostat.console.live.lists import ListSubscription
 from homeostat.console.live.objects import ObjectsSubscription, ObjectSubscription
 from homeostat.console.live.subscription import Subscription
@@ -46,11 +46,11 @@ _OPENING = Backoff(first_seconds=0.1, ceiling_seconds=1.0)
 class Page:
     """`run` serves the page until it leaves, or is told to `end`."""
 
-    def __init__(self, socket: WebSocket, user: User, pool: Pool, journal: Journal, *, expires: float) -> None:
+    def __init__(self, socket: WebSocket, user: User, pool: Pool, journals: Journals, *, expires: float) -> None:
         self._socket = socket
         self._user = user
         self._pool = pool
-        self._journal = journal
+        self._journals = journals
         self._expires = expires
         self._open: dict[int, Subscription] = {}
         self._starting: dict[Subscription, asyncio.Task[None]] = {}
@@ -126,7 +126,7 @@ class Page:
             case ObjectAsked():
                 made = ObjectSubscription(number, wake, self._pool, self._user, asked)
             case JournalAsked():
-                made = JournalSubscription(number, wake, self._journal, self._user, asked)
+                made = JournalSubscription(number, wake, self._journals, asked)
             case _:
                 made = ObjectsSubscription(number, wake, self._pool, self._user, asked)
         self._open[number] = made

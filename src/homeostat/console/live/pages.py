@@ -9,9 +9,10 @@ from homeostat.api import errors
 from homeostat.api.types import Obj
 from homeostat.console.cache.pool import Pool
 from homeostat.console.cache.users import User
-from homeostat.console.live.journal import Journal
+from homeostat.console.live.journal import Journals
 from homeostat.console.live.page import Page
 from homeostat.console.sessions.sealed import Session
+from homeostat.console.settings import ConsoleSettings
 from homeostat.console.upstream.api_servers import ApiServers
 from homeostat.console.upstream.reports import Answering, Failover, Report
 from homeostat.kit import clock
@@ -30,18 +31,21 @@ class _Signed:
     """A session that has pages open."""
 
     user: User
-    journal: Journal
+    journals: Journals
     pages: set[Page] = field(default_factory=set)
 
 
 class Pages:
     """`serve` is one page's life. `token_of` says what is sent for a session's token."""
 
-    def __init__(self, servers: ApiServers, pool: Pool, token_of: Callable[[str], str], *, replica: str) -> None:
+    def __init__(
+        self, servers: ApiServers, pool: Pool, token_of: Callable[[str], str], settings: ConsoleSettings
+    ) -> None:
         self._servers = servers
         self._pool = pool
         self._token_of = token_of
-        self._replica = replica
+        self._replica = settings.replica
+        self._records_causes = settings.records_causes
         self._signed: dict[str, _Signed] = {}
         self._ended: dict[str, None] = {}
         servers.listen(self._report)
@@ -62,7 +66,7 @@ class Pages:
         """Serve a page until it leaves."""
         signed = self._signed.get(session.key) or self._sign(session)
         socket = WebSocket(stream, message_bytes_max=MESSAGE_BYTES_MAX)
-        page = Page(socket, signed.user, self._pool, signed.journal, expires=session.expires)
+        page = Page(socket, signed.user, self._pool, signed.journals, expires=session.expires)
         signed.pages.add(page)
         if self.is_signed_out(session):
             page.end()
@@ -86,7 +90,9 @@ class Pages:
 
     def _sign(self, session: Session) -> _Signed:
         user = User(self._servers, session.user, lambda: self._token_of(session.token), lambda: self.sign_out(session))
-        signed = self._signed[session.key] = _Signed(user, Journal(user))
+        signed = self._signed[session.key] = _Signed(
+            user, Journals(user, self._pool, records_causes=self._records_causes)
+        )
         return signed
 
     def _hello(self, session: Session) -> Obj:

@@ -1,4 +1,4 @@
-"""What a change changed, in a few words for `homeostat why`: phases, readiness, counts, or else the parts that differ.
+"""What a change changed, in a few words for a journal: phases, readiness, counts, or else the parts that differ.
 
 Pure: two forms of an object in, text out.
 """
