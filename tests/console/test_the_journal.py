@@ -93,11 +93,9 @@ def test_without_a_journal_it_is_inferred_from_watches_and_managed_fields() -> N
         assert page.of("journal", 1)[0]["recorded"] is False
         await clock.sleep(2)
         assert entries(page) == [], "what was before is not known"
-        headers = {"content-type": "application/apply-patch+yaml"}
-        spec = {"containers": [{"name": "a", "image": "b"}]}
-        body = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "web"}, "spec": spec}
-        path = "/api/v1/namespaces/default/pods/web?fieldManager=gitops"
-        assert (await bench.world.call("PATCH", path, body, headers=headers)).status == 201
+        managed = f'"managedFields":[{{"manager":"gitops","operation":"Update","time":"{clock.now_rfc3339()}"}}]'
+        bench.slots[0].altered = lambda data: data.replace(b'"name":"web"', f'{managed},"name":"web"'.encode())
+        await bench.world.pod("web")
         await page.until(lambda: entries(page), 1)
         (entry,) = entries(page)
         assert (entry["verb"], entry["kind"], entry["namespace"], entry["name"]) == ("ADDED", "Pod", "default", "web")

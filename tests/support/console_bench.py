@@ -44,6 +44,8 @@ class Slot:
     def __init__(self, server: ApiServer) -> None:
         self.server = server
         self.asked: list[Request] = []
+        # What becomes of what the server streams, as if it were another one.
+        self.altered: Callable[[bytes], bytes] = lambda data: data
         self._state = "up"
         self._changed = asyncio.Event()
 
@@ -108,7 +110,7 @@ class Slot:
                     raise ConnectionResetError("reset") from error
                 if chunk is None:
                     return
-                yield chunk
+                yield self.altered(chunk)
         finally:
             await tasks.stop(work)
             await body.aclose()  # type: ignore[attr-defined]
