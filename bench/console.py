@@ -170,7 +170,7 @@ def event_to_pixel(made: Lab, page: Page) -> float:
 
 def open_pods(page: Page) -> float:
     """Seconds until a list of all Pods shows its rows, on a page that is there."""
-    page.until("document.querySelector('nav')")
+    page.until("!!document.querySelector('nav')")
     page.click("nav text=Overview")
     page.until("location.pathname === '/'")
     began = page.js("performance.now()")
@@ -237,7 +237,7 @@ def cookie_of(page: Page) -> str:
 
 def idle_percent(page: Page) -> float:
     """What a page that nobody touches uses of one core, its browser's processes together."""
-    page.until("document.querySelector('nav')")
+    page.until("!!document.querySelector('nav')")
     time.sleep(3.0)
     pids = tree(page.browser.pid)
     before = cpu_seconds(pids)

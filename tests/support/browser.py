@@ -106,9 +106,7 @@ class Browser:
     def page(self, *, beside: Page | None = None, width: int = 1280, height: int = 800) -> Page:
         """A new page of a person that has signed in nowhere; `beside` another: a tab with the same cookies."""
         context = beside.context if beside else self.call("Target.createBrowserContext")["browserContextId"]
-        target = self.call(
-            "Target.createTarget", url="about:blank", browserContextId=context, width=width, height=height
-        )["targetId"]
+        target = self.call("Target.createTarget", url="about:blank", browserContextId=context)["targetId"]
         session = self.call("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
         page = Page(self, session, target, context)
         self._pages[session] = page
@@ -287,19 +285,22 @@ def running() -> Iterator[Browser]:
     with Path(folder, "log").open("wb") as log:
         process = subprocess.Popen(argv, stdout=log, stderr=log, env=environment)
     try:
-        yield Browser(process, _connect(Path(folder), process))
+        url = _address(Path(folder), process)
+        with connect(url, max_size=None, compression=None) as socket:
+            yield Browser(process, socket)
     finally:
         process.kill()
         process.wait()
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _connect(folder: Path, process: subprocess.Popen[bytes]) -> ClientConnection:
+def _address(folder: Path, process: subprocess.Popen[bytes]) -> str:
+    """Where the browser takes calls, once it does."""
     deadline = time.monotonic() + _START_SECONDS
     while True:
         with suppress(OSError, ValueError):
             port, path = (folder / "DevToolsActivePort").read_text().split()
-            return connect(f"ws://127.0.0.1:{port}{path}", max_size=None, compression=None)
+            return f"ws://127.0.0.1:{port}{path}"
         said = (folder / "log").read_text(errors="replace")[-2000:]
         assert process.poll() is None, f"the browser ended\n{said}"
         assert time.monotonic() < deadline, f"the browser did not start\n{said}"

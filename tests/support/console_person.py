@@ -54,7 +54,7 @@ def do(page: Page, line: str, *, link: str = "", seconds: float = 15.0) -> None:
 def sign_in(page: Page, link: str) -> None:
     """Follow a link with a code; who has signed in sees the navigation."""
     page.open(link)
-    page.until("document.querySelector('nav')", seconds=20)
+    page.until("!!document.querySelector('nav')", seconds=20)
 
 
 def open_page(page: Page, section: str, name: str, *, seconds: float = 15.0) -> None:

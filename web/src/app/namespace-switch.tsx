@@ -29,7 +29,7 @@ export function NamespaceSwitch() {
   };
   return (
     <Menu
-      label={`Namespace: ${chosen === "" ? "all" : chosen}`}
+      label={`ns ${chosen === "" ? "All" : chosen}: the namespace`}
       side="right"
       items={[all, ...items]}
       search={items.length > 8 ? "Find a namespace" : ""}
