@@ -107,7 +107,7 @@ def test_what_a_user_may_not_is_refused_with_the_permission_that_is_missing(brow
     page.type(token)
     page.key("Enter")
     page.until("!!document.querySelector('nav')")
-    page.open(f"{origin(lab)}/configmaps?namespace=team")
+    page.open(f"{origin(lab)}/configmaps?ns=team")
     page.see("seen")
     page.open(f"{origin(lab)}/nodes")
     page.until("/list/.test(document.body.innerText) && /nodes/.test(document.body.innerText)")

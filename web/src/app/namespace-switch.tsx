@@ -29,12 +29,14 @@ export function NamespaceSwitch() {
   };
   return (
     <Menu
-      label={`ns ${chosen === "" ? "All" : chosen}: the namespace`}
+      label="Namespace"
       side="right"
       items={[all, ...items]}
       search={items.length > 8 ? "Find a namespace" : ""}
     >
-      <span class="namespace-switch__label">ns</span>
+      <span class="namespace-switch__label" aria-hidden="true">
+        ns
+      </span>
       <span class="namespace-switch__name">{chosen === "" ? "All" : chosen}</span>
       <Icon name="chevron-down" />
     </Menu>

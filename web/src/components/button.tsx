@@ -10,7 +10,7 @@ export interface ButtonProps {
   /** Whether it is under way: it cannot be pressed again. */
   readonly busy?: boolean;
   readonly title?: string;
-  /** What a screen reader says where the button shows no words. */
+  /** What a screen reader says before what the button shows, where that is no words. */
   readonly label?: string;
   readonly pressed?: boolean;
   readonly type?: "button" | "submit";
@@ -26,11 +26,11 @@ export function Button(props: ButtonProps) {
       class={`button button--${look}`}
       disabled={disabled || busy}
       aria-busy={busy}
-      aria-label={props.label}
       aria-pressed={props.pressed}
       title={props.title}
       onClick={props.onClick}
     >
+      {props.label !== undefined && <span class="visually-hidden">{props.label} </span>}
       {children}
     </button>
   );

@@ -18,7 +18,7 @@ export interface MenuItem {
 interface MenuProps {
   /** What the button shows. */
   readonly children: ComponentChildren;
-  /** What the menu is of, for screen readers. */
+  /** What the menu is of: said by screen readers before what the button shows. */
   readonly label: string;
   readonly items: readonly MenuItem[];
   /** Above the items, such as who is signed in. */
@@ -90,9 +90,9 @@ export function Menu({
         class={`button button--${look} menu__button`}
         aria-haspopup="menu"
         aria-expanded={open}
-        aria-label={label}
         onClick={() => setOpen(!open)}
       >
+        <span class="visually-hidden">{label} </span>
         {children}
       </button>
       {open && (
