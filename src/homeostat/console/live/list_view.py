@@ -175,6 +175,8 @@ class ListView:
         kind = self._layout.columns[at].kind
         if name == "Name":
             kind = "name"
+        elif name.endswith("Duration"):
+            kind = "duration"
         return (lambda entry: sort_key(entry.cells[at], kind)), kind == "age"
 
 

@@ -23,6 +23,7 @@ class ListSubscription(FeedSubscription):
         self._asked = asked
         self._view: ListView | None = None
         self._reset = True
+        self._merges = False
         # What the page has on its screen, by position.
         self._sent: dict[int, tuple[Shown, tuple[Cell, ...]]] = {}
 
@@ -34,17 +35,14 @@ class ListSubscription(FeedSubscription):
 
     def change(self, said: Obj) -> None:
         """The page asks for other rows. Raises ApiError 400."""
+        # The rows are arranged when they are sent: once, however much is asked meanwhile.
         self._asked = changed(self._asked, said)
-        if self._view is not None and self._view.ask(self._asked.query):
-            self._reset = True
         self.touch()
 
     def merge(self) -> None:
         """Put all rows where they belong now."""
-        if self._view is not None:
-            self._view.arrange()
-            self._reset = True
-            self.touch()
+        self._merges = True
+        self.touch()
 
     def refresh(self) -> None:
         """See `Subscription`."""
@@ -60,6 +58,12 @@ class ListSubscription(FeedSubscription):
         if view is None:
             # Not before: the columns of a Table are known with its first rows.
             view = self._view = ListView(feed.keeper.layout, lambda: feed.entries, self._asked.query)
+        elif view.ask(self._asked.query):
+            self._reset = True
+        elif self._merges:
+            view.arrange()
+            self._reset = True
+        self._merges = False
         reset, self._reset = self._reset, False
         if reset:
             self._sent.clear()

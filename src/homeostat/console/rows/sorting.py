@@ -23,10 +23,12 @@ _FACTORS = {
 }  # fmt: skip
 _UNITS = (365 * 86_400, 86_400, 3_600, 60, 1)
 _DIGITS_MAX = 18
+_NUMERIC = ("text", "number", "duration")
 
 
 def sort_key(cell: Cell, kind: str) -> SortKey:
-    """The key of a cell in a column of this kind. An age sorts by how long ago it was: what is newest comes first."""
+    """The key of a cell in a column of this kind (a layout's, or `duration`). An age sorts by how long ago it was: what
+    is newest comes first."""
     if cell is None:
         return _LAST
     if isinstance(cell, bool):
@@ -35,13 +37,14 @@ def sort_key(cell: Cell, kind: str) -> SortKey:
         return (0, -float(cell) if kind == "age" else float(cell), ())
     if cell in _EMPTY:
         return _LAST
-    if kind in ("text", "number") and (number := number_in(cell)) is not None:
+    if kind in _NUMERIC and (number := number_in(cell, duration=kind == "duration")) is not None:
         return (0, number, natural(cell))
     return (1, 0.0, natural(cell))
 
 
-def number_in(text: str) -> float | None:
-    """The value of a text that is a number: `12`, `3 (5m ago)`, `2/3`, `1500m`, `10Gi`, `5m30s`; None of another."""
+def number_in(text: str, *, duration: bool = False) -> float | None:
+    """The value of a text that is a number: `12`, `3 (5m ago)`, `2/3`, `1500m`, `10Gi`, `5m30s`; None of another. `5m`
+    is a quantity, five thousandths, unless it is a `duration`."""
     if not text[:1].isdigit() and text[:1] not in ("+", "-"):
         return None
     if match := _FRACTION.fullmatch(text):
@@ -49,7 +52,7 @@ def number_in(text: str) -> float | None:
         return have / want if want else 1.0
     if match := _LEADING.fullmatch(text):
         return float(match[1][:_DIGITS_MAX])
-    if match := _QUANTITY.fullmatch(text):
+    if not duration and (match := _QUANTITY.fullmatch(text)):
         return float(match[1]) * _FACTORS.get(match[2] or "", 1.0)
     if match := _DURATION.fullmatch(text):
         return float(sum(int(part) * unit for part, unit in zip(match.groups(default="0"), _UNITS, strict=True)))

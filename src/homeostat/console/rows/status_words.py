@@ -187,8 +187,11 @@ def _service(obj: Obj) -> Status:
 
 def _by_conditions(obj: Obj) -> Status:
     """What is usual for custom resources: a condition Ready or Available, or else a phase."""
+    status = obj.get("status")
+    listed = status.get("conditions") if isinstance(status, dict) else None
+    known = [each for each in listed if isinstance(each, dict)] if isinstance(listed, list) else []
     for name in ("Ready", "Available", "Healthy", "Synced"):
-        found = meta.condition(obj, name) if isinstance((obj.get("status") or {}).get("conditions"), list) else None
+        found = meta.find_condition(known, name)
         if found is not None:
             match found.get("status"):
                 case "True":
@@ -196,7 +199,6 @@ def _by_conditions(obj: Obj) -> Status:
                 case "False":
                     return f"Not{name}", TROUBLE
             return str(found.get("reason") or f"{name} unknown"), CHANGE
-    status = obj.get("status")
     phase = status.get("phase") if isinstance(status, dict) else None
     return (phase, _PHASES.get(phase, OK)) if isinstance(phase, str) else NONE
 
