@@ -30,6 +30,8 @@ export interface TableSort {
 export interface VirtualTableProps<Row> {
   readonly label: string;
   readonly columns: readonly TableColumn[];
+  /** Narrower than this the table scrolls sideways. */
+  readonly leastWidthPx?: number;
   /** How many rows there are in all. */
   readonly count: number;
   /** The row at a position; undefined while it is not known yet. The same row is drawn once. */
@@ -102,6 +104,7 @@ export function VirtualTable<Row>(props: VirtualTableProps<Row>) {
   useEffect(() => onWindow?.(first, last), [first, last, count]);
 
   const tracks = columns.map((column) => column.track).join(" ");
+  const minWidth = `${props.leastWidthPx ?? 0}px`;
   return (
     <div
       ref={scroller}
@@ -114,12 +117,21 @@ export function VirtualTable<Row>(props: VirtualTableProps<Row>) {
       onKeyDown={props.onKeyDown}
       onScroll={(event) => onScrolled?.(event.currentTarget.scrollTop)}
     >
-      <div class="virtual-table__head" role="row" aria-rowindex={1} style={{ gridTemplateColumns: tracks }}>
+      <div
+        class="virtual-table__head"
+        role="row"
+        aria-rowindex={1}
+        style={{ gridTemplateColumns: tracks, minWidth }}
+      >
         {columns.map((column) => (
           <Heading key={column.id} column={column} sort={props.sort} onSort={props.onSort} />
         ))}
       </div>
-      <div class="virtual-table__body" role="rowgroup" style={{ height: `${virtual.getTotalSize()}px` }}>
+      <div
+        class="virtual-table__body"
+        role="rowgroup"
+        style={{ height: `${virtual.getTotalSize()}px`, minWidth }}
+      >
         {items.map((item) => drawRow(props, item, tracks, drawn.current, items.length))}
       </div>
     </div>

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { columnWidths, windowAround } from "./virtual-window";
+import { windowAround } from "./virtual-window";
 
 describe("the window of a long list", () => {
   it("holds what is on screen with rows to spare on both sides", () => {
@@ -13,13 +13,5 @@ describe("the window of a long list", () => {
 
   it("ends with the list", () => {
     expect(windowAround(9_980, 9_999, 10_000)).toEqual({ first: 9_940, count: 60 });
-  });
-});
-
-describe("a column", () => {
-  it("is as wide as its longest text was, and does not shrink when that scrolls away", () => {
-    const before = columnWidths([4, 20], [], 7);
-    expect(before).toEqual([54, 166]);
-    expect(columnWidths([4, 2], before, 7)).toBe(before);
   });
 });

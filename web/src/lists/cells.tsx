@@ -2,34 +2,23 @@ import type { TargetedMouseEvent } from "preact";
 import { addressOf } from "../app/match";
 import { Link } from "../app/link";
 import { namespace } from "../app/namespace";
-import { objectPath, type Resource } from "../app/resources";
+import { objectPath, type Resource, resources } from "../app/resources";
 import { Age, Status, type TableColumn } from "../components";
 import type { Row } from "../live";
-import { cellText, type ShownColumn } from "./columns";
+import { cellText, type ShownColumn, type SizedColumn } from "./columns";
 
-/** The headings of a list's columns, and how wide they are: the name takes what room is left. */
-export function columnHeads(
-  columns: readonly ShownColumn[],
-  all: readonly ShownColumn[],
-  widths: readonly number[],
-): readonly TableColumn[] {
+/** How wide the check boxes' column is. */
+export const selectWidthPx = 36;
+
+/** The headings of a list's columns. */
+export function columnHeads(columns: readonly SizedColumn[]): readonly TableColumn[] {
   const select: TableColumn = {
     id: " select",
     title: <span class="visually-hidden">Select</span>,
-    track: "36px",
+    track: `${selectWidthPx}px`,
   };
-  const last = columns.at(-1);
-  const heads = columns.map((column): TableColumn => {
-    const width = widths[all.indexOf(column)] ?? 80;
-    const track = column.name === "Name" ? `minmax(${Math.min(width, 200)}px, ${width}px)` : `${width}px`;
-    const stretches = column === last ? `minmax(${width}px, 1fr)` : track;
-    return {
-      id: column.name,
-      title: column.name,
-      end: column.kind === "number",
-      sortable: true,
-      track: stretches,
-    };
+  const heads = columns.map(({ name, kind, width }): TableColumn => {
+    return { id: name, title: name, end: kind === "number", sortable: true, track: `${width}px` };
   });
   return [select, ...heads];
 }
@@ -88,17 +77,32 @@ function CellContent({
     );
   }
   const text = cellText(row, column, 0);
-  if (column.kind === "age" && text !== "–") {
+  if (text === "–") return <span class="list__nothing">–</span>;
+  if (column.kind === "age") {
     const cell = row.cells[column.cell];
     return <Age since={typeof cell === "number" ? cell : null} />;
   }
-  if (column.kind === "status" && (row.tone === "trouble" || row.tone === "change")) {
+  const object =
+    column.name === "Object" && resource.plural === "events" ? objectOfEvent(text, row.namespace) : null;
+  if (object !== null) {
     return (
-      <span class={`list__status--${row.tone}`} title={text}>
+      <Link to={addressOf(object, { ns: namespace.value })} class="list__link">
         {text}
-      </span>
+      </Link>
     );
   }
-  if (text === "–") return <span class="list__nothing">–</span>;
-  return <span title={text.length > 24 ? text : undefined}>{text}</span>;
+  const toned =
+    (column.kind === "status" || text === row.status) && (row.tone === "trouble" || row.tone === "change");
+  return (
+    <span class={toned ? `list__status--${row.tone}` : undefined} title={text.length > 24 ? text : undefined}>
+      {text}
+    </span>
+  );
+}
+
+/** The page of what an event is about, by the `kind/name` that kubectl shows; null for kinds not in the navigation. */
+function objectOfEvent(text: string, place: string): string | null {
+  const [kind = "", name = ""] = text.split("/");
+  const found = resources.find((each) => each.kind.toLowerCase() === kind.toLowerCase());
+  return found === undefined || name === "" ? null : objectPath(found, found.namespaced ? place : "", name);
 }

@@ -33,9 +33,10 @@ export default function CustomResourcesPage() {
     <div class="custom-resources">
       <Part title="Custom resources" resources={custom} />
       {custom.length === 0 && search === "" && (
-        <Empty title="No custom resources">
-          A CustomResourceDefinition adds one: its list appears here, with the columns that it names.
-        </Empty>
+        <p class="custom-resources__none">
+          This cluster has no custom resources yet: a CustomResourceDefinition adds one, and its list appears
+          here with the columns that it names.
+        </p>
       )}
       <Part title="Other resources of Kubernetes" resources={others} />
       {matching.length === 0 && search !== "" && <Empty title="No resource is named like that" />}

@@ -7,12 +7,12 @@ import { Button, Empty, VirtualTable } from "../components";
 import { windowAround } from "../components/virtual-window";
 import type { FollowedList, Row } from "../live";
 import { exactNow } from "../live";
-import { Cells, columnHeads } from "./cells";
-import { characterWidth } from "./character-width";
+import { Cells, columnHeads, selectWidthPx } from "./cells";
 import { columnsOf, fitting, widthsOf } from "./columns";
 import { Flashes } from "./flashes";
 import { type Filters, sortedBy } from "./list-address";
 import { extended, type Selection, toggled } from "./selection";
+import { textWidth } from "./text-width";
 import { useListKeys } from "./use-list-keys";
 import { useWidth } from "./use-width";
 
@@ -25,8 +25,6 @@ interface ListTableProps {
   readonly onClearFilters: () => void;
 }
 
-const selectWidth = 36;
-
 /** The rows of a list. */
 export function ListTable({ resource, filters, list, selection, onSelect, onClearFilters }: ListTableProps) {
   const view = list.view.value;
@@ -38,8 +36,8 @@ export function ListTable({ resource, filters, list, selection, onSelect, onClea
 
   flashes.current.take(view.rows, performance.now());
   const all = columnsOf(view.columns, resource.namespaced && filters.namespace === "");
-  widths.current = widthsOf(all, view.rows.values(), widths.current, characterWidth());
-  const columns = fitting(all, widths.current, room - selectWidth);
+  widths.current = widthsOf(all, view.rows.values(), widths.current, textWidth);
+  const columns = fitting(all, widths.current, room - selectWidthPx);
 
   const open = (row: Row) => {
     go(addressOf(objectPath(resource, row.namespace, row.name), { ns: namespace.value }));
@@ -64,7 +62,8 @@ export function ListTable({ resource, filters, list, selection, onSelect, onClea
       {view.columns.length > 0 && room > 0 && (
         <VirtualTable
           label={resource.title}
-          columns={columnHeads(columns, all, widths.current)}
+          columns={columnHeads(columns)}
+          leastWidthPx={columns.reduce((sum, column) => sum + column.width, selectWidthPx)}
           count={view.matched}
           rowAt={(index) => view.rows.get(index)}
           rowClass={(row) => classOf(row, selection, flashes.current)}

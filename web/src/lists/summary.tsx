@@ -40,13 +40,15 @@ export function Summary({ resource, filters, view, onMerge }: SummaryProps) {
           labels={filters.labels}
           problem={view.error?.code === 400 ? (view.error.message ?? "") : ""}
         />
-        <Link
-          to={inNamespace(addressOf("/create", { resource: resourceName(resource) }))}
-          class="summary__create"
-        >
-          <Icon name="plus" />
-          Create
-        </Link>
+        {resource.plural !== "events" && (
+          <Link
+            to={inNamespace(addressOf("/create", { resource: resourceName(resource) }))}
+            class="summary__create"
+          >
+            <Icon name="plus" />
+            Create
+          </Link>
+        )}
         <span class="summary__data">
           {view.error === null && <Freshness state={view.state} asOf={view.asOf} />}
         </span>

@@ -72,7 +72,7 @@ function Group({ found: { resource, view }, search }: { readonly found: Found; r
 function FoundRow({ row, to }: { readonly row: Row; readonly to: string }) {
   return (
     <Link to={to} class={row.gone ? "search__row search__row--gone" : "search__row"}>
-      <Status tone={row.status === "" ? "ok" : row.tone} />
+      <span>{row.status !== "" && <Status tone={row.tone} />}</span>
       <span class="search__name">{row.name}</span>
       <span class="search__place">{row.namespace}</span>
       <span class="search__status">{row.status}</span>

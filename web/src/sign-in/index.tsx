@@ -1,10 +1,12 @@
 import "./sign-in.css";
 import { useEffect, useState } from "preact/hooks";
-import { go, path } from "../app/router";
+import { addressOf } from "../app/match";
+import { go, location, path } from "../app/router";
 import { loadSession, type Proof, session, signIn } from "../app/session";
+import { codeIn } from "../app/sign-in-code";
 import { Button, CopyLine, Field, Icon } from "../components";
 import type { KubeStatus } from "../live";
-import { codeIn, explainRefusal } from "./sign-in-text";
+import { explainRefusal } from "./sign-in-text";
 
 /** Signs in by the one-time code of a link, which leaves the address at once, or by a bearer token. */
 export default function SignInPage() {
@@ -22,7 +24,8 @@ export default function SignInPage() {
   useEffect(() => {
     const code = codeIn(window.location.hash);
     if (code !== "") {
-      go(path.peek(), { replace: true });
+      const { path: here, query } = location.peek();
+      go(addressOf(here, query), { replace: true });
       void enter({ code });
     } else if (path.peek() === "/sign-in") {
       void loadSession().then(() => {

@@ -1,13 +1,7 @@
 import { describe, expect, it } from "vitest";
-import { codeIn, explainRefusal } from "./sign-in-text";
+import { explainRefusal } from "./sign-in-text";
 
 describe("a sign-in", () => {
-  it("takes the code from the address's fragment, which no server sees", () => {
-    expect(codeIn("#code=ab12.cd34")).toBe("ab12.cd34");
-    expect(codeIn("#other=1")).toBe("");
-    expect(codeIn("")).toBe("");
-  });
-
   it("says of a used code that a link signs in once", () => {
     expect(explainRefusal({ code: "x" }, { code: 401 }).advice).toContain("has been used, or it has expired");
   });

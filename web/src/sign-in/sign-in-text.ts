@@ -1,11 +1,6 @@
-/** What the sign-in reads and says. Pure. */
+/** What the sign-in says of refusals. Pure. */
 import type { Proof } from "../app/session";
 import type { KubeStatus } from "../live";
-
-/** The one-time code in an address's fragment (`#code=…`); empty when there is none. */
-export function codeIn(fragment: string): string {
-  return new URLSearchParams(fragment.replace(/^#/, "")).get("code") ?? "";
-}
 
 /** Why a sign-in was refused, and what to do. */
 export function explainRefusal(
