@@ -32,6 +32,7 @@ export const navigation: readonly NavigationSection[] = [
     title: "Troubleshooting",
     items: [
       page("Timeline", "/timeline"),
+      page("Topology", "/topology"),
       page("Drills", "/drills"),
       ...lists("Troubleshooting"),
       page("Search", "/search"),

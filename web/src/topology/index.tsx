@@ -3,7 +3,7 @@ import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 import { namespace } from "../app/namespace";
 import { queryParameter, setQuery } from "../app/router";
 import { Empty, Freshness, Tabs } from "../components";
-import type { EndpointSlice, Service, Workload } from "../kube/kinds";
+import type { Service, Workload } from "../kube/kinds";
 import { PODS_MAX, usePodsIfFew } from "../nodes/pods-if-few";
 import { leastCurrent, useAll } from "../overview/follow";
 import { type Graph, graphOf } from "./graph";
