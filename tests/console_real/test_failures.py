@@ -101,7 +101,6 @@ def test_the_guides_steps_while_the_api_server_that_serves_the_page_is_killed(pa
     do(page, "see 3 rows")
     for master in ("master-1", "master-2", "master-3"):
         do(page, f"see kube-apiserver-{master}")
-    picture(page, "pods")
     watch = Watch(page)
     serving = kill_what_serves(page, lab)
     picture(page, "failover")
@@ -151,7 +150,7 @@ def test_a_cut_node_is_unhealthy_with_its_reason_and_counts_down_to_the_second(p
         " && /Unhealthy \\(NotReady\\)/.test(e.innerText))",
         seconds=GRACE_SECONDS + 10,
     )
-    picture(page, "nodes")
+    picture(page, "unhealthy-nodes")
     do(page, "open worker-1")
     shown = page.until(
         "(() => { const found = document.querySelector('main').innerText.match("
@@ -161,7 +160,7 @@ def test_a_cut_node_is_unhealthy_with_its_reason_and_counts_down_to_the_second(p
     )
     at, left = shown
     assert abs(left - (eviction_at(lab, "worker-1") - at)) <= 1.5
-    picture(page, "node")
+    picture(page, "cut-node")
     lab.homeostat("node", "heal", "worker-1")
     page.until("!/Unhealthy/.test(document.querySelector('main').innerText)", seconds=20)
 

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.console_person import at_the_browser
 from tests.support.keeper import Keeper
 from tests.support.kubectl import kubectl_path
 from tests.support.tutorial import Names, Reader, Step, Terminal, steps
@@ -150,8 +151,9 @@ def test_the_guide_for_processes_works_as_written(workshop: dict[str, str], tmp_
         assert shutil.which(tool, path=workshop["PATH"]), f"the guide needs {tool}"
     terminal = Terminal(tmp_path, workshop, tmp_path / "terminal.log")
     try:
-        reader = Reader(terminal)
-        for step in steps(GUIDE.read_text()):
-            reader.follow(step)
+        with at_the_browser() as person:
+            reader = Reader(terminal, person=person)
+            for step in steps(GUIDE.read_text()):
+                reader.follow(step)
     finally:
         terminal.close()

@@ -9,11 +9,13 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from tests.guide.witnesses import Account, Inside, Kubectl, Outside
+from tests.support.console_person import at_the_browser
 from tests.support.images import share_images
 from tests.support.keeper import Keeper
 from tests.support.kubectl import kubectl_path
@@ -126,7 +128,9 @@ class Follower:
         self._keeper = Keeper("guide", self._environment)
         self._kubectl = Kubectl(kubectl_path(), self._environment)
         self._terminal = Terminal(folder, self._environment, folder / "terminal.log")
-        self._reader = Reader(self._terminal, patience_seconds=_STEP_SECONDS)
+        self._browser = ExitStack()
+        person = self._browser.enter_context(at_the_browser())
+        self._reader = Reader(self._terminal, patience_seconds=_STEP_SECONDS, person=person)
         self._running: list[subprocess.Popen[bytes]] = []
         self._outside: Outside | None = None
         self._inside: Inside | None = None
@@ -212,6 +216,7 @@ class Follower:
         self._end_running()
         if self._outside is not None:
             self._outside.kill()
+        self._browser.close()
         self._terminal.close()
         self._keeper.begin()
         self._keeper.wait()

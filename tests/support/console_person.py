@@ -15,7 +15,10 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
+from tests.support import browser
 from tests.support.browser import Page
 
 ROWS = "document.querySelectorAll('[role=grid] [role=rowgroup] [role=row]').length"
@@ -49,6 +52,20 @@ def do(page: Page, line: str, *, link: str = "", seconds: float = 15.0) -> None:
         page.see(rest, seconds=seconds)
     else:
         raise AssertionError(f"a browser does not know how to {line!r}")
+
+
+@contextmanager
+def at_the_browser() -> Iterator[Callable[[str, str, float], None]]:
+    """Somebody with a browser window on the right half of the screen, who follows the lines of a guide."""
+    assert browser.program(), "a guide's steps at the Console need Chromium (on Debian: apt-get install chromium)"
+    with browser.running() as running:
+        page = running.page(width=900, height=900)
+
+        def follow(line: str, link: str, seconds: float) -> None:
+            do(page, line, link=link, seconds=seconds)
+
+        yield follow
+        assert page.complaints == []
 
 
 def sign_in(page: Page, link: str) -> None:

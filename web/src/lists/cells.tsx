@@ -82,8 +82,7 @@ function CellContent({
     const cell = row.cells[column.cell];
     return <Age since={typeof cell === "number" ? cell : null} />;
   }
-  const object =
-    column.name === "Object" && resource.plural === "events" ? objectOfEvent(text, row.namespace) : null;
+  const object = linkedTo(column.name, resource, text, row.namespace);
   if (object !== null) {
     return (
       <Link to={addressOf(object, { ns: namespace.value })} class="list__link">
@@ -98,6 +97,13 @@ function CellContent({
       {text}
     </span>
   );
+}
+
+/** The page of what a cell names: a pod's node, or what an event is about; null for other cells. */
+function linkedTo(column: string, resource: Resource, text: string, place: string): string | null {
+  if (resource.group === "" && resource.plural === "pods" && column === "Node" && !text.startsWith("<"))
+    return `/nodes/${encodeURIComponent(text)}`;
+  return column === "Object" && resource.plural === "events" ? objectOfEvent(text, place) : null;
 }
 
 /** The page of what an event is about, by the `kind/name` that kubectl shows; null for kinds not in the navigation. */
