@@ -95,7 +95,7 @@ export function chainsOf(
   for (const write of own.sort((a, b) => b.revision - a.revision)) {
     if (told.has(write.revision)) continue;
     const links = chain(writes, write.revision);
-    for (const link of links) told.add(link.write.revision);
+    for (const link of links) if (link.depth <= 0) told.add(link.write.revision);
     found.push(links);
     if (found.length === chainsMax) break;
   }

@@ -62,7 +62,7 @@ function ContainerCard({ entry, namespace }: { readonly entry: Entry; readonly n
         {rule && <RuleHint rule={rule} />}
         <State status={status} />
       </header>
-      {message !== "" && <p class="container__message">{message}</p>}
+      {message !== "" && word !== "CrashLoopBackOff" && <p class="container__message">{message}</p>}
       <BackOffLine status={status} />
       <LastExit status={status} />
       <dl class="container__facts">
@@ -112,9 +112,9 @@ function State({ status }: { readonly status: ContainerStatus | undefined }) {
   return (
     <span class="container__state">
       {started !== undefined && (
-        <>
+        <span>
           for <Age since={started} />
-        </>
+        </span>
       )}
       <span>
         {restarts} {restarts === 1 ? "restart" : "restarts"}

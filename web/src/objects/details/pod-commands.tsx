@@ -9,14 +9,22 @@ export function PodCommands({ pod }: { readonly pod: Pod }) {
   const { name, namespace = "" } = pod.metadata;
   const target = { resource: resourceOf(pod), namespace, name };
   const [first] = pod.spec.containers;
+  const only = pod.spec.containers.length === 1 ? first : undefined;
   const ports = pod.spec.containers
     .flatMap((each) => each.ports ?? [])
     .filter(({ protocol = "TCP" }) => protocol === "TCP");
   return (
     <Section title="From a terminal">
       <Facts
+        wide
         facts={[
-          ["Logs", <CopyLine text={kubectl.logs(target, { follow: true })} label="command for logs" />],
+          [
+            "Logs",
+            <CopyLine
+              text={kubectl.logs(target, { follow: true, ...(only ? { container: only.name } : {}) })}
+              label="command for logs"
+            />,
+          ],
           [
             "Shell",
             <CopyLine text={kubectl.exec(target, first?.name ?? "", ["sh"])} label="command for a shell" />,

@@ -3,6 +3,7 @@ import type { Pod, Toleration, Volume } from "../../kube/kinds";
 import { ruleOfQos } from "../../kube/reasons";
 import type { TabProps } from "../body";
 import { Facts, Grid, Labels, ObjectLink, Section } from "../parts";
+import { volumeText } from "../../kube/volumes";
 import { Containers } from "./containers";
 import { PodCommands } from "./pod-commands";
 
@@ -90,7 +91,7 @@ function Volumes({
         typeof name === "string" ? (
           <ObjectLink kind={kind} name={name} namespace={namespace} />
         ) : (
-          <code>{JSON.stringify(detail ?? {})}</code>
+          volumeText(volume)
         ),
       ],
     };

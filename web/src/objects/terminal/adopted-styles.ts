@@ -1,10 +1,9 @@
 /**
- * Lets a library that writes `<style>` elements work under a Content-Security-Policy that refuses them: it gets a
- * document whose style elements are hidden holders, and their text becomes sheets of the page through the CSSOM.
+ * Lets a library that writes `<style>` elements work under a Content-Security-Policy that refuses them: while it sets
+ * itself up it gets hidden holders for them, whose text becomes sheets of the page through the CSSOM.
  */
 
-function holder(sheets: Set<CSSStyleSheet>): HTMLElement {
-  const element = document.createElement("div");
+function holder(element: HTMLElement, sheets: Set<CSSStyleSheet>): HTMLElement {
   const sheet = new CSSStyleSheet();
   element.hidden = true;
   sheets.add(sheet);
@@ -14,20 +13,19 @@ function holder(sheets: Set<CSSStyleSheet>): HTMLElement {
   return element;
 }
 
-/** A document for the library, and what removes its sheets from the page again. */
-export function documentWithAdoptedStyles(): { document: Document; dispose: () => void } {
+/** Runs a library's set-up, which must end before it returns; what is returned removes its sheets again. */
+export function adoptingStyles(setUp: () => void): () => void {
   const sheets = new Set<CSSStyleSheet>();
-  const wrapped = new Proxy(document, {
-    get: (target, key): unknown => {
-      if (key === "createElement")
-        return (name: string) => (name === "style" ? holder(sheets) : target.createElement(name));
-      const value: unknown = Reflect.get(target, key, target);
-      return typeof value === "function" ? (value as (...args: unknown[]) => unknown).bind(target) : value;
-    },
-    set: (target, key, value) => Reflect.set(target, key, value, target),
-  });
-  const dispose = () => {
+  const make = Reflect.get<Document, "createElement">(document, "createElement").bind(document);
+  const own: { createElement?: (name: string) => HTMLElement } = document;
+  own.createElement = (name) => (name === "style" ? holder(make("div"), sheets) : make(name));
+  try {
+    setUp();
+  } finally {
+    // What is left is the prototype's own.
+    delete own.createElement;
+  }
+  return () => {
     document.adoptedStyleSheets = document.adoptedStyleSheets.filter((sheet) => !sheets.has(sheet));
   };
-  return { document: wrapped, dispose };
 }

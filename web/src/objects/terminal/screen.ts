@@ -1,6 +1,6 @@
 /** The terminal on the screen; its library loads when the first one is opened. */
 
-import { documentWithAdoptedStyles } from "./adopted-styles";
+import { adoptingStyles } from "./adopted-styles";
 
 /** A terminal that is shown. */
 export interface TerminalScreen {
@@ -20,9 +20,7 @@ export async function openScreen(element: HTMLElement): Promise<TerminalScreen> 
     import("@xterm/xterm/css/xterm.css"),
   ]);
   const token = (name: string) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
-  const styles = documentWithAdoptedStyles();
   const terminal = new Terminal({
-    documentOverride: styles.document,
     fontFamily: token("--font-code"),
     fontSize: 13,
     cursorBlink: false,
@@ -37,7 +35,7 @@ export async function openScreen(element: HTMLElement): Promise<TerminalScreen> 
   });
   const fit = new FitAddon();
   terminal.loadAddon(fit);
-  terminal.open(element);
+  const dropStyles = adoptingStyles(() => terminal.open(element));
   fit.fit();
   const observer = new ResizeObserver(() => fit.fit());
   observer.observe(element);
@@ -50,7 +48,7 @@ export async function openScreen(element: HTMLElement): Promise<TerminalScreen> 
     dispose: () => {
       observer.disconnect();
       terminal.dispose();
-      styles.dispose();
+      dropStyles();
     },
   };
 }

@@ -42,22 +42,35 @@ export default function WhyTab({ object }: TabProps) {
 }
 
 function Chain({ steps }: { readonly steps: readonly Step[] }) {
-  const last = steps.at(-1);
-  const took = last?.after ?? 0;
+  const asked = steps.find((step) => step.asked);
+  const upTo = steps.filter(({ depth }) => depth <= 0);
+  const led = steps.filter(({ depth }) => depth > 0);
   return (
     <section class="why__chain">
       <header>
         <h2>{chainTitle(steps)}</h2>
         <p class="why__quiet">
-          {last !== undefined && last.time > 0 && ago(now.value - last.time)}
-          {took > 0 && ` · ${steps.length} steps in ${span(took)}`}
+          {asked !== undefined && asked.time > 0 && ago(now.value - asked.time)}
+          {asked !== undefined && asked.after > 0 && ` · ${upTo.length} steps in ${span(asked.after)}`}
         </p>
       </header>
       <ol>
-        {steps.map((step) => (
+        {upTo.map((step) => (
           <StepLine key={step.revision} step={step} />
         ))}
       </ol>
+      {led.length > 0 && (
+        <details>
+          <summary>
+            Led to {led.length} further {led.length === 1 ? "write" : "writes"}
+          </summary>
+          <ol>
+            {led.map((step) => (
+              <StepLine key={step.revision} step={step} />
+            ))}
+          </ol>
+        </details>
+      )}
     </section>
   );
 }

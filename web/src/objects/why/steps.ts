@@ -21,6 +21,8 @@ export interface Step {
   readonly rule: Rule | undefined;
   /** Whether it is the write that was asked about. */
   readonly asked: boolean;
+  /** Negative for causes, positive for consequences. */
+  readonly depth: number;
 }
 
 const VERBS: Readonly<Record<string, string>> = { ADDED: "created", MODIFIED: "changed", DELETED: "deleted" };
@@ -38,11 +40,12 @@ export function stepsOf(links: readonly Link[]): Step[] {
       kind: write.kind,
       namespace: write.namespace,
       name: write.name,
-      what: summary && summary !== verb ? `${verb}: ${summary}` : verb,
+      what: summary && summary !== verb ? `${verb}: ${summary.replaceAll(" -> ", " → ")}` : verb,
       who: writer(write),
       saw: write.cause?.note ?? "",
       rule: ruleOfWrite(write),
       asked: depth === 0,
+      depth,
     };
   });
 }
