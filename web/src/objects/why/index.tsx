@@ -8,7 +8,7 @@ import type { TabProps } from "../body";
 import { ObjectLink, RuleHint } from "../parts";
 import { useInferred } from "./inferred-writes";
 import { useRecorded } from "./recorded";
-import { chainTitle, type Step, stepsOf } from "./steps";
+import { chainTitle, folded, type Step, stepsOf } from "./steps";
 
 /** The chains of causes behind an object's last changes, each step with the rule of Kubernetes that made it so. */
 export default function WhyTab({ object }: TabProps) {
@@ -54,24 +54,40 @@ function Chain({ steps }: { readonly steps: readonly Step[] }) {
           {asked !== undefined && asked.after > 0 && ` · ${upTo.length} steps in ${span(asked.after)}`}
         </p>
       </header>
-      <ol>
-        {upTo.map((step) => (
-          <StepLine key={step.revision} step={step} />
-        ))}
-      </ol>
+      <Steps steps={upTo} />
       {led.length > 0 && (
         <details>
           <summary>
             Led to {led.length} further {led.length === 1 ? "write" : "writes"}
           </summary>
-          <ol>
-            {led.map((step) => (
-              <StepLine key={step.revision} step={step} />
-            ))}
-          </ol>
+          <Steps steps={led} />
         </details>
       )}
     </section>
+  );
+}
+
+/** The steps; of a long chain the middle is folded: how it began and how it came to the end tell most. */
+function Steps({ steps }: { readonly steps: readonly Step[] }) {
+  const { first, middle, last } = folded(steps);
+  const list = (some: readonly Step[]) => (
+    <ol>
+      {some.map((step) => (
+        <StepLine key={step.revision} step={step} />
+      ))}
+    </ol>
+  );
+  return (
+    <>
+      {list(first)}
+      {middle.length > 0 && (
+        <details class="why__middle">
+          <summary>{middle.length} steps between</summary>
+          {list(middle)}
+        </details>
+      )}
+      {list(last)}
+    </>
   );
 }
 

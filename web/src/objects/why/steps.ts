@@ -56,3 +56,12 @@ export function chainTitle(steps: readonly Step[]): string {
   if (!first) return "";
   return `${first.who} ${first.what.split(":")[0] ?? ""} ${first.kind} ${first.name}`;
 }
+
+const FIRST = 2;
+const LAST = 6;
+
+/** A chain in three parts, of which the middle is empty unless the chain is long. */
+export function folded(steps: readonly Step[]): Record<"first" | "middle" | "last", readonly Step[]> {
+  if (steps.length <= FIRST + LAST + 2) return { first: [], middle: [], last: steps };
+  return { first: steps.slice(0, FIRST), middle: steps.slice(FIRST, -LAST), last: steps.slice(-LAST) };
+}
