@@ -67,6 +67,11 @@ export function resourceOfKind(kind: string): Resource | undefined {
   return known.find((each) => each.kind === kind);
 }
 
+/** The resource of an apiVersion and kind; undefined of one that nobody has named yet. */
+export function knownResource(apiVersion: string, kind: string): Resource | undefined {
+  return known.find((each) => each.kind === kind && each.group === groupOf(apiVersion));
+}
+
 /** The group of an apiVersion: `apps` of `apps/v1`, "" of `v1`. */
 export function groupOf(apiVersion: string): string {
   return apiVersion.includes("/") ? (apiVersion.split("/")[0] ?? "") : "";
@@ -76,7 +81,7 @@ export function groupOf(apiVersion: string): string {
 export function resourceOf(object: { readonly apiVersion?: string; readonly kind?: string }): Resource {
   const [apiVersion, kind] = [object.apiVersion ?? "v1", object.kind ?? ""];
   const group = groupOf(apiVersion);
-  const found = known.find((each) => each.kind === kind && each.group === group);
+  const found = knownResource(apiVersion, kind);
   const version = apiVersion.split("/").pop() ?? "v1";
   const guess = { group, version, plural: pluralOf(kind), kind, title: kind, section: "" as const };
   return found ?? { ...guess, namespaced: true, shortNames: [] };
