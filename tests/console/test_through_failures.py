@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from homeostat.kit import chance, clock
+from homeostat.kit import chance, clock, tasks
 from tests.support.console_bench import CONFIG_MAPS, MAPS, Bench, Obj, Page, story
 
 State = frozenset[tuple[str, str]]
@@ -188,3 +188,26 @@ def test_an_expired_revision_leads_to_a_new_list_without_a_blank_moment() -> Non
         assert sum(len(said["set"]) for said in news) == 1, "b is not sent again"
 
     story(run, servers=1)
+
+
+def test_when_all_come_back_at_once_the_page_stays_with_the_first_that_answers() -> None:
+    async def run(bench: Bench) -> None:
+        page = await bench.page()
+        for number in range(6):
+            page.say("open", number, what="objects", resource=CONFIG_MAPS, namespace="default", name=f"m-{number}")
+        await page.until(lambda: len(page.of("objects")) >= 6)
+        browser = await bench.browser("root")
+        for slot in bench.slots:
+            slot.hang()
+        await page.until(lambda: page.of("outage"), 2)
+        asking = [tasks.spawn(browser.send("GET", f"/k8s{MAPS}"), name="asking") for _ in range(9)]
+        await clock.sleep(1)
+        for slot in bench.slots:
+            slot.revive()
+        await page.until(lambda: page.of("server"), 1)
+        await clock.sleep(3)
+        assert len(page.of("server")) == 1 and not page.of("failover")
+        assert {(await each).status for each in asking} <= {200, 503}
+
+    for seed in range(10):
+        story(run, servers=3, seed=seed)

@@ -69,10 +69,10 @@ class Slot:
 
     async def stream(self, request: Request, *, repeatable: bool = False) -> Response:
         self.asked.append(request)
+        while self._state == "hung":
+            await self._changed.wait()
         if self._state == "dead":
             raise Unreachable("refused", sent=False)
-        if self._state == "hung":
-            await asyncio.Event().wait()
         work = tasks.spawn(self.server.handle(request), name="request")
         response: Response = await self._unless_gone(work)
         if not isinstance(response.body, bytes):

@@ -122,11 +122,13 @@ class ApiServers:
         """The answer, its body in pieces, and the name of the server that gave it. Raises Unreachable."""
         refusal: tuple[Response, str] | None = None
         troubles = []
+        failed: list[_Server] = []
         sent = False
         for server in self._order():
             answer = await self._send(server, request, repeatable=repeatable)
             if isinstance(answer, ApiError):
                 self._doubted.set()
+                failed.append(server)
                 troubles.append(f"{server.name}: {getattr(answer, 'why', answer)}")
                 sent = sent or not isinstance(answer, Unreachable) or answer.sent
                 if sent and not repeatable:
@@ -134,10 +136,12 @@ class ApiServers:
                 continue
             if try_next(answer, repeatable=repeatable):
                 refusal = (answer, server.name)
+                failed.append(server)
                 self._doubted.set()
                 continue
             server.note()
-            self._use(server)
+            if self._current is None or self._current in failed:
+                self._use(server)  # else another one was found meanwhile
             return answer, server.name
         if refusal is not None:
             return refusal
@@ -201,13 +205,14 @@ class ApiServers:
             for server in self._order()[1:]:
                 checks[tasks.spawn(self._answers(server), name="health check")] = server
             winner = await _first_true(checks, ROUND_SECONDS)
-            if winner is not None and checks[winner] is not first and not own.done():
-                await asyncio.wait([own], timeout=GRACE_SECONDS)
-                winner = own if own.done() and own.result() else winner
             if winner is None:
                 self._lose()
                 return False
-            self._use(checks[winner])
+            # Who is used already, by now, is preferred to one that is only quicker.
+            favourite = next(task for task, server in checks.items() if server is (self._current or first))
+            if not favourite.done():
+                await asyncio.wait([favourite], timeout=GRACE_SECONDS)
+            self._use(checks[favourite if favourite.done() and favourite.result() else winner])
             return True
         finally:
             await tasks.stop(*checks)
