@@ -47,7 +47,10 @@ export interface VirtualTableProps<Row> {
   readonly onPoint?: (index: number, event: TargetedMouseEvent<HTMLElement>) => void;
   /** Called with the first and the last row on screen. */
   readonly onWindow?: (first: number, last: number) => void;
+  /** Where it is scrolled to when it is first shown, in pixels. */
   readonly scrollTop?: number;
+  /** What the rows and their order are of: when it changes, the table begins at its top. */
+  readonly order?: string;
   readonly onScrolled?: (top: number) => void;
   readonly stale?: boolean;
   readonly onKeyDown?: (event: KeyboardEvent) => void;
@@ -67,6 +70,7 @@ export function VirtualTable<Row>(props: VirtualTableProps<Row>) {
   const { columns, count, cursor = -1, onWindow, onScrolled } = props;
   const scroller = useRef<HTMLDivElement>(null);
   const drawn = useRef(new Map<number, Drawn>());
+  const slots = useRef(1);
   const [, redraw] = useState(0);
   const virtualizer = useRef<Virtualizer<HTMLDivElement, HTMLDivElement> | null>(null);
   virtualizer.current ??= new Virtualizer<HTMLDivElement, HTMLDivElement>(options());
@@ -95,11 +99,18 @@ export function VirtualTable<Row>(props: VirtualTableProps<Row>) {
     return end;
   }, []);
   useLayoutEffect(() => virtual._willUpdate());
+  const order = useRef(props.order);
+  useLayoutEffect(() => {
+    if (order.current !== props.order && scroller.current !== null) scroller.current.scrollTop = 0;
+    order.current = props.order;
+  }, [props.order]);
   useEffect(() => {
     if (cursor >= 0) virtual.scrollToIndex(cursor, { align: "auto" });
   }, [cursor]);
 
   const items = virtual.getVirtualItems();
+  // It only grows: were it to follow the number of rows, each row would change its element with it.
+  slots.current = Math.max(slots.current, items.length);
   const [first, last] = [items[0]?.index ?? 0, items.at(-1)?.index ?? 0];
   useEffect(() => onWindow?.(first, last), [first, last, count]);
 
@@ -132,7 +143,7 @@ export function VirtualTable<Row>(props: VirtualTableProps<Row>) {
         role="rowgroup"
         style={{ height: `${virtual.getTotalSize()}px`, minWidth }}
       >
-        {items.map((item) => drawRow(props, item, tracks, drawn.current, items.length))}
+        {items.map((item) => drawRow(props, item, tracks, drawn.current, slots.current))}
       </div>
     </div>
   );
@@ -173,7 +184,7 @@ function drawRow<Row>(
   const row = props.rowAt(item.index);
   const isCursor = props.cursor === item.index;
   // An element is used again for the row that comes into view when its own leaves.
-  const slot = item.index % Math.max(slots, 1);
+  const slot = item.index % slots;
   const state = `${item.index} ${tracks} ${isCursor ? "cursor" : ""} ${row === undefined ? "" : (props.rowState?.(row) ?? "")}`;
   const before = drawn.get(slot);
   if (before !== undefined && before.row === row && before.state === state) return before.vnode;

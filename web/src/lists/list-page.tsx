@@ -59,8 +59,7 @@ function useFilters(list: FollowedList, filters: Filters): void {
   useEffect(() => {
     if (told.current.list === list) {
       const changed = changedFields(told.current.filters, filters);
-      // Another namespace is another list of the cluster: it begins at its top.
-      if (Object.keys(changed).length > 0) list.change({ ...changed, ...firstWindow });
+      if (Object.keys(changed).length > 0) list.change(changed);
     }
     told.current = { list, filters };
   });

@@ -30,6 +30,7 @@ export function ListTable({ resource, filters, list, selection, onSelect, onClea
   const view = list.view.value;
   const [cursor, setCursor] = useState(-1);
   const anchor = useRef(-1);
+  const asked = useRef({ first: -1, count: -1 });
   const widths = useRef<readonly number[]>([]);
   const flashes = useRef(new Flashes());
   const [room, frame] = useWidth();
@@ -81,8 +82,14 @@ export function ListTable({ resource, filters, list, selection, onSelect, onClea
           onSort={(column) => setQuery({ sort: sortedBy(column, filters.sort) })}
           cursor={cursor}
           onPoint={(index) => setCursor(index)}
-          onWindow={(first, last) => list.change(windowAround(first, last, view.matched))}
+          onWindow={(first, last) => {
+            const next = windowAround(first, last, view.matched);
+            if (next.first === asked.current.first && next.count === asked.current.count) return;
+            asked.current = next;
+            list.change(next);
+          }}
           scrollTop={Number(recall("scroll") ?? 0)}
+          order={JSON.stringify(filters)}
           onScrolled={(top) => keep("scroll", top)}
           stale={view.state === "stale"}
         />

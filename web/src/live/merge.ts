@@ -85,6 +85,9 @@ export const emptyJournal: JournalView = {
   error: null,
 };
 
+/** How far from the window's first row rows stay known. */
+const besideWindowMax = 500;
+
 /**
  * The list after `message`; a row that is older than the one shown for the same UID keeps the newer one's content. Rows
  * beside the window stay known until the order changes (`reset`): scrolling back shows them at once.
@@ -97,7 +100,10 @@ export function applyList(view: ListView, message: ListMessage): ListView {
     if (row === null) rows.delete(position);
     else rows.set(position, newerRow(known.get(row.uid), row));
   }
-  for (const position of rows.keys()) if (position >= message.matched) rows.delete(position);
+  const [from, to] = [message.first - besideWindowMax, message.first + besideWindowMax];
+  for (const position of rows.keys()) {
+    if (position >= message.matched || position < from || position > to) rows.delete(position);
+  }
   const { total, matched, fresh, statuses, first, state, revision } = message;
   const columns = message.columns ?? view.columns;
   return {
