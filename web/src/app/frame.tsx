@@ -2,6 +2,7 @@ import "./frame.css";
 import type { ComponentChildren } from "preact";
 import { ActionOutlet } from "../actions/outlet";
 import { ConfirmDestruction, Toasts } from "../components";
+import { GuideOutlet } from "../guide/outlet";
 import { OverlayOutlet } from "../palette/outlet";
 import { useGlobalKeys } from "./global-keys";
 import { Header } from "./header";
@@ -18,6 +19,7 @@ export function Frame({ children }: { readonly children: ComponentChildren }) {
       <main class="frame__page" id="page" tabIndex={-1}>
         {children}
       </main>
+      <GuideOutlet />
       <StoryStrip />
       <Toasts />
       <ConfirmDestruction />

@@ -1,6 +1,7 @@
 import "./header.css";
 import { Button, Icon, KeyHint, Menu, type MenuItem } from "../components";
 import { Breadcrumbs } from "./breadcrumbs";
+import { guideOpen } from "../guide/state";
 import { NamespaceSwitch } from "./namespace-switch";
 import { openPalette } from "../palette/state";
 import { isMac } from "./keys";
@@ -22,6 +23,14 @@ export function Header() {
         onClick={openPalette}
       >
         <KeyHint keys={isMac ? ["⌘", "K"] : ["Ctrl", "K"]} />
+      </Button>
+      <Button
+        look="plain"
+        pressed={guideOpen.value}
+        title="The exercise of the guide, step by step"
+        onClick={() => (guideOpen.value = !guideOpen.value)}
+      >
+        Guide
       </Button>
       <ThemeMenu />
       <UserMenu />

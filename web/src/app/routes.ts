@@ -45,6 +45,13 @@ export const routes: readonly Route[] = [
   { pattern: "/drills", title: "Drills", load: () => import("../drills") },
   { pattern: "/drills/:name", title: ":name", load: () => import("../drills") },
   { pattern: "/search", title: "Search", load: () => import("../search"), namespaced: true, filters: true },
+  {
+    pattern: "/events",
+    title: "Events",
+    load: () => import("../overview/events-page"),
+    namespaced: true,
+    filters: true,
+  },
   { pattern: "/nodes", title: "Nodes", load: () => import("../nodes"), filters: true },
   { pattern: "/nodes/:name", title: ":name", load: () => import("../nodes") },
   { pattern: "/control-plane", title: "Control Plane", load: () => import("../nodes/control-plane") },

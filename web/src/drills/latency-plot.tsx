@@ -2,6 +2,7 @@ import "uplot/dist/uPlot.min.css";
 import { useEffect, useRef } from "preact/hooks";
 import type uPlot from "uplot";
 import type { ProbeResult } from "../timeline/probe-log";
+import { clockText } from "../timeline/window";
 
 interface LatencyPlotProps {
   readonly probes: readonly ProbeResult[];
@@ -10,6 +11,7 @@ interface LatencyPlotProps {
 }
 
 const SHOWN_SECONDS = 600;
+const SPAN_SECONDS = 60;
 const HEIGHT = 140;
 
 /** Latency as a line, and failed requests as marks above it. */
@@ -65,8 +67,9 @@ function optionsOf(element: Element): uPlot.Options {
     height: HEIGHT,
     legend: { show: false },
     cursor: { drag: { x: false, y: false } },
+    scales: { x: { range: (_, from, to) => [Math.min(from, to - SPAN_SECONDS), to] } },
     axes: [
-      { ...axis, size: 28 },
+      { ...axis, size: 28, space: 90, values: (_, times) => times.map((time) => clockText(time, 1)) },
       { ...axis, size: 56, values: (_, values) => values.map((value) => `${value} ms`) },
     ],
     series: [

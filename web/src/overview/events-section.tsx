@@ -2,6 +2,7 @@ import { Link } from "../app/link";
 import { Age, Status } from "../components";
 import type { KubeEvent } from "../kube/kinds";
 import { resourceOfKind } from "../kube/resources";
+import { now } from "../live";
 import type { DataState } from "../live/protocol";
 import { type EventGroup, eventGroups } from "./events";
 import { Section } from "./section";
@@ -12,6 +13,7 @@ interface EventsSectionProps {
 }
 
 const SHOWN_MAX = 14;
+const RECENT_SECONDS = 600;
 
 /** The newest events, live. */
 export function EventsSection({ events, state }: EventsSectionProps) {
@@ -42,7 +44,7 @@ export function EventsTable({ groups }: { readonly groups: readonly EventGroup[]
         {groups.map((group) => (
           <tr key={group.key}>
             <td class="plain-table__narrow">
-              <Status tone={group.warning ? "change" : "ok"}>{group.reason}</Status>
+              <Status tone={toneOf(group, now.value)}>{group.reason}</Status>
             </td>
             <td class="overview__why">
               <ObjectLink group={group} /> {group.message}
@@ -56,6 +58,11 @@ export function EventsTable({ groups }: { readonly groups: readonly EventGroup[]
       </tbody>
     </table>
   );
+}
+
+/** A warning of long ago draws no eye. */
+function toneOf({ warning, last }: EventGroup, at: number): "change" | "ok" {
+  return warning && at - last < RECENT_SECONDS ? "change" : "ok";
 }
 
 function ObjectLink({ group }: { readonly group: EventGroup }) {

@@ -40,6 +40,17 @@ describe("the story strip", () => {
     expect(story).toMatchObject({ at: at(323).time, revision: 321, tone: "trouble" });
     expect(storyOf(until(330), at(330).time + 3)?.tone).toBe("ok");
   });
+  it("is calm about a change that is over, and leaves out the Secrets of sign-in codes", () => {
+    const code = {
+      ...at(204),
+      kind: "Secret",
+      name: "bootstrap-token-x",
+      revision: 205,
+      time: at(204).time + 20,
+    };
+    const story = storyOf([...until(204), code], code.time);
+    expect(story).toMatchObject({ revision: 204, tone: "ok" });
+  });
   it("says nothing of an empty journal", () => {
     expect(storyOf([], 0)).toBeNull();
   });

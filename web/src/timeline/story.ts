@@ -19,6 +19,8 @@ export interface Story {
 /** Faults older than this are history: the newest change of a person or a loop is told instead. */
 const FAULT_SECONDS = 600;
 const LINKS_MAX = 400;
+/** A change is under way for so long; then the line is calm. */
+const FRESH_SECONDS = 15;
 /** How long before its effects a person's change may have been made to be told as their beginning. */
 const ASKED_SECONDS = 60;
 
@@ -26,7 +28,7 @@ const ASKED_SECONDS = 60;
 export function storyOf(entries: readonly Entry[], now: number): Story | null {
   const faults = newestFaults(entries, now);
   const [first] = faults;
-  return first ? faultStory(entries, first, faults.length) : changeStory(entries);
+  return first ? faultStory(entries, first, faults.length) : changeStory(entries, now);
 }
 
 /** The newest fault, and those of the same kind that came with it within ten seconds. */
@@ -95,18 +97,24 @@ function isReaction(fault: Fault, entry: Entry): boolean {
 const NOT_TOLD = new Set(["Endpoints", "ControllerRevision", "Lease"]);
 
 function isTold(entry: Entry): boolean {
-  if (NOT_TOLD.has(entry.kind)) return false;
+  if (NOT_TOLD.has(entry.kind) || isSignIn(entry)) return false;
   return !phraseOf(entry).startsWith(`${actorOf(entry)} changed `);
 }
 
+/** The Secrets of sign-in codes come and go with every person who opens the Console. */
+function isSignIn(entry: Entry): boolean {
+  return entry.kind === "Secret" && entry.name.startsWith("bootstrap-token-");
+}
+
 /** Without a fault: what a person changed last, or what loops did, with what came of it. */
-function changeStory(entries: readonly Entry[]): Story | null {
+function changeStory(entries: readonly Entry[], now: number): Story | null {
   for (let index = entries.length - 1; index >= 0; index -= 1) {
     const entry = entries[index];
     if (!entry || !isTold(entry) || isOwnUpkeep(entry)) continue;
     const cause = firstCause(entries, entry);
     const parts = cause && cause !== entry ? [phraseOf(cause), phraseOf(entry)] : [phraseOf(entry)];
-    return { parts, at: entry.time, revision: entry.revision, tone: "change" };
+    const tone = now - entry.time < FRESH_SECONDS ? "change" : "ok";
+    return { parts, at: entry.time, revision: entry.revision, tone };
   }
   return null;
 }

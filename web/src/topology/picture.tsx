@@ -100,7 +100,7 @@ interface BoxProps {
   readonly onFocus: (on: boolean) => void;
 }
 
-const NAME_MAX = 27;
+const NAME_MAX = 25;
 
 function Box({ item, place, near, onFocus }: BoxProps) {
   const { kind, name, note, tone, path } = item;
