@@ -121,8 +121,9 @@ function textOf(leaving: Pod[], terminating: Pod[], left: number, silent: boolea
     return `${count(leaving.length)} ${leaving.length === 1 ? "leaves" : "leave"} ${when}${unless}`;
   }
   if (terminating.length) {
-    const these = terminating.length === 1 ? "was evicted and is" : "were evicted and are";
-    const until = silent ? " until the node returns: only its kubelet can say that they have ended" : "";
+    const [these, ended] =
+      terminating.length === 1 ? ["was evicted and is", "it has"] : ["were evicted and are", "they have"];
+    const until = silent ? ` until the node returns: only its kubelet can say that ${ended} ended` : "";
     return `${count(terminating.length)} ${these} Terminating${until}`;
   }
   return "no pod has to leave";

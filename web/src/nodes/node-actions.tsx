@@ -3,7 +3,7 @@ import { resourceNamed } from "../app/resources";
 import { actionsFor } from "../actions";
 import { Button, CopyLine, Panel, Status } from "../components";
 import type { DisruptionBudget, Pod } from "../kube/kinds";
-import type { KubeObject } from "../kube/object";
+import { at, type KubeObject } from "../kube/object";
 import { drainProgress, drainSteps } from "./drain";
 
 interface NodeActionsProps {
@@ -17,7 +17,9 @@ export function NodeActions({ node, pods, budgets }: NodeActionsProps) {
   const [shown, setShown] = useState(false);
   const { name, uid } = node.metadata;
   const resource = resourceNamed("nodes");
-  const actions = resource === null ? [] : actionsFor(resource, [{ namespace: "", name, uid }]);
+  const useless = at(node, "spec", "unschedulable") === true ? "cordon" : "uncordon";
+  const all = resource === null ? [] : actionsFor(resource, [{ namespace: "", name, uid }]);
+  const actions = all.filter(({ id }) => id !== useless);
   const steps = drainSteps(name, pods, budgets);
   const progress = drainProgress(node, steps);
   return (

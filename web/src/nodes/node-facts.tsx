@@ -1,6 +1,6 @@
 import { Age, Status } from "../components";
-import { conditionsOf, conditionTone } from "../kube/conditions";
-import type { Pod } from "../kube/kinds";
+import { conditionsOf, conditionTone, type Tone } from "../kube/conditions";
+import type { Condition, Pod } from "../kube/kinds";
 import { textAt, type KubeObject } from "../kube/object";
 import { Section } from "../overview/section";
 import { amount, requestedOf } from "./requests";
@@ -14,7 +14,7 @@ export function ConditionsSection({ node }: { readonly node: KubeObject }) {
           {conditionsOf(node).map((condition) => (
             <tr key={condition.type}>
               <td class="plain-table__narrow">
-                <Status tone={conditionTone(condition)}>{condition.type}</Status>
+                <Status tone={toneOf(condition)}>{condition.type}</Status>
               </td>
               <td class="plain-table__narrow">{condition.status}</td>
               <td class="plain-table__quiet node-page__message" title={condition.reason}>
@@ -29,6 +29,11 @@ export function ConditionsSection({ node }: { readonly node: KubeObject }) {
       </table>
     </Section>
   );
+}
+
+/** That nothing is known of a silent node is said once, by its condition Ready. */
+function toneOf(condition: Condition): Tone {
+  return condition.status === "Unknown" && condition.type !== "Ready" ? "idle" : conditionTone(condition);
 }
 
 const INFO: readonly (readonly [string, string])[] = [
@@ -64,7 +69,7 @@ export function CapacitySection({
                 </span>
               </td>
               <td class="plain-table__quiet" title={`limits: ${amount(resource, limits)}`}>
-                {text} requested
+                {resource === "pods" ? text : `${text} requested`}
               </td>
             </tr>
           ))}

@@ -146,7 +146,7 @@ describe("eviction", () => {
   it("says why evicted pods are still there", () => {
     const gone = pod("a", 300, { deletionTimestamp: time(-2) });
     expect(evictionOf(cut, [gone], others, T)?.text).toBe(
-      "1 pod was evicted and is Terminating until the node returns: only its kubelet can say that they have ended",
+      "1 pod was evicted and is Terminating until the node returns: only its kubelet can say that it has ended",
     );
   });
   it("stops when no node is ready anywhere", () => {
