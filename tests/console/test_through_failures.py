@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from homeostat.api import errors
 from homeostat.kit import chance, clock, tasks
+from homeostat.wire.fields import error_response
+from homeostat.wire.message import Request, Response
 from tests.support.console_bench import CONFIG_MAPS, MAPS, Bench, Obj, Page, story
 
 State = frozenset[tuple[str, str]]
@@ -211,3 +214,72 @@ def test_when_all_come_back_at_once_the_page_stays_with_the_first_that_answers()
 
     for seed in range(10):
         story(run, servers=3, seed=seed)
+
+
+def test_a_list_of_many_pages_whose_revision_expires_on_the_way_is_whole() -> None:
+    async def run(bench: Bench) -> None:
+        for number in range(1_203):
+            await bench.config_map(f"m-{number}")
+        expired = [0]
+
+        def refuse(request: Request) -> Response | None:
+            if "continue" not in request.query or expired[0]:
+                return None
+            expired[0] += 1
+            return error_response(errors.expired("the provided continue parameter is too old"))
+
+        bench.slots[0].instead = refuse
+        page = await bench.page()
+        page.say("open", 1, what="objects", resource=CONFIG_MAPS, namespace="default")
+        await page.until(lambda: len(page.sets.get(1, {})) == 1_203)
+        assert expired == [1]
+        pages = [asked.query.get("limit") for asked in bench.slots[0].asked if asked.path == MAPS]
+        assert pages == ["500", "500", None, None], "a page, the refusal, all of it, the watch"
+
+    story(run)
+
+
+def test_a_list_that_is_older_than_what_is_known_is_not_believed_at_once() -> None:
+    async def run(bench: Bench) -> None:
+        await bench.config_map("a", a="1")
+        older = (await bench.world.get(MAPS)).raw
+        page = await bench.page()
+        page.say("open", 1, what="objects", resource=CONFIG_MAPS, namespace="default")
+        await page.until(lambda: page.names(1) == ["a"])
+        await bench.config_map("b", a="1")
+        await page.until(lambda: page.names(1) == ["a", "b"])
+        told = len(page.said)
+        slot, lists = bench.slots[0], [0]
+
+        def answer(request: Request) -> Response | None:
+            if request.path != MAPS:
+                return None
+            if "watch" in request.query and lists[0] < 2:
+                return error_response(errors.expired("too old resource version"))
+            lists[0] += "watch" not in request.query
+            return Response(200, older) if "watch" not in request.query and lists[0] < 2 else None
+
+        slot.instead = answer
+        slot.kill()
+        await clock.sleep(0.05)
+        slot.revive()
+        await clock.sleep(5)
+        assert lists[0] == 2 and page.names(1) == ["a", "b"]
+        assert not any(said.get("gone") for said in page.said[told:] if said["type"] == "objects")
+
+    story(run)
+
+
+def test_an_object_that_cannot_be_read_does_not_end_the_news() -> None:
+    async def run(bench: Bench) -> None:
+        await bench.config_map("a")
+        slot = bench.slots[0]
+        odd = b'{"kind":"ConfigMapList","items":[{"metadata":5}]}'
+        slot.instead = lambda request: Response(200, odd) if request.path == MAPS else None
+        page = await bench.page()
+        page.say("open", 1, what="objects", resource=CONFIG_MAPS, namespace="default")
+        await clock.sleep(3)
+        slot.instead = lambda request: None
+        await page.until(lambda: page.names(1) == ["a"], 2)
+
+    story(run)

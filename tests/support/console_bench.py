@@ -44,6 +44,8 @@ class Slot:
     def __init__(self, server: ApiServer) -> None:
         self.server = server
         self.asked: list[Request] = []
+        # An answer in place of the server's own.
+        self.instead: Callable[[Request], Response | None] = lambda request: None
         # What becomes of what the server streams, as if it were another one.
         self.altered: Callable[[bytes], bytes] = lambda data: data
         self._state = "up"
@@ -73,6 +75,8 @@ class Slot:
             await self._changed.wait()
         if self._state == "dead":
             raise Unreachable("refused", sent=False)
+        if (other := self.instead(request)) is not None:
+            return other
         work = tasks.spawn(self.server.handle(request), name="request")
         response: Response = await self._unless_gone(work)
         if not isinstance(response.body, bytes):

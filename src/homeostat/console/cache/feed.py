@@ -16,10 +16,10 @@ from homeostat.api import errors
 from homeostat.api.errors import ApiError
 from homeostat.console.cache.entries import Entry, Keeper, Key
 from homeostat.console.cache.places import Place
-from homeostat.console.cache.reading import Event, Item, page_of, watch
+from homeostat.console.cache.reading import Event, Item, Page, page_of, watch
 from homeostat.console.rows.layout import Layout, TableLayout
 from homeostat.console.upstream.api_servers import ApiServers, Speaker
-from homeostat.kit import chance, clock, tasks
+from homeostat.kit import chance, clock, collector, tasks
 from homeostat.kit.backoff import Backoff
 from homeostat.kit.log import logger
 
@@ -33,6 +33,9 @@ _RETRY = Backoff(first_seconds=0.05, ceiling_seconds=0.5)
 STALE_SECONDS = 1.0
 # A list that is older than what was known already: of a cluster restored from a backup, if it stays so.
 _OLDER_LISTS_MAX = 3
+# How many objects of a list are kept before others get their turn, and after how many the memory of its pages is given
+# back.
+_SLICE, _MANY = 100, 2_000
 
 _log = logger("console")
 
@@ -242,27 +245,42 @@ class Feed:
             resource = self.place.resource
             self.keeper.layout = TableLayout(resource.group, resource.plural, page.columns)
         while True:
-            self._keep(found, page.items)
-            if not page.more:
-                break
+            following = tasks.spawn(self._next_page(speaker, page), name="console list") if page.more else None
             try:
-                page = await page_of(speaker, self.place, more=page.more, table=self._table)
-            except ApiError as error:
-                if error.code != _GONE:
-                    raise
+                await self._keep(found, page.items)
+                if following is None:
+                    break
+                answer = await following
+            finally:
+                await tasks.stop(following)
+            if isinstance(answer, ApiError):
+                if answer.code != _GONE:
+                    raise answer
                 # The list's revision has expired on the way: all of it at once.
                 found.clear()
-                page = await page_of(speaker, self.place, limit=0, table=self._table)
+                answer = await page_of(speaker, self.place, limit=0, table=self._table)
+            page = answer
         self._replace(found, page.revision)
+        if len(found) > _MANY:
+            collector.give_back()
 
-    def _keep(self, found: dict[Key, Entry], items: Sequence[Item]) -> None:
+    async def _next_page(self, speaker: Speaker, page: Page) -> Page | ApiError:
+        """The next part of the list: the API server makes it while the last one is kept here."""
+        try:
+            return await page_of(speaker, self.place, more=page.more, table=self._table)
+        except ApiError as error:
+            return error
+
+    async def _keep(self, found: dict[Key, Entry], items: Sequence[Item]) -> None:
         now = clock.wall()
-        for obj, cells in items:
-            entry = self.keeper.entry(obj, now, cells)
-            known = self.entries.get(entry.key)
-            if known is not None and known.uid == entry.uid and known.version == entry.version:
-                entry = known
-            found[entry.key] = entry
+        for at in range(0, len(items), _SLICE):
+            for obj, cells in items[at : at + _SLICE]:
+                entry = self.keeper.entry(obj, now, cells)
+                known = self.entries.get(entry.key)
+                if known is not None and known.uid == entry.uid and known.version == entry.version:
+                    entry = known
+                found[entry.key] = entry
+            await clock.sleep(0)
 
     def _replace(self, found: dict[Key, Entry], revision: str) -> None:
         """A list is what is known from now on; what differs is told."""

@@ -194,6 +194,7 @@ class ApiServers:
 
     async def _check(self) -> bool:
         """Ask who answers; False when nobody does."""
+        began = clock.monotonic()
         first = self._current or self._preferred
         checks = {tasks.spawn(self._answers(first), name="health check"): first}
         try:
@@ -205,6 +206,8 @@ class ApiServers:
             for server in self._order()[1:]:
                 checks[tasks.spawn(self._answers(server), name="health check")] = server
             winner = await _first_true(checks, ROUND_SECONDS)
+            if winner is None and self._current is not None and self._current.answered > began:
+                return True  # a request was answered meanwhile
             if winner is None:
                 self._lose()
                 return False
