@@ -40,7 +40,7 @@ describe("the columns of a list", () => {
     const names = (room: number): readonly string[] => fitting(shown, widths, room).map((each) => each.name);
     expect(names(sumOf(widths))).toEqual(["Name", "Age", "IP", "Node"]);
     expect(names(sumOf(widths) - 1)).toEqual(["Name", "Age", "Node"]);
-    expect(names(10)).toEqual(["Name", "Age"]);
+    expect(names(10)).toEqual(["Name", "Age", "Node"]);
   });
 
   it("keep their widths when what was long scrolls away", () => {

@@ -23,7 +23,7 @@ const sortSignPx = 14;
 const statusMarkPx = 18;
 const widestPx = 420;
 const leastPx = 128;
-/** Wide columns that say more than others: they are shown first where there is little room. */
+/** Wide columns that say more than the ends of long names: they are shown however little room there is. */
 const preferred = ["Node"];
 
 /** The columns of a list, with the namespace behind the name where rows of several are shown. */
@@ -84,20 +84,22 @@ function cellWidth(row: Row, column: ShownColumn, measure: Measure): number {
 }
 
 /**
- * The columns that fit into `room` pixels, in their order: wide ones only while there is room for them. Where the others
- * do not fit, the widest are cut; what is left over goes to messages.
+ * The columns that fit into `room` pixels, in their order: wide ones only while there is room for them (but for those
+ * preferred). Where the others do not fit, the widest are cut; what is left over goes to messages.
  */
 export function fitting(
   columns: readonly ShownColumn[],
   widths: readonly number[],
   room: number,
 ): readonly SizedColumn[] {
-  const sized = columns.map((column, index): SizedColumn => ({ ...column, width: widths[index] ?? 0 }));
+  const sized = columns.map((column, index): SizedColumn => {
+    const width = widths[index] ?? 0;
+    return { ...column, width, wide: column.wide && (width === 0 || !preferred.includes(column.name)) };
+  });
   let left = room - sized.filter((column) => !column.wide).reduce((sum, { width }) => sum + width, 0);
   const added = new Set<SizedColumn>();
   const wide = sized.filter((column) => column.wide && column.width > 0);
-  const rankOf = (column: SizedColumn): number => (preferred.includes(column.name) ? 0 : 1);
-  for (const column of wide.toSorted((a, b) => rankOf(a) - rankOf(b))) {
+  for (const column of wide) {
     if (column.width > left) break;
     left -= column.width;
     added.add(column);
