@@ -20,7 +20,9 @@ export function SearchField() {
     if (filters && !isTyping(document.activeElement)) field.current?.focus({ preventScroll: true });
   }, [here]);
   useEffect(() => {
-    if (field.current !== null && field.current.value !== text) field.current.value = text;
+    // The address as it is now: what is typed faster than the page is drawn is in it already.
+    const now = filters ? (location.peek().query.search ?? "") : "";
+    if (field.current !== null && field.current.value !== now) field.current.value = now;
   }, [text, here]);
   return (
     <div class="search-field" role="search">

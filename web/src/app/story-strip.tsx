@@ -55,10 +55,10 @@ function ConnectionPart() {
     );
   }
   if (failover !== null && now.value - failover.at < failoverShownSeconds) {
-    const text = `This page moved from ${failover.from} to ${failover.to} in ${Math.round(failover.gapMs)} ms`;
+    const gap = `in ${Math.round(failover.gapMs)} ms`;
     return (
-      <span class="story__connection" role="status">
-        <Status tone="ok">{text}</Status>
+      <span class="story__connection" role="status" title={`From ${failover.from} to ${failover.to} ${gap}`}>
+        <Status tone="ok">{`This page moved to ${failover.to} ${gap}`}</Status>
       </span>
     );
   }

@@ -1,5 +1,7 @@
 import { computed, signal } from "@preact/signals";
 
+const samplesMax = 6;
+
 /** How far the cluster's clock is ahead of this machine's, in seconds. */
 export const clockOffset = signal(0);
 
@@ -14,10 +16,15 @@ export function exactNow(): number {
   return Date.now() / 1000 + clockOffset.peek();
 }
 
+const samples: number[] = [];
+
 /** Takes the time that the back end just named. */
 export function setServerTime(seconds: number): void {
-  const offset = seconds - Date.now() / 1000;
-  if (Math.abs(offset - clockOffset.peek()) > 0.25) clockOffset.value = offset;
+  samples.push(seconds - Date.now() / 1000);
+  if (samples.length > samplesMax) samples.shift();
+  // A message that was late names an old time: the greatest of the last offsets is the nearest.
+  const offset = Math.max(...samples);
+  if (Math.abs(offset - clockOffset.peek()) > 0.1) clockOffset.value = offset;
 }
 
 /** Begins to renew `now`; called once by the page. */

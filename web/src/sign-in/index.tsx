@@ -51,7 +51,7 @@ export default function SignInPage() {
           </div>
         )}
         <section>
-          <h3>With a link</h3>
+          <h2>With a link</h2>
           <p>This command prints one that signs in once, within ten minutes:</p>
           <CopyLine text="homeostat console" />
         </section>
@@ -61,7 +61,7 @@ export default function SignInPage() {
             void enter({ token: token.trim() });
           }}
         >
-          <h3>With a bearer token</h3>
+          <h2>With a bearer token</h2>
           <Field
             label="Token"
             control="token"
