@@ -53,6 +53,8 @@ export function openEditor(element: HTMLElement, options: EditorOptions): Editor
     EditorState.readOnly.of(value),
     EditorView.editable.of(!value),
   ];
+  // What the page puts into the editor it is not told of again.
+  let quiet = false;
   const view = new EditorView({
     root,
     state: EditorState.create({
@@ -62,7 +64,7 @@ export function openEditor(element: HTMLElement, options: EditorOptions): Editor
         writable.of(readOnly(options.readOnly)),
         EditorView.contentAttributes.of({ "aria-label": options.label }),
         EditorView.updateListener.of((update) => {
-          if (update.docChanged) options.onChange(update.state.doc.toString());
+          if (update.docChanged && !quiet) options.onChange(update.state.doc.toString());
         }),
       ],
     }),
@@ -72,7 +74,10 @@ export function openEditor(element: HTMLElement, options: EditorOptions): Editor
     text: () => view.state.doc.toString(),
     setText: (text) => {
       const now = view.state.doc.toString();
-      if (now !== text) view.dispatch({ changes: { from: 0, to: now.length, insert: text } });
+      if (now === text) return;
+      quiet = true;
+      view.dispatch({ changes: { from: 0, to: now.length, insert: text } });
+      quiet = false;
     },
     setReadOnly: (value) => view.dispatch({ effects: writable.reconfigure(readOnly(value)) }),
     mark: (problems) => {

@@ -18,6 +18,9 @@ export function YamlEditor({ text, label, readOnly = false, marks, onChange }: Y
   const editor = useRef<Editor | null>(null);
   const latest = useRef({ text, onChange, readOnly });
   latest.current = { text, onChange, readOnly };
+  // What was typed and has not come back as `text`: until it has, `text` is older than what the editor shows.
+  const typed = useRef<string | null>(null);
+  if (typed.current === text) typed.current = null;
   useEffect(() => {
     const element = box.current;
     if (!element) return;
@@ -31,7 +34,10 @@ export function YamlEditor({ text, label, readOnly = false, marks, onChange }: Y
         readOnly: latest.current.readOnly,
         schemas: loadSchema,
         check: (each) => checkText(each, loadSchema),
-        onChange: (each) => latest.current.onChange?.(each),
+        onChange: (each) => {
+          typed.current = each;
+          latest.current.onChange?.(each);
+        },
       });
     });
     return () => {
@@ -40,7 +46,9 @@ export function YamlEditor({ text, label, readOnly = false, marks, onChange }: Y
       editor.current = null;
     };
   }, []);
-  useEffect(() => editor.current?.setText(text), [text]);
+  useEffect(() => {
+    if (typed.current === null) editor.current?.setText(text);
+  }, [text]);
   useEffect(() => editor.current?.setReadOnly(readOnly), [readOnly]);
   useEffect(() => {
     if (marks && marks.length > 0) editor.current?.mark(marks);
