@@ -211,3 +211,22 @@ def test_an_object_made_again_under_its_name_takes_its_place_back() -> None:
         assert page.of("list", 1)[-1]["fresh"] == 0
 
     story(run)
+
+
+def test_one_user_cannot_take_all_watches() -> None:
+    async def run(bench: Bench) -> None:
+        browser = await bench.browser()
+        pages = [await browser.page() for _ in range(3)]
+        for at, page in enumerate(pages):
+            for number in range(90):
+                name = f"m-{at}-{number}"
+                page.say("open", number, what="object", resource=CONFIG_MAPS, namespace="default", name=name)
+        await clock.sleep(5)
+        assert len(bench.console.pool.places) == 200
+        other = await bench.page("root")
+        other.say("open", 1, what="list", resource=PODS, namespace="")
+        await other.until(lambda: other.of("list", 1))
+        pages[0].leave()
+        await pages[2].until(lambda: len(pages[2].of("object")) == 90)
+
+    story(run)

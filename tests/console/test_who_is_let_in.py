@@ -7,6 +7,7 @@ import base64
 import orjson
 import pytest
 
+from homeostat.api.errors import ApiError
 from homeostat.console.edge import guard
 from homeostat.console.edge.guard import Hosts
 from homeostat.console.sessions.sealed import Seal, Session
@@ -272,8 +273,15 @@ def test_failed_sign_ins_are_bounded() -> None:
         browser = Browser(bench.console)
         statuses = [(await browser.send("POST", "/console/session", {"token": f"guess-{n}"})).status for n in range(30)]
         assert statuses[:20] == [401] * 20 and set(statuses[20:]) == {429}
+        signing_in = bench.console._entrance._signing_in
+        await signing_in.sign_in({"token": "admin"}, "another address")
         await clock.sleep(61)
         assert (await browser.send("POST", "/console/session", {"token": "admin"})).status == 200
+        for number in range(200):
+            with pytest.raises(ApiError):
+                await signing_in.sign_in({"token": "guess"}, f"address {number}")
+        with pytest.raises(ApiError, match="too many failed"):
+            await signing_in.sign_in({"token": "admin"}, "the last address")
 
     story(run)
 

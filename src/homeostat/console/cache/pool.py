@@ -22,7 +22,7 @@ from homeostat.kit import tasks
 from homeostat.kit.log import logger
 
 LINGER_SECONDS = 10.0
-FEEDS_MAX = 400
+FEEDS_MAX, FEEDS_OF_A_USER_MAX = 600, 200
 _REFUSED = (401, 403)
 
 _log = logger("console")
@@ -60,10 +60,12 @@ class Pool:
         see it, or it cannot be found out now."""
         user.doubtful = self._doubted.set
         await user.admit(place)
-        kept = self._kept.get(place)
-        if kept is None:
-            found = await self._layout(user, place.resource)
-            kept = self._kept.get(place) or self._begin(place, found)
+        found = await self._layout(user, place.resource) if place not in self._kept else None
+        # Nothing is awaited from here on: several may have come this far at once.
+        own = {followed for other, followed in self._users.values() if other is user}
+        if place not in own and len(own) >= FEEDS_OF_A_USER_MAX:
+            raise errors.too_many_requests(f"you follow more than {FEEDS_OF_A_USER_MAX} resources; close some pages")
+        kept = self._kept.get(place) or self._begin(place, found)
         if kept.ends is not None:
             kept.ends.cancel()
             kept.ends = None

@@ -176,7 +176,7 @@ class Entrance:
             body = None
         if not isinstance(body, dict):
             raise errors.bad_request("a sign-in is a small JSON object")
-        session = await self._signing_in.sign_in(body)
+        session = await self._signing_in.sign_in(body, request.remote)
         name = self._cookie_name(request)
         try:
             sealed = self._seal.close(session, name)

@@ -18,27 +18,35 @@ from homeostat.console.settings import SESSION_SECONDS, Codes
 from homeostat.console.upstream.api_servers import ApiServers, Speaker
 from homeostat.kit import chance, clock
 
-TRIES_MAX, TRIES_SECONDS = 20, 60.0
+# Failed sign-ins from one address, and from all together, within so long.
+TRIES_MAX, ALL_TRIES_MAX, TRIES_SECONDS = 20, 200, 60.0
+_ADDRESSES_MAX = 1_000
 _ANONYMOUS = "system:anonymous"
 _TOKEN_BYTES_MAX = 8_192
 
 
 class Attempts:
-    """Bounds failed sign-ins: so many in so long for all who try, since behind a proxy they cannot be told apart."""
+    """Bounds failed sign-ins: so many in so long from one address, and more from all."""
 
     def __init__(self) -> None:
-        self._failed: deque[float] = deque(maxlen=TRIES_MAX)
+        self._all: deque[float] = deque(maxlen=ALL_TRIES_MAX)
+        self._by_address: dict[str, deque[float]] = {}
 
-    def admit(self) -> None:
+    def admit(self, address: str) -> None:
         """Raises ApiError 429 while there were too many."""
         now = clock.monotonic()
-        if len(self._failed) == TRIES_MAX and now - self._failed[0] < TRIES_SECONDS:
-            wait = int(TRIES_SECONDS - (now - self._failed[0])) + 1
-            raise errors.too_many_requests("too many failed sign-ins; wait a moment", retry_after_seconds=wait)
+        for failed in (self._all, self._by_address.get(address)):
+            if failed is not None and len(failed) == failed.maxlen and now - failed[0] < TRIES_SECONDS:
+                wait = int(TRIES_SECONDS - (now - failed[0])) + 1
+                raise errors.too_many_requests("too many failed sign-ins; wait a moment", retry_after_seconds=wait)
 
-    def failed(self) -> None:
+    def failed(self, address: str) -> None:
         """One failed."""
-        self._failed.append(clock.monotonic())
+        if address not in self._by_address and len(self._by_address) >= _ADDRESSES_MAX:
+            self._by_address.pop(next(iter(self._by_address)))
+        own = self._by_address.setdefault(address, deque(maxlen=TRIES_MAX))
+        for failed in (self._all, own):
+            failed.append(clock.monotonic())
 
 
 class SigningIn:
@@ -50,12 +58,15 @@ class SigningIn:
         self._fixed_token = fixed_token
         self._attempts = Attempts()
 
-    async def sign_in(self, body: Obj) -> Session:
-        """The session for `{"code": ...}` or `{"token": ...}`. Raises ApiError: 400, 401, 429, 503."""
+    async def sign_in(self, body: Obj, address: str) -> Session:
+        """The session for `{"code": ...}` or `{"token": ...}`, asked for from an address.
+
+        Raises ApiError: 400, 401, 429, 503.
+        """
         code, token = body.get("code"), body.get("token")
         if not isinstance(code, str | None) or not isinstance(token, str | None) or bool(code) == bool(token):
             raise errors.bad_request('a sign-in is {"code": "..."} or {"token": "..."}')
-        self._attempts.admit()
+        self._attempts.admit(address)
         try:
             if code:
                 token = (await self._codes.exchange(code)).token
@@ -67,7 +78,7 @@ class SigningIn:
             return await self._session(token)
         except ApiError as error:
             if error.code == 401:
-                self._attempts.failed()
+                self._attempts.failed(address)
             raise
 
     def token_of(self, token: str) -> str:
