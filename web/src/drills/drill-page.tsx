@@ -1,7 +1,9 @@
 import { clusterName } from "../settings/cluster-name";
 import { Link } from "../app/link";
 import { Age, CopyLine, Status } from "../components";
-import { now, useJournal } from "../live";
+import { listAt } from "../kube/object";
+import { now, useJournal, useObject } from "../live";
+import { resource } from "../overview/follow";
 import { Section } from "../overview/section";
 import { useFlags } from "../settings/use-flags";
 import { entriesOf } from "../timeline/entry";
@@ -18,6 +20,7 @@ export function DrillPage({ drill }: { readonly drill: Drill }) {
   useFlags();
   const view = useJournal({ since: 0, limit: 3000 }).value;
   const probes = useProbe();
+  const app = useProbe(useAppPath(drill));
   const run = lastRun(drill, entriesOf(view.entries), now.value);
   const undo = undoText(drill);
   const since = run === null ? now.value - 120 : Math.max(run.fault.entry.time - 10, now.value - 600);
@@ -37,11 +40,24 @@ export function DrillPage({ drill }: { readonly drill: Drill }) {
         <PredictionsTable drill={drill} run={run} />
         {run !== null && <PredictionStrip measured={run.measured} />}
       </Section>
-      <Section title="What this client observes" note={summed(probes, since).text}>
+      <Section title="What a client of the API observes" note={summed(probes, since).text}>
         <LatencyPlot probes={probes} faultAt={run?.fault.entry.time ?? 0} />
       </Section>
+      {app.length > 0 && (
+        <Section title={`What a client of the app ${drill.app.name} observes`} note={summed(app, since).text}>
+          <LatencyPlot probes={app} faultAt={run?.fault.entry.time ?? 0} />
+        </Section>
+      )}
     </div>
   );
+}
+
+/** The way to the drills' app, through the API server's proxy; empty while there is no Service of it. */
+function useAppPath({ app }: Drill): string {
+  const { namespace, name } = app;
+  const service = useObject({ resource: resource("v1/services"), namespace, name }).value.object;
+  const port = listAt<{ port: number }>(service, "spec", "ports")[0]?.port;
+  return port === undefined ? "" : `/api/v1/namespaces/${namespace}/services/${name}:${port}/proxy/`;
 }
 
 function LastRun({ run }: { readonly run: Run }) {

@@ -20,6 +20,8 @@ export interface Seen {
   /** The page's own path and query: opening the list is a step. */
   readonly address: string;
   readonly now: number;
+  /** When the exercise was begun, in seconds since the epoch: what was before does not count; 0 counts everything. */
+  readonly since: number;
 }
 
 /** The state of the guide: what is done, the step that comes next, and the node that it is about. */
@@ -42,7 +44,8 @@ const ORDER: readonly StepId[] = [
 ];
 
 /** How far the exercise is. `before` are steps that were seen done earlier: a step stays done. */
-export function progressOf(seen: Seen, before: ReadonlySet<StepId> = new Set()): Progress {
+export function progressOf(all: Seen, before: ReadonlySet<StepId> = new Set()): Progress {
+  const seen = { ...all, entries: all.entries.filter(({ time }) => time >= all.since) };
   const done = new Set(before);
   for (const step of ORDER) if (DETECTORS[step](seen)) done.add(step);
   // Whoever has killed an API server has found one.
@@ -59,10 +62,10 @@ const DETECTORS: Readonly<Record<StepId, (seen: Seen) => boolean>> = {
     deployments.some((each) => each.metadata.name === "hello" && isComplete(each)) ||
     entries.some(isLaunched),
   "find-api-server": ({ address }) => /^\/pods\b.*search=[^&]*api/.test(address),
-  "kill-api-server": ({ controlPods, entries }) =>
-    servers(controlPods).some((pod) => restartsOf(pod) > 0) || entries.some(isServerEnd),
-  "api-server-back": ({ controlPods, entries }) => {
-    const killed = servers(controlPods).filter((pod) => restartsOf(pod) > 0);
+  "kill-api-server": ({ controlPods, entries, since }) =>
+    servers(controlPods).some((pod) => endedSince(pod, since)) || entries.some(isServerEnd),
+  "api-server-back": ({ controlPods, entries, since }) => {
+    const killed = servers(controlPods).filter((pod) => endedSince(pod, since));
     return (killed.length > 0 || entries.some(isServerEnd)) && servers(controlPods).every(isReady);
   },
   "cut-node": ({ nodes, leases, now }) =>
@@ -84,8 +87,12 @@ function servers(pods: readonly Pod[]): Pod[] {
   return pods.filter((pod) => pod.metadata.labels?.component === "kube-apiserver");
 }
 
-function restartsOf(pod: Pod): number {
-  return (pod.status?.containerStatuses ?? []).reduce((sum, each) => sum + each.restartCount, 0);
+/** Whether a container of the pod has ended since then. */
+function endedSince(pod: Pod, since: number): boolean {
+  return (pod.status?.containerStatuses ?? []).some(({ restartCount, state, lastState }) => {
+    const ended = state?.terminated ?? lastState?.terminated;
+    return ended === undefined ? since === 0 && restartCount > 0 : secondsOf(ended.finishedAt) >= since;
+  });
 }
 
 function isReady(pod: Pod): boolean {

@@ -5,12 +5,12 @@ import { addressOf } from "../app/match";
 import { location } from "../app/router";
 import { Button, CopyLine, Icon, Panel } from "../components";
 import type { Pod, Workload } from "../kube/kinds";
-import { now, useJournal } from "../live";
+import { exactNow, now, useJournal } from "../live";
 import { useAll } from "../overview/follow";
 import { useFlags } from "../settings/use-flags";
 import { entriesOf } from "../timeline/entry";
 import { filledIn, type Progress, progressOf } from "./detect";
-import { guideDone, guideOpen } from "./state";
+import { beginAnew, guideDone, guideOpen, guideSince } from "./state";
 import { type Step, STEPS } from "./steps";
 
 /** The steps, ticked as the cluster's own data shows them done. */
@@ -31,6 +31,7 @@ export function GuideSteps() {
       entries: entriesOf(journal.entries),
       address: addressOf(path, query),
       now: now.value,
+      since: guideSince.value,
     },
     guideDone.value,
   );
@@ -42,7 +43,7 @@ export function GuideSteps() {
       title="Guide: test failure and recovery"
       label="Guide"
       onClose={() => (guideOpen.value = false)}
-      foot={<Button onClick={() => (guideDone.value = new Set())}>Begin anew</Button>}
+      foot={<Button onClick={() => beginAnew(exactNow())}>Begin anew</Button>}
     >
       <ol class="guide">
         {STEPS.map((step, index) => (
@@ -54,9 +55,7 @@ export function GuideSteps() {
           />
         ))}
       </ol>
-      {progress.next === null && (
-        <p class="guide__end">All steps are done: nothing was lost, and nobody repaired it by hand.</p>
-      )}
+      {progress.next === null && <p class="guide__end">All steps are done.</p>}
     </Panel>
   );
 }

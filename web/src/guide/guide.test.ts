@@ -49,6 +49,7 @@ function seen(parts: Partial<Seen>): Seen {
     entries: [],
     address: "/",
     now: 1000,
+    since: 0,
     ...parts,
   };
 }
@@ -92,6 +93,18 @@ describe("the guide", () => {
     expect(real(512, 1)).toBe("pods-replaced");
     expect(real(548, 3)).toBe("node-back");
     expect(real(RECORDED.at(-1)?.revision ?? 0, 3, "True")).toBeNull();
+  });
+  it("counts nothing of before it was begun anew", () => {
+    const end = RECORDED.at(-1)?.time ?? 0;
+    const killed = server(1);
+    const [status] = killed.status?.containerStatuses ?? [];
+    if (status)
+      status.lastState = {
+        terminated: { exitCode: 137, finishedAt: new Date((end - 60) * 1000).toISOString() },
+      };
+    const world = { deployments: [hello(3)], controlPods: [killed], entries: RECORDED, now: end };
+    expect(progressOf(seen(world)).next).toBeNull();
+    expect(progressOf(seen({ ...world, since: end + 1 })).next).toBe("find-api-server");
   });
   it("keeps done what was seen done", () => {
     expect(progressOf(seen({}), new Set(["workload", "find-api-server"])).next).toBe("kill-api-server");

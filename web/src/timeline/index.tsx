@@ -3,11 +3,12 @@ import { useSignal } from "@preact/signals";
 import { useEffect, useMemo } from "preact/hooks";
 import { location, setQuery } from "../app/router";
 import { ErrorNotice } from "../components";
-import { exactNow, useJournal } from "../live";
+import { exactNow, type JournalView, useJournal } from "../live";
 import { useFlags } from "../settings/use-flags";
 import { chain, edgesOf } from "./chains";
 import { Detail } from "./detail";
 import { type Entry, entriesOf } from "./entry";
+import { useInferredEntries } from "./inferred-entries";
 import { lanesOf } from "./lanes";
 import { Plot } from "./plot";
 import { useProbe } from "./probe";
@@ -21,11 +22,25 @@ const ENTRIES_MAX = 5000;
 export default function TimelinePage() {
   useFlags();
   const view = useJournal({ since: 0, limit: ENTRIES_MAX }).value;
+  const entries = useMemo(() => entriesOf(view.entries), [view.entries]);
+  if (view.error !== null) return <ErrorNotice status={view.error} />;
+  return view.recorded ? <Timeline view={view} entries={entries} /> : <InferredTimeline view={view} />;
+}
+
+function InferredTimeline({ view }: { readonly view: JournalView }) {
+  return <Timeline view={view} entries={useInferredEntries(ENTRIES_MAX)} />;
+}
+
+interface TimelineProps {
+  readonly view: JournalView;
+  readonly entries: readonly Entry[];
+}
+
+function Timeline({ view, entries }: TimelineProps) {
   const probes = useProbe();
   const filters = filtersOf(location.value.query);
   const window = useSignal<TimeWindow>(windowOf(location.peek().query));
   const hovered = useSignal(0);
-  const entries = useMemo(() => entriesOf(view.entries), [view.entries]);
   const key = JSON.stringify({ ...filters, revision: 0 });
   const shown = useMemo(() => entries.filter((entry) => isShown(entry, filters)), [entries, key]);
   const lanes = useMemo(
@@ -44,7 +59,6 @@ export default function TimelinePage() {
   };
   useShowSelected(selected, window.value, move);
 
-  if (view.error !== null) return <ErrorNotice status={view.error} />;
   return (
     <div class={view.state === "stale" ? "timeline stale-edge" : "timeline"}>
       <Tools
@@ -53,7 +67,7 @@ export default function TimelinePage() {
         window={window.value}
         filters={filters}
         probes={probes}
-        shown={shown.length}
+        shown={shown}
         onLive={() => move(live(window.value))}
         onZoom={(factor) => move(zoomed(window.value, factor, middleOf(window.value)))}
         onFilters={(next) => setQuery(filterQuery(next))}

@@ -1,5 +1,5 @@
-/** The client of the timeline's lowest lane, which asks while somebody looks. */
-import { signal } from "@preact/signals";
+/** Clients that ask while somebody looks: an API server, and through it an app's Service. */
+import { type Signal, signal } from "@preact/signals";
 import { useEffect } from "preact/hooks";
 import { exactNow } from "../live";
 import { requestText } from "../live/api";
@@ -7,40 +7,54 @@ import { type ProbeResult, withResult } from "./probe-log";
 
 const PERIOD_MS = 1000;
 const TIMEOUT_MS = 5000;
+const READINESS = "/readyz";
 
-/** The results, oldest first; kept while the page is open. */
-export const probes = signal<readonly ProbeResult[]>([]);
+interface Client {
+  readonly results: Signal<readonly ProbeResult[]>;
+  users: number;
+  timer: number;
+}
 
-let users = 0;
-let timer = 0;
+const clients = new Map<string, Client>();
+const none: readonly ProbeResult[] = [];
 
-async function ask(): Promise<void> {
+function clientOf(path: string): Client {
+  const known = clients.get(path);
+  if (known !== undefined) return known;
+  const made: Client = { results: signal(none), users: 0, timer: 0 };
+  clients.set(path, made);
+  return made;
+}
+
+async function ask(path: string, { results }: Client): Promise<void> {
   const at = exactNow();
   const began = performance.now();
   const end = (ok: boolean) => {
-    probes.value = withResult(probes.peek(), { at, ms: performance.now() - began, ok });
+    results.value = withResult(results.peek(), { at, ms: performance.now() - began, ok });
   };
   try {
-    await requestText("/readyz", { signal: AbortSignal.timeout(TIMEOUT_MS) });
+    await requestText(path, { signal: AbortSignal.timeout(TIMEOUT_MS) });
     end(true);
   } catch {
     end(false);
   }
 }
 
-/** Asks once a second while the component is there and the page is looked at. */
-export function useProbe(): readonly ProbeResult[] {
+/** Asks a path of the API once a second while the component is there and looked at; an empty path asks nothing. */
+export function useProbe(path = READINESS): readonly ProbeResult[] {
   useEffect(() => {
-    users += 1;
-    if (users === 1) {
-      timer = window.setInterval(() => {
-        if (document.visibilityState === "visible") void ask();
+    if (path === "") return;
+    const client = clientOf(path);
+    client.users += 1;
+    if (client.users === 1) {
+      client.timer = self.setInterval(() => {
+        if (document.visibilityState === "visible") void ask(path, client);
       }, PERIOD_MS);
     }
     return () => {
-      users -= 1;
-      if (users === 0) window.clearInterval(timer);
+      client.users -= 1;
+      if (client.users === 0) clearInterval(client.timer);
     };
-  }, []);
-  return probes.value;
+  }, [path]);
+  return path === "" ? none : clientOf(path).results.value;
 }

@@ -2,6 +2,7 @@ import { Button, Freshness, Menu } from "../components";
 import type { JournalView } from "../live";
 import { exactNow } from "../live";
 import { exportPicture } from "./export";
+import type { Entry } from "./entry";
 import type { Lane } from "./lanes";
 import type { ProbeResult } from "./probe-log";
 import type { Filters } from "./query";
@@ -13,7 +14,8 @@ interface ToolsProps {
   readonly window: TimeWindow;
   readonly filters: Filters;
   readonly probes: readonly ProbeResult[];
-  readonly shown: number;
+  /** The entries that the filters leave. */
+  readonly shown: readonly Entry[];
   readonly onLive: () => void;
   readonly onZoom: (factor: number) => void;
   readonly onFilters: (filters: Filters) => void;
@@ -22,7 +24,7 @@ interface ToolsProps {
 /** The line above the lanes. */
 export function Tools(props: ToolsProps) {
   const { view, lanes, window, filters, probes, shown, onLive, onZoom, onFilters } = props;
-  const kinds = [...new Set(view.entries.map((entry) => entry.kind))].sort();
+  const kinds = [...new Set([...shown.map((entry) => entry.kind), ...filters.kinds])].sort();
   const save = (format: "svg" | "png") =>
     void exportPicture(format, {
       lanes,
@@ -63,7 +65,7 @@ export function Tools(props: ToolsProps) {
         </Button>
       )}
       <span class="timeline__quiet">
-        {shown} writes{view.recorded ? "" : ", causes inferred"}
+        {shown.length} writes{view.recorded ? "" : ", causes inferred"}
       </span>
       <span class="timeline__end">
         <Freshness state={view.state} asOf={0} />
