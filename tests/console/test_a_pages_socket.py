@@ -230,3 +230,24 @@ def test_one_user_cannot_take_all_watches() -> None:
         await pages[2].until(lambda: len(pages[2].of("object")) == 90)
 
     story(run)
+
+
+def test_how_long_ago_something_was_is_said_anew_every_ten_seconds() -> None:
+    async def run(bench: Bench) -> None:
+        await bench.world.pod("web")
+        await bench.world.pod("calm")
+        ended = {"exitCode": 1, "finishedAt": clock.now_rfc3339()}
+        container = {"name": "app", "restartCount": 1, "state": {"running": {}}, "lastState": {"terminated": ended}}
+        status = {"status": {"phase": "Running", "containerStatuses": [container]}}
+        headers = {"content-type": "application/merge-patch+json"}
+        await bench.world.call("PATCH", "/api/v1/namespaces/default/pods/web/status", status, headers=headers)
+        page = await bench.page()
+        page.say("open", 1, what="list", resource=PODS, namespace="default")
+        await page.until(lambda: page.rows(1))
+        before = page.lists[1][1]["cells"][3]
+        await clock.sleep(31)
+        told = [said["rows"] for said in page.of("list", 1) if not said.get("reset") and said["rows"]]
+        assert 2 <= len(told) <= 4 and all(set(rows) == {"1"} for rows in told), "the calm one is not sent again"
+        assert before != page.lists[1][1]["cells"][3] and page.lists[1][1]["cells"][3].endswith("s ago)")
+
+    story(run)

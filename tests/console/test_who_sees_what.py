@@ -199,3 +199,20 @@ def test_values_of_secrets_are_in_no_message_whatever_is_asked() -> None:
         assert not any(b"c2VjcmV0" in packed or b"secret-value" in packed for packed in kept)
 
     story(run)
+
+
+def test_a_right_that_is_given_is_one_from_then_on() -> None:
+    async def run(bench: Bench) -> None:
+        eve = await bench.page("eve")
+        for number in range(30):
+            eve.say("open", number, what="list", resource=CONFIG_MAPS, namespace="default")
+        await eve.until(lambda: len(eve.of("error")) == 30)
+        reviews = [asked for asked in bench.slots[0].asked if "selfsubjectaccessreviews" in asked.path]
+        assert len(reviews) <= 60
+        await allow(bench, "eve", rule("list watch", "configmaps"))
+        await clock.sleep(2.1)
+        del bench.slots[0].asked[:]
+        eve.say("open", 99, what="list", resource=CONFIG_MAPS, namespace="default")
+        await eve.until(lambda: eve.of("list", 99), 1)
+
+    story(run)
