@@ -36,6 +36,8 @@ export function appearance(): Extension {
       ".cm-panels input, .cm-panels button": { fontSize: "12px" },
       ".cm-changedLine, .cm-insertedLine": { backgroundColor: "var(--accent-soft) !important" },
       ".cm-deletedChunk": { backgroundColor: "var(--trouble-soft)" },
+      ".cm-collapsedLines": { background: "var(--sunken)", color: "var(--text-quiet)" },
+      ".cm-collapsedLines::before, .cm-collapsedLines::after": { content: "none" },
       ".cm-deletedText": { background: "none", textDecoration: "line-through" },
       ".cm-changedText": { background: "none", textDecoration: "underline" },
     }),

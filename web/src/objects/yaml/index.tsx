@@ -12,7 +12,8 @@ import { Difference } from "./difference";
 import { carryOver, changedSince, lastWriter } from "./edit";
 import type { Clash } from "./merge";
 import { Clashes } from "./clashes";
-import { editable, toYaml } from "./text";
+import { comparable, editable, toYaml } from "./text";
+import { useNewest } from "./use-newest";
 import type { Problem } from "./validate";
 import { marksOf, read, replace } from "./write";
 import { YamlEditor } from "./yaml-editor";
@@ -24,10 +25,9 @@ export default function YamlTab(props: TabProps) {
   const [failure, setFailure] = useState<KubeStatus | null>(null);
   const [revealed, setRevealed] = useState(false);
   const isSecret = object.kind === "Secret";
-  // What is followed live holds no values of Secrets: the object is read when a person asks for them.
+  // What is followed live is not whole (values of Secrets, notes of kubectl): what is edited and written back is read.
   useEffect(() => {
-    if (!isSecret) setBase(object);
-    else if (revealed)
+    if (!isSecret || revealed)
       read(resource, object).then(setBase, (error: unknown) => setFailure(statusOfError(error)));
   }, [revealed]);
   if (failure !== null) return <ErrorNotice status={failure} />;
@@ -53,7 +53,7 @@ function EditYaml({ resource, object, start }: TabProps & { readonly start: Kube
   const [review, setReview] = useState<{ before: string; after: string } | null>(null);
   const [busy, setBusy] = useState(false);
   const [missing, setMissing] = useState<Access | null>(null);
-  const { namespace = "", name, resourceVersion } = object.metadata;
+  const { namespace = "", name } = object.metadata;
   const dirty = text !== toYaml(editable(base));
   useEffect(() => {
     const access = { verb: "update", group: resource.group, resource: resource.plural, namespace, name };
@@ -62,16 +62,14 @@ function EditYaml({ resource, object, start }: TabProps & { readonly start: Kube
       () => setMissing(null),
     );
   }, []);
-  const newest = async () => (object.kind === "Secret" ? await read(resource, object) : object);
+  const latest = useNewest(resource, object, base);
   useEffect(() => {
     // Without changes of one's own the text follows the cluster.
-    if (dirty || resourceVersion === base.metadata.resourceVersion) return;
-    void newest().then((found) => {
-      setBase(found);
-      setText(toYaml(editable(found)));
-    });
-  }, [resourceVersion]);
-  const outside = dirty && object.kind !== "Secret" ? changedSince(base, object) : [];
+    if (dirty || latest.metadata.resourceVersion === base.metadata.resourceVersion) return;
+    setBase(latest);
+    setText(toYaml(editable(latest)));
+  }, [latest]);
+  const outside = dirty ? changedSince(base, latest) : [];
   const merge = async () => {
     try {
       const theirs = await read(resource, object);
@@ -92,7 +90,7 @@ function EditYaml({ resource, object, start }: TabProps & { readonly start: Kube
     setRefused(why);
     setMarks(why === null ? [] : marksOf(text, why));
     if (found === null) setReview(null);
-    else if (dryRun) setReview({ before: toYaml(editable(base)), after: toYaml(editable(found)) });
+    else if (dryRun) setReview({ before: comparable(base), after: comparable(found) });
     else {
       setReview(null);
       setClashes([]);

@@ -14,6 +14,13 @@ export function editable(object: KubeObject, withStatus = false): Record<string,
   return Object.fromEntries(Object.entries(all).sort(([a], [b]) => rank(a) - rank(b)));
 }
 
+/** The object as YAML for a comparison: without what the cluster counts by itself. */
+export function comparable(object: KubeObject): string {
+  const { metadata, ...rest } = editable(object);
+  const { resourceVersion: _, generation: __, ...kept } = isObject(metadata) ? metadata : {};
+  return toYaml(editable({ ...rest, metadata: kept } as unknown as KubeObject));
+}
+
 /** YAML as kubectl prints it. */
 export function toYaml(value: unknown): string {
   return stringify(value, { lineWidth: 0, aliasDuplicateObjects: false });
