@@ -1,3 +1,4 @@
+import "./action-panel.css";
 import { useEffect, useState } from "preact/hooks";
 import { session } from "../app/session";
 import { CopyLine, Status } from "../components";

@@ -12,7 +12,7 @@ import { chainTitle, folded, type Step, stepsOf } from "./steps";
 
 /** The chains of causes behind an object's last changes, each step with the rule of Kubernetes that made it so. */
 export default function WhyTab({ object }: TabProps) {
-  const { writes, recorded, loading } = useRecorded(object);
+  const { writes, recorded, refused, loading } = useRecorded(object);
   const inferred = useInferred(object, !loading && !recorded);
   const known = recorded ? writes : inferred;
   if (loading || known === null) return null;
@@ -29,8 +29,11 @@ export default function WhyTab({ object }: TabProps) {
     <div class="why">
       {!recorded && (
         <p class="why__inferred">
-          <Status tone="change">Inferred</Status> from managed fields and events: this cluster records no
-          causes, so the order is by time and the links are guesses.
+          <Status tone="change">Inferred</Status> from managed fields and events,{" "}
+          {refused
+            ? "for you may not read the journal of causes (get on /homeostat/journal)"
+            : "for this cluster records no causes"}
+          : the order is by time, and the links are guesses.
         </p>
       )}
       {chains.map((links) => {

@@ -9,6 +9,8 @@ export interface Recorded {
   readonly writes: readonly Write[];
   /** Whether the cluster records causes at all. */
   readonly recorded: boolean;
+  /** Whether the user may not read what is recorded. */
+  readonly refused: boolean;
   readonly loading: boolean;
 }
 
@@ -22,15 +24,17 @@ export function useRecorded(object: KubeObject): Recorded {
   const isThere = writes.some(
     (each) => each.kind === kind && each.name === name && each.namespace === namespace,
   );
-  const loading = view.state === "loading";
+  const refused = view.error !== null;
+  const recorded = view.recorded && !refused;
+  const loading = view.state === "loading" && !refused;
   useEffect(() => {
-    if (loading || isThere || !view.recorded) return;
+    if (loading || isThere || !recorded) return;
     const query = { kind: kind.toLowerCase(), namespace, name, limit: "20" };
     request<{ items: Write[] }>("GET", "/homeostat/journal", undefined, { query }).then(
       ({ items }) => setStored(items),
       // Without the right to read the journal there is nothing more to say.
       () => setStored([]),
     );
-  }, [loading, isThere, view.recorded, kind, namespace, name]);
-  return { writes: isThere ? writes : [...stored, ...writes], recorded: view.recorded, loading };
+  }, [loading, isThere, recorded, kind, namespace, name]);
+  return { writes: isThere ? writes : [...stored, ...writes], recorded, refused, loading };
 }

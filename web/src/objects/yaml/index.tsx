@@ -133,7 +133,11 @@ function EditYaml({ resource, object, start }: TabProps & { readonly start: Kube
           <CopyLine text={kubectl.edit({ resource, namespace, name })} label="kubectl command" />
         </span>
       </div>
-      {missing !== null && <MissingRight access={missing} />}
+      {missing !== null && (
+        <div class="yaml-tab__notice">
+          <MissingRight access={missing} />
+        </div>
+      )}
       {outside.length > 0 && (
         <div class="yaml-tab__notice" role="status">
           <Status tone="change">{`${lastWriter(object)} changed ${outside.join(", ")} while you edit.`}</Status>
