@@ -9,14 +9,26 @@ export interface Entry extends Write {
   summary: string;
 }
 
-/** The entries of the journal as it comes over the live connection or from `/homeostat/journal`. */
+const known = new WeakMap<object, Entry>();
+
+/**
+ * The entries of the journal as it comes over the live connection or from `/homeostat/journal`. A write has one entry,
+ * so that what was worked out of it is not worked out again when others follow.
+ */
 export function entriesOf(writes: readonly object[]): Entry[] {
-  return (writes as Write[]).map((write) => ({
-    ...write,
-    user: write.user ?? null,
-    cause: write.cause ?? null,
-    summary: write.summary ?? "",
-  }));
+  return (writes as Write[]).map((write) => {
+    let entry = known.get(write);
+    if (entry === undefined) {
+      entry = {
+        ...write,
+        user: write.user ?? null,
+        cause: write.cause ?? null,
+        summary: write.summary ?? "",
+      };
+      known.set(write, entry);
+    }
+    return entry;
+  });
 }
 
 /** `namespace/name`, or the name alone of what has no namespace. */

@@ -13,9 +13,16 @@ export interface Fault {
 const ENDED = /container (\S+) ended with (-?\d+)/g;
 const SIGKILL = 137;
 
-/** The fault that this write reports, or null when it reports none. */
+const known = new WeakMap<Entry, Fault | null>();
+
+/** The fault that this write reports, or null when it reports none; worked out once. */
 export function faultOf(entry: Entry): Fault | null {
-  return containerFault(entry) ?? nodeFault(entry) ?? deletionFault(entry);
+  let fault = known.get(entry);
+  if (fault === undefined) {
+    fault = containerFault(entry) ?? nodeFault(entry) ?? deletionFault(entry);
+    known.set(entry, fault);
+  }
+  return fault;
 }
 
 /** All faults in the order of the entries. */

@@ -20,8 +20,16 @@ export interface Mark {
   shape: Shape;
 }
 
-/** The shape of a write's mark. */
+const shapes = new WeakMap<Entry, Shape>();
+
+/** The shape of a write's mark; worked out once, since a live picture asks for it at each frame. */
 export function shapeOf(entry: Entry): Shape {
+  let shape = shapes.get(entry);
+  if (shape === undefined) shapes.set(entry, (shape = shapeBy(entry)));
+  return shape;
+}
+
+function shapeBy(entry: Entry): Shape {
   if (faultOf(entry)) return "trouble";
   const ready = moveOf(entry.summary, "Ready");
   if (ready?.from === "True" && isEnding(entry)) return "plain";

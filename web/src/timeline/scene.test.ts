@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { differences, flat } from "./before-after";
 import { chain, edgesOf } from "./chains";
+import { entriesOf } from "./entry";
 import { lanesOf } from "./lanes";
 import { marksOf } from "./marks";
 import { openFaults } from "./open-faults";
@@ -75,6 +76,14 @@ describe("before and after", () => {
   });
   it("are one-sided for what was created or deleted", () => {
     expect(differences(null, { a: "1" })).toEqual([{ path: "a", before: null, after: "1" }]);
+  });
+});
+
+describe("entries", () => {
+  it("stay the same objects while others follow", () => {
+    const [first, second] = [{ revision: 1 }, { revision: 2 }];
+    expect(entriesOf([first, second])[0]).toBe(entriesOf([first])[0]);
+    expect(entriesOf([first])[0]).toMatchObject({ user: null, cause: null, summary: "" });
   });
 });
 

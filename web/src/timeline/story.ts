@@ -141,6 +141,7 @@ function isOwnUpkeep(entry: Entry): boolean {
 }
 
 function seconds(value: number): string {
+  if (value < 0.1) return `${Math.round(value * 1000)} ms`;
   if (value < 9.95) return `${value.toFixed(1)} s`;
   const whole = Math.round(value);
   return whole < 60 ? `${whole} s` : `${Math.floor(whole / 60)} m ${whole % 60} s`;
