@@ -8,7 +8,7 @@ import type { Row } from "../live";
 import { cellText, type ShownColumn, type SizedColumn } from "./columns";
 
 /** How wide the check boxes' column is. */
-export const selectWidthPx = 36;
+export const selectWidthPx = 32;
 
 /** The headings of a list's columns. */
 export function columnHeads(columns: readonly SizedColumn[]): readonly TableColumn[] {

@@ -19,7 +19,6 @@ export interface SizedColumn extends ShownColumn {
 const namespaceColumn: ShownColumn = { name: "Namespace", kind: "text", wide: false, cell: -1 };
 const nothing = "–";
 const paddingPx = 20;
-const sortSignPx = 14;
 const statusMarkPx = 18;
 const widestPx = 420;
 const leastPx = 128;
@@ -67,7 +66,7 @@ export function widthsOf(
     }
   }
   for (const [index, column] of columns.entries()) {
-    const heading = Math.ceil(measure(column.name)) + paddingPx + sortSignPx;
+    const heading = Math.ceil(measure(column.name)) + paddingPx;
     const width = next[index] ?? 0;
     if (width > 0 || !column.wide) next[index] = Math.min(widestPx, Math.max(width, heading));
   }
@@ -77,7 +76,7 @@ export function widthsOf(
 }
 
 function cellWidth(row: Row, column: ShownColumn, measure: Measure): number {
-  if (column.kind === "age") return measure("100d10h") + paddingPx;
+  if (column.kind === "age") return measure("9m59s") + paddingPx;
   const text = cellText(row, column, 0);
   if (text === nothing) return 0;
   return Math.ceil(measure(text)) + paddingPx + (column.name === "Name" ? statusMarkPx : 0);
