@@ -4,15 +4,9 @@ import { Keys } from "./keys-help";
 import { Palette } from "./palette";
 import { closeOverlay, overlay } from "./state";
 
-/** What is open above the page; a press beside it, or Escape, closes it, and the focus returns to where it was. */
+/** What is open above the page; a press beside it, or Escape, closes it. */
 export function Overlay() {
   const box = useRef<HTMLDivElement>(null);
-  useEffect(() => {
-    const before = document.activeElement;
-    return () => {
-      if (before instanceof HTMLElement && before.isConnected) before.focus();
-    };
-  }, []);
   const what = overlay.value;
   useEffect(() => {
     if (what === "keys") box.current?.focus();
