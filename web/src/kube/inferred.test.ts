@@ -61,4 +61,5 @@ it("names the loop of the controller manager by what it writes", () => {
   expect(loopOfManager("kube-controller-manager", object("EndpointSlice", "x", 0))).toBe(
     "controller-manager/endpointslice",
   );
+  expect(loopOfManager("replicaset-controller", deployment)).toBe("controller-manager/replicaset");
 });

@@ -20,6 +20,9 @@ export function loopOfManager(manager: string, object: KubeObject): string {
     const node = textAt(object, "spec", "nodeName") || (object.kind === "Node" ? object.metadata.name : "");
     return node ? `kubelet/${node}` : "kubelet";
   }
+  // Events name the one loop that reports them: `replicaset-controller`.
+  const reporting = /^([a-z]+)-controller$/.exec(manager)?.[1];
+  if (reporting) return `controller-manager/${reporting}`;
   if (manager !== "kube-controller-manager" && manager !== "controller-manager") return `user/${manager}`;
   const owner = controllerOf(object)?.kind.toLowerCase();
   const own = object.kind?.toLowerCase() ?? "";

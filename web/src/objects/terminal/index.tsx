@@ -32,10 +32,12 @@ export default function TerminalTab({ resource, object }: TabProps) {
   const [mode, setMode] = useState<"exec" | "attach">("exec");
   const [attempt, setAttempt] = useState(0);
   const [phase, setPhase] = useState<Phase>({ is: "connecting" });
-  const [missing, setMissing] = useState<Access | null>(null);
+  const [missing, setMissing] = useState<Access | null | undefined>(undefined);
   const target = { resource, namespace, name };
   useEffect(() => {
     const access = { verb: "create", group: "", resource: "pods", subresource: mode, namespace, name };
+    // Nothing is connected before the answer: a refused WebSocket does not say why.
+    setMissing(undefined);
     mayI(access).then(
       (allowed) => setMissing(allowed ? null : access),
       () => setMissing(null),
@@ -73,14 +75,17 @@ export default function TerminalTab({ resource, object }: TabProps) {
           <option value="python3">python3</option>
           <option value="attach">Attach to its process</option>
         </select>
-        <PhaseStatus phase={phase} />
-        {phase.is === "ended" && <Button onClick={() => setAttempt(attempt + 1)}>Connect again</Button>}
+        {missing === null && <PhaseStatus phase={phase} />}
+        {missing === null && phase.is === "ended" && (
+          <Button onClick={() => setAttempt(attempt + 1)}>Connect again</Button>
+        )}
       </div>
-      {missing !== null ? (
+      {missing !== null && missing !== undefined && (
         <div class="terminal__refused">
           <MissingRight access={missing} />
         </div>
-      ) : (
+      )}
+      {missing === null && (
         <Screen
           key={`${container} ${mode} ${shell} ${attempt}`}
           target={{ namespace, pod: name, container, mode, command }}
