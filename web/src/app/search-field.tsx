@@ -18,6 +18,8 @@ export function SearchField() {
   const text = filters ? (location.value.query.search ?? "") : "";
   useEffect(() => {
     if (filters && !isTyping(document.activeElement)) field.current?.focus({ preventScroll: true });
+    // A page that lists nothing has keys of its own, which are not meant for the search.
+    else if (!filters && document.activeElement === field.current) field.current?.blur();
   }, [here]);
   useEffect(() => {
     // The address as it is now: what is typed faster than the page is drawn is in it already.
