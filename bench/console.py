@@ -39,7 +39,7 @@ from tests.support.console_person import LINK, sign_in
 _PODS, _PAGES = 10_000, 20
 _CHANGES_PER_SECOND, _CHANGES_SECONDS = 200, 15
 # Every so many changes one is to a row that is on screen.
-_SEEN_EVERY = 10
+_SEEN_EVERY, _SEEN_FROM = 10, 1_000_000
 _KILLS, _BOOTS, _IDLE_SECONDS, _SCROLL_SECONDS = 5, 6, 15.0, 5.0
 _NO_BROWSER = "not measured: this machine has no Chromium"
 _ROWS = "document.querySelectorAll('[role=rowgroup] [role=row]').length"
@@ -86,10 +86,12 @@ async def change_pods(client: Client) -> dict[str, float]:
     async def change(number: int) -> None:
         seen = number % _SEEN_EVERY == 0
         name = f"pod-{(number // _SEEN_EVERY) % 10 if seen else 100 + number % (_PODS - 100):05}"
-        text = f"Seen{number:06}" if seen else f"Change{number}"
+        # What a list shows of it: the count of restarts, a number that no other change has.
+        restarts = _SEEN_FROM + number if seen else number
         if seen:
-            sent[text] = time.time()
-        patch: Obj = {"status": {"reason": text}}
+            sent[str(restarts)] = time.time()
+        container = {"name": "app", "image": "none", "imageID": "", "ready": False, "restartCount": restarts}
+        patch: Obj = {"status": {"containerStatuses": [container]}}
         await client.patch(POD, name, "default", patch, content_type=MERGE_PATCH, subresource="status")
 
     under_way = []
@@ -105,7 +107,7 @@ _NOTE_SEEN = """
 (() => {
   const seen = (window.__seenAt = {});
   const look = () => {
-    for (const found of document.querySelector("[role=rowgroup]").innerText.matchAll(/Seen\\d{6}/g)) {
+    for (const found of document.querySelector("[role=rowgroup]").innerText.matchAll(/\\b1\\d{6}\\b/g)) {
       if (found[0] in seen) continue;
       seen[found[0]] = 0;
       const drawn = () => (seen[found[0]] = (performance.timeOrigin + performance.now()) / 1000);
@@ -125,7 +127,7 @@ new Promise((done) => {
   let frames = 0;
   const step = (time) => {
     frames += 1;
-    grid.scrollTop = ((time - began) * 3) % (grid.scrollHeight - grid.clientHeight);
+    grid.scrollTop = ((time - began) * 3) %% (grid.scrollHeight - grid.clientHeight);
     if (time - began < %d) requestAnimationFrame(step);
     else done((1000 * frames) / (time - began));
   };

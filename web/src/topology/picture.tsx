@@ -111,7 +111,6 @@ function Box({ item, place, near, onFocus }: BoxProps) {
       <a
         href={path}
         class={classes.join(" ")}
-        aria-label={`${kind} ${name}: ${note}`}
         onClick={(event: MouseEvent) => {
           if (event.metaKey || event.ctrlKey || event.shiftKey) return;
           event.preventDefault();
