@@ -39,12 +39,15 @@ def link(lab: Lab) -> str:
     return found[0]
 
 
-def picture(page: Page, name: str, *, themes: tuple[str, ...] = ("light", "dark")) -> None:
-    """Take the documentation's pictures of a page, where that was asked for."""
+def picture(page: Page, name: str, *, size: tuple[int, int] | None = None) -> None:
+    """Take the documentation's pictures of a page, where that was asked for; of another size than the page has now."""
     if not os.environ.get("HOMEOSTAT_PICTURES"):
         return
-    for theme in themes:
+    usual = page.js("[innerWidth, innerHeight]")
+    page.size(*(size or usual))
+    for theme in ("light", "dark"):
         page.theme(theme)
         page.js("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(() => done(true))))")
         page.picture(Path(PICTURES, f"console-{name}-{theme}.webp"))
     page.theme("light")
+    page.size(*usual)

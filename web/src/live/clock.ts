@@ -27,11 +27,26 @@ export function setServerTime(seconds: number): void {
   if (Math.abs(offset - clockOffset.peek()) > 0.1) clockOffset.value = offset;
 }
 
-/** Begins to renew `now`; called once by the page. */
+/** How long after a whole second `now` is renewed: a timer may fire a little early. */
+const afterMs = 10;
+
+/**
+ * Begins to renew `now`; called once by the page. It is renewed at whole seconds of the cluster's time, in which the API
+ * counts: so a countdown is right to the second.
+ */
 export function startClock(): void {
   const tick = () => {
     if (document.visibilityState === "visible") ticking.value = Date.now() / 1000;
   };
-  setInterval(tick, 1000);
+  const next = () => {
+    setTimeout(
+      () => {
+        tick();
+        next();
+      },
+      1000 + afterMs - ((exactNow() * 1000) % 1000),
+    );
+  };
+  next();
   document.addEventListener("visibilitychange", tick);
 }
