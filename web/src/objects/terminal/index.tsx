@@ -138,7 +138,6 @@ function Screen({ target, onPhase }: ScreenProps) {
         onOpen: () => {
           onPhase({ is: "open" });
           session.resize(...screen.size());
-          screen.focus();
         },
         onEnd: (message, exitCode) => {
           screen.write(`\r\n\u001b[2m[${message || `exit code ${exitCode ?? "unknown"}`}]\u001b[0m\r\n`);
@@ -147,6 +146,7 @@ function Screen({ target, onPhase }: ScreenProps) {
       });
       screen.onType(session.type);
       screen.onResize(session.resize);
+      screen.focus();
       close = () => {
         session.close();
         screen.dispose();

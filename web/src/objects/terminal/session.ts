@@ -49,11 +49,17 @@ export function connectTerminal(target: TerminalTarget, screen: Screen): Termina
   const socket = new WebSocket(terminalAddress(target, window.location.origin), [PROTOCOL]);
   socket.binaryType = "arraybuffer";
   let said = false;
+  // What is typed while it connects waits for it.
+  const waiting: Uint8Array<ArrayBuffer>[] = [];
   const send = (frame: Uint8Array<ArrayBuffer>) => {
     if (socket.readyState === WebSocket.OPEN) socket.send(frame);
+    else if (socket.readyState === WebSocket.CONNECTING) waiting.push(frame);
   };
   const timer = setInterval(() => send(typed("")), KEEP_ALIVE_SECONDS * 1000);
-  socket.onopen = screen.onOpen;
+  socket.onopen = () => {
+    screen.onOpen();
+    for (const frame of waiting) socket.send(frame);
+  };
   socket.onmessage = ({ data }) => {
     if (!(data instanceof ArrayBuffer)) return;
     const found = received(data);
