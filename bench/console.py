@@ -185,15 +185,17 @@ def failovers(made: Lab, page: Page) -> list[float]:
     """Milliseconds without an API server that a page reports, for kills of the one that serves it."""
     gaps = []
     for _ in range(_KILLS):
-        serving = page.until("document.querySelector('footer').innerText.match(/(?:served by|to) (master-\\d)/)?.[1]")
+        serving = page.until(
+            "document.querySelector('footer').innerText.match(/(?:served by|moved to) (master-\\d)/)?.[1]"
+        )
         address = folder_of(made).load().node(serving).address
         listening = subprocess.run(["ss", "-Hltnp", f"src {address}:6443"], capture_output=True, text=True, check=True)
         found = re.search(r"pid=(\d+)", listening.stdout)
         if found is None:
             raise RuntimeError(f"no API server listens on {serving}")
         os.kill(int(found[1]), signal.SIGKILL)
-        moved = rf"/moved from {serving} to master-\d in (\d+) ms/"
-        gaps.append(float(page.until(f"document.querySelector('footer').innerText.match({moved})?.[1]")))
+        moved = rf"/From {serving} to master-\d in (\d+) ms/"
+        gaps.append(float(page.until(f"document.querySelector('footer [role=status]')?.title.match({moved})?.[1]")))
         made.kubectl(
             "wait", "-n", "kube-system", f"pod/kube-apiserver-{serving}", "--for=condition=Ready", "--timeout=60s"
         )

@@ -35,7 +35,7 @@ SETTINGS = (
     f"apiserver.default-unreachable-toleration-seconds={TOLERATION_SECONDS}",
 )
 # The API server that answers this page, as its strip says.
-SERVED_BY = "document.querySelector('footer').innerText.match(/(?:served by|moved from \\S+ to) (master-\\d)/)?.[1]"
+SERVED_BY = "document.querySelector('footer').innerText.match(/(?:served by|moved to) (master-\\d)/)?.[1]"
 
 
 @pytest.fixture(scope="module")
@@ -73,8 +73,8 @@ def kill_what_serves(page: Page, lab: Lab) -> str:
         serving = str(page.until(SERVED_BY))
         os.kill(api_server_of(lab, serving), signal.SIGKILL)
         page.until(f"{SERVED_BY} !== '{serving}'", seconds=5)
-        moved = rf"/moved from {serving} to master-\d in (\d+) ms/"
-        if gap := page.js(f"document.querySelector('footer').innerText.match({moved})?.[1]"):
+        moved = rf"/From {serving} to master-\d in (\d+) ms/"
+        if gap := page.js(f"document.querySelector('footer [role=status]')?.title.match({moved})?.[1]"):
             assert int(gap) < 2000
             return serving
     raise AssertionError("the page was never served by the API server that was killed")
