@@ -5,7 +5,7 @@ import { path } from "./router";
 import { listPath, resourceNamed } from "./resources";
 import { routeOf } from "./routes";
 
-/** Section, list and object of the page; the last is the page's heading. */
+/** Section, list and object of the page; of a list the last is the page's heading. */
 export function Breadcrumbs() {
   const here = placeInNavigation(path.value);
   const found = routeOf(path.value);
@@ -34,7 +34,8 @@ export function Breadcrumbs() {
         </li>
       )}
       <li title={place === "" ? heading : `${place}/${heading}`}>
-        <h1>{heading}</h1>
+        {/* A page of one thing has a heading of its own. */}
+        {deeper ? <b aria-current="page">{heading}</b> : <h1>{heading}</h1>}
       </li>
     </ol>
   );

@@ -64,7 +64,6 @@ export default function CreatePage() {
       onDrop={drop}
     >
       <header class="create__head">
-        <h1>Create</h1>
         <div class="create__kinds" role="group" aria-label="What to create">
           {["", ...FORMS.map((each) => each.kind)].map((name) => (
             <Button key={name} look="plain" pressed={name === kind.value} onClick={() => choose(name)}>
