@@ -94,8 +94,12 @@ function leadersTrouble({ leaders }: Facts): Headline | null {
 
 function calm({ nodes, members }: Facts): Headline {
   const servers = members.filter((member) => member.component === "kube-apiserver").length;
-  const parts = [`${nodes.length} nodes Ready`];
-  if (servers) parts.push(`${servers} API servers`);
+  const parts = [`${counted(nodes.length, "node")} Ready`];
+  if (servers) parts.push(counted(servers, "API server"));
   parts.push("all workloads as desired");
   return { text: "All is well", more: parts.join(" · "), tone: "ok", link: "" };
+}
+
+function counted(count: number, what: string): string {
+  return `${count} ${what}${count === 1 ? "" : "s"}`;
 }

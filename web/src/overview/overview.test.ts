@@ -224,7 +224,7 @@ describe("the headline", () => {
   it("is calm when all is well", () => {
     expect(headlineOf(calm)).toEqual({
       text: "All is well",
-      more: "2 nodes Ready · 1 API servers · all workloads as desired",
+      more: "2 nodes Ready · 1 API server · all workloads as desired",
       tone: "ok",
       link: "",
     });
