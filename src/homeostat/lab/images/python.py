@@ -39,7 +39,8 @@ _PACKAGES_OUT = re.compile(
 )
 # What only commands for people and compilers of C bindings import.
 _NOT_AT_RUN_TIME = frozenset({"click", "markdown-it-py", "mdurl", "pycparser", "pygments", "rich"})
-_OWN_OUT = re.compile(r"(^|/)(__pycache__|cli|drill|sim)(/|$)|\.(pyi|proto)$")
+# Nor is there a Console in an image, which would need the built pages: it runs beside the nodes.
+_OWN_OUT = re.compile(r"(^|/)(__pycache__|cli|sim|static)(/|$)|\.(pyi|proto)$")
 
 
 @lru_cache(maxsize=1)
