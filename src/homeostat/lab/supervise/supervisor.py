@@ -42,7 +42,7 @@ _SHUTDOWN_SECONDS_MAX = 660.0
 class Child:
     """A process that the supervisor keeps running while it is `wanted`: a component, or `work` of its own, which ends
     in good order when the supervisor dies, or a whole node that `boot` starts (given the descriptors to close there),
-    which ends with code 0 when somebody turned it off from inside. One with an `listener`, a listening socket, does not
+    which ends with code 0 when somebody turned it off from inside. One with a `listener`, a listening socket, does not
     run until a client connects there, and may end when it has none."""
 
     name: str
@@ -159,7 +159,9 @@ class Supervisor:
             self._launch(child)
 
     def _launch(self, child: Child) -> None:
-        own = [*self._descriptors.all(), self._wake_write]
+        # Not where a client is awaited: who has no use for that one closes it among all that is inherited.
+        awaiting = {c.listener.fileno() for c in self._children.values() if c.listener is not None}
+        own = [*(each for each in self._descriptors.all() if each not in awaiting), self._wake_write]
         child.launches += 1
         child.started_at = clock.monotonic()
         if child.boot is not None:
