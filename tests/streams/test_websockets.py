@@ -9,8 +9,8 @@ import struct
 import orjson
 import pytest
 from websockets.exceptions import InvalidStatus
-from websockets.sync.client import ClientConnection, connect
-from websockets.typing import Subprotocol
+
+from tests.support.tls_websocket import TlsWebSocket
 
 from .conftest import Site
 from .world import READER, TOKEN
@@ -20,15 +20,13 @@ EXEC = "/api/v1/namespaces/default/pods/web/exec?container=main&stdin=true&stdou
 FORWARD = "/api/v1/namespaces/default/pods/web/portforward?ports=8080"
 
 
-def open_at(site: Site, path: str, protocol: str, token: str = TOKEN) -> ClientConnection:
+def open_at(site: Site, path: str, protocol: str, token: str = TOKEN) -> TlsWebSocket:
     tls = ssl.create_default_context(cafile=str(site.folder / "ca.crt"))
     headers = {"Authorization": f"Bearer {token}"}
-    protocols = [Subprotocol(protocol)]
-    url = f"wss://127.0.0.1:{site.port}{path}"
-    return connect(url, ssl=tls, additional_headers=headers, subprotocols=protocols, compression=None, max_size=None)
+    return TlsWebSocket(f"wss://127.0.0.1:{site.port}{path}", tls, headers, [protocol])
 
 
-def read_until_status(socket: ClientConnection) -> tuple[bytes, bytes, dict[str, object]]:
+def read_until_status(socket: TlsWebSocket) -> tuple[bytes, bytes, dict[str, object]]:
     """Standard output, standard error and the Status of the end."""
     received = dict.fromkeys(range(4), b"")
     for message in socket:
