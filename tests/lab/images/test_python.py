@@ -103,7 +103,7 @@ def test_our_own_code_is_a_layer_without_commands_and_simulation() -> None:
     own = f"{python.PACKAGES}/homeostat"
     for module in ("compose/__init__.py", "apiserver/api_server.py", "api/facts.json.xz"):
         assert f"{own}/{module}" in names
-    for room in ("cli", "sim", "drill"):
+    for room in ("cli", "sim", "console/static"):
         assert not [name for name in names if name.startswith(f"{own}/{room}/")]
 
 

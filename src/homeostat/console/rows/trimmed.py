@@ -9,9 +9,9 @@ from typing import Any, TypeAlias
 
 import orjson
 
+from homeostat.api.rules.wellknown import ANNOTATION_LAST_APPLIED
 from homeostat.api.types import Obj
 
-LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 _LEVEL = 1
 _DICTIONARY_BYTES_MAX = 24 * 1024
 _SMALL_BYTES = 256
@@ -26,7 +26,11 @@ def trim(group: str, plural: str, obj: Obj) -> Obj:
     if isinstance(metadata, dict):
         metadata.pop("managedFields", None)
         annotations = metadata.get("annotations")
-        if isinstance(annotations, dict) and annotations.pop(LAST_APPLIED, None) is not None and not annotations:
+        if (
+            isinstance(annotations, dict)
+            and annotations.pop(ANNOTATION_LAST_APPLIED, None) is not None
+            and not annotations
+        ):
             del metadata["annotations"]
     if (group, plural) == ("", "secrets"):
         _hide(obj)
