@@ -48,6 +48,14 @@ _FLAGS = (
 _START_SECONDS, _CALL_SECONDS, _LOOK_SECONDS = 60.0, 60.0, 0.03
 # What takes so long on a machine with other things to do as well.
 _BUSY = 4.0
+# Also in an editor's shadow root.
+_IN_A_FIELD = """
+(() => {
+  let at = document.activeElement;
+  while (at?.shadowRoot?.activeElement) at = at.shadowRoot.activeElement;
+  return at instanceof HTMLInputElement || at instanceof HTMLTextAreaElement || at?.isContentEditable === true;
+})()
+"""
 _KEYS = {
     "Enter": ("Enter", 13, "\r"),
     "Tab": ("Tab", 9, ""),
@@ -193,7 +201,8 @@ class Page:
         self.call("Input.dispatchKeyEvent", type="keyUp", **event)
 
     def type(self, text: str) -> None:
-        """Type into what has the focus."""
+        """Type into the field that has the focus, as soon as one has it, as a person would. Raises PageError."""
+        self.until(_IN_A_FIELD)
         for letter in text:
             self.call("Input.dispatchKeyEvent", type="keyDown", key=letter, text=letter, unmodifiedText=letter)
             self.call("Input.dispatchKeyEvent", type="keyUp", key=letter)

@@ -123,19 +123,16 @@ async def _watch(folder: Folder, cluster: Cluster, shown: Progress, began: float
         shown.reached("API", f"answers on https://{API_HOST}:{cluster.api_port}")
         waiting = {node.name for node in cluster.nodes()}
         started = clock.wall() - (clock.monotonic() - began)
-        giving = tasks.spawn(_give_addons(client, cluster), name="up/addons")
-        try:
-            while waiting:
-                for name, trouble in sorted((await _nodes(client, started)).items()):
-                    if trouble:
-                        shown.step(f"node {name}", trouble)
-                    elif name in waiting:
-                        waiting.discard(name)
-                        shown.reached(f"node {name}", "Ready")
-                await clock.sleep(_LOOK_SECONDS)
-            note = await giving
-        finally:
-            await tasks.stop(giving)
+        while waiting:
+            for name, trouble in sorted((await _nodes(client, started)).items()):
+                if trouble:
+                    shown.step(f"node {name}", trouble)
+                elif name in waiting:
+                    waiting.discard(name)
+                    shown.reached(f"node {name}", "Ready")
+            await clock.sleep(_LOOK_SECONDS)
+        # Not before: Pods that are scheduled while one node alone is Ready all land there.
+        note = await _give_addons(client, cluster)
         services, link = [], ""
         with suppress(ApiError):
             services = [meta.key(service) for service in (await client.list(SERVICE)).items]
