@@ -65,13 +65,13 @@ def console_pid(made: Lab) -> int:
 
 
 async def make_pods(client: Client, count: int) -> None:
-    """Pods that nobody schedules: as objects they are like any other."""
+    """Pods of a scheduler that is not there: as objects they are like any other."""
     slots = asyncio.Semaphore(32)
 
     async def make(number: int) -> None:
         container = {"name": "app", "image": "none", "command": ["true"]}
         metadata = {"name": f"pod-{number:05}", "namespace": "default", "labels": {"app": f"app-{number % 50}"}}
-        spec = {"schedulerName": "nobody", "containers": [container]}
+        spec = {"schedulerName": "none", "containers": [container]}
         async with slots:
             await client.create(POD, {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec})
 
@@ -240,7 +240,7 @@ def cookie_of(page: Page) -> str:
 
 
 def idle_percent(page: Page) -> float:
-    """What a page that nobody touches uses of one core, its browser's processes together."""
+    """What an idle page uses of one core, its browser's processes together."""
     page.until("!!document.querySelector('nav')")
     time.sleep(3.0)
     pids = tree(page.browser.pid)

@@ -95,7 +95,7 @@ class ApiClient:
         request = Request("GET", kind.path(namespace), query, self._headers)
         response = await self._transport.send(request, repeatable=True)
         if response.status >= 400 or isinstance(response.body, bytes):
-            raise _failure(response.status, await _whole(response))
+            raise failure(response.status, await _whole(response))
         async with aclosing(_lines(response.body)) as batches:
             async for lines in batches:
                 for line in lines:
@@ -174,7 +174,7 @@ class ApiClient:
         response = await self._transport.send(request, repeatable=repeatable, fence=fence)
         body = await _whole(response)
         if response.status >= 400:
-            raise _failure(response.status, body)
+            raise failure(response.status, body)
         try:
             decoded = orjson.loads(body)
         except orjson.JSONDecodeError as error:
@@ -211,8 +211,8 @@ def _write_query(*, dry_run: bool) -> dict[str, str]:
     return {"dryRun": "All"} if dry_run else {}
 
 
-def _failure(code: int, body: bytes) -> ApiError:
-    """The error in a response body: a Status, or the text of a proxy in between."""
+def failure(code: int, body: bytes) -> ApiError:
+    """The error in a response body of this HTTP status: a Status, or the text of a proxy in between."""
     try:
         status = orjson.loads(body)
     except orjson.JSONDecodeError:

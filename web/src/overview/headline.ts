@@ -85,7 +85,7 @@ function leadersTrouble({ leaders }: Facts): Headline | null {
   const late = leaders.find((leader) => leader.late);
   if (!late) return null;
   return {
-    text: `nobody leads as ${late.component}`,
+    text: `${late.component} has no leader`,
     more: `its Lease was last renewed ${span(Math.floor(late.age))} ago, and lasts ${span(late.duration)}`,
     tone: "trouble",
     link: "/control-plane",

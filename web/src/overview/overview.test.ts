@@ -245,9 +245,9 @@ describe("the headline", () => {
       link: "/deployments/default/hello",
     });
   });
-  it("says when nobody leads", () => {
+  it("says that a component has no leader", () => {
     expect(headlineOf({ ...calm, leaders: leadersOf(leases, T + 60) }).text).toBe(
-      "nobody leads as kube-scheduler",
+      "kube-scheduler has no leader",
     );
   });
 });

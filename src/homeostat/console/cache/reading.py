@@ -10,6 +10,7 @@ import orjson
 
 from homeostat.api.errors import ApiError
 from homeostat.api.types import Obj
+from homeostat.client.api_client import failure
 from homeostat.client.contract import Unreachable
 from homeostat.console.cache.places import Place
 from homeostat.console.rows.layout import Cell
@@ -100,18 +101,6 @@ async def close(response: Response) -> None:
     """Read no more of an answer."""
     if isinstance(response.body, AsyncGenerator):
         await response.body.aclose()
-
-
-def failure(code: int, body: bytes) -> ApiError:
-    """The error in an answer: a Status, or the text of a proxy in between."""
-    try:
-        status = orjson.loads(body)
-    except orjson.JSONDecodeError:
-        status = None
-    if isinstance(status, dict) and status.get("kind") == "Status":
-        return ApiError.from_status(status, code=code)
-    text = body[:200].decode("utf-8", "replace").strip()
-    return ApiError(code if code >= 400 else 500, "", text or f"HTTP status {code}")
 
 
 def _request(place: Place, query: dict[str, str], *, table: bool) -> Request:

@@ -15,8 +15,8 @@ import orjson
 
 from homeostat.api.errors import ApiError
 from homeostat.api.types import Obj
+from homeostat.client.api_client import failure
 from homeostat.console.cache.pool import Pool
-from homeostat.console.cache.reading import failure
 from homeostat.console.cache.users import User
 from homeostat.console.live.asked import JournalAsked
 from homeostat.console.live.inferred import Inference

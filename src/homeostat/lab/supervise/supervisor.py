@@ -211,7 +211,7 @@ class Supervisor:
         if child.listener is not None and status == 0:
             child.failures = 0
             child.relaunch_at = now
-            _log.info("%s ended, as nobody used it; the next client starts it", child.name)
+            _log.info("%s ended after a time without clients; the next one starts it", child.name)
         elif child.wanted:
             _log.warning("%s ended (%s); relaunching", child.name, _how(status))
 
